@@ -1,0 +1,43 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Compiles the BPF programs from their C sources and embeds them, and the
+// example configurations that the demo runs; no binary is committed.
+let embedFiles: Target.PluginUsage = .plugin(name: "EmbedFiles")
+
+let package = Package(
+    name: "reuseport-agent",
+    products: [
+        .executable(name: "reuseport-agent", targets: ["reuseport-agent"]),
+        .library(name: "SockArrayCore", targets: ["SockArrayCore"]),
+    ],
+    dependencies: [
+        // Commands, their flags and their help.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // The daemon's log.
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        // The configuration, with line numbers for its errors.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .plugin(name: "EmbedFiles", capability: .buildTool()),
+        .target(name: "CBPFShim", linkerSettings: [.linkedLibrary("bpf")]),
+        .target(name: "SockArrayCore", dependencies: ["CBPFShim"], plugins: [embedFiles]),
+        .target(
+            name: "TelemetryLab", dependencies: ["CBPFShim", "SockArrayCore"],
+            plugins: [embedFiles]),
+        .executableTarget(
+            name: "reuseport-agent",
+            dependencies: [
+                "SockArrayCore", "TelemetryLab", "Yams",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(name: "SockArrayCoreTests", dependencies: ["SockArrayCore"]),
+        .testTarget(name: "KernelTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
+        .testTarget(
+            name: "AgentTests",
+            dependencies: ["SockArrayCore", "TelemetryLab", "reuseport-agent"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

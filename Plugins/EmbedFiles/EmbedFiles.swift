@@ -1,0 +1,49 @@
+import Foundation
+import PackagePlugin
+
+/// Turns files of the package into Swift byte arrays, so that the binary needs
+/// nothing beside it: C sources of BPF programs are compiled first, others are
+/// taken as they are.
+@main
+struct EmbedFiles: BuildToolPlugin {
+    private struct Embedding {
+        /// Path below the package.
+        let source: String
+        /// The generated constant, `Embedded_<constant>.bytes`.
+        let constant: String
+        /// Files that the source includes: a change of one compiles it again.
+        var headers: [String] = []
+    }
+
+    private static let layoutHeader = "Sources/CBPFShim/include/sk_reuseport_layout.h"
+
+    private static let embeddings: [String: [Embedding]] = [
+        "SockArrayCore": [
+            Embedding(
+                source: "bpf/sk_reuseport.c", constant: "skReuseportProgram",
+                headers: [layoutHeader])
+        ],
+        "TelemetryLab": [
+            Embedding(source: "examples/nfacctd.conf", constant: "nfacctdConfiguration")
+        ],
+    ]
+
+    func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
+        let package = context.package.directoryURL
+        let script = package.appending(path: "Plugins/EmbedFiles/embed.sh")
+        return (Self.embeddings[target.name] ?? []).map { embedding in
+            let source = package.appending(path: embedding.source)
+            let output = context.pluginWorkDirectoryURL
+                .appending(path: "Embedded+\(embedding.constant).swift")
+            return .buildCommand(
+                displayName: "Embedding \(embedding.source)",
+                executable: URL(filePath: "/bin/sh"),
+                arguments: [
+                    script.path(), source.path(), embedding.constant, output.path(),
+                    package.appending(path: Self.layoutHeader).deletingLastPathComponent().path(),
+                ],
+                inputFiles: [source, script] + embedding.headers.map { package.appending(path: $0) },
+                outputFiles: [output])
+        }
+    }
+}

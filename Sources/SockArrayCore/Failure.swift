@@ -1,0 +1,48 @@
+/// Why something could not be done, told so that the reader can act: the act
+/// and its object, the cause (with its errno, where there is one), the next step.
+///
+///     cannot register c3: fd 5 (udp 0.0.0.0:4739) was bound without SO_REUSEPORT
+///     (EINVAL); set SO_REUSEPORT before bind
+public struct Failure: Error, Equatable, Sendable, Codable {
+    /// The exit codes of the commands.
+    public enum Kind: Int32, Sendable, Codable {
+        /// Wrong usage, or a configuration that can't be used.
+        case usage = 2
+        /// The agent or the pool isn't there.
+        case absent = 3
+        /// A socket that can't be a member of its group's sockarray.
+        case unfitSocket = 4
+        /// What was asked contradicts what is: a slot held by another live
+        /// socket, an unknown collector, a second agent.
+        case conflict = 5
+        /// A missing privilege, or a kernel that is too old.
+        case privilege = 6
+    }
+
+    public var kind: Kind
+    /// What was tried, with its object: `register c3`.
+    public var act: String
+    public var cause: String
+    /// Positive errno, if a system call was refused.
+    public var errno: Int32?
+    /// What to do next.
+    public var remedy: String
+
+    public init(_ kind: Kind, act: String, cause: String, errno: Int32? = nil, remedy: String) {
+        self.kind = kind
+        self.act = act
+        self.cause = cause
+        self.errno = errno
+        self.remedy = remedy
+    }
+
+    public var exitCode: Int32 { kind.rawValue }
+}
+
+extension Failure: CustomStringConvertible {
+    public var description: String {
+        let code = errno.map { " (\(ErrnoName.of($0)))" } ?? ""
+        return "cannot \(act): \(cause)\(code); \(remedy)"
+    }
+}
+

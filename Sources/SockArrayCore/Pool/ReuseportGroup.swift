@@ -1,0 +1,30 @@
+/// One reuseport group of the kernel: all sockets of one protocol that are
+/// bound to one address and port with SO_REUSEPORT (socket(7)).
+public struct ReuseportGroup: Equatable, Sendable {
+    public enum TransportProtocol: String, Sendable, CaseIterable {
+        case udp, tcp
+    }
+
+    /// Names the group in status, errors and pins: letters, digits, `_` and `-`, at most 63.
+    public var name: String
+    public var transport: TransportProtocol
+    /// The bind address. `::` is a dual-stack wildcard unless `ipv6Only` is set.
+    public var address: IPAddress
+    public var port: UInt16
+    /// IPV6_V6ONLY of the members; of no meaning for an IPv4 address.
+    public var ipv6Only: Bool
+
+    public init(
+        name: String, transport: TransportProtocol, address: IPAddress, port: UInt16,
+        ipv6Only: Bool = false
+    ) {
+        self.name = name
+        self.transport = transport
+        self.address = address
+        self.port = port
+        self.ipv6Only = ipv6Only
+    }
+
+    /// `udp 0.0.0.0:4739`, `tcp [::]:1790`.
+    public var endpoint: String { "\(transport.rawValue) \(address.withPort(port))" }
+}

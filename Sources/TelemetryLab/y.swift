@@ -1,0 +1,1 @@
+public func y() -> Int { Embedded_nfacctdConfiguration.bytes.count }
