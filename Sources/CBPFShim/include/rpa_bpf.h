@@ -1,0 +1,80 @@
+/* Maps, programs and pins: bpf(2) through libbpf. */
+#ifndef RPA_BPF_H
+#define RPA_BPF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum rpa_map_kind {
+	RPA_MAP_ARRAY,          /* BPF_MAP_TYPE_ARRAY */
+	RPA_MAP_MMAPABLE_ARRAY, /* the same, BPF_F_MMAPABLE */
+	RPA_MAP_PERCPU_ARRAY,
+	RPA_MAP_SOCKARRAY,      /* BPF_MAP_TYPE_REUSEPORT_SOCKARRAY */
+};
+
+/* New fd of a map with 4-byte keys. */
+int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size,
+		   uint32_t max_entries);
+
+/* 0 if the map is of this shape, 1 if it is another, or -errno. */
+int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32_t max_entries);
+
+/* value: value_size bytes; for a per-CPU map rpa_possible_cpus() times that, each rounded up to 8. */
+int rpa_map_lookup(int map, uint32_t index, void *value);
+int rpa_map_update(int map, uint32_t index, const void *value);
+int rpa_map_delete(int map, uint32_t index);
+
+/* Maps length bytes of a mmapable array, shared, for reading and writing. The
+ * address in *memory stays valid until rpa_unmap, the map's fd may be closed. */
+int rpa_map_memory(int map, size_t length, void **memory);
+int rpa_unmap(void *memory, size_t length);
+
+/* One aligned store or load: the program sees the old word or the new. */
+static inline void rpa_store(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+static inline uint64_t rpa_load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
+/* CPUs that a per-CPU value has a copy for. */
+int rpa_possible_cpus(void);
+
+/* A map that the program names, replaced by one that exists. */
+struct rpa_map_binding {
+	const char *name;
+	int fd; /* borrowed */
+};
+
+/*
+ * Loads the program named program out of an ELF object in memory, with its maps
+ * bound to existing ones and its constants set (the object's .rodata starts with
+ * them). Returns a new fd. The verifier's log is left in log (NUL-terminated)
+ * when the kernel refuses the program.
+ */
+int rpa_program_load(const void *elf, size_t elf_length, const char *program,
+		     const struct rpa_map_binding *maps, size_t map_count,
+		     const void *constants, size_t constants_length,
+		     char *log, size_t log_length);
+
+/* bpffs. A pin's name must not contain a dot (EPERM). */
+int rpa_pin(int fd, const char *path);
+int rpa_open_pin(const char *path); /* new fd */
+
+/* 1 if path lies in a bpffs, 0 if in another file system, or -errno. */
+int rpa_is_bpffs(const char *path);
+int rpa_mount_bpffs(const char *path);
+
+/* Attaches the program to the reuseport group that the socket is a member of
+ * (SO_ATTACH_REUSEPORT_EBPF): atomic, for present members and later ones. */
+int rpa_attach_reuseport(int socket, int program);
+int rpa_detach_reuseport(int socket);
+
+/* BPF_ENABLE_STATS: counted as long as the returned new fd is open. */
+int rpa_enable_run_stats(void);
+int rpa_run_stats(int program, uint64_t *nanoseconds, uint64_t *runs);
+
+#endif

@@ -1,0 +1,29 @@
+/* What can be known of a socket through its descriptor. */
+#ifndef RPA_SOCKET_H
+#define RPA_SOCKET_H
+
+#include <stdint.h>
+
+struct rpa_socket_facts {
+	int32_t domain;    /* AF_INET, AF_INET6, … (SO_DOMAIN) */
+	int32_t type;      /* SOCK_DGRAM, SOCK_STREAM, … (SO_TYPE) */
+	int32_t protocol;  /* IPPROTO_UDP, … (SO_PROTOCOL) */
+	int32_t reuseport; /* SO_REUSEPORT is set now */
+	int32_t accepting; /* it listens (SO_ACCEPTCONN) */
+	int32_t connected; /* it has a peer */
+	int32_t ipv6_only; /* IPV6_V6ONLY; 0 for AF_INET */
+	int32_t interface; /* index of the interface it is bound to, or 0 */
+	uint16_t port;     /* local port, host byte order; 0: unbound */
+	uint8_t address[16]; /* local address; AF_INET uses the first four bytes */
+	uint64_t cookie;   /* SO_COOKIE: unique per network namespace and boot */
+	uint64_t netns;    /* SO_NETNS_COOKIE, or 0 before Linux 5.14 */
+};
+
+/* -EBADF: no open descriptor. -ENOTSOCK: not a socket. Only the fields up to
+ * protocol are filled for a domain other than AF_INET and AF_INET6. */
+int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts);
+
+/* SO_NETNS_COOKIE of the calling thread's network namespace, 0 before 5.14. */
+int rpa_netns_cookie(uint64_t *netns);
+
+#endif

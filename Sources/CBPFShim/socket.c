@@ -1,0 +1,91 @@
+#define _GNU_SOURCE
+#include "include/rpa_socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
+
+static int option(int socket, int level, int name, int32_t *value)
+{
+	socklen_t length = sizeof(*value);
+
+	return getsockopt(socket, level, name, value, &length) ? -errno : 0;
+}
+
+/* An option that the kernel doesn't know leaves 0 behind. */
+static int option64(int socket, int name, uint64_t *value)
+{
+	socklen_t length = sizeof(*value);
+
+	*value = 0;
+	if (!getsockopt(socket, SOL_SOCKET, name, value, &length) || errno == ENOPROTOOPT)
+		return 0;
+	return -errno;
+}
+
+static int local_address(int socket, struct rpa_socket_facts *facts)
+{
+	union {
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_storage any;
+	} name = {};
+	socklen_t length = sizeof(name);
+
+	if (getsockname(socket, (struct sockaddr *)&name, &length))
+		return -errno;
+	if (facts->domain == AF_INET) {
+		facts->port = ntohs(name.v4.sin_port);
+		memcpy(facts->address, &name.v4.sin_addr, 4);
+	} else {
+		facts->port = ntohs(name.v6.sin6_port);
+		memcpy(facts->address, &name.v6.sin6_addr, 16);
+	}
+	length = sizeof(name);
+	facts->connected = getpeername(socket, (struct sockaddr *)&name, &length) == 0;
+	return 0;
+}
+
+int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts)
+{
+	int error;
+
+	memset(facts, 0, sizeof(*facts));
+	if ((error = option(socket, SOL_SOCKET, SO_DOMAIN, &facts->domain)) ||
+	    (error = option(socket, SOL_SOCKET, SO_TYPE, &facts->type)) ||
+	    (error = option(socket, SOL_SOCKET, SO_PROTOCOL, &facts->protocol)))
+		return error;
+	if (facts->domain != AF_INET && facts->domain != AF_INET6)
+		return 0;
+	if ((error = option(socket, SOL_SOCKET, SO_REUSEPORT, &facts->reuseport)) ||
+	    (error = option(socket, SOL_SOCKET, SO_ACCEPTCONN, &facts->accepting)) ||
+	    (error = option64(socket, SO_COOKIE, &facts->cookie)) ||
+	    (error = option64(socket, SO_NETNS_COOKIE, &facts->netns)))
+		return error;
+	/* Linux 5.1; a kernel without it can't tell, and 0 is the common case. */
+	option(socket, SOL_SOCKET, SO_BINDTOIFINDEX, &facts->interface);
+	if (facts->domain == AF_INET6 &&
+	    (error = option(socket, IPPROTO_IPV6, IPV6_V6ONLY, &facts->ipv6_only)))
+		return error;
+	return local_address(socket, facts);
+}
+
+int rpa_netns_cookie(uint64_t *netns)
+{
+	int error, probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (probe < 0)
+		return -errno;
+	error = option64(probe, SO_NETNS_COOKIE, netns);
+	close(probe);
+	return error;
+}

@@ -1,0 +1,14 @@
+/// A collector as the assignment sees it.
+public struct Contender: Equatable, Sendable {
+    public let name: String
+    /// Share of the rows relative to the other contenders' weights, at least 1.
+    public let weight: Int
+    /// Where the rows name it; the choice among contenders doesn't depend on it.
+    public let slot: Slot
+
+    public init(name: String, weight: Int = 1, slot: Slot) {
+        self.name = name
+        self.weight = weight
+        self.slot = slot
+    }
+}

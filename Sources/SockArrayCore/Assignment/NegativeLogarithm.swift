@@ -1,0 +1,38 @@
+/// -log2(u) in integers, the same on every host.
+enum NegativeLogarithm {
+    private static let tableBits = 12
+    /// log2(1 + i / 4096) with 48 fractional bits, i = 0 … 4096.
+    private static let table: [UInt64] = (0...UInt64(1) << UInt64(tableBits)).map { log2OfOnePlus($0) }
+
+    /// -log2((draw + 1) / 2^64) with 48 fractional bits: 0 … 64 * 2^48. Between
+    /// two entries of the table it is linear, off by at most 2^-27.
+    static func of(_ draw: UInt64) -> UInt64 {
+        guard draw < .max else { return 0 }
+        let number = draw + 1
+        let exponent = UInt64(63 - number.leadingZeroBitCount)
+        // The bits after the leading one, from the top: 1.fraction * 2^exponent.
+        let fraction = exponent == 0 ? 0 : number << (64 - exponent)
+        let index = Int(fraction >> UInt64(64 - tableBits))
+        let rest = (fraction << UInt64(tableBits)) >> 32
+        let step = (table[index + 1] - table[index]) * rest >> 32
+        return (64 - exponent) << 48 - table[index] - step
+    }
+
+    /// By repeated squaring, one bit a time: log2(1 + i / 4096) * 2^48.
+    private static func log2OfOnePlus(_ i: UInt64) -> UInt64 {
+        if i >> UInt64(tableBits) == 1 { return 1 << 48 }
+        var square = (1 << UInt64(tableBits) + i) << UInt64(63 - tableBits)  // 1.63 fixed point
+        var result: UInt64 = 0
+        for _ in 0..<48 {
+            let full = square.multipliedFullWidth(by: square)
+            result <<= 1
+            if full.high >> 63 == 1 {
+                square = full.high
+                result |= 1
+            } else {
+                square = full.high << 1 | full.low >> 63
+            }
+        }
+        return result
+    }
+}

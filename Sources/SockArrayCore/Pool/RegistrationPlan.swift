@@ -1,0 +1,124 @@
+/// What a registration will write: decided before anything is written, from
+/// the sockets offered and from what the sockarrays hold.
+public struct RegistrationPlan: Equatable, Sendable {
+    /// A socket that goes into the slot of one group's sockarray.
+    public struct Placement: Equatable, Sendable {
+        /// Index in the pool's list of groups.
+        public let group: Int
+        /// Index in the list of offered sockets.
+        public let socket: Int
+        /// It stands there already: only the program's attachment is renewed.
+        public let isPresent: Bool
+    }
+
+    public let placements: [Placement]
+
+    /// A socket that was offered, and the name that its owner knows it by.
+    public struct Offer: Equatable, Sendable {
+        /// `fd 5`, or `pid 812 fd 5`.
+        public let label: String
+        public let socket: SocketFacts
+
+        public init(label: String, socket: SocketFacts) {
+            self.label = label
+            self.socket = socket
+        }
+    }
+
+    /// What the sockarrays hold, as far as a registration asks.
+    public struct Occupancy: Equatable, Sendable {
+        /// For each group of the pool: cookies by slot, live sockets only.
+        public let cookies: [[Slot: UInt64]]
+        /// The process that registered the slot's sockets is gone. What it left
+        /// in the slot is an orphan, inherited by a child of its, and swallows
+        /// connections that nobody accepts.
+        public let ownerIsGone: Bool
+        /// Names by slot, for messages.
+        public let names: [Slot: String]
+
+        public init(cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String]) {
+            self.cookies = cookies
+            self.ownerIsGone = ownerIsGone
+            self.names = names
+        }
+    }
+
+    /// Why there is no plan.
+    public enum Refusal: Error, Equatable, Sendable {
+        /// It won't get better by waiting.
+        case refused(Failure)
+        /// Some groups have no socket of the collector yet.
+        case incomplete(Failure)
+
+        public var failure: Failure {
+            switch self {
+            case .refused(let failure), .incomplete(let failure): failure
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - groups: the pool's, in the order of `occupancy.cookies`.
+    ///   - slot: the collector's.
+    public init(
+        collector: String, slot: Slot, offers: [Offer], groups: [ReuseportGroup],
+        occupancy: Occupancy
+    ) throws(Refusal) {
+        let act = "register \(collector)"
+        var placements: [Placement] = []
+        for (index, offer) in offers.enumerated() {
+            let group = try Self.fittingGroup(for: offer, in: groups, act: act)
+            if let other = placements.first(where: { $0.group == group }) {
+                // The same socket under two numbers is one offer.
+                if offers[other.socket].socket.cookie == offer.socket.cookie { continue }
+                throw .refused(
+                    Failure(
+                        .unfitSocket, act: act,
+                        cause: "\(offers[other.socket].label) and \(offer.label) are two sockets of group "
+                            + "\(groups[group].name) (\(groups[group].endpoint)), and a slot holds one",
+                        remedy: "give one socket for each group"))
+            }
+            let isPresent = try Self.checkSlot(
+                slot, for: offer, of: groups[group], cookies: occupancy.cookies[group], occupancy, act: act)
+            placements.append(Placement(group: group, socket: index, isPresent: isPresent))
+        }
+        let missing = groups.indices.filter { group in
+            !placements.contains { $0.group == group }
+                && (occupancy.ownerIsGone || occupancy.cookies[group][slot] == nil)
+        }
+        guard missing.isEmpty else {
+            let names = missing.map { "\(groups[$0].name) (\(groups[$0].endpoint))" }
+            throw .incomplete(
+                Failure(
+                    .unfitSocket, act: act,
+                    cause: "it is half a collector: no socket of group \(names.joined(separator: ", "))",
+                    remedy: "give a socket for every group of the pool; with --pid, wait until all are "
+                        + "bound: --wait 30 (nfacctd binds its UDP port some 5 s after BMP)"))
+        }
+        self.placements = placements
+    }
+
+    /// PEERS.md 1: two collectors claim one name, a socket moves to another slot.
+    private static func checkSlot(
+        _ slot: Slot, for offer: Offer, of group: ReuseportGroup, cookies: [Slot: UInt64],
+        _ occupancy: Occupancy, act: String
+    ) throws(Refusal) -> Bool {
+        if let (other, _) = cookies.first(where: { $0.value == offer.socket.cookie && $0.key != slot }) {
+            let name = occupancy.names[other] ?? "slot \(other.index)"
+            throw .refused(
+                Failure(
+                    .conflict, act: act,
+                    cause: "\(offer.label) (\(offer.socket.endpoint)) is registered as \(name)",
+                    remedy: "run: reuseport-agent unregister --collector \(name)"))
+        }
+        guard let holder = cookies[slot] else { return false }
+        if holder == offer.socket.cookie { return true }
+        if occupancy.ownerIsGone { return false }
+        throw .refused(
+            Failure(
+                .conflict, act: act,
+                cause: "its slot in group \(group.name) is held by another live socket (cookie \(holder))",
+                remedy: "stop the process that holds it, or run: reuseport-agent unregister "
+                    + "--collector \(occupancy.names[slot] ?? "NAME")"))
+    }
+}

@@ -1,0 +1,57 @@
+extension RegistrationPlan {
+    /// The group that the socket can be a member of.
+    ///
+    /// - Throws: why it can't be: each case is an error of the kernel's, or a
+    ///   socket that the kernel would take and never select.
+    static func fittingGroup(
+        for offer: Offer, in groups: [ReuseportGroup], act: String
+    ) throws(Refusal) -> Int {
+        let socket = offer.socket
+        func unfit(_ cause: String, _ remedy: String) -> Refusal {
+            .refused(Failure(.unfitSocket, act: act, cause: "\(offer.label) \(cause)", remedy: remedy))
+        }
+        if case .other(let domain, let type, let number) = socket.kind {
+            throw unfit(
+                "is a socket of domain \(domain), type \(type), protocol \(number), not UDP or TCP over IP",
+                "pass the collector's UDP or listening TCP socket")
+        }
+        let name = "(\(socket.endpoint))"
+        guard socket.isInOurNamespace else {
+            throw unfit(
+                "\(name) lives in another network namespace than the agent",
+                "run the agent in the collector's network namespace")
+        }
+        guard socket.port != 0 else {
+            throw unfit("\(name) is not bound", "bind it to a group's address and port first")
+        }
+        guard let index = groups.firstIndex(where: { $0.isEndpoint(of: socket) }) else {
+            throw unfit(
+                "\(name) is of no group of the pool, which has \(groups.map(\.endpoint).joined(separator: ", "))",
+                "bind it to one of these, or change groups in the agent's configuration")
+        }
+        let group = groups[index]
+        guard group.sharesFamilies(with: socket) else {
+            throw unfit(
+                "\(name) is \(socket.ipv6Only ? "IPv6-only" : "dual-stack"), group \(group.name) is not: "
+                    + "the kernel keeps them in groups apart",
+                "set ipv6_only: \(socket.ipv6Only) on group \(group.name), or IPV6_V6ONLY on the socket alike")
+        }
+        guard socket.interface == 0 else {
+            throw unfit(
+                "\(name) is bound to interface \(socket.interface), which makes it a group of its own",
+                "bind it without SO_BINDTODEVICE")
+        }
+        guard socket.hasReuseport else {
+            throw unfit("\(name) was bound without SO_REUSEPORT", "set SO_REUSEPORT before bind")
+        }
+        guard !socket.isConnected else {
+            throw unfit(
+                "\(name) is connected to a peer, and such a socket bypasses the group",
+                "pass a socket that connect() or accept() has not touched")
+        }
+        guard group.transport == .udp || socket.isListening else {
+            throw unfit("\(name) does not listen", "call listen() before it is registered")
+        }
+        return index
+    }
+}
