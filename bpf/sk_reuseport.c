@@ -41,6 +41,14 @@ struct {
 	__type(value, struct rpa_slot);
 } slots SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rpa_settings);
+} settings SEC(".maps");
+
 /* value_size 8, so that the agent can look up socket cookies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
@@ -51,7 +59,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RPA_MAX_SLOTS);
+	__uint(max_entries, RPA_MAX_SLOTS + 1);
 	__type(key, __u32);
 	__type(value, struct rpa_traffic);
 } traffic SEC(".maps");
@@ -150,6 +158,16 @@ static __always_inline bool is_vacant(__u64 tenancy, __u64 vacancy)
 	return vacancy && (__u16)vacancy == (__u16)tenancy;
 }
 
+static __always_inline bool is_within_hold(__u64 vacancy)
+{
+	__u32 only = 0;
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	__u64 now = bpf_ktime_get_ns() >> RPA_TICK_SHIFT;
+
+	/* Signed: another CPU may have started the clock an instant after our reading. */
+	return pool && (__s64)(now - (vacancy >> 16)) < (__s64)pool->hold_ticks;
+}
+
 /*
  * Selects the socket of one slot, or says why not. The first run that finds a
  * socket gone starts the slot's hold clock, for all groups: a collector that
@@ -158,7 +176,7 @@ static __always_inline bool is_vacant(__u64 tenancy, __u64 vacancy)
 static __always_inline enum attempt try_slot(struct sk_reuseport_md *ctx, __u32 slot_index)
 {
 	struct rpa_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
-	__u64 tenancy, vacancy, now;
+	__u64 tenancy, vacancy;
 
 	if (!slot)
 		return PASS_ON;
@@ -171,24 +189,27 @@ static __always_inline enum attempt try_slot(struct sk_reuseport_md *ctx, __u32 
 		vacancy = (bpf_ktime_get_ns() >> RPA_TICK_SHIFT) << 16 | (__u16)tenancy;
 		*(volatile __u64 *)&slot->vacancy = vacancy;
 	}
-	/* Signed: another CPU may have started the clock an instant after our reading. */
-	now = bpf_ktime_get_ns() >> RPA_TICK_SHIFT;
-	return (__s64)(now - (vacancy >> 16)) < (__s64)constants.hold_ticks ? HOLD : PASS_ON;
+	return is_within_hold(vacancy) ? HOLD : PASS_ON;
+}
+
+/* Delivers to the slot if it has a collector. Global (not static), so that the
+ * verifier proves it once and not for each step of the loop below. */
+__attribute__((noinline)) int stand_in(struct sk_reuseport_md *ctx, __u32 slot_index)
+{
+	const struct rpa_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
+
+	if (!slot || !slot->tenancy || try_slot(ctx, slot_index) != DELIVERED)
+		return SK_DROP;
+	return deliver(ctx, slot_index, false);
 }
 
 /* The first usable slot from a place that the hash gives, for a row whose ranks
- * are all down for longer than the hold time. A function of its own (global, so
- * not static), which the verifier proves once. */
-__attribute__((noinline)) int deliver_beyond_ranks(struct sk_reuseport_md *ctx, __u32 hash)
+ * are all down for longer than the hold time. */
+static __always_inline int deliver_beyond_ranks(struct sk_reuseport_md *ctx, __u32 hash)
 {
 	for (__u32 step = 0; step < RPA_MAX_SLOTS; step++) {
-		__u32 index = (hash + step) % RPA_MAX_SLOTS;
-		struct rpa_slot *slot = bpf_map_lookup_elem(&slots, &index);
-
-		if (!slot || !slot->tenancy)
-			continue; /* never had a collector */
-		if (try_slot(ctx, index) == DELIVERED)
-			return deliver(ctx, index, false);
+		if (stand_in(ctx, (hash + step) % RPA_MAX_SLOTS) == SK_PASS)
+			return SK_PASS;
 	}
 	return drop(NO_COLLECTOR);
 }
@@ -201,7 +222,7 @@ int select_collector(struct sk_reuseport_md *ctx)
 
 	if (!exporter_hash(ctx, &hash))
 		return drop(BAD_PACKET);
-	bucket = ((hash >> 32) * constants.rows) >> 32;
+	bucket = ((hash >> 32) * constants.table_size) >> 32;
 	row = bpf_map_lookup_elem(&rows, &bucket);
 	if (!row)
 		return drop(NO_COLLECTOR);

@@ -39,4 +39,4 @@ enum Embedded_$constant {
     ]
 }
 EOF
-"$clang" -E -P -x c --embed-dir="$work" "$work/template" -o "$output"
+"$clang" -E -P -x c -std=c23 --embed-dir="$work" "$work/template" -o "$output"

@@ -9,6 +9,7 @@
 
 #include "rpa_bpf.h"
 #include "rpa_diag.h"
+#include "rpa_file.h"
 #include "rpa_process.h"
 #include "rpa_socket.h"
 #include "rpa_unix.h"

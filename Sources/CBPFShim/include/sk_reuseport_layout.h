@@ -15,6 +15,9 @@
 /* Slots of a pool, and so entries of each REUSEPORT_SOCKARRAY. */
 #define RPA_MAX_SLOTS 256
 
+/* Bytes of a collector's name. */
+#define RPA_MAX_NAME 63
+
 /* Ranked slots of a row. Rank r of a row is the 16 bits from bit 16 * r. */
 #define RPA_RANKS 4
 #define RPA_NO_SLOT 0xffffu
@@ -36,7 +39,10 @@ struct rpa_slot {
 	__u64 vacancy; /* since_ticks << 16 | low 16 bits of the tenancy seen vacant; 0: none */
 };
 
-/* Map "traffic" of a group: per CPU, one entry a slot. */
+/* Map "traffic" of a group: per CPU, one entry a slot, and one more in which the
+ * agent keeps what slots had counted for collectors that are no more. */
+#define RPA_RETIRED_TRAFFIC RPA_MAX_SLOTS
+
 struct rpa_traffic {
 	__u64 selected;    /* runs delivered to the slot as a row's owner */
 	__u64 failed_over; /* runs delivered to it in place of a better rank */
@@ -53,8 +59,23 @@ struct rpa_losses {
 /* Constants of a loaded program (its .rodata). */
 struct rpa_constants {
 	__u64 hash_keys[5]; /* see ExporterHash.swift */
-	__u64 rows;         /* length of the bucket table */
-	__u64 hold_ticks;   /* how long a vacant slot keeps its exporters */
+	__u64 table_size;   /* rows of the bucket table */
+};
+
+/* Map "settings", one entry. The program reads the last word alone. */
+struct rpa_settings {
+	__u64 layout_version; /* written last when a pool is made: the pins are whole */
+	__u64 table_size;
+	__u64 seed_fingerprint; /* tells whether the keys are those of a configuration */
+	__u64 hold_ticks;       /* how long a vacant slot keeps its exporters */
+};
+
+/* Map "tenants", one entry a slot: for the agent alone, to outlive it. */
+struct rpa_tenant {
+	char name[RPA_MAX_NAME + 1]; /* of the collector, NUL-padded; empty: a free slot */
+	__u64 process_start;         /* clock ticks since boot, field 22 of /proc/PID/stat */
+	__u32 pid;                   /* owner of the registered sockets; 0: not known */
+	__u32 unused;
 };
 
 #endif

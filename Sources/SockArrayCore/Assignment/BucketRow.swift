@@ -3,6 +3,8 @@
 public struct BucketRow: Equatable, Sendable {
     /// Ranks that a row has room for (RPA_RANKS).
     public static let capacity = 4
+    /// Rows of a pool's table.
+    public static let defaultTableSize = 65_536
     static let noSlot: UInt16 = 0xffff
 
     public let word: UInt64

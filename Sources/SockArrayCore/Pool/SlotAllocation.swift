@@ -26,3 +26,14 @@ public struct SlotAllocation: Equatable, Sendable {
 
     public subscript(name: String) -> Slot? { slotOfName[name] }
 }
+
+extension Contender {
+    /// The configuration's collectors, each with its slot.
+    static func all(of configuration: PoolConfiguration, _ allocation: SlotAllocation) -> [Contender] {
+        configuration.collectors.compactMap { collector in
+            allocation[collector.name].map {
+                Contender(name: collector.name, weight: collector.weight, slot: $0)
+            }
+        }
+    }
+}

@@ -61,6 +61,12 @@ extension ReuseportGroup {
         }
     }
 
+    /// Whether a collector's socket, found among all that its process has, is
+    /// meant for the group: not a connection that the group's listener accepted.
+    public func hasCandidate(_ socket: SocketFacts) -> Bool {
+        isEndpoint(of: socket) && !socket.isConnected && (transport == .udp || socket.isListening)
+    }
+
     /// Whether the kernel would count the socket among the group's members:
     /// dual-stack and IPv6-only sockets of one address are groups apart.
     func sharesFamilies(with socket: SocketFacts) -> Bool {

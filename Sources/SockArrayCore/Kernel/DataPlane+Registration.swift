@@ -1,0 +1,156 @@
+import CBPFShim
+
+extension DataPlane {
+    /// What a registration or its undoing changed.
+    public struct Change: Equatable, Sendable, Codable {
+        /// False: everything was so already.
+        public let changed: Bool
+        public let slot: UInt16
+        /// Names of the groups that the collector has a socket in.
+        public let groups: [String]
+    }
+
+    /// Puts a collector's sockets into its slot: all of them, or none.
+    ///
+    /// In this order, so that a run at any moment, and an agent that is killed at
+    /// any moment, leaves a working pool: the sockets of all groups, the program
+    /// of all groups, the slot's mark.
+    public func register(
+        _ collector: String, _ sockets: [OfferedSocket], owner: ProcessIdentity?
+    ) throws(RegistrationPlan.Refusal) -> Change {
+        let act = "register \(collector)"
+        do {
+            let slot = try checked(collector, act: act)
+            let tenant = try tenants.tenant(of: slot)
+            let plan = try RegistrationPlan(
+                collector: collector, slot: slot, offers: sockets.map(\.offer),
+                groups: configuration.groups, occupancy: try occupancy(of: slot, tenant: tenant))
+            let fresh = plan.placements.filter { !$0.isPresent }
+            // An owner that isn't known is better than the one before it.
+            let newOwner = owner ?? (fresh.isEmpty ? tenant?.owner : nil)
+            try tenants.set(Tenant(name: collector, owner: newOwner), at: slot)
+            do {
+                try place(fresh, sockets, slot: slot, act: act)
+            } catch {
+                try tenants.set(tenant, at: slot)
+                throw error
+            }
+            for placement in plan.placements {
+                try groups[placement.group].attach(through: sockets[placement.socket].descriptor)
+            }
+            let changed = !fresh.isEmpty || words(of: slot).vacantFor != nil || words(of: slot).tenancy == 0
+            if changed { markFilled(slot) }
+            return Change(changed: changed, slot: slot.index, groups: try filledGroups(of: slot))
+        } catch let refusal as RegistrationPlan.Refusal {
+            throw refusal
+        } catch let failure as Failure {
+            throw .refused(failure)
+        } catch let error as KernelError {
+            throw .refused(PlaneError.call(error).failure(act: act, pool: configuration.pool))
+        } catch {
+            fatalError("unreachable: all errors above are typed")
+        }
+    }
+
+    /// Takes a collector's sockets out. Its exporters fail over at once: nobody
+    /// waits for a collector that was sent away.
+    public func unregister(_ collector: String) throws(Failure) -> Change {
+        let act = "unregister \(collector)"
+        let slot = try checked(collector, act: act)
+        do {
+            let filled = try filledGroups(of: slot)
+            if words(of: slot).tenancy != 0 { markAbandoned(slot) }
+            for group in groups { try group.sockets.clear(slot) }
+            try tenants.set(Tenant(name: collector), at: slot)
+            return Change(changed: !filled.isEmpty, slot: slot.index, groups: filled)
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+    }
+
+    /// The collector's slot.
+    ///
+    /// - Throws: `.conflict` for a name that the configuration doesn't have.
+    @discardableResult
+    public func checked(_ collector: String, act: String) throws(Failure) -> Slot {
+        if let slot = allocation[collector] { return slot }
+        throw Failure(
+            .conflict, act: act,
+            cause: "pool \(configuration.pool) has no collector of that name; it has "
+                + configuration.collectors.map(\.name).joined(separator: ", "),
+            remedy: "use one of these names, or add it to collectors in the agent's configuration")
+    }
+
+    /// Writes the sockets; takes back what it wrote if one is refused.
+    private func place(
+        _ placements: [RegistrationPlan.Placement], _ sockets: [OfferedSocket], slot: Slot, act: String
+    ) throws {
+        for (index, placement) in placements.enumerated() {
+            let socket = sockets[placement.socket]
+            do {
+                try groups[placement.group].sockets.place(socket.descriptor, at: slot)
+            } catch {
+                for written in placements[..<index] { try? groups[written.group].sockets.clear(slot) }
+                guard error.errno == KernelError.busy else { throw error }
+                throw RegistrationPlan.Refusal.refused(
+                    Failure(
+                        .conflict, act: act,
+                        cause: "\(socket.offer.label) (\(socket.offer.socket.endpoint)) stands in a sockarray "
+                            + "already, of another pool or program",
+                        errno: error.errno, remedy: "unregister it there first"))
+            }
+        }
+    }
+
+    private func occupancy(of slot: Slot, tenant: Tenant?) throws(KernelError) -> RegistrationPlan.Occupancy {
+        var names: [Slot: String] = [:]
+        for (name, slot) in allocation.slotOfName { names[slot] = name }
+        var cookies: [[Slot: UInt64]] = []
+        for group in groups {
+            var held: [Slot: UInt64] = [:]
+            for slot in names.keys { held[slot] = try group.sockets.cookie(at: slot) }
+            cookies.append(held)
+        }
+        return RegistrationPlan.Occupancy(
+            cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names)
+    }
+
+    private func filledGroups(of slot: Slot) throws(KernelError) -> [String] {
+        var names: [String] = []
+        for plane in groups where try plane.sockets.cookie(at: slot) != nil { names.append(plane.group.name) }
+        return names
+    }
+
+    /// An agent that was killed between the sockets of a registration and its
+    /// mark left a whole collector that looks vacant, or a group without its
+    /// program: both are put right here, as far as the owner lets us reach its
+    /// sockets. Whoever registered sees the call fail, and repeats it.
+    func finishInterruptedRegistrations() throws(KernelError) {
+        for (slot, tenant) in try tenants.all() {
+            guard let owner = tenant.owner, owner.isAlive else { continue }
+            var cookies: [UInt64] = []
+            for group in groups {
+                if let cookie = try group.sockets.cookie(at: slot) { cookies.append(cookie) }
+            }
+            guard let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets()
+            else { continue }
+            for socket in sockets where cookies.contains(socket.offer.socket.cookie) {
+                let group = groups.first { $0.group.isEndpoint(of: socket.offer.socket) }
+                try group?.attach(through: socket.descriptor)
+            }
+            let seen = words(of: slot)
+            if cookies.count == groups.count, seen.vacantFor != nil || seen.tenancy == 0 { markFilled(slot) }
+        }
+    }
+}
+
+extension ProcessIdentity {
+    /// The process with this pid is alive, and no other one.
+    var isAlive: Bool { ProcessFacts.startTime(of: pid) == startTime }
+
+    /// Nil: there is no such process.
+    public init?(pid: Int32) {
+        guard let startTime = ProcessFacts.startTime(of: pid) else { return nil }
+        self.init(pid: pid, startTime: startTime)
+    }
+}

@@ -1,0 +1,107 @@
+extension DataPlane {
+    /// Reads all of it from the maps and from sock_diag: nothing is remembered.
+    public func status() throws(Failure) -> PoolStatus {
+        do {
+            var memberships: [[Slot: PoolStatus.Membership]] = []
+            for plane in groups { memberships.append(try self.memberships(in: plane)) }
+            var collectors: [PoolStatus.Collector] = []
+            let shares = self.shares()
+            for collector in configuration.collectors {
+                let slot = allocation[collector.name]!
+                collectors.append(
+                    try status(of: collector, slot, share: shares[slot] ?? 0, memberships.map { $0[slot]! }))
+            }
+            var groups: [PoolStatus.Group] = []
+            for (plane, members) in zip(self.groups, memberships) {
+                groups.append(try status(of: plane, isAttached: members.values.contains { $0.cookie != nil }))
+            }
+            return PoolStatus(
+                pool: configuration.pool, assignment: "rendezvous", tableSize: BucketRow.defaultTableSize,
+                collectors: collectors, groups: groups)
+        } catch {
+            throw PlaneError.call(error).failure(
+                act: "read the status of pool \(configuration.pool)", pool: configuration.pool)
+        }
+    }
+
+    public func explain(_ address: IPAddress) throws(Failure) -> Explanation {
+        do {
+            let bucket = hash.bucket(of: address, tableSize: BucketRow.defaultTableSize)
+            let row = self.row(of: bucket)
+            var states: [Slot: SlotState] = [:]
+            var names: [Slot: String] = [:]
+            for (name, slot) in allocation.slotOfName {
+                states[slot] = try state(of: slot)
+                names[slot] = name
+            }
+            let delivery = Delivery(
+                row: row, hash: hash(address), state: { states[$0] ?? .failed },
+                wasFilled: { self.words(of: $0).tenancy != 0 })
+            return Explanation(address: address, bucket: bucket, row: row, delivery: delivery) {
+                names[$0] ?? "slot \($0.index)"
+            }
+        } catch {
+            throw PlaneError.call(error).failure(act: "explain \(address)", pool: configuration.pool)
+        }
+    }
+
+    func state(of slot: Slot) throws(KernelError) -> SlotState {
+        var isFilled = true
+        for plane in groups where try plane.sockets.cookie(at: slot) == nil { isFilled = false }
+        let words = self.words(of: slot)
+        return SlotState(
+            registrations: words.tenancy, vacantFor: words.vacantFor, hold: configuration.restartHold,
+            isFilled: isFilled)
+    }
+
+    private func status(
+        of collector: PoolConfiguration.Collector, _ slot: Slot, share: Double,
+        _ memberships: [PoolStatus.Membership]
+    ) throws(KernelError) -> PoolStatus.Collector {
+        let state = try self.state(of: slot)
+        let owner = try tenants.tenant(of: slot)?.owner
+        var holdLeft: Double?
+        if case .holding(let left) = state { holdLeft = left / .seconds(1) }
+        return PoolStatus.Collector(
+            name: collector.name, slot: Int(slot.index), state: state.name, holdLeft: holdLeft,
+            weight: collector.weight, share: share, pid: owner.flatMap { $0.isAlive ? $0.pid : nil },
+            groups: Dictionary(uniqueKeysWithValues: zip(groups.map(\.group.name), memberships)))
+    }
+
+    private func memberships(in plane: GroupPlane) throws(KernelError) -> [Slot: PoolStatus.Membership] {
+        let memory = try SocketMemory.entries(of: plane.group)
+        var memberships: [Slot: PoolStatus.Membership] = [:]
+        for slot in allocation.slotOfName.values {
+            let cookie = try plane.sockets.cookie(at: slot)
+            let socket = cookie.flatMap { memory[$0] }
+            let traffic = try plane.traffic(of: slot)
+            let isUDP = plane.group.transport == .udp
+            memberships[slot] = PoolStatus.Membership(
+                cookie: cookie, runs: traffic.runs, bytes: traffic.bytes,
+                queuedBytes: isUDP ? socket?.queued ?? 0 : 0,
+                queuedConnections: isUDP ? nil : socket?.queued ?? 0, drops: socket?.drops ?? 0)
+        }
+        return memberships
+    }
+
+    private func status(of plane: GroupPlane, isAttached: Bool) throws(KernelError) -> PoolStatus.Group {
+        var total = try plane.retiredTraffic()
+        for slot in allocation.slotOfName.values { total += try plane.traffic(of: slot) }
+        let losses = try plane.losses()
+        return PoolStatus.Group(
+            name: plane.group.name, protocol: plane.group.transport.rawValue,
+            address: "\(plane.group.address)", port: Int(plane.group.port), attached: isAttached,
+            outcomes: PoolStatus.Outcomes(
+                selected: total.selected, failedOver: total.failedOver, held: losses.held,
+                noCollector: losses.noCollector, badPacket: losses.badPacket))
+    }
+
+    /// Part of the rows that each slot owns.
+    private func shares() -> [Slot: Double] {
+        var owned: [Slot: Int] = [:]
+        for index in 0..<UInt32(BucketRow.defaultTableSize) {
+            if let owner = row(of: Bucket(index)).owner { owned[owner, default: 0] += 1 }
+        }
+        return owned.mapValues { Double($0) / Double(BucketRow.defaultTableSize) }
+    }
+}

@@ -1,0 +1,38 @@
+/// A system call that the kernel refused. Where it is caught, its meaning is
+/// known, and it becomes a `Failure`.
+public struct KernelError: Error, Equatable, Sendable {
+    /// What was called, with its object: `bpf_map_update_elem sockets`.
+    public let operation: String
+    /// Positive.
+    public let errno: Int32
+
+    public init(operation: String, errno: Int32) {
+        self.operation = operation
+        self.errno = errno
+    }
+
+    // The errno values whose meaning a caller decides on.
+    public static let noProcess: Int32 = 3
+    static let notPermitted: Int32 = 1
+    static let noEntry: Int32 = 2
+    static let badDescriptor: Int32 = 9
+    static let again: Int32 = 11
+    static let accessDenied: Int32 = 13
+    static let busy: Int32 = 16
+    static let exists: Int32 = 17
+    static let isFolder: Int32 = 21
+    static let notSocket: Int32 = 88
+}
+
+extension KernelError: CustomStringConvertible {
+    public var description: String { "\(operation): \(ErrnoName.of(errno))" }
+}
+
+/// The one door from the shim's -errno into Swift.
+@discardableResult
+func kernel<Result: SignedInteger>(
+    _ operation: @autoclosure () -> String, _ result: Result
+) throws(KernelError) -> Result {
+    guard result < 0 else { return result }
+    throw KernelError(operation: operation(), errno: Int32(-result))
+}

@@ -1,0 +1,25 @@
+import CBPFShim
+
+/// A mmapable BPF array of 64-bit words, shared with the program: a store is
+/// one aligned word, seen by each later run whole.
+final class MappedArray {
+    let map: Descriptor
+    private let words: UnsafeMutablePointer<UInt64>
+    private let length: Int
+
+    /// - Parameter wordCount: of all entries together.
+    init(map: consuming Descriptor, wordCount: Int) throws(KernelError) {
+        var memory: UnsafeMutableRawPointer?
+        length = wordCount * MemoryLayout<UInt64>.size
+        try kernel("mmap of a BPF array", rpa_map_memory(map.number, length, &memory))
+        words = memory!.assumingMemoryBound(to: UInt64.self)
+        self.map = map
+    }
+
+    deinit { rpa_unmap(words, length) }
+
+    subscript(index: Int) -> UInt64 {
+        get { rpa_load(words + index) }
+        set { rpa_store(words + index, newValue) }
+    }
+}

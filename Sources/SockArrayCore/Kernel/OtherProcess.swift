@@ -1,0 +1,83 @@
+import CBPFShim
+import Glibc
+
+/// A process whose sockets can be borrowed (pidfd_open(2), pidfd_getfd(2)).
+public struct OtherProcess: ~Copyable {
+    public let pid: Int32
+    private let descriptor: Descriptor
+
+    /// - Throws: ESRCH: there is no such process.
+    public init(pid: Int32) throws(KernelError) {
+        self.pid = pid
+        descriptor = Descriptor(owning: try kernel("pidfd_open \(pid)", rpa_pidfd_open(pid)))
+    }
+
+    /// Its UDP and TCP sockets, each borrowed until the object in the list goes.
+    ///
+    /// Every number of its descriptor table is tried: the names under
+    /// /proc/PID/fd of another user's process can't be read, even with
+    /// CAP_SYS_PTRACE.
+    ///
+    /// - Throws: EPERM: that needs CAP_SYS_PTRACE.
+    public func internetSockets() throws(KernelError) -> [OfferedSocket] {
+        var sockets: [OfferedSocket] = []
+        for number in 0..<Int32(descriptorTableSize) {
+            let result = rpa_pidfd_getfd(descriptor.number, number)
+            if result == -KernelError.badDescriptor { continue }
+            let borrowed = Descriptor(owning: try kernel("pidfd_getfd \(pid)", result))
+            guard let socket = try? OfferedSocket(borrowed, label: "pid \(pid) fd \(number)") else { continue }
+            if case .other = socket.offer.socket.kind { continue }
+            sockets.append(socket)
+        }
+        return sockets
+    }
+
+    /// Room in its descriptor table, at most 65,536: no open number is higher.
+    private var descriptorTableSize: Int {
+        let size = ProcessFacts.status(of: pid)?["FDSize"].flatMap { Int($0) } ?? 1_024
+        return min(size, 65_536)
+    }
+}
+
+/// What /proc tells of any process, whoever asks (proc(5)).
+public enum ProcessFacts {
+    /// Clock ticks from boot to the process's start: with the pid it names one
+    /// process for good. Nil: there is no such process.
+    public static func startTime(of pid: Int32) -> UInt64? {
+        // The name, in parentheses, may contain anything; field 22 is the 20th after it.
+        guard let text = read("/proc/\(pid)/stat"), let name = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: name)...].split(separator: " ")
+        guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
+        return UInt64(fields[19])
+    }
+
+    /// The effective user of the process.
+    public static func user(of pid: Int32) -> UInt32? {
+        guard let ids = status(of: pid)?["Uid"]?.split(separator: "\t"), ids.count > 1 else { return nil }
+        return UInt32(ids[1])
+    }
+
+    public static func parent(of pid: Int32) -> Int32? {
+        status(of: pid)?["PPid"].flatMap { Int32($0) }
+    }
+
+    static func status(of pid: Int32) -> [Substring: Substring]? {
+        guard let text = read("/proc/\(pid)/status") else { return nil }
+        var fields: [Substring: Substring] = [:]
+        for line in text.split(separator: "\n") {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            fields[line[..<colon]] = line[line.index(after: colon)...].drop { $0 == "\t" || $0 == " " }
+        }
+        return fields
+    }
+
+    private static func read(_ path: String) -> String? {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { return nil }
+        let file = Descriptor(owning: number)
+        var bytes = [UInt8](repeating: 0, count: 8_192)
+        let length = Glibc.read(file.number, &bytes, bytes.count)
+        guard length > 0 else { return nil }
+        return String(decoding: bytes[..<length], as: UTF8.self)
+    }
+}

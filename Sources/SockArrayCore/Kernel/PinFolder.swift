@@ -1,0 +1,85 @@
+import CBPFShim
+import Glibc
+
+/// A folder of pins in a bpffs. What is pinned outlives the agent.
+struct PinFolder {
+    let path: String
+
+    func subfolder(_ name: String) -> PinFolder { PinFolder(path: "\(path)/\(name)") }
+
+    /// Makes the folder, with those above it.
+    func make() throws(KernelError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            let result = rpa_make_folder(made, 0o700)
+            if result != -KernelError.exists { try kernel("mkdir \(made)", result) }
+        }
+    }
+
+    /// The pinned object, or nil where there is none of that name.
+    func open(_ name: String) throws(PlaneError) -> Descriptor? {
+        let result = rpa_open_pin("\(path)/\(name)")
+        if result == -KernelError.noEntry { return nil }
+        return Descriptor(
+            owning: try PlaneError.wrap { () throws(KernelError) in
+                try kernel("bpf_obj_get \(path)/\(name)", result)
+            })
+    }
+
+    func pin(_ object: borrowing Descriptor, as name: String) throws(PlaneError) {
+        let result = rpa_pin(object.number, "\(path)/\(name)")
+        if result < 0 {
+            throw .call(KernelError(operation: "bpf_obj_pin \(path)/\(name)", errno: -result))
+        }
+    }
+
+    /// The pinned map of that name, made and pinned if there is none yet.
+    ///
+    /// - Throws: `foreignPin` for a map of another shape.
+    func map(
+        _ name: String, _ kind: rpa_map_kind, valueSize: Int, entries: Int32
+    ) throws(PlaneError) -> Descriptor {
+        if let adopted = try open(name) {
+            let differs = rpa_map_differs(adopted.number, kind, UInt32(valueSize), UInt32(entries))
+            guard differs == 0 else { throw .foreignPin(path: "\(path)/\(name)") }
+            return adopted
+        }
+        let result = rpa_map_create(kind, name, UInt32(valueSize), UInt32(entries))
+        guard result >= 0 else {
+            throw .call(KernelError(operation: "bpf_map_create \(name)", errno: -result))
+        }
+        let made = Descriptor(owning: result)
+        try pin(made, as: name)
+        return made
+    }
+
+    /// Names in the folder, none if it isn't there.
+    func names() -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Removes every pin and folder below, and the folder itself.
+    func remove() throws(KernelError) {
+        for name in names() {
+            let child = "\(path)/\(name)"
+            let result = rpa_remove_file(child)
+            if result == -KernelError.isFolder || result == -KernelError.notPermitted {
+                try PinFolder(path: child).remove()
+            } else {
+                try kernel("unlink \(child)", result)
+            }
+        }
+        let result = rpa_remove_folder(path)
+        if result != -KernelError.noEntry { try kernel("rmdir \(path)", result) }
+    }
+}

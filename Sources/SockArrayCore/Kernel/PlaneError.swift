@@ -1,0 +1,42 @@
+/// Why a pool's kernel objects could not be made, adopted or used.
+enum PlaneError: Error {
+    /// A call that has no meaning of its own here.
+    case call(KernelError)
+    /// The kernel refused the program.
+    case program(KernelError, verifierLog: String)
+    /// A pin is there that this version can't use.
+    case foreignPin(path: String)
+
+    static func wrap<Result>(_ body: () throws(KernelError) -> Result) throws(PlaneError) -> Result {
+        do { return try body() } catch { throw .call(error) }
+    }
+
+    /// - Parameter act: what was tried, `run pool edge`.
+    func failure(act: String, pool: String) -> Failure {
+        let unload = "stop the agent and run: reuseport-agent unload --pool \(pool)"
+        switch self {
+        case .call(let error) where [1, 13].contains(error.errno):
+            return Failure(
+                .privilege, act: act, cause: "\(error.operation) was not permitted", errno: error.errno,
+                remedy: "run it as root or with CAP_BPF; see: reuseport-agent check")
+        case .call(let error):
+            return Failure(
+                .privilege, act: act, cause: "\(error.operation) failed", errno: error.errno,
+                remedy: "see: reuseport-agent check")
+        case .program(let error, _) where error.errno == 1:
+            return Failure(
+                .privilege, act: act, cause: "loading the SK_REUSEPORT program was not permitted",
+                errno: error.errno, remedy: "run it as root or with CAP_BPF; see: reuseport-agent check")
+        case .program(let error, let log):
+            let lastLine = log.split(separator: "\n").last.map { ": \($0)" } ?? ""
+            return Failure(
+                .privilege, act: act,
+                cause: "the kernel did not load the SK_REUSEPORT program\(lastLine)", errno: error.errno,
+                remedy: "it needs Linux 5.8 or later; see: reuseport-agent check")
+        case .foreignPin(let path):
+            return Failure(
+                .conflict, act: act, cause: "\(path) was pinned by another version or another program",
+                remedy: unload)
+        }
+    }
+}

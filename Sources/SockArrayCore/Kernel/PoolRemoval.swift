@@ -1,0 +1,63 @@
+import CBPFShim
+
+/// Takes a pool out of the kernel: the programs off their groups, the pins away.
+public struct PoolRemoval: Sendable {
+    /// Groups whose program stays until their last socket is closed, since none
+    /// of their sockets could be reached.
+    public let stillAttached: [String]
+
+    /// - Throws: `.absent` if there is no such pool, `.conflict` while an agent runs it.
+    public init(pool: String, bpffs: String) throws(Failure) {
+        let act = "unload pool \(pool)"
+        let folder = PinFolder(path: "\(bpffs)/\(pool)")
+        guard BPFFileSystem.isMounted(at: folder.path), !folder.names().isEmpty else {
+            throw Failure(
+                .absent, act: act, cause: "there are no pins at \(folder.path)",
+                remedy: "name the pool of a configuration, and its bpffs folder with --bpffs")
+        }
+        do {
+            let lock = Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
+            stillAttached = Self.detach(folder)
+            try folder.remove()
+            _ = consume lock
+            // Only if it was the last pool.
+            rpa_remove_folder(bpffs)
+        } catch let error where error.errno == KernelError.again {
+            throw Failure(
+                .conflict, act: act, cause: "its agent is running", remedy: "stop the agent first")
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: pool)
+        }
+    }
+
+    /// Through sockets borrowed from the owners that the pool knows.
+    private static func detach(_ folder: PinFolder) -> [String] {
+        let groups = folder.subfolder("groups")
+        var cookies: [String: Set<UInt64>] = [:]
+        for name in groups.names() {
+            guard let map = try? groups.subfolder(name).open("sockets") else { continue }
+            let sockets = SocketArray(map: map)
+            for index in 0..<UInt16(SlotAllocation.capacity) {
+                if let cookie = try? sockets.cookie(at: Slot(index)) { cookies[name, default: []].insert(cookie) }
+            }
+        }
+        for owner in owners(in: folder) {
+            guard let process = try? OtherProcess(pid: owner.pid),
+                let sockets = try? process.internetSockets()
+            else { continue }
+            for socket in sockets {
+                for (name, members) in cookies where members.contains(socket.offer.socket.cookie) {
+                    if rpa_detach_reuseport(socket.descriptor.number) >= 0 { cookies[name] = nil }
+                }
+            }
+        }
+        return cookies.keys.sorted()
+    }
+
+    private static func owners(in folder: PinFolder) -> [ProcessIdentity] {
+        guard let map = try? folder.open("tenants"), let tenants = try? TenantTable(map: map).all() else {
+            return []
+        }
+        return tenants.values.compactMap(\.owner).filter(\.isAlive)
+    }
+}

@@ -1,0 +1,37 @@
+import CBPFShim
+
+/// The REUSEPORT_SOCKARRAY of one group: a socket for each slot.
+///
+/// An entry is no reference to its socket: it empties by itself when the last
+/// descriptor of the socket is closed, wherever that is.
+struct SocketArray: ~Copyable {
+    let map: Descriptor
+
+    init(map: consuming Descriptor) { self.map = map }
+
+    /// SO_COOKIE of the slot's socket, or nil where there is none.
+    func cookie(at slot: Slot) throws(KernelError) -> UInt64? {
+        var cookie: UInt64 = 0
+        let result = rpa_map_lookup(map.number, UInt32(slot.index), &cookie)
+        if result == -KernelError.noEntry { return nil }
+        try kernel("bpf_map_lookup_elem sockets", result)
+        return cookie
+    }
+
+    /// Puts the socket into the slot, in place of whatever was there, at once.
+    ///
+    /// - Throws: EBUSY: it stands in a slot of some sockarray already. EINVAL: it
+    ///   isn't bound, was bound without SO_REUSEPORT, or doesn't listen.
+    func place(_ socket: borrowing Descriptor, at slot: Slot) throws(KernelError) {
+        var value = UInt64(socket.number)
+        try kernel(
+            "bpf_map_update_elem sockets", rpa_map_update(map.number, UInt32(slot.index), &value))
+    }
+
+    /// Takes the slot's socket out, if there is one.
+    func clear(_ slot: Slot) throws(KernelError) {
+        let result = rpa_map_delete(map.number, UInt32(slot.index))
+        if result == -KernelError.noEntry { return }
+        try kernel("bpf_map_delete_elem sockets", result)
+    }
+}

@@ -1,0 +1,39 @@
+import CBPFShim
+
+/// Who has which slot: a pinned map that the agent writes for its successor.
+struct TenantTable: ~Copyable {
+    private let map: Descriptor
+
+    init(map: consuming Descriptor) { self.map = map }
+
+    func tenant(of slot: Slot) throws(KernelError) -> Tenant? {
+        var raw = rpa_tenant()
+        try kernel("bpf_map_lookup_elem tenants", rpa_map_lookup(map.number, UInt32(slot.index), &raw))
+        let name = withUnsafeBytes(of: raw.name) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        if name.isEmpty { return nil }
+        let owner = raw.pid == 0 ? nil : ProcessIdentity(pid: Int32(bitPattern: raw.pid), startTime: raw.process_start)
+        return Tenant(name: name, owner: owner)
+    }
+
+    func set(_ tenant: Tenant?, at slot: Slot) throws(KernelError) {
+        var raw = rpa_tenant()
+        withUnsafeMutableBytes(of: &raw.name) { bytes in
+            bytes.copyBytes(from: (tenant?.name ?? "").utf8.prefix(Int(RPA_MAX_NAME)))
+        }
+        raw.pid = UInt32(bitPattern: tenant?.owner?.pid ?? 0)
+        raw.process_start = tenant?.owner?.startTime ?? 0
+        try kernel("bpf_map_update_elem tenants", rpa_map_update(map.number, UInt32(slot.index), &raw))
+    }
+
+    /// All slots that have a name.
+    func all() throws(KernelError) -> [Slot: Tenant] {
+        var tenants: [Slot: Tenant] = [:]
+        for index in 0..<UInt16(SlotAllocation.capacity) {
+            let slot = Slot(index)
+            tenants[slot] = try tenant(of: slot)
+        }
+        return tenants
+    }
+}

@@ -1,0 +1,35 @@
+/// What a slot does for its exporters, in all groups of the pool alike.
+public enum SlotState: Equatable, Sendable {
+    /// It never had a collector. The first run that finds it so starts the hold clock.
+    case empty
+    /// Its collector gets what the table gives it.
+    case active
+    /// Its collector is away; its exporters wait for it that much longer.
+    case holding(left: Duration)
+    /// The hold is over; its exporters are at their next ranks.
+    case failed
+
+    /// - Parameters:
+    ///   - registrations: how often the slot was filled.
+    ///   - vacantFor: since the program found it vacant; nil: it didn't.
+    ///   - isFilled: every group of the pool has the slot's socket.
+    public init(registrations: UInt64, vacantFor: Duration?, hold: Duration, isFilled: Bool) {
+        switch vacantFor {
+        case .some(let time) where time < hold: self = .holding(left: hold - time)
+        case .some: self = .failed
+        case nil where isFilled: self = .active
+        case nil where registrations == 0: self = .empty
+        // A socket is gone, and no run has come across it yet.
+        case nil: self = .holding(left: hold)
+        }
+    }
+
+    public var name: String {
+        switch self {
+        case .empty: "empty"
+        case .active: "active"
+        case .holding: "holding"
+        case .failed: "failed"
+        }
+    }
+}

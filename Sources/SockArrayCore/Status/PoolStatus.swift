@@ -1,0 +1,62 @@
+/// What a pool is and has counted, at one moment: the content of GET /status.
+///
+/// Counters are cumulative since the pool was made, over restarts of the agent
+/// and of collectors. A run is a SYN, a datagram, or a train of datagrams (UDP
+/// GRO), so runs are not always datagrams.
+public struct PoolStatus: Equatable, Sendable, Codable {
+    public var pool: String
+    public var assignment: String
+    public var tableSize: Int
+    public var collectors: [Collector]
+    public var groups: [Group]
+
+    public struct Collector: Equatable, Sendable, Codable {
+        public var name: String
+        public var slot: Int
+        /// empty, active, holding, failed.
+        public var state: String
+        /// Seconds until a held slot fails over.
+        public var holdLeft: Double?
+        public var weight: Int
+        /// Part of the table's rows that it owns, 0 … 1.
+        public var share: Double
+        /// Owner of its sockets, if it is known and alive.
+        public var pid: Int32?
+        /// By group name.
+        public var groups: [String: Membership]
+    }
+
+    /// A collector in one group.
+    public struct Membership: Equatable, Sendable, Codable {
+        /// SO_COOKIE of its socket; nil: it has none now.
+        public var cookie: UInt64?
+        public var runs: UInt64
+        /// UDP header and payload, or the TCP header of a SYN.
+        public var bytes: UInt64
+        /// Received and not yet read; 0 for TCP.
+        public var queuedBytes: UInt64
+        /// TCP: connections that wait to be accepted.
+        public var queuedConnections: UInt64?
+        /// Dropped by the present socket since it was made.
+        public var drops: UInt64
+    }
+
+    public struct Group: Equatable, Sendable, Codable {
+        public var name: String
+        public var `protocol`: String
+        public var address: String
+        public var port: Int
+        /// A registered socket lives in it, and so the program is attached.
+        public var attached: Bool
+        public var outcomes: Outcomes
+    }
+
+    /// Every run of the program in exactly one.
+    public struct Outcomes: Equatable, Sendable, Codable {
+        public var selected: UInt64
+        public var failedOver: UInt64
+        public var held: UInt64
+        public var noCollector: UInt64
+        public var badPacket: UInt64
+    }
+}

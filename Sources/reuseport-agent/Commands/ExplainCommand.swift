@@ -1,0 +1,56 @@
+import ArgumentParser
+import SockArrayCore
+
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain", abstract: "Tell which collector an exporter goes to, and why.",
+        discussion: """
+            Examples:
+              reuseport-agent explain 192.0.2.1 2001:db8::1
+              reuseport-agent explain 192.0.2.1 --config edge.yaml
+
+            With --config the table is worked out from the file alone: no agent and no privilege is \
+            needed, and every collector counts as active.
+            """)
+
+    @Argument(help: "Source addresses of exporters.")
+    var addresses: [String]
+
+    @Flag(help: "One JSON object a line for each address.")
+    var json = false
+
+    @Option(help: ArgumentHelp("Work it out from this configuration.", valueName: "file"))
+    var config: String?
+
+    @OptionGroup var options: ControlOptions
+
+    func run() throws {
+        for explanation in try explanations() {
+            print(json ? try JSON.text(explanation) : Self.sentence(explanation))
+        }
+    }
+
+    private func explanations() throws -> [Explanation] {
+        let parsed = try addresses.map { text throws(Failure) in try IPAddress(argument: text) }
+        if let config {
+            let plan = AssignmentPlan(configuration: try PoolConfiguration.load(path: config))
+            return parsed.map(plan.explain)
+        }
+        let act = "explain \(addresses[0])"
+        let reply = try options.client.send(.explain(addresses: addresses), act: act)
+        guard case .explanations(let explanations) = reply else { throw reply.unexpected(act: act) }
+        return explanations
+    }
+
+    private static func sentence(_ explanation: Explanation) -> String {
+        let fate =
+            switch (explanation.outcome, explanation.collector) {
+            case ("selected", let name?): "\(name), owner of its bucket"
+            case ("failed_over", let name?): "\(name), in place of \(explanation.ranks.first ?? "its owner")"
+            case ("held", let name?): "nobody: held for \(name), which is away"
+            default: "nobody: no collector is usable"
+            }
+        let ranks = explanation.ranks.joined(separator: ", ")
+        return "\(explanation.address) -> \(fate) (bucket \(explanation.bucket), ranks \(ranks))"
+    }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+struct RegisterCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "register", abstract: "Put a collector's sockets into its slot.",
+        discussion: """
+            Examples:
+              reuseport-agent register --collector c1 --pid $(cat /run/nfacctd-c1.pid) --wait 30
+              reuseport-agent register --collector c1 --fd 3 --fd 4
+              reuseport-agent register --collector c1 --listen-fds
+
+            All sockets are checked before one is registered. Registering the same sockets again \
+            changes nothing.
+            """)
+
+    @Option(help: "Name of the collector in the agent's configuration.")
+    var collector: String
+
+    @Option(name: .customLong("fd"), help: ArgumentHelp("Inherited descriptor of a socket; repeat it.", valueName: "n"))
+    var descriptors: [Int32] = []
+
+    @Option(help: "Process whose sockets in the pool's groups are to be registered.")
+    var pid: Int32?
+
+    @Flag(help: "Take the sockets that systemd passed (LISTEN_FDS): those named reuseport-agent in LISTEN_FDNAMES, or else all.")
+    var listenFds = false
+
+    @Option(help: ArgumentHelp("With --pid: wait that long until every group is bound.", valueName: "seconds"))
+    var wait: Double?
+
+    @OptionGroup var options: ControlOptions
+
+    func validate() throws {
+        let ways = [!descriptors.isEmpty, pid != nil, listenFds].count { $0 }
+        guard ways == 1 else {
+            throw ValidationError("give the sockets by one of --fd, --pid or --listen-fds")
+        }
+        if let wait {
+            guard pid != nil else { throw ValidationError("--wait goes with --pid: passed sockets are bound already") }
+            guard wait >= 0, wait <= 86_400 else { throw ValidationError("--wait takes 0 to 86400 seconds") }
+        }
+        if let pid, pid <= 0 { throw ValidationError("--pid takes a positive number") }
+    }
+
+    func run() throws {
+        let change: DataPlane.Change
+        if let pid {
+            change = try registerProcess(pid)
+        } else {
+            let numbers = listenFds ? try ListenDescriptors.fromEnvironment(act: act) : descriptors
+            change = try register(numbers)
+        }
+        let groups = change.groups.joined(separator: ", ")
+        print("\(collector) \(change.changed ? "is" : "was already") registered: slot \(change.slot), groups \(groups)")
+    }
+
+    private var act: String { "register \(collector)" }
+
+    private func register(_ numbers: [Int32]) throws(Failure) -> DataPlane.Change {
+        for number in numbers where fcntl(number, F_GETFD) == -1 {
+            throw Failure(
+                .unfitSocket, act: act, cause: "fd \(number) is not open", errno: EBADF,
+                remedy: "let the collector inherit it to this command (no FD_CLOEXEC), and give its number")
+        }
+        guard numbers.count <= Int(RPA_MAX_PASSED) else {
+            throw Failure(
+                .usage, act: act, cause: "\(numbers.count) descriptors are more than \(RPA_MAX_PASSED)",
+                remedy: "give one for each group of the pool")
+        }
+        let reply = try options.client.send(
+            .register(collector: collector, labels: numbers.map { "fd \($0)" }), descriptors: numbers, act: act)
+        guard case .changed(let change) = reply else { throw reply.unexpected(act: act) }
+        return change
+    }
+
+    /// Asks again until the collector is whole: nfacctd binds its UDP port some 5 s after BMP.
+    private func registerProcess(_ pid: Int32) throws(Failure) -> DataPlane.Change {
+        let deadline = ContinuousClock.now + .seconds(wait ?? 0)
+        while true {
+            let reply = try options.client.send(.registerProcess(collector: collector, pid: pid), act: act)
+            if case .changed(let change) = reply { return change }
+            guard case .incomplete(var failure) = reply, wait != nil else { throw reply.unexpected(act: act) }
+            if ContinuousClock.now >= deadline {
+                failure.cause += ", after \(wait!) s"
+                throw failure
+            }
+            usleep(50_000)
+        }
+    }
+}

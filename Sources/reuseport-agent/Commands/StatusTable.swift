@@ -1,0 +1,51 @@
+import SockArrayCore
+
+/// `status` for people: tables that fit 80 columns.
+struct StatusTable {
+    let text: String
+
+    init(_ status: PoolStatus) {
+        let groupNames = status.groups.map(\.name)
+        var members = [["COLLECTOR", "SLOT", "STATE", "SHARE", "PID", "GROUP", "RUNS", "QUEUED", "DROPS"]]
+        for collector in status.collectors {
+            for (index, name) in groupNames.enumerated() {
+                guard let group = collector.groups[name] else { continue }
+                let head =
+                    index > 0
+                    ? ["", "", "", "", ""]
+                    : [
+                        collector.name, "\(collector.slot)", collector.state,
+                        Self.percent(collector.share), collector.pid.map { "\($0)" } ?? "-",
+                    ]
+                let queued = group.queuedConnections.map { "\($0) conn" } ?? "\(group.queuedBytes) B"
+                members.append(
+                    head + [name, group.cookie == nil ? "- (\(group.runs))" : "\(group.runs)", queued, "\(group.drops)"])
+            }
+        }
+        var groups = [["GROUP", "ENDPOINT", "ATTACHED", "SELECTED", "FAILED OVER", "HELD", "LOST"]]
+        for group in status.groups {
+            let outcomes = group.outcomes
+            let address = group.address.contains(":") ? "[\(group.address)]" : group.address
+            groups.append([
+                group.name, "\(group.protocol) \(address):\(group.port)", group.attached ? "yes" : "no",
+                "\(outcomes.selected)", "\(outcomes.failedOver)", "\(outcomes.held)",
+                "\(outcomes.noCollector + outcomes.badPacket)",
+            ])
+        }
+        text = "pool \(status.pool), \(status.assignment), \(status.tableSize) rows\n\n"
+            + Self.table(members) + "\n" + Self.table(groups)
+    }
+
+    private static func percent(_ share: Double) -> String {
+        let tenths = Int((share * 1_000).rounded())
+        return "\(tenths / 10).\(tenths % 10)%"
+    }
+
+    private static func table(_ rows: [[String]]) -> String {
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+            return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed()) + "\n"
+        }.joined()
+    }
+}

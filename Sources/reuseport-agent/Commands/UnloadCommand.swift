@@ -1,0 +1,31 @@
+import ArgumentParser
+import SockArrayCore
+
+struct UnloadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unload", abstract: "Detach a pool's programs and remove its pins.",
+        discussion: """
+            Example: reuseport-agent unload --pool edge
+
+            The collectors go on, and the kernel scatters their exporters again. The agent must have \
+            been stopped.
+            """)
+
+    @Option(help: "Name of the pool.")
+    var pool: String
+
+    @Option(help: ArgumentHelp("Folder of the pools' pins.", valueName: "folder"))
+    var bpffs = PoolConfiguration.defaultBPFFS
+
+    func run() throws {
+        guard !pool.isEmpty, !pool.contains("/"), !pool.hasPrefix(".") else {
+            throw ValidationError("--pool takes the name of a pool, not a path")
+        }
+        let removal = try PoolRemoval(pool: pool, bpffs: bpffs)
+        print("pool \(pool) is unloaded")
+        for group in removal.stillAttached {
+            RootCommand.complain(
+                "group \(group): none of its sockets could be reached; its program goes when the last of them is closed")
+        }
+    }
+}

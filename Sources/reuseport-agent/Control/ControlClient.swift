@@ -1,0 +1,72 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// One request to a running agent.
+struct ControlClient {
+    static let environmentVariable = "REUSEPORT_AGENT_CONTROL"
+
+    let path: String
+    /// Longest wait for the agent to take or answer the request.
+    let timeout: Duration = .seconds(10)
+
+    /// - Parameters:
+    ///   - act: what the request is for, as errors tell it.
+    ///   - descriptors: they stay the caller's.
+    func send(
+        _ request: ControlRequest, descriptors: [Int32] = [], act: String
+    ) throws(Failure) -> ControlReply {
+        let stream = try connect(act: act)
+        do {
+            try write(try JSON.encode(request), descriptors, to: stream)
+            shutdown(stream.number, Int32(SHUT_WR))
+            return try JSON.decode(ControlReply.self, from: try readAll(from: stream))
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(
+                .absent, act: act, cause: "the agent at \(path) gave no answer (\(error))",
+                remedy: "look at the agent's log; what it had done is kept, the same command can be repeated")
+        }
+    }
+
+    private func connect(act: String) throws(Failure) -> Descriptor {
+        let result = rpa_unix_connect(path, UInt32(timeout / .milliseconds(1)))
+        if result >= 0 { return Descriptor(owning: result) }
+        switch -result {
+        case EACCES, EPERM:
+            throw Failure(
+                .privilege, act: act, cause: "the control socket \(path) may not be opened", errno: -result,
+                remedy: "run it as a user or group that the socket's mode allows (control_socket in the agent's configuration)")
+        default:
+            throw Failure(
+                .absent, act: act, cause: "no agent answers at \(path)", errno: -result,
+                remedy: "start it (reuseport-agent run --config FILE), or name its socket with --control or "
+                    + Self.environmentVariable)
+        }
+    }
+
+    private func write(_ bytes: [UInt8], _ descriptors: [Int32], to stream: borrowing Descriptor) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let result = bytes[sent...].withUnsafeBytes { part in
+                rpa_send(
+                    stream.number, part.baseAddress, part.count, descriptors,
+                    sent == 0 ? descriptors.count : 0)
+            }
+            guard result > 0 else { throw KernelError(operation: "sendmsg", errno: Int32(-result)) }
+            sent += result
+        }
+    }
+
+    private func readAll(from stream: borrowing Descriptor) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let length = Glibc.read(stream.number, &part, part.count)
+            if length < 0 { throw KernelError(operation: "read", errno: errno) }
+            if length == 0 { return bytes }
+            bytes += part[..<length]
+        }
+    }
+}

@@ -1,0 +1,23 @@
+import SockArrayCore
+
+/// What a client asks of the agent: one JSON value on a stream of its own, ended
+/// by shutting down the writing half. Descriptors travel beside it (SCM_RIGHTS).
+enum ControlRequest: Codable, Equatable, Sendable {
+    /// The passed descriptors, in the order of the labels (`fd 5`).
+    case register(collector: String, labels: [String])
+    /// The sockets of a process that belong to the pool's groups.
+    case registerProcess(collector: String, pid: Int32)
+    case unregister(collector: String)
+    case status
+    case explain(addresses: [String])
+}
+
+/// The agent's answer, one JSON value; then it closes the stream.
+enum ControlReply: Codable, Sendable {
+    case changed(DataPlane.Change)
+    case status(PoolStatus)
+    case explanations([Explanation])
+    case failure(Failure)
+    /// A failure that may pass: the collector hasn't bound all its sockets yet.
+    case incomplete(Failure)
+}

@@ -1,0 +1,78 @@
+import CBPFShim
+import Glibc
+import Logging
+import SockArrayCore
+
+/// The daemon: a pool, its control and status sockets, and one loop on one
+/// thread that serves them until a signal ends it. The data plane stays.
+final class Agent {
+    private let plane: DataPlane
+    private let servers: [RequestServer]
+    private let signals: Descriptor
+    private let log: Logger
+
+    init(_ configuration: PoolConfiguration, log: Logger) throws(Failure) {
+        let act = "run pool \(configuration.pool)"
+        self.log = log
+        // Before anything is made: a signal from here on ends the loop, not the setting up.
+        let signalResult = rpa_signal_fd()
+        guard signalResult >= 0 else {
+            throw Failure(
+                .privilege, act: act, cause: "signals could not be taken", errno: -signalResult,
+                remedy: "look at the limits of open files (ulimit -n)")
+        }
+        signals = Descriptor(owning: signalResult)
+        plane = try DataPlane(adopting: configuration)
+        servers = [
+            try RequestServer(
+                configuration.controlSocket, service: ControlService(plane: plane, log: log), act: act),
+            try RequestServer(configuration.statusSocket, service: StatusService(plane: plane), act: act),
+        ]
+    }
+
+    /// Serves until SIGTERM or SIGINT.
+    func serve() {
+        ServiceManager.tell("READY=1")
+        log.notice(
+            "pool \(plane.configuration.pool) is ready", metadata: ["control": "\(servers[0].path)", "status": "\(servers[1].path)"])
+        while true {
+            var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
+            let ranges = servers.map { server in
+                let start = waits.count
+                waits += server.waits
+                return start..<waits.count
+            }
+            poll(&waits, UInt(waits.count), millisecondsToDeadline())
+            if let signal = endingSignal() {
+                ServiceManager.tell("STOPPING=1")
+                log.notice("signal \(signal): the agent stops, the data plane goes on")
+                return
+            }
+            let now = rpa_monotonic_ns()
+            for (server, range) in zip(servers, ranges) { server.serve(waits[range], now: now) }
+        }
+    }
+
+    /// SIGHUP is taken and has no meaning yet.
+    private func endingSignal() -> Int32? {
+        while true {
+            let signal = rpa_next_signal(signals.number)
+            if signal <= 0 { return nil }
+            if signal != SIGHUP { return signal }
+        }
+    }
+
+    private func millisecondsToDeadline() -> Int32 {
+        guard let deadline = servers.compactMap(\.nextDeadline).min() else { return -1 }
+        let now = rpa_monotonic_ns()
+        return deadline <= now ? 0 : Int32((deadline - now) / 1_000_000 + 1)
+    }
+}
+
+/// sd_notify(3), where a service manager listens.
+enum ServiceManager {
+    static func tell(_ state: String) {
+        guard let address = getenv("NOTIFY_SOCKET") else { return }
+        rpa_notify(address, state)
+    }
+}

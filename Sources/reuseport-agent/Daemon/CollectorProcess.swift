@@ -1,0 +1,50 @@
+import SockArrayCore
+
+/// Finds the sockets of a collector that knows nothing of the agent.
+enum CollectorProcess {
+    static func sockets(of pid: Int32, act: String) throws(Failure) -> [OfferedSocket] {
+        do {
+            return try OtherProcess(pid: pid).internetSockets()
+        } catch {
+            throw Failure(
+                .privilege, act: act, cause: "the sockets of process \(pid) could not be borrowed",
+                errno: error.errno,
+                remedy: "give the agent CAP_SYS_PTRACE, or let the collector pass its sockets: register --fd N")
+        }
+    }
+
+    /// Tells what the process has instead, so that a wrong address is seen at once.
+    static func hasNoMember(
+        _ pid: Int32, _ sockets: [OfferedSocket], _ groups: [ReuseportGroup], act: String
+    ) -> Failure {
+        let ports = Set(groups.map(\.port))
+        let near = sockets.map(\.offer.socket).filter { ports.contains($0.port) && !$0.isConnected }
+        let instead = near.isEmpty ? "" : "; it has \(near.map(\.endpoint).joined(separator: ", "))"
+        return Failure(
+            .unfitSocket, act: act,
+            cause: "process \(pid) has no socket of \(groups.map(\.endpoint).joined(separator: ", "))\(instead)",
+            remedy: near.isEmpty
+                ? "wait until it has bound them: --wait 30"
+                : "make its bind address and the group's address in the configuration the same")
+    }
+}
+
+/// Whose sockets they are, when a command passes them.
+enum SocketOwner {
+    /// The nearest ancestor of the command that has one of the sockets: the
+    /// collector that ran it. Nil if none can be looked into. Not process 1: a
+    /// service manager that keeps a socket is no collector.
+    static func find(of sockets: [OfferedSocket], passedBy command: Int32) -> ProcessIdentity? {
+        let cookies = Set(sockets.map(\.offer.socket.cookie))
+        var candidate = ProcessFacts.parent(of: command)
+        while let pid = candidate, pid > 1 {
+            if let theirs = try? OtherProcess(pid: pid).internetSockets(),
+                theirs.contains(where: { cookies.contains($0.offer.socket.cookie) })
+            {
+                return ProcessIdentity(pid: pid)
+            }
+            candidate = ProcessFacts.parent(of: pid)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,123 @@
+import CBPFShim
+import Logging
+import SockArrayCore
+
+/// Carries out what arrives on the control socket. Who may open that socket may
+/// do all of it; a process of another user can be named by root alone.
+final class ControlService: RequestService {
+    let requestLimit = 65_536
+    let connectionLimit = 64
+    let timeLimitNanoseconds: UInt64 = 5_000_000_000
+
+    private let plane: DataPlane
+    private let log: Logger
+
+    init(plane: DataPlane, log: Logger) {
+        self.plane = plane
+        self.log = log
+    }
+
+    func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
+        guard atEnd else { return nil }
+        let reply = self.reply(to: request)
+        report(reply)
+        return try? JSON.encode(reply)
+    }
+
+    private func reply(to request: Request) -> ControlReply {
+        func malformed(_ cause: String) -> ControlReply {
+            .failure(
+                Failure(
+                    .usage, act: "carry out a request on the control socket", cause: cause,
+                    remedy: "use the reuseport-agent command of the agent's own version"))
+        }
+        if request.isTooLarge {
+            return malformed("it has more than \(requestLimit) bytes or \(RPA_MAX_PASSED) descriptors")
+        }
+        guard let wanted = try? JSON.decode(ControlRequest.self, from: request.bytes) else {
+            return malformed("it is not a request that this agent knows")
+        }
+        do {
+            switch wanted {
+            case .register(let collector, let labels):
+                return .changed(try register(collector, labels, request))
+            case .registerProcess(let collector, let pid):
+                return .changed(try registerProcess(collector, pid: pid, peer: request.peer))
+            case .unregister(let collector): return .changed(try plane.unregister(collector))
+            case .status: return .status(try plane.status())
+            case .explain(let texts): return .explanations(try texts.map(explain))
+            }
+        } catch let refusal as RegistrationPlan.Refusal {
+            if case .incomplete(let failure) = refusal { return .incomplete(failure) }
+            return .failure(refusal.failure)
+        } catch let failure as Failure {
+            return .failure(failure)
+        } catch {
+            return malformed("\(error)")
+        }
+    }
+
+    private func explain(_ text: String) throws -> Explanation {
+        try plane.explain(try IPAddress(argument: text))
+    }
+
+    private func register(
+        _ collector: String, _ labels: [String], _ request: Request
+    ) throws -> DataPlane.Change {
+        let act = "register \(collector)"
+        guard labels.count == request.descriptors.count, !labels.isEmpty else {
+            throw Failure(
+                .usage, act: act,
+                cause: "\(labels.count) descriptors were announced and \(request.descriptors.count) came",
+                remedy: "use the reuseport-agent command of the agent's own version")
+        }
+        var sockets: [OfferedSocket] = []
+        for (label, passed) in zip(labels, request.descriptors) {
+            guard let descriptor = passed.take() else { continue }
+            do {
+                sockets.append(try OfferedSocket(descriptor, label: label))
+            } catch {
+                throw Failure(
+                    .unfitSocket, act: act, cause: "\(label) is not a socket", errno: error.errno,
+                    remedy: "pass the collector's UDP or listening TCP socket")
+            }
+        }
+        let owner = SocketOwner.find(of: sockets, passedBy: request.peer.pid)
+        return try plane.register(collector, sockets, owner: owner)
+    }
+
+    private func registerProcess(
+        _ collector: String, pid: Int32, peer: rpa_peer
+    ) throws -> DataPlane.Change {
+        let act = "register \(collector)"
+        guard let owner = ProcessIdentity(pid: pid) else {
+            throw Failure(
+                .unfitSocket, act: act, cause: "there is no process \(pid)", errno: KernelError.noProcess,
+                remedy: "name the collector's own pid, as the agent's pid namespace knows it")
+        }
+        guard peer.uid == 0 || peer.uid == ProcessFacts.user(of: pid) else {
+            throw Failure(
+                .privilege, act: act, cause: "process \(pid) belongs to another user than you (uid \(peer.uid))",
+                remedy: "run it as root or as the collector's user")
+        }
+        let sockets = try CollectorProcess.sockets(of: pid, act: act)
+        let members = sockets.filter { socket in
+            plane.configuration.groups.contains { $0.hasCandidate(socket.offer.socket) }
+        }
+        guard members.isEmpty else { return try plane.register(collector, members, owner: owner) }
+        try plane.checked(collector, act: act)
+        throw RegistrationPlan.Refusal.incomplete(
+            CollectorProcess.hasNoMember(pid, sockets, plane.configuration.groups, act: act))
+    }
+
+    private func report(_ reply: ControlReply) {
+        switch reply {
+        case .changed(let change) where change.changed:
+            log.notice("slot \(change.slot) changed", metadata: ["groups": "\(change.groups.joined(separator: ","))"])
+        case .failure(let failure): log.warning("\(failure)")
+        // Asked again and again while a collector starts.
+        case .incomplete(let failure): log.debug("\(failure)")
+        case .changed, .status, .explanations: break
+        }
+    }
+}
