@@ -33,6 +33,9 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .executableTarget(
+            name: "reuseport-bench", dependencies: ["SockArrayCore", "TelemetryLab", "CBPFShim"],
+            path: "Benchmarks", exclude: ["bpf"], plugins: [embedFiles]),
         .testTarget(name: "SockArrayCoreTests", dependencies: ["SockArrayCore"]),
         .testTarget(name: "KernelTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(

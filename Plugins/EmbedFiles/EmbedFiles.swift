@@ -23,6 +23,11 @@ struct EmbedFiles: BuildToolPlugin {
                 source: "bpf/sk_reuseport.c", constant: "skReuseportProgram",
                 headers: [layoutHeader])
         ],
+        "reuseport-bench": [
+            Embedding(
+                source: "Benchmarks/bpf/reference_programs.c", constant: "referencePrograms",
+                headers: [layoutHeader])
+        ],
         "TelemetryLab": [
             Embedding(source: "examples/nfacctd.conf", constant: "nfacctdConfiguration")
         ],

@@ -96,7 +96,7 @@ extension IPAddress: LosslessStringConvertible {
             return words
         }
         let tail = text[(gap + 2)...]
-        guard firstDoubleColon(in: tail) == nil, let left = parseGroups(text[..<gap]),
+        guard firstDoubleColon(in: tail) == nil, let left = parseGroups(text[..<gap], mayEndInQuad: false),
             let right = parseGroups(tail), left.count + right.count < 8
         else { return nil }
         return left + Array(repeating: 0, count: 8 - left.count - right.count) + right
@@ -109,12 +109,12 @@ extension IPAddress: LosslessStringConvertible {
     }
 
     /// Colon-separated groups, the last of which may be a dotted quad.
-    private static func parseGroups(_ text: ArraySlice<UInt8>) -> [UInt16]? {
+    private static func parseGroups(_ text: ArraySlice<UInt8>, mayEndInQuad: Bool = true) -> [UInt16]? {
         if text.isEmpty { return [] }
         let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         var words: [UInt16] = []
         for (index, part) in parts.enumerated() {
-            if index == parts.count - 1, part.contains(UInt8(ascii: ".")) {
+            if mayEndInQuad, index == parts.count - 1, part.contains(UInt8(ascii: ".")) {
                 guard let quad = parseIPv4(part) else { return nil }
                 words += [UInt16(quad >> 16), UInt16(truncatingIfNeeded: quad)]
             } else {

@@ -13,8 +13,9 @@ enum NegativeLogarithm {
         // The bits after the leading one, from the top: 1.fraction * 2^exponent.
         let fraction = exponent == 0 ? 0 : number << (64 - exponent)
         let index = Int(fraction >> UInt64(64 - tableBits))
-        let rest = (fraction << UInt64(tableBits)) >> 32
-        let step = (table[index + 1] - table[index]) * rest >> 32
+        // 26 bits: a step of the table is below 2^37, and the product fits.
+        let rest = (fraction << UInt64(tableBits)) >> 38
+        let step = ((table[index + 1] - table[index]) * rest) >> 26
         return (64 - exponent) << 48 - table[index] - step
     }
 

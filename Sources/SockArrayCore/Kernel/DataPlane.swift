@@ -9,7 +9,7 @@ public final class DataPlane {
     public let configuration: PoolConfiguration
     let allocation: SlotAllocation
     let hash: ExporterHash
-    let groups: [GroupPlane]
+    package let groups: [GroupPlane]
     let tenants: TenantTable
     private let rows: MappedArray
     private let slots: MappedArray

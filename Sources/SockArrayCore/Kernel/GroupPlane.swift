@@ -1,12 +1,12 @@
 import CBPFShim
 
 /// The kernel objects of one group: its sockets, its counters, its program.
-final class GroupPlane {
+package final class GroupPlane {
     let group: ReuseportGroup
-    let sockets: SocketArray
+    package let sockets: SocketArray
     private let trafficMap: Descriptor
     private let lossMap: Descriptor
-    private let program: Descriptor
+    package let program: Descriptor
     private let cpuCount: Int
 
     /// Adopts what is pinned in the folder, and makes and pins what isn't.

@@ -1,5 +1,5 @@
 /// Why a pool's kernel objects could not be made, adopted or used.
-enum PlaneError: Error {
+package enum PlaneError: Error {
     /// A call that has no meaning of its own here.
     case call(KernelError)
     /// The kernel refused the program.

@@ -1,7 +1,7 @@
 import CBPFShim
 
 /// The SK_REUSEPORT program that the build compiled from bpf/sk_reuseport.c.
-enum SelectionProgram {
+package enum SelectionProgram {
     /// - Parameter maps: each map that the program names, by descriptors that stay the caller's.
     static func load(
         maps: [(name: String, number: Int32)], constants: rpa_constants
@@ -11,7 +11,7 @@ enum SelectionProgram {
             constants: constants)
     }
 
-    static func load<Constants: BitwiseCopyable>(
+    package static func load<Constants: BitwiseCopyable>(
         object: [UInt8], program: String, maps: [(name: String, number: Int32)], constants: Constants
     ) throws(PlaneError) -> Descriptor {
         var log = [CChar](repeating: 0, count: 1 << 16)

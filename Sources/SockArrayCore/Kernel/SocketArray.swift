@@ -4,8 +4,8 @@ import CBPFShim
 ///
 /// An entry is no reference to its socket: it empties by itself when the last
 /// descriptor of the socket is closed, wherever that is.
-struct SocketArray: ~Copyable {
-    let map: Descriptor
+package struct SocketArray: ~Copyable {
+    package let map: Descriptor
 
     init(map: consuming Descriptor) { self.map = map }
 

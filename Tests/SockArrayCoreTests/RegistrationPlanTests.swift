@@ -1,0 +1,128 @@
+import Testing
+
+@testable import SockArrayCore
+
+@Suite struct RegistrationPlanTests {
+    private static let groups = [
+        ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4739),
+        ReuseportGroup(name: "bmp", transport: .tcp, address: .v4(0), port: 1790),
+    ]
+    private static let udp = SocketFacts(kind: .udp, address: .v4(0), port: 4739, cookie: 10)
+    private static let tcp = SocketFacts(kind: .tcp, address: .v4(0), port: 1790, isListening: true, cookie: 20)
+
+    private func plan(
+        _ sockets: [SocketFacts], cookies: [[Slot: UInt64]] = [[:], [:]], ownerIsGone: Bool = false
+    ) throws(RegistrationPlan.Refusal) -> RegistrationPlan {
+        try RegistrationPlan(
+            collector: "c1", slot: Slot(0),
+            offers: sockets.enumerated().map { .init(label: "fd \($0.offset + 3)", socket: $0.element) },
+            groups: Self.groups,
+            occupancy: .init(cookies: cookies, ownerIsGone: ownerIsGone, names: [Slot(0): "c1", Slot(1): "c2"]))
+    }
+
+    private func refusal(_ body: () throws(RegistrationPlan.Refusal) -> RegistrationPlan) -> RegistrationPlan.Refusal? {
+        do {
+            _ = try body()
+            return nil
+        } catch { return error }
+    }
+
+    @Test func `two sockets in any order go to their two groups`() throws {
+        let plan = try plan([Self.tcp, Self.udp])
+        #expect(plan.placements.map(\.group) == [1, 0])
+        #expect(plan.placements.allSatisfy { !$0.isPresent })
+    }
+
+    @Test func `what stands there already is present, and one socket may come under two numbers`() throws {
+        let plan = try plan([Self.udp, Self.tcp, Self.udp], cookies: [[Slot(0): 10], [:]])
+        #expect(plan.placements.map(\.isPresent) == [true, false])
+    }
+
+    @Test func `half a collector is incomplete, unless the other half stands there`() throws {
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.tcp]) }
+        guard case .incomplete(let failure) = refused else {
+            Issue.record("\(String(describing: refused))")
+            return
+        }
+        #expect(failure.kind == .unfitSocket)
+        #expect(failure.description.contains("half a collector: no socket of group ipfix (udp 0.0.0.0:4739)"))
+        #expect(failure.description.contains("--wait 30"))
+        let completed = try plan([Self.tcp], cookies: [[Slot(0): 99], [:]])
+        #expect(completed.placements.count == 1)
+    }
+
+    @Test func `a slot held by another live socket is a conflict, an orphan's is not`() throws {
+        let held: [[Slot: UInt64]] = [[Slot(0): 77], [:]]
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.udp, Self.tcp], cookies: held) }
+        #expect(refused?.failure.kind == .conflict)
+        #expect(refused?.failure.description.contains("held by another live socket (cookie 77)") == true)
+        #expect(try plan([Self.udp, Self.tcp], cookies: held, ownerIsGone: true).placements.count == 2)
+    }
+
+    @Test func `a socket of another slot is a conflict that names its collector`() {
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in
+            try plan([Self.udp, Self.tcp], cookies: [[Slot(1): 10], [:]])
+        }
+        #expect(refused?.failure.kind == .conflict)
+        #expect(refused?.failure.description.contains("is registered as c2") == true)
+        #expect(refused?.failure.remedy == "run: reuseport-agent unregister --collector c2")
+    }
+
+    @Test func `two sockets of one group are refused`() {
+        var second = Self.udp
+        second.cookie = 11
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.udp, second, Self.tcp]) }
+        #expect(refused?.failure.description.contains("fd 3 and fd 4 are two sockets of group ipfix") == true)
+    }
+
+    struct Unfit: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let text: String
+        let change: @Sendable (inout SocketFacts) -> Void
+    }
+
+    static let unfit: [Unfit] = [
+        Unfit(testDescription: "AF_UNIX", text: "is a socket of domain 1, type 1, protocol 0") {
+            $0.kind = .other(domain: 1, type: 1, protocol: 0)
+        },
+        Unfit(testDescription: "other netns", text: "lives in another network namespace") { $0.isInOurNamespace = false },
+        Unfit(testDescription: "unbound", text: "is not bound") { $0.port = 0 },
+        Unfit(testDescription: "other port", text: "is of no group of the pool, which has udp 0.0.0.0:4739, tcp 0.0.0.0:1790") {
+            $0.port = 9_996
+        },
+        Unfit(testDescription: "other address", text: "(udp 127.0.0.1:4739) is of no group") { $0.address = .v4(0x7f00_0001) },
+        Unfit(testDescription: "device", text: "is bound to interface 2") { $0.interface = 2 },
+        Unfit(testDescription: "no SO_REUSEPORT", text: "was bound without SO_REUSEPORT; set SO_REUSEPORT before bind") {
+            $0.hasReuseport = false
+        },
+        Unfit(testDescription: "connected", text: "is connected to a peer") { $0.isConnected = true },
+    ]
+
+    @Test(arguments: unfit)
+    func `one unfit socket refuses all, with exit code 4`(unfit: Unfit) {
+        var socket = Self.udp
+        unfit.change(&socket)
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.tcp, socket]) }
+        #expect(refused?.failure.exitCode == 4)
+        #expect(refused?.failure.description.hasPrefix("cannot register c1: fd 4 ") == true)
+        #expect(refused?.failure.description.contains(unfit.text) == true, "\(String(describing: refused))")
+    }
+
+    @Test func `a TCP socket that doesn't listen is unfit`() {
+        var socket = Self.tcp
+        socket.isListening = false
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.udp, socket]) }
+        #expect(refused?.failure.description.contains("does not listen; call listen()") == true)
+    }
+
+    @Test func `a dual-stack wildcard group takes no IPv6-only socket`() {
+        let group = ReuseportGroup(name: "six", transport: .udp, address: .v6(0, 0), port: 4739)
+        var socket = SocketFacts(kind: .udp, address: .v6(0, 0), port: 4739, ipv6Only: true, cookie: 1)
+        func fits(_ socket: SocketFacts) -> Bool {
+            (try? RegistrationPlan.fittingGroup(for: .init(label: "fd 3", socket: socket), in: [group], act: "")) != nil
+        }
+        #expect(!fits(socket))
+        socket.ipv6Only = false
+        #expect(fits(socket))
+    }
+}
