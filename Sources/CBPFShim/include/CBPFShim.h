@@ -11,6 +11,7 @@
 #include "rpa_diag.h"
 #include "rpa_file.h"
 #include "rpa_process.h"
+#include "rpa_sandbox.h"
 #include "rpa_socket.h"
 #include "rpa_unix.h"
 #include "sk_reuseport_layout.h"

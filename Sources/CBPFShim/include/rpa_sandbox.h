@@ -1,0 +1,25 @@
+/*
+ * Network, mount and PID namespaces for demonstrations and tests. They vanish
+ * with their first process, and every process, mount, pin and socket in them:
+ * the kernel sees to it, whatever happens to the one who made them.
+ */
+#ifndef RPA_SANDBOX_H
+#define RPA_SANDBOX_H
+
+#include <stdint.h>
+
+/*
+ * Starts the first process of new namespaces and furnishes them: loopback up,
+ * every IPv4 and IPv6 address local to it (so that any source can be bound with
+ * IP_FREEBIND), private mounts, a proc, a bpffs at /sys/fs/bpf, a tmpfs at /run.
+ * That process becomes argv if that is given, and else waits until it is killed.
+ * It dies with the calling thread. Returns its pid; a zombie is the caller's to
+ * reap. *failed names the step that an error comes from.
+ */
+int rpa_sandbox_start(char *const argv[], const char **failed);
+
+/* Moves the calling thread into the sandbox of that first process: its network
+ * and mounts at once, its PID namespace for the processes that it starts. */
+int rpa_sandbox_enter(int32_t first_pid);
+
+#endif

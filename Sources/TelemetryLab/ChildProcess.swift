@@ -1,0 +1,89 @@
+import Glibc
+import SockArrayCore
+
+/// A program started from a sandbox's thread, so inside the sandbox, which ends
+/// it if nobody else does.
+public final class ChildProcess {
+    /// As the processes inside the sandbox know it.
+    public let pid: Int32
+    /// As this process knows it.
+    public let outerPid: Int32
+    private let outputPath: String
+    private let errorPath: String
+    private var exitStatus: Int32?
+
+    /// - Parameters:
+    ///   - arguments: the program, sought in PATH, and its arguments.
+    ///   - environment: added to that of this process.
+    ///   - descriptors: inherited: number there = descriptor here.
+    ///   - user: run as this user and group without privileges; nil: as we are.
+    public init(
+        _ arguments: [String], in sandbox: Sandbox, environment: [String: String] = [:],
+        descriptors: [Int32: Int32] = [:], user: UInt32? = nil
+    ) throws {
+        var arguments = arguments
+        if let user {
+            arguments = ["setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "--inh-caps=-all"] + arguments
+        }
+        outputPath = sandbox.newPath("out")
+        errorPath = sandbox.newPath("err")
+        outerPid = try Self.spawn(arguments, environment, descriptors, output: outputPath, error: errorPath)
+        guard let inner = sandbox.innerPid(of: outerPid) else { throw LabError("\(arguments[0]) was gone at once") }
+        pid = inner
+    }
+
+    public var output: String { FileText.read(outputPath) ?? "" }
+    public var errorOutput: String { FileText.read(errorPath) ?? "" }
+
+    /// The exit code, or minus the signal that ended it; nil while it runs.
+    public var exitCode: Int32? {
+        if exitStatus == nil {
+            var status: Int32 = 0
+            if waitpid(outerPid, &status, WNOHANG) == outerPid { exitStatus = status }
+        }
+        return exitStatus.map { $0 & 0x7f == 0 ? $0 >> 8 & 0xff : -($0 & 0x7f) }
+    }
+
+    public func send(_ signal: Int32) { if exitCode == nil { kill(outerPid, signal) } }
+
+    /// - Throws: if it still runs after that time.
+    @discardableResult
+    public func wait(_ limit: Duration = .seconds(20)) throws -> Int32 {
+        guard waitUntil(limit, every: .milliseconds(2), { exitCode != nil }) else {
+            throw LabError("pid \(pid) still runs after \(limit); it said: \(errorOutput)")
+        }
+        return exitCode!
+    }
+
+    private static func spawn(
+        _ arguments: [String], _ environment: [String: String], _ descriptors: [Int32: Int32],
+        output: String, error: String
+    ) throws -> Int32 {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        let flags = O_WRONLY | O_CREAT | O_APPEND
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, output, flags, 0o644)
+        posix_spawn_file_actions_addopen(&actions, 2, error, flags, 0o644)
+        // From numbers out of the way, so that no dup2 overwrites the source of a later one.
+        let sources = descriptors.mapValues { fcntl($0, F_DUPFD_CLOEXEC, 500) }
+        defer { sources.values.forEach { close($0) } }
+        for (number, source) in sources { posix_spawn_file_actions_adddup2(&actions, source, number) }
+        var variables: [String: String] = [:]
+        var entry = environ
+        while let pointer = entry.pointee {
+            let parts = String(cString: pointer).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+            entry += 1
+        }
+        variables.merge(environment) { $1 }
+        let argv = arguments.map { strdup($0) } + [nil]
+        let envp = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { (argv + envp).forEach { free($0) } }
+        var pid: pid_t = 0
+        let result = posix_spawnp(&pid, arguments[0], &actions, nil, argv, envp)
+        guard result == 0 else { throw LabError("cannot start \(arguments[0]): errno \(result)") }
+        return pid
+    }
+}

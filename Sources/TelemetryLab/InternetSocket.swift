@@ -1,0 +1,155 @@
+import Glibc
+import SockArrayCore
+
+/// A UDP or TCP socket of a simulated exporter or collector. Closed with its object.
+public final class InternetSocket {
+    public enum Kind: Sendable { case udp, tcp }
+
+    public let number: Int32
+    private let family: Int32
+
+    /// - Parameters:
+    ///   - reuseport: SO_REUSEPORT, as collectors set it before bind.
+    ///   - ipv6Only: IPV6_V6ONLY; else `::` is dual-stack.
+    /// - Throws: with the call and its errno.
+    public init(
+        _ kind: Kind, bind address: IPAddress? = nil, port: UInt16 = 0, reuseport: Bool = false,
+        ipv6Only: Bool = false, family: Int32? = nil
+    ) throws {
+        if case .v6 = address { self.family = family ?? AF_INET6 } else { self.family = family ?? AF_INET }
+        let type = kind == .udp ? SOCK_DGRAM : SOCK_STREAM
+        number = socket(self.family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { throw LabError("socket: errno \(errno)") }
+        if reuseport { try set(SOL_SOCKET, SO_REUSEPORT, 1) }
+        if self.family == AF_INET6 {
+            try set(Int32(IPPROTO_IPV6), Int32(IPV6_V6ONLY), ipv6Only ? 1 : 0)
+            try set(Int32(IPPROTO_IPV6), 78 /* IPV6_FREEBIND */, 1)
+        } else {
+            try set(Int32(IPPROTO_IP), Int32(IP_FREEBIND), 1)
+        }
+        if let address { try bind(address, port) }
+    }
+
+    deinit { close(number) }
+
+    /// A collector's member of a reuseport group.
+    public static func collector(_ kind: Kind, _ address: IPAddress, port: UInt16) throws -> InternetSocket {
+        let socket = try InternetSocket(kind, bind: address, port: port, reuseport: true)
+        if kind == .tcp { try socket.listen() }
+        return socket
+    }
+
+    public func set(_ level: Int32, _ name: Int32, _ value: Int32) throws {
+        var value = value
+        guard setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) == 0 else {
+            throw LabError("setsockopt \(level) \(name): errno \(errno)")
+        }
+    }
+
+    public func bind(_ address: IPAddress, _ port: UInt16) throws {
+        try call("bind \(address.withPort(port))") {
+            SocketName.with(address, port, family) { Glibc.bind(number, $0, $1) }
+        }
+    }
+
+    public func listen(backlog: Int32 = 128) throws { try call("listen") { Glibc.listen(number, backlog) } }
+
+    /// - Throws: also when nobody accepts within 2 s.
+    public func connect(_ address: IPAddress, _ port: UInt16) throws {
+        var limit = timeval(tv_sec: 2, tv_usec: 0)
+        setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        try call("connect \(address.withPort(port))") {
+            SocketName.with(address, port, family) { Glibc.connect(number, $0, $1) }
+        }
+    }
+
+    /// One datagram.
+    public func send(_ bytes: [UInt8], to address: IPAddress, _ port: UInt16) throws {
+        try call("sendto \(address.withPort(port))") {
+            Int32(SocketName.with(address, port, family) { sendto(number, bytes, bytes.count, 0, $0, $1) })
+        }
+    }
+
+    /// All of the bytes, on a connection.
+    public func write(_ bytes: [UInt8]) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard count > 0 else { throw LabError("send: errno \(errno)") }
+            sent += count
+        }
+    }
+
+    /// What waits in the queue now: each datagram with its source.
+    public func receiveWaiting() -> [(source: IPAddress, bytes: [UInt8])] {
+        var received: [(IPAddress, [UInt8])] = []
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            var name = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let count = withUnsafeMutableBytes(of: &name) { raw in
+                recvfrom(
+                    number, &bytes, bytes.count, Int32(MSG_DONTWAIT),
+                    raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
+            }
+            guard count >= 0 else { return received }
+            received.append((SocketName.address(of: name).unmapped, Array(bytes[..<count])))
+        }
+    }
+
+    /// Accepts what waits now; the sources of the connections, which are closed again.
+    public func acceptWaiting() -> [IPAddress] {
+        var sources: [IPAddress] = []
+        while true {
+            var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            guard poll(&wait, 1, 0) == 1 else { return sources }
+            var name = sockaddr_storage()
+            var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let connection = withUnsafeMutableBytes(of: &name) { raw in
+                accept(number, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
+            }
+            guard connection >= 0 else { return sources }
+            close(connection)
+            sources.append(SocketName.address(of: name).unmapped)
+        }
+    }
+
+    private func call(_ operation: String, _ body: () -> Int32) throws {
+        guard body() >= 0 else { throw LabError("\(operation): errno \(errno)") }
+    }
+}
+
+/// sockaddr_in and sockaddr_in6.
+enum SocketName {
+    static func with<Result>(
+        _ address: IPAddress, _ port: UInt16, _ family: Int32,
+        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        func bytes(_ words: UInt64...) -> [UInt8] {
+            words.flatMap { word in stride(from: UInt64(56), through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) } }
+        }
+        var raw: [UInt8]
+        let portBytes = [UInt8(port >> 8), UInt8(truncatingIfNeeded: port)]
+        switch (address, family) {
+        case (.v4(let word), AF_INET):
+            raw = [UInt8(AF_INET), 0] + portBytes + bytes(UInt64(word))[4...] + [UInt8](repeating: 0, count: 8)
+        case (.v4(let word), _):
+            raw = [UInt8(AF_INET6), 0] + portBytes + [0, 0, 0, 0] + bytes(0, 0xffff << 32 | UInt64(word)) + [0, 0, 0, 0]
+        case (.v6(let high, let low), _):
+            raw = [UInt8(AF_INET6), 0] + portBytes + [0, 0, 0, 0] + bytes(high, low) + [0, 0, 0, 0]
+        }
+        return raw.withUnsafeMutableBytes { buffer in
+            body(UnsafePointer(buffer.baseAddress!.assumingMemoryBound(to: sockaddr.self)), socklen_t(buffer.count))
+        }
+    }
+
+    static func address(of name: sockaddr_storage) -> IPAddress {
+        withUnsafeBytes(of: name) { raw in
+            func word(_ first: Int, _ count: Int) -> UInt64 {
+                raw[first..<first + count].reduce(0) { $0 << 8 | UInt64($1) }
+            }
+            return Int32(name.ss_family) == AF_INET
+                ? .v4(UInt32(truncatingIfNeeded: word(4, 4))) : .v6(word(8, 8), word(16, 8))
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// Namespaces of their own for one test or benchmark, that vanish with all in
+/// them when it ends, however it ends (see rpa_sandbox.h).
+///
+/// Code that runs inside sees a private loopback to which every address is
+/// local, a private /run, and an empty bpffs at /sys/fs/bpf.
+public final class Sandbox {
+    /// For files, in the private tmpfs.
+    public let folder = "/run/lab"
+    private let firstPid: Int32
+    /// The /proc of the PID namespace outside.
+    private let outerProc: Descriptor
+    private var fileCount = 0
+
+    /// Runs the body on a thread of its own inside a new sandbox.
+    ///
+    /// - Throws: what the body throws; `Failure` with `.privilege` where the
+    ///   namespaces can't be made.
+    public static func run<Result: Sendable>(
+        _ body: @escaping @Sendable (Sandbox) throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            detachThread { continuation.resume(with: Swift.Result { try runHere(body) }) }
+        }
+    }
+
+    /// Runs the body on the calling thread, which stays inside afterwards and so
+    /// must end.
+    public static func runHere<Result>(_ body: (Sandbox) throws -> Result) throws -> Result {
+        let sandbox = try Sandbox()
+        defer { sandbox.end() }
+        return try body(sandbox)
+    }
+
+    private init() throws {
+        func refused(_ step: String, _ result: Int32) -> Failure {
+            Failure(
+                .privilege, act: "make a sandbox of namespaces", cause: "\(step) was refused", errno: -result,
+                remedy: "run it as root (CAP_SYS_ADMIN and CAP_NET_ADMIN)")
+        }
+        let proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard proc >= 0 else { throw refused("open /proc", -errno) }
+        outerProc = Descriptor(owning: proc)
+        var step: UnsafePointer<CChar>?
+        firstPid = rpa_sandbox_start(nil, &step)
+        guard firstPid > 0 else { throw refused(step.map { String(cString: $0) } ?? "clone", firstPid) }
+        let entered = rpa_sandbox_enter(firstPid)
+        guard entered >= 0 else {
+            end()
+            throw refused("setns", entered)
+        }
+        mkdir(folder, 0o777)
+        chmod(folder, 0o777)
+    }
+
+    /// The kernel kills all processes of the PID namespace with its first.
+    private func end() {
+        kill(firstPid, SIGKILL)
+        waitpid(firstPid, nil, 0)
+    }
+
+    /// A path in `folder` that was not given before.
+    public func newPath(_ name: String) -> String {
+        fileCount += 1
+        return "\(folder)/\(fileCount)-\(name)"
+    }
+
+    /// The pid by which the processes inside know a process of this thread's.
+    func innerPid(of pid: Int32) -> Int32? {
+        let file = openat(outerProc.number, "\(pid)/status", O_RDONLY | O_CLOEXEC)
+        guard file >= 0, let text = FileText.read(Descriptor(owning: file)) else { return nil }
+        let line = text.split(separator: "\n").first { $0.hasPrefix("NSpid:") }
+        return line?.split(separator: "\t").last.flatMap { Int32($0) }
+    }
+
+    private static func detachThread(_ body: @escaping @Sendable () -> Void) {
+        let box = Unmanaged.passRetained(Box(body))
+        var thread = pthread_t()
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        pthread_attr_setstacksize(&attributes, 8 << 20)
+        let result = pthread_create(&thread, &attributes, { argument in
+            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, box.toOpaque())
+        precondition(result == 0, "pthread_create failed")
+    }
+
+    private final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+}
+
+/// Whole small files.
+public enum FileText {
+    public static func read(_ path: String) -> String? {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        return number < 0 ? nil : read(Descriptor(owning: number))
+    }
+
+    public static func readBytes(_ path: String) -> [UInt8]? {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        return number < 0 ? nil : readBytes(Descriptor(owning: number))
+    }
+
+    public static func write(_ text: String, to path: String) throws {
+        let number = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let file = Descriptor(owning: number)
+        let bytes = Array(text.utf8)
+        guard number >= 0, Glibc.write(file.number, bytes, bytes.count) == bytes.count else {
+            throw LabError("cannot write \(path): errno \(errno)")
+        }
+    }
+
+    static func read(_ file: consuming Descriptor) -> String? {
+        readBytes(file).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private static func readBytes(_ file: consuming Descriptor) -> [UInt8]? {
+        var text: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let length = Glibc.read(file.number, &part, part.count)
+            if length < 0 { return nil }
+            if length == 0 { return text }
+            text += part[..<length]
+        }
+    }
+}
+
+/// Something that the lab could not do.
+public struct LabError: Error, CustomStringConvertible {
+    public let description: String
+    public init(_ description: String) { self.description = description }
+}
+
+/// Asks until the condition holds.
+///
+/// - Returns: false if it didn't within the time.
+@discardableResult
+public func waitUntil(_ limit: Duration, every pause: Duration = .milliseconds(20), _ condition: () throws -> Bool) rethrows -> Bool {
+    let end = ContinuousClock.now + limit
+    while true {
+        if try condition() { return true }
+        if ContinuousClock.now >= end { return false }
+        usleep(UInt32(pause / .microseconds(1)))
+    }
+}

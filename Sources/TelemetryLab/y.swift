@@ -1,1 +1,0 @@
-public func y() -> Int { Embedded_nfacctdConfiguration.bytes.count }

@@ -1,0 +1,178 @@
+import CBPFShim
+import SockArrayCore
+import Yams
+
+/// Turns the text of a configuration into a pool's configuration, strictly:
+/// what it doesn't know, it refuses, with the line and what to write instead.
+struct ConfigurationReader {
+    let text: String
+    /// As errors name it.
+    let file: String
+
+    func read() throws(Failure) -> PoolConfiguration {
+        try YAMLBounds.check(text, file: file)
+        let top = try Section(root(), file: file, title: "the configuration")
+        try top.allowOnly([
+            "pool", "collectors", "groups", "assignment", "seed", "restart_hold", "exporters",
+            "control_socket", "status_socket", "bpffs",
+        ])
+        var configuration = PoolConfiguration(
+            pool: try top.required("pool").name(), collectors: try collectors(top), groups: try groups(top))
+        try checkAssignment(top)
+        if let seed = try top.optional("seed") { configuration.seed = try seed.string() }
+        if let hold = try top.optional("restart_hold") { configuration.restartHold = try hold.duration() }
+        if let folder = try top.optional("bpffs") { configuration.bpffs = try folder.absolutePath() }
+        configuration.controlSocket = try socketFile(top, "control_socket", or: configuration.controlSocket)
+        configuration.statusSocket = try socketFile(top, "status_socket", or: configuration.statusSocket)
+        if configuration.controlSocket.path == configuration.statusSocket.path {
+            let value = try top.optional("status_socket")
+            let place = try value ?? top.required("control_socket")
+            throw place.problem(
+                "control_socket and status_socket have the same path \(configuration.statusSocket.path)",
+                "give each a path of its own")
+        }
+        return configuration
+    }
+
+    private func root() throws(Failure) -> Node {
+        func unusable(_ line: Int?, _ cause: String, _ remedy: String) -> Failure {
+            Failure(.usage, act: "use \(file)" + (line.map { ":\($0)" } ?? ""), cause: cause, remedy: remedy)
+        }
+        do {
+            guard let node = try Yams.compose(yaml: text) else {
+                throw unusable(1, "it is empty", "write at least pool, collectors and groups")
+            }
+            return node
+        } catch let failure as Failure {
+            throw failure
+        } catch let error as YamlError {
+            switch error {
+            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+                .composer(_, let problem, let mark, _):
+                throw unusable(mark.line, "it is not YAML: \(problem)", "look at that line and the one before it")
+            case .duplicatedKeysInMapping(let keys, let context):
+                throw unusable(
+                    context.mark.line, "\(keys.map { "\($0)" }.joined(separator: ", ")) is there twice",
+                    "keep one of them")
+            default: throw unusable(nil, "it is not YAML: \(error)", "check it with a YAML linter")
+            }
+        } catch {
+            throw unusable(nil, "it is not YAML: \(error)", "check it with a YAML linter")
+        }
+    }
+
+    private func checkAssignment(_ top: Section) throws(Failure) {
+        if let assignment = try top.optional("assignment") {
+            switch try assignment.string() {
+            case "rendezvous": break
+            case let later where ["maglev", "round-robin", "kernel"].contains(later):
+                throw assignment.problem("assignment \(later) is not in this version", "use rendezvous")
+            case let other:
+                throw assignment.problem("there is no assignment \(other)", "use rendezvous")
+            }
+        }
+        if let exporters = try top.optional("exporters") {
+            throw exporters.problem(
+                "aliases and pins of exporters are not in this version", "remove the key exporters")
+        }
+    }
+
+    private func collectors(_ top: Section) throws(Failure) -> [PoolConfiguration.Collector] {
+        let list = try top.required("collectors")
+        var collectors: [PoolConfiguration.Collector] = []
+        for entry in try list.list(of: "collectors") {
+            let collector = try collector(entry)
+            if collectors.contains(where: { $0.name == collector.name }) {
+                throw entry.problem("collector \(collector.name) is there twice", "give each collector a name of its own")
+            }
+            collectors.append(collector)
+        }
+        guard collectors.count <= SlotAllocation.capacity else {
+            throw list.problem(
+                "\(collectors.count) collectors are more than a pool's \(SlotAllocation.capacity) slots",
+                "share them out over several pools")
+        }
+        return collectors
+    }
+
+    private func collector(_ entry: Value) throws(Failure) -> PoolConfiguration.Collector {
+        guard entry.isMapping else { return PoolConfiguration.Collector(name: try entry.name()) }
+        let section = try Section(entry.node, file: file, title: "a collector")
+        try section.allowOnly(["name", "weight"])
+        var collector = PoolConfiguration.Collector(name: try section.required("name").name())
+        if let weight = try section.optional("weight") {
+            collector.weight = try weight.integer(in: PoolConfiguration.Collector.weights)
+        }
+        return collector
+    }
+
+    private func groups(_ top: Section) throws(Failure) -> [ReuseportGroup] {
+        var groups: [ReuseportGroup] = []
+        for entry in try top.required("groups").list(of: "groups") {
+            let group = try group(entry)
+            for other in groups {
+                if other.name == group.name {
+                    throw entry.problem("group \(group.name) is there twice", "give each group a name of its own")
+                }
+                if other.overlaps(group) {
+                    throw entry.problem(
+                        "group \(group.name) (\(group.endpoint)) overlaps with group \(other.name) (\(other.endpoint)): "
+                            + "the kernel gives what both could get to one of them alone",
+                        "keep one of them, or give them different ports")
+                }
+            }
+            groups.append(group)
+        }
+        return groups
+    }
+
+    private func group(_ entry: Value) throws(Failure) -> ReuseportGroup {
+        let section = try Section(entry.node, file: file, title: "a group")
+        try section.allowOnly(["name", "protocol", "address", "port", "ipv6_only"])
+        let transportValue = try section.required("protocol")
+        guard let transport = ReuseportGroup.TransportProtocol(rawValue: try transportValue.string()) else {
+            throw transportValue.problem("there is no protocol \(try transportValue.string())", "use udp or tcp")
+        }
+        let address = try section.required("address")
+        var group = ReuseportGroup(
+            name: try section.required("name").name(), transport: transport, address: try address.address(),
+            port: UInt16(try section.required("port").integer(in: 1...65_535)))
+        if let ipv6Only = try section.optional("ipv6_only") {
+            group.ipv6Only = try ipv6Only.boolean()
+            if case .v4 = group.address, group.ipv6Only {
+                throw ipv6Only.problem("ipv6_only is set on the IPv4 address \(group.address)", "remove ipv6_only")
+            }
+        }
+        return group
+    }
+
+    private func socketFile(
+        _ top: Section, _ key: String, or standard: PoolConfiguration.SocketFile
+    ) throws(Failure) -> PoolConfiguration.SocketFile {
+        guard let value = try top.optional(key) else { return standard }
+        let section = try Section(value.node, file: file, title: key)
+        try section.allowOnly(["path", "mode"])
+        var socket = standard
+        if let path = try section.optional("path") { socket.path = try path.socketPath() }
+        if let mode = try section.optional("mode") { socket.mode = try mode.permissions() }
+        return socket
+    }
+}
+
+extension ReuseportGroup {
+    /// Whether some packet could belong to either: the kernel prefers the more
+    /// specific address, and IPv4 to dual-stack, without a word.
+    func overlaps(_ other: ReuseportGroup) -> Bool {
+        guard transport == other.transport, port == other.port else { return false }
+        if address == other.address { return true }
+        return covers(other.address) || other.covers(address)
+    }
+
+    private func covers(_ address: IPAddress) -> Bool {
+        switch (self.address, address) {
+        case (.v4(0), .v4), (.v6(0, 0), .v6): true
+        case (.v6(0, 0), .v4): !ipv6Only
+        default: false
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import SockArrayCore
+import Yams
+
+/// A YAML mapping with the keys that it may have.
+struct Section {
+    private let mapping: Node.Mapping
+    private let file: String
+    private let title: String
+    private let line: Int
+
+    init(_ node: Node, file: String, title: String) throws(Failure) {
+        guard case .mapping(let mapping) = node else {
+            throw Value(node: node, file: file, key: title).problem(
+                "\(title) is not a mapping", "write it as keys and values, like name: value")
+        }
+        self.mapping = mapping
+        self.file = file
+        self.title = title
+        line = node.mark?.line ?? 1
+    }
+
+    /// - Throws: for the first other key, with the known key that it may have meant.
+    func allowOnly(_ known: [String]) throws(Failure) {
+        for (key, _) in mapping {
+            let name = key.scalar?.string ?? "a key that is no text"
+            if known.contains(name) { continue }
+            let near = known.min { $0.editDistance(to: name) < $1.editDistance(to: name) }
+            let guess = near.flatMap { $0.editDistance(to: name) <= 2 ? "write \($0), or remove it" : nil }
+            throw Value(node: key, file: file, key: name).problem(
+                "\(title) has no key \(name)", guess ?? "remove it; the keys are \(known.joined(separator: ", "))")
+        }
+    }
+
+    func optional(_ key: String) throws(Failure) -> Value? {
+        for (name, node) in mapping where name.scalar?.string == key {
+            let value = Value(node: node, file: file, key: key)
+            if case .scalar(let scalar) = node, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
+                throw value.problem("\(key) has no value", "give it one, or remove the key")
+            }
+            return value
+        }
+        return nil
+    }
+
+    func required(_ key: String) throws(Failure) -> Value {
+        if let value = try optional(key) { return value }
+        throw Failure(.usage, act: "use \(file):\(line)", cause: "\(title) has no \(key)", remedy: "add \(key)")
+    }
+}
+
+extension String {
+    /// Levenshtein's: insertions, deletions and replacements.
+    func editDistance(to other: String) -> Int {
+        let (source, target) = (Array(utf8.prefix(64)), Array(other.utf8.prefix(64)))
+        var previous = Array(0...target.count)
+        for (row, byte) in source.enumerated() {
+            var current = [row + 1]
+            for (column, otherByte) in target.enumerated() {
+                current.append(
+                    Swift.min(previous[column] + (byte == otherByte ? 0 : 1), previous[column + 1] + 1, current[column] + 1))
+            }
+            previous = current
+        }
+        return previous[target.count]
+    }
+}

@@ -1,0 +1,122 @@
+import SockArrayCore
+import Yams
+
+/// One value of the configuration, read as what it has to be.
+struct Value {
+    let node: Node
+    let file: String
+    /// What the value is, as errors name it.
+    let key: String
+
+    /// - Throws (by its caller): `.usage`, with the file and line of the value.
+    func problem(_ cause: String, _ remedy: String) -> Failure {
+        let place = node.mark.map { ":\($0.line):\($0.column)" } ?? ""
+        return Failure(.usage, act: "use \(file)\(place)", cause: cause, remedy: remedy)
+    }
+
+    var isMapping: Bool { node.mapping != nil }
+
+    func string() throws(Failure) -> String {
+        guard case .scalar(let scalar) = node else {
+            throw problem("\(key) is not a single value", "write one value after \(key):")
+        }
+        return scalar.string
+    }
+
+    /// Entries of a list that isn't empty.
+    func list(of things: String) throws(Failure) -> [Value] {
+        guard case .sequence(let sequence) = node else {
+            throw problem("\(key) is not a list", "write it as a list: [a, b], or a line with - for each")
+        }
+        guard !sequence.isEmpty else { throw problem("there are no \(things)", "name at least one") }
+        return sequence.map { Value(node: $0, file: file, key: "an entry of \(key)") }
+    }
+
+    /// A name that can be a folder in bpffs, which allows no dots.
+    func name() throws(Failure) -> String {
+        let name = try string()
+        let isPlain = name.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "_"), UInt8(ascii: "-"): true
+            default: false
+            }
+        }
+        guard isPlain, (1...63).contains(name.utf8.count), !name.hasPrefix("-") else {
+            throw problem(
+                "\(key) \"\(name.prefix(80))\" is not a usable name",
+                "use 1 to 63 letters, digits, _ and -, not starting with -")
+        }
+        return name
+    }
+
+    func integer(in range: ClosedRange<Int>) throws(Failure) -> Int {
+        let text = try string()
+        guard let number = Int(text), range.contains(number), String(number) == text else {
+            throw problem(
+                "\(key) \(text.prefix(80)) is not a whole number from \(range.lowerBound) to \(range.upperBound)",
+                "use one of these")
+        }
+        return number
+    }
+
+    func boolean() throws(Failure) -> Bool {
+        switch try string() {
+        case "true": return true
+        case "false": return false
+        case let other: throw problem("\(key) \(other.prefix(80)) is neither true nor false", "write true or false")
+        }
+    }
+
+    func address() throws(Failure) -> IPAddress {
+        let text = try string()
+        guard let address = IPAddress(text) else {
+            throw problem(
+                "\(key) \(text.prefix(80)) is not an IPv4 or IPv6 address",
+                "write an address like 0.0.0.0, 192.0.2.1 or \"::\" (IPv6 in quotes, without port or prefix)")
+        }
+        guard address.unmapped == address else {
+            throw problem("\(key) \(address) is an IPv4-mapped address", "write \(address.unmapped)")
+        }
+        return address
+    }
+
+    /// At most a day: `500ms`, `10s`, `2m`, `1h`.
+    func duration() throws(Failure) -> Duration {
+        let text = try string()
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let units: [Substring: Int] = ["ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000]
+        guard let unit = units[text.dropFirst(digits.count)], let number = Int(digits), digits.count < 10 else {
+            throw problem(
+                "\(key) \(text.prefix(80)) is not a duration", "write a whole number with ms, s, m or h, like 10s")
+        }
+        guard number * unit <= 86_400_000 else { throw problem("\(key) \(text) is more than a day", "use 24h or less") }
+        return .milliseconds(number * unit)
+    }
+
+    func absolutePath() throws(Failure) -> String {
+        let path = try string()
+        guard path.hasPrefix("/"), !path.utf8.contains(0), !path.split(separator: "/").contains("..") else {
+            throw problem("\(key) \(path.prefix(80)) is not an absolute path", "start it with /, without ..")
+        }
+        return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
+
+    /// Of a Unix socket: sun_path holds 107 bytes (unix(7)).
+    func socketPath() throws(Failure) -> String {
+        let path = try absolutePath()
+        guard path.utf8.count <= 107 else {
+            throw problem("\(key) has \(path.utf8.count) bytes, and a socket's path has at most 107", "use a shorter path")
+        }
+        return path
+    }
+
+    /// Octal digits in quotes: `"0660"`.
+    func permissions() throws(Failure) -> UInt32 {
+        let text = try string()
+        guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else {
+            throw problem(
+                "\(key) \(text.prefix(80)) is not a set of permission bits", "write octal digits in quotes, like \"0660\"")
+        }
+        return mode
+    }
+}
