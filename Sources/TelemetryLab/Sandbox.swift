@@ -15,17 +15,23 @@ public final class Sandbox {
     private let outerProc: Descriptor
     private var fileCount = 0
 
-    /// Runs the body on a thread of its own inside a new sandbox.
+    /// Runs the body on a thread of its own inside a new sandbox. The body's task
+    /// stays the caller's, so that a test's expectations are counted as its own.
     ///
     /// - Throws: what the body throws; `Failure` with `.privilege` where the
     ///   namespaces can't be made.
     public static func run<Result: Sendable>(
         _ body: @escaping @Sendable (Sandbox) throws -> Result
     ) async throws -> Result {
-        try await withCheckedThrowingContinuation { continuation in
-            detachThread { continuation.resume(with: Swift.Result { try runHere(body) }) }
-        }
+        let thread = OwnThread()
+        defer { thread.finish() }
+        return try await withTaskExecutorPreference(thread) { try await onThread { try runHere(body) } }
     }
+
+    /// Nonisolated and async: it runs where the task prefers to.
+    private nonisolated static func onThread<Result: Sendable>(
+        _ body: @Sendable () throws -> Result
+    ) async throws -> Result { try body() }
 
     /// Runs the body on the calling thread, which stays inside afterwards and so
     /// must end.
@@ -74,62 +80,6 @@ public final class Sandbox {
         guard file >= 0, let text = FileText.read(Descriptor(owning: file)) else { return nil }
         let line = text.split(separator: "\n").first { $0.hasPrefix("NSpid:") }
         return line?.split(separator: "\t").last.flatMap { Int32($0) }
-    }
-
-    private static func detachThread(_ body: @escaping @Sendable () -> Void) {
-        let box = Unmanaged.passRetained(Box(body))
-        var thread = pthread_t()
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 8 << 20)
-        let result = pthread_create(&thread, &attributes, { argument in
-            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, box.toOpaque())
-        precondition(result == 0, "pthread_create failed")
-    }
-
-    private final class Box {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-}
-
-/// Whole small files.
-public enum FileText {
-    public static func read(_ path: String) -> String? {
-        let number = open(path, O_RDONLY | O_CLOEXEC)
-        return number < 0 ? nil : read(Descriptor(owning: number))
-    }
-
-    public static func readBytes(_ path: String) -> [UInt8]? {
-        let number = open(path, O_RDONLY | O_CLOEXEC)
-        return number < 0 ? nil : readBytes(Descriptor(owning: number))
-    }
-
-    public static func write(_ text: String, to path: String) throws {
-        let number = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        let file = Descriptor(owning: number)
-        let bytes = Array(text.utf8)
-        guard number >= 0, Glibc.write(file.number, bytes, bytes.count) == bytes.count else {
-            throw LabError("cannot write \(path): errno \(errno)")
-        }
-    }
-
-    static func read(_ file: consuming Descriptor) -> String? {
-        readBytes(file).map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    private static func readBytes(_ file: consuming Descriptor) -> [UInt8]? {
-        var text: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let length = Glibc.read(file.number, &part, part.count)
-            if length < 0 { return nil }
-            if length == 0 { return text }
-            text += part[..<length]
-        }
     }
 }
 

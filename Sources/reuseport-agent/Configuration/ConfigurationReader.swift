@@ -25,9 +25,9 @@ struct ConfigurationReader {
         configuration.controlSocket = try socketFile(top, "control_socket", or: configuration.controlSocket)
         configuration.statusSocket = try socketFile(top, "status_socket", or: configuration.statusSocket)
         if configuration.controlSocket.path == configuration.statusSocket.path {
-            let value = try top.optional("status_socket")
-            let place = try value ?? top.required("control_socket")
-            throw place.problem(
+            // At least one of them stands in the file, for the defaults differ.
+            let key = try top.optional("status_socket") == nil ? "control_socket" : "status_socket"
+            throw try top.required(key).problem(
                 "control_socket and status_socket have the same path \(configuration.statusSocket.path)",
                 "give each a path of its own")
         }

@@ -1,0 +1,55 @@
+import CBPFShim
+import SockArrayCore
+
+/// The content of a pool's pinned maps, byte for byte, to be compared.
+public struct PinnedMaps: Equatable, Sendable {
+    /// By path below the pool's folder.
+    public let content: [String: [UInt8]]
+
+    private static let shapes: [String: (entries: UInt32, bytes: Int, isPerCPU: Bool)] = [
+        "rows": (65_536, 8, false),
+        "slots": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_slot>.size, false),
+        "settings": (1, MemoryLayout<rpa_settings>.size, false),
+        "tenants": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_tenant>.size, false),
+        "sockets": (UInt32(RPA_MAX_SLOTS), 8, false),
+        "traffic": (UInt32(RPA_MAX_SLOTS) + 1, MemoryLayout<rpa_traffic>.size, true),
+        "losses": (1, MemoryLayout<rpa_losses>.size, true),
+    ]
+
+    /// - Parameter groups: folder names below `groups`.
+    public static func read(
+        pool: String = "edge", groups: [String] = ["udp-4739-0_0_0_0", "tcp-1790-0_0_0_0"],
+        bpffs: String = "/sys/fs/bpf/reuseport-agent"
+    ) throws -> PinnedMaps {
+        var content: [String: [UInt8]] = [:]
+        for name in ["rows", "slots", "settings", "tenants"] {
+            content[name] = try dump("\(bpffs)/\(pool)/\(name)", shape: shapes[name]!)
+        }
+        for group in groups {
+            for name in ["sockets", "traffic", "losses"] {
+                content["\(group)/\(name)"] = try dump("\(bpffs)/\(pool)/groups/\(group)/\(name)", shape: shapes[name]!)
+            }
+        }
+        return PinnedMaps(content: content)
+    }
+
+    /// What differs, by map.
+    public func differences(from other: PinnedMaps) -> [String] {
+        content.keys.filter { content[$0] != other.content[$0] }.sorted()
+    }
+
+    private static func dump(_ path: String, shape: (entries: UInt32, bytes: Int, isPerCPU: Bool)) throws -> [UInt8] {
+        let number = rpa_open_pin(path)
+        guard number >= 0 else { throw LabError("no pin \(path): errno \(-number)") }
+        let map = Descriptor(owning: number)
+        let size = shape.bytes * (shape.isPerCPU ? Int(rpa_possible_cpus()) : 1)
+        var content: [UInt8] = []
+        for index in 0..<shape.entries {
+            var value = [UInt8](repeating: 0, count: size)
+            // An empty slot of a sockarray isn't there: zeros.
+            _ = rpa_map_lookup(map.number, index, &value)
+            content += value
+        }
+        return content
+    }
+}

@@ -1,0 +1,142 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Collectors and agents that come and go.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct LifeTests {
+    private static let sources = (0..<UInt32(400)).map { IPAddress.v4(0x0a04_0000 + $0) }
+
+    /// Collector by source, for those that were delivered.
+    private static func deliver(_ pool: PoolFixture) throws -> [IPAddress: String] {
+        var places: [IPAddress: String] = [:]
+        for source in sources {
+            try pool.send(from: source)
+            for (name, received) in pool.takeReceived() { for source in received { places[source] = name } }
+        }
+        return places
+    }
+
+    @Test func `one collector restarted ten times: the others' exporters never move, its own come back`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .seconds(10))
+            let before = try Self.deliver(pool)
+            #expect(before.count == 400)
+            for _ in 0..<10 {
+                pool.stop("c2")
+                let meanwhile = try Self.deliver(pool)
+                #expect(meanwhile == before.filter { $0.value != "c2" })
+                try pool.start("c2")
+                #expect(try Self.deliver(pool) == before)
+            }
+            #expect(try pool.outcomes("ipfix").failedOver == 0)
+        }
+    }
+
+    @Test func `after the hold exporters go to rank 2 on both protocols, and return`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .milliseconds(200))
+            let source = try #require(Self.sources.first { try pool.plane.explain($0).collector == "c1" })
+            let ranks = try pool.plane.explain(source).ranks
+            pool.stop("c1", keepingTCP: true)  // as nfacctd's print plugin keeps BMP
+            try pool.send(from: source)
+            #expect(try pool.plane.explain(source).outcome == "held")
+            #expect(try !pool.connect(from: source), "UDP is gone, so BMP is held too")
+            usleep(250_000)
+            #expect(try pool.plane.explain(source).collector == ranks[1])
+            try pool.send(from: source)
+            #expect(try pool.connect(from: source))
+            #expect(pool.takeReceived()[ranks[1]] == [source])
+            #expect(pool.takeAccepted()[ranks[1]] == [source])
+            pool.stop("c1")
+            try pool.start("c1")
+            try pool.send(from: source)
+            #expect(pool.takeReceived()["c1"] == [source])
+            #expect(try pool.plane.status().collectors[0].state == "active")
+        }
+    }
+
+    @Test func `more than 4 failed ranks: any usable collector of 12 stands in`() async throws {
+        try await Sandbox.run { _ in
+            let names = (1...12).map { "c\($0)" }
+            let pool = try PoolFixture(collectors: names, hold: .zero)
+            for name in names where name != "c7" { pool.stop(name) }
+            let places = try Self.deliver(pool)
+            #expect(places.count == 400)
+            #expect(Set(places.values) == ["c7"])
+            for source in Self.sources { #expect(try pool.plane.explain(source).collector == "c7") }
+        }
+    }
+
+    @Test func `unregister sends exporters on at once, without a hold`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .seconds(60))
+            _ = try pool.plane.unregister("c4")
+            #expect(try pool.plane.status().collectors[3].state == "failed")
+            #expect(try Self.deliver(pool).count == 400)
+            #expect(try pool.plane.unregister("c4").changed == false)
+            #expect(try pool.register("c4", [pool.udp["c4"]!, pool.tcp["c4"]!]).changed)
+            #expect(try pool.plane.status().collectors[3].state == "active")
+        }
+    }
+
+    @Test func `a new agent adopts pins, counts on and keeps every exporter's place`() async throws {
+        try await Sandbox.run { _ in
+            var pool: PoolFixture? = try PoolFixture()
+            let before = try Self.deliver(pool!)
+            let maps = try PinnedMaps.read()
+            let sockets = (pool!.udp, pool!.tcp)
+            pool = nil
+            let adopted = try DataPlane(adopting: PoolFixture.configuration(["c4", "c3", "c2", "c1"]))
+            #expect(try PinnedMaps.read() == maps)
+            #expect(try adopted.status().groups[0].outcomes.selected == 400)
+            #expect(try adopted.status().collectors.allSatisfy { $0.state == "active" })
+            for (source, name) in before { #expect(try adopted.explain(source).collector == name) }
+            _ = sockets
+        }
+    }
+
+    @Test func `a collector that left the configuration loses its slot, its counts stay in the group's`() async throws {
+        try await Sandbox.run { _ in
+            var pool: PoolFixture? = try PoolFixture()
+            _ = try Self.deliver(pool!)
+            let sockets = (pool!.udp, pool!.tcp)
+            pool = nil
+            var adopted: DataPlane? = try DataPlane(adopting: PoolFixture.configuration(["c1", "c3", "c4"]))
+            let status = try adopted!.status()
+            #expect(status.groups[0].outcomes.selected == 400)
+            #expect(status.collectors.map(\.slot) == [0, 2, 3])
+            for source in Self.sources { #expect(try adopted!.explain(source).collector != "c2") }
+            adopted = nil
+            adopted = try DataPlane(adopting: PoolFixture.configuration(["c1", "c3", "c4", "c9"]))
+            #expect(try adopted!.status().collectors.map(\.slot) == [0, 2, 3, 1])
+            #expect(try adopted!.status().collectors[3].groups["ipfix"]?.runs == 0)
+            _ = sockets
+        }
+    }
+
+    @Test func `a pool is run by one agent at a time`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(registering: false)
+            let configuration = pool.plane.configuration
+            let second = #expect(throws: Failure.self) { try DataPlane(adopting: configuration) }
+            #expect(second?.kind == .conflict)
+            #expect(second?.description.contains("another agent runs pool edge") == true)
+        }
+    }
+
+    @Test func `another seed on a pool is refused, and nothing changes`() async throws {
+        try await Sandbox.run { _ in
+            var pool: PoolFixture? = try PoolFixture()
+            let sockets = (pool!.udp, pool!.tcp)
+            pool = nil
+            let maps = try PinnedMaps.read()
+            var other = PoolFixture.configuration(["c1", "c2", "c3", "c4"])
+            other.seed = "another"
+            let refused = #expect(throws: Failure.self) { try DataPlane(adopting: other) }
+            #expect(refused?.description.contains("another seed") == true)
+            #expect(try PinnedMaps.read() == maps)
+            _ = sockets
+        }
+    }
+}

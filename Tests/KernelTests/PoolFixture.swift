@@ -1,0 +1,91 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// A pool on this thread's kernel, and collectors of this process.
+final class PoolFixture {
+    let plane: DataPlane
+    let address: IPAddress
+    private(set) var udp: [String: InternetSocket] = [:]
+    private(set) var tcp: [String: InternetSocket] = [:]
+
+    static let ipfixPort: UInt16 = 4_739
+    static let bmpPort: UInt16 = 1_790
+
+    init(
+        collectors names: [String] = ["c1", "c2", "c3", "c4"], address: IPAddress = .v4(0),
+        hold: Duration = .milliseconds(300), registering: Bool = true
+    ) throws {
+        self.address = address
+        plane = try DataPlane(adopting: Self.configuration(names, address, hold))
+        if registering { for name in names { try start(name) } }
+    }
+
+    static func configuration(
+        _ names: [String], _ address: IPAddress = .v4(0), _ hold: Duration = .milliseconds(300)
+    ) -> PoolConfiguration {
+        PoolConfiguration(
+            pool: "edge", collectors: names.map { .init(name: $0) },
+            groups: [
+                ReuseportGroup(name: "ipfix", transport: .udp, address: address, port: ipfixPort),
+                ReuseportGroup(name: "bmp", transport: .tcp, address: address, port: bmpPort),
+            ], restartHold: hold)
+    }
+
+    /// A collector starts: binds its sockets and registers them.
+    func start(_ name: String) throws {
+        udp[name] = try .collector(.udp, address, port: Self.ipfixPort)
+        tcp[name] = try .collector(.tcp, address, port: Self.bmpPort)
+        _ = try register(name, [udp[name]!, tcp[name]!])
+    }
+
+    /// A collector dies: its sockets are closed.
+    func stop(_ name: String, keepingTCP: Bool = false) {
+        udp[name] = nil
+        if !keepingTCP { tcp[name] = nil }
+    }
+
+    @discardableResult
+    func register(_ name: String, _ sockets: [InternetSocket], owner: ProcessIdentity? = nil) throws -> DataPlane.Change {
+        try plane.register(
+            name, sockets.enumerated().map { try Self.offer($0.element.number, label: "fd \($0.offset + 3)") }, owner: owner)
+    }
+
+    /// As it comes out of SCM_RIGHTS: a duplicate, that the registration closes.
+    static func offer(_ number: Int32, label: String = "fd") throws -> OfferedSocket {
+        try OfferedSocket(Descriptor(owning: fcntl(number, F_DUPFD_CLOEXEC, 3)), label: label)
+    }
+
+    /// Which collectors' queues got datagrams since the last call: sources by name.
+    func takeReceived() -> [String: [IPAddress]] {
+        udp.mapValues { $0.receiveWaiting().map(\.source) }
+    }
+
+    func takeAccepted() -> [String: [IPAddress]] { tcp.mapValues { $0.acceptWaiting() } }
+
+    /// One datagram from the source; what the kernel answers is of no interest.
+    func send(from source: IPAddress, bytes: Int = 100) throws {
+        let socket = try InternetSocket(.udp, bind: source)
+        try? socket.send([UInt8](repeating: 1, count: bytes), to: Self.target(for: source), Self.ipfixPort)
+    }
+
+    static func target(for source: IPAddress) -> IPAddress {
+        if case .v4 = source { return IPAddress("127.0.0.1")! }
+        return IPAddress("::1")!
+    }
+
+    /// True: the connection was established.
+    func connect(from source: IPAddress) throws -> Bool {
+        let socket = try InternetSocket(.tcp, bind: source)
+        return (try? socket.connect(Self.target(for: source), Self.bmpPort)) != nil
+    }
+
+    func outcomes(_ group: String) throws -> PoolStatus.Outcomes {
+        try plane.status().groups.first { $0.name == group }!.outcomes
+    }
+}
+
+extension PoolStatus.Outcomes {
+    var total: UInt64 { selected + failedOver + held + noCollector + badPacket }
+}
