@@ -187,29 +187,65 @@ int rpa_sandbox_start(char *const argv[], const char **failed)
 	return report.error;
 }
 
-int rpa_sandbox_enter(int32_t first_pid)
+static const struct {
+	const char *name;
+	int type;
+} namespaces[] = {{"net", CLONE_NEWNET}, {"pid", CLONE_NEWPID}, {"mnt", CLONE_NEWNS}};
+
+#define NAMESPACE_COUNT (sizeof(namespaces) / sizeof(namespaces[0]))
+
+static int open_namespaces(const char *process, struct rpa_namespaces *opened)
 {
-	static const struct {
-		const char *name;
-		int type;
-	} namespaces[] = {{"net", CLONE_NEWNET}, {"pid", CLONE_NEWPID}, {"mnt", CLONE_NEWNS}};
-	char path[64];
+	for (size_t i = 0; i < NAMESPACE_COUNT; i++) {
+		char path[64];
+		int error;
+
+		snprintf(path, sizeof(path), "/proc/%s/ns/%s", process, namespaces[i].name);
+		opened->fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (opened->fds[i] >= 0)
+			continue;
+		error = -errno;
+		while (i-- > 0)
+			close(opened->fds[i]);
+		return error;
+	}
+	return 0;
+}
+
+/* Closes the descriptors. */
+static int move_to(struct rpa_namespaces *there)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < NAMESPACE_COUNT; i++) {
+		if (!error && setns(there->fds[i], namespaces[i].type))
+			error = -errno;
+		close(there->fds[i]);
+	}
+	return error;
+}
+
+int rpa_sandbox_enter(int32_t first_pid, struct rpa_namespaces *home)
+{
+	struct rpa_namespaces inside;
+	char process[16];
+	int error;
 
 	/* A thread that shares its working directory with others can't change mounts. */
 	if (unshare(CLONE_FS))
 		return -errno;
-	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
-		int error = 0, fd;
+	snprintf(process, sizeof(process), "%d", first_pid);
+	if ((error = open_namespaces("thread-self", home)))
+		return error;
+	error = open_namespaces(process, &inside);
+	if (!error)
+		error = move_to(&inside);
+	if (error)
+		move_to(home);
+	return error;
+}
 
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", first_pid, namespaces[i].name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		if (setns(fd, namespaces[i].type))
-			error = -errno;
-		close(fd);
-		if (error)
-			return error;
-	}
-	return 0;
+int rpa_sandbox_leave(struct rpa_namespaces *home)
+{
+	return move_to(home);
 }

@@ -11,6 +11,7 @@ public final class ChildProcess {
     private let outputPath: String
     private let errorPath: String
     private var exitStatus: Int32?
+    private unowned let sandbox: Sandbox
 
     /// - Parameters:
     ///   - arguments: the program, sought in PATH, and its arguments.
@@ -21,6 +22,7 @@ public final class ChildProcess {
         _ arguments: [String], in sandbox: Sandbox, environment: [String: String] = [:],
         descriptors: [Int32: Int32] = [:], user: UInt32? = nil
     ) throws {
+        self.sandbox = sandbox
         var arguments = arguments
         if let user {
             arguments = ["setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "--inh-caps=-all"] + arguments
@@ -28,6 +30,7 @@ public final class ChildProcess {
         outputPath = sandbox.newPath("out")
         errorPath = sandbox.newPath("err")
         outerPid = try Self.spawn(arguments, environment, descriptors, output: outputPath, error: errorPath)
+        sandbox.unreaped.insert(outerPid)
         guard let inner = sandbox.innerPid(of: outerPid) else { throw LabError("\(arguments[0]) was gone at once") }
         pid = inner
     }
@@ -39,7 +42,10 @@ public final class ChildProcess {
     public var exitCode: Int32? {
         if exitStatus == nil {
             var status: Int32 = 0
-            if waitpid(outerPid, &status, WNOHANG) == outerPid { exitStatus = status }
+            if waitpid(outerPid, &status, WNOHANG) == outerPid {
+                exitStatus = status
+                sandbox.unreaped.remove(outerPid)
+            }
         }
         return exitStatus.map { $0 & 0x7f == 0 ? $0 >> 8 & 0xff : -($0 & 0x7f) }
     }

@@ -11,9 +11,12 @@ public final class Sandbox {
     /// For files, in the private tmpfs.
     public let folder = "/run/lab"
     private let firstPid: Int32
+    private var home = rpa_namespaces()
     /// The /proc of the PID namespace outside.
     private let outerProc: Descriptor
     private var fileCount = 0
+    /// Children of this process in the sandbox that were not reaped yet.
+    var unreaped: Set<Int32> = []
 
     /// Runs the body on a thread of its own inside a new sandbox. The body's task
     /// stays the caller's, so that a test's expectations are counted as its own.
@@ -33,8 +36,8 @@ public final class Sandbox {
         _ body: @Sendable () throws -> Result
     ) async throws -> Result { try body() }
 
-    /// Runs the body on the calling thread, which stays inside afterwards and so
-    /// must end.
+    /// Runs the body on the calling thread. The body must not wait for other
+    /// tasks or queues: these start threads (see rpa_sandbox.h).
     public static func runHere<Result>(_ body: (Sandbox) throws -> Result) throws -> Result {
         let sandbox = try Sandbox()
         defer { sandbox.end() }
@@ -53,18 +56,23 @@ public final class Sandbox {
         var step: UnsafePointer<CChar>?
         firstPid = rpa_sandbox_start(nil, &step)
         guard firstPid > 0 else { throw refused(step.map { String(cString: $0) } ?? "clone", firstPid) }
-        let entered = rpa_sandbox_enter(firstPid)
+        let entered = rpa_sandbox_enter(firstPid, &home)
         guard entered >= 0 else {
-            end()
+            kill(firstPid, SIGKILL)
+            waitpid(firstPid, nil, 0)
             throw refused("setns", entered)
         }
         mkdir(folder, 0o777)
         chmod(folder, 0o777)
     }
 
-    /// The kernel kills all processes of the PID namespace with its first.
+    /// The kernel kills all processes of the PID namespace with its first, which
+    /// stays until those that are our children are reaped.
     private func end() {
+        let left = rpa_sandbox_leave(&home)
+        precondition(left == 0, "a thread can't leave its sandbox: errno \(-left)")
         kill(firstPid, SIGKILL)
+        for pid in unreaped { waitpid(pid, nil, 0) }
         waitpid(firstPid, nil, 0)
     }
 

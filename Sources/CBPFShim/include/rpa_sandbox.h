@@ -18,8 +18,20 @@
  */
 int rpa_sandbox_start(char *const argv[], const char **failed);
 
-/* Moves the calling thread into the sandbox of that first process: its network
- * and mounts at once, its PID namespace for the processes that it starts. */
-int rpa_sandbox_enter(int32_t first_pid);
+/* The namespaces that a thread comes from: descriptors of its own. */
+struct rpa_namespaces {
+	int fds[3];
+};
+
+/*
+ * Moves the calling thread into the sandbox of that first process: its network
+ * and mounts at once, its PID namespace for the processes that it starts. Until
+ * it has left, the thread must start no other thread, nor let a library do so:
+ * that fails (EINVAL), or the new one would be inside too.
+ */
+int rpa_sandbox_enter(int32_t first_pid, struct rpa_namespaces *home);
+
+/* Moves the thread back and closes the descriptors. */
+int rpa_sandbox_leave(struct rpa_namespaces *home);
 
 #endif

@@ -1,0 +1,96 @@
+import Glibc
+import SockArrayCore
+
+/// A real nfacctd (pmacct), run from examples/nfacctd.conf with files of its own.
+public final class NfacctdCollector {
+    public let name: String
+    public private(set) var process: ChildProcess
+    private let configurationPath: String
+    private let flowsPath: String
+    private let messagesPath: String
+    private let logPath: String
+    private let sandbox: Sandbox
+
+    public static let program = "/usr/sbin/nfacctd"
+    public static var isInstalled: Bool { access(program, X_OK) == 0 }
+
+    /// Starts it; it binds BMP at once and its UDP port some 5 s later.
+    public init(_ name: String, in sandbox: Sandbox, changing changes: [String: String] = [:]) throws {
+        self.name = name
+        self.sandbox = sandbox
+        configurationPath = "\(sandbox.folder)/\(name).conf"
+        flowsPath = "\(sandbox.folder)/\(name).flows.json"
+        messagesPath = "\(sandbox.folder)/\(name).bmp.json"
+        logPath = "\(sandbox.folder)/\(name).log"
+        var configuration = NfacctdConfiguration.example
+        try configuration.set(
+            [
+                "pidfile": "\(sandbox.folder)/\(name).pid", "logfile": logPath,
+                "nfacctd_templates_file": "\(sandbox.folder)/\(name).templates.json",
+                "print_output_file[flows]": flowsPath, "bmp_daemon_msglog_file": messagesPath,
+                // What it received is wanted soon.
+                "print_refresh_time[flows]": "1",
+            ].merging(changes) { $1 })
+        try FileText.write(configuration.text, to: configurationPath)
+        process = try Self.start(configurationPath, sandbox)
+    }
+
+    private static func start(_ configuration: String, _ sandbox: Sandbox) throws -> ChildProcess {
+        try ChildProcess([program, "-f", configuration], in: sandbox)
+    }
+
+    /// True once its log tells that it waits for IPFIX and for BMP; false if it ended.
+    public func waitUntilReady(_ limit: Duration = .seconds(30)) -> Bool {
+        waitUntil(limit) {
+            let log = self.log
+            return process.exitCode != nil
+                || log.contains("waiting for NetFlow/IPFIX data") && log.contains("waiting for BMP data")
+        } && process.exitCode == nil
+    }
+
+    /// Ends it and starts it anew, on the same files.
+    public func restart(by signal: Int32 = SIGINT) throws {
+        process.send(signal)
+        try process.wait()
+        process = try Self.start(configurationPath, sandbox)
+    }
+
+    /// Packets of the flows that it printed, by the exporter's address.
+    public func packetsByExporter() -> [String: Int] {
+        FlowLines.sum(FileText.read(flowsPath) ?? "", of: "packets", by: "peer_ip_src")
+    }
+
+    /// BMP messages that it logged, by the router's address.
+    public func messagesByRouter() -> [String: Int] {
+        FlowLines.sum(FileText.read(messagesPath) ?? "", of: nil, by: "bmp_router")
+    }
+
+    public var log: String { (FileText.read(logPath) ?? "") + process.errorOutput }
+}
+
+/// pmacct's JSON lines, read for two of their keys.
+enum FlowLines {
+    /// Sums the number under one key, or counts lines, by the text under another.
+    static func sum(_ text: String, of value: String?, by key: String) -> [String: Int] {
+        var sums: [String: Int] = [:]
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            guard let name = field(key, in: line) else { continue }
+            let number = value.map { field($0, in: line).flatMap { Int($0) } ?? 0 } ?? 1
+            sums[name, default: 0] += number
+        }
+        return sums
+    }
+
+    /// `"key": "text"` or `"key": 12`, as pmacct (jansson) writes it.
+    private static func field(_ key: String, in line: Substring.UTF8View) -> String? {
+        let bytes = Array(line)
+        let mark = Array("\"\(key)\": ".utf8)
+        guard bytes.count > mark.count else { return nil }
+        for start in 0..<(bytes.count - mark.count) where bytes[start] == mark[0] {
+            guard bytes[start..<(start + mark.count)].elementsEqual(mark) else { continue }
+            let value = bytes[(start + mark.count)...].prefix { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "}") }
+            return String(decoding: value.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,20 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// The program that these tests run: built beside them.
+enum Subject {
+    static let program: String = {
+        var buffer = [CChar](repeating: 0, count: 4_096)
+        let length = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        let path = String(decoding: buffer.prefix(max(0, length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let beside = path[..<(path.lastIndex(of: "/") ?? path.startIndex)] + "/reuseport-agent"
+        return String(beside)
+    }()
+
+    /// With CI=true what is missing is a failure: the tests run, and fail.
+    static let mustRun = getenv("CI").map { String(cString: $0) } == "true"
+    static var hasPrivilege: Bool { geteuid() == 0 || mustRun }
+    static var hasNfacctd: Bool { hasPrivilege && (NfacctdCollector.isInstalled || mustRun) }
+}
