@@ -6,8 +6,9 @@ public struct Capture: Sendable {
     public let name: String
     /// Source address of the packets.
     public let exporter: IPAddress
-    /// IPFIX and NetFlow: UDP payloads in the order of capture.
-    public let datagrams: [[UInt8]]
+    /// IPFIX and NetFlow: UDP payloads in the order of capture, each with the
+    /// source port that it came from.
+    public let datagrams: [(port: UInt16, payload: [UInt8])]
     /// BMP: what the router wrote on its TCP connection; empty if there was none.
     public let stream: [UInt8]
 
@@ -19,14 +20,14 @@ public struct Capture: Sendable {
 
     init(name: String, bytes: [UInt8]) throws {
         var exporter: IPAddress?
-        var datagrams: [[UInt8]] = []
+        var datagrams: [(port: UInt16, payload: [UInt8])] = []
         var segments = TCPBytes()
         for packet in try PcapFile(bytes).packets {
             guard let (source, content) = Self.read(packet) else { continue }
             exporter = exporter ?? source
             guard source == exporter else { continue }
             switch content {
-            case .datagram(let payload): datagrams.append(payload)
+            case .datagram(let port, let payload): datagrams.append((port, payload))
             case .segment(let sequence, let payload): segments.add(payload, at: sequence)
             }
         }
@@ -43,7 +44,7 @@ public struct Capture: Sendable {
     }
 
     private enum Content {
-        case datagram([UInt8])
+        case datagram(port: UInt16, [UInt8])
         case segment(sequence: UInt32, [UInt8])
     }
 
@@ -63,8 +64,8 @@ public struct Capture: Sendable {
         var body = ByteReader(reader.rest.prefix(max(0, Int(length) - Int(first & 15) * 4)))
         switch number {
         case 17:
-            guard body.take(8) != nil else { return nil }
-            return (.v4(source), .datagram(Array(body.rest)))
+            guard let port = body.half(), body.take(6) != nil else { return nil }
+            return (.v4(source), .datagram(port: port, Array(body.rest)))
         case 6:
             guard body.take(4) != nil, let sequence = body.word(), body.take(4) != nil, let offset = body.byte(),
                 let flags = body.byte(), body.take(Int(offset >> 4) * 4 - 14) != nil

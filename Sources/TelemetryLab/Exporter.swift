@@ -32,6 +32,19 @@ public final class Exporter {
         }
     }
 
+    /// Sends what a capture has, each datagram from its own source port, with a
+    /// pause (microseconds) after each: a queue holds a few hundred.
+    public func replay(_ capture: Capture, pause: UInt32 = 300) throws {
+        var sockets: [UInt16: InternetSocket] = [:]
+        for datagram in capture.datagrams {
+            let socket = try sockets[datagram.port] ?? InternetSocket(.udp, bind: address, port: datagram.port)
+            sockets[datagram.port] = socket
+            try? socket.send(datagram.payload, to: collector, ports.ipfix)
+            usleep(pause)
+        }
+        if !capture.stream.isEmpty { try openSession(capture.stream) }
+    }
+
     /// A stream of generated IPFIX: its template, then one flow in each of the
     /// following messages, all from one source port.
     public func sendStream(_ number: UInt32, flows: Int = 3) throws {

@@ -2,31 +2,38 @@ import Glibc
 import SockArrayCore
 
 /// A real nfacctd (pmacct), run from examples/nfacctd.conf with files of its own.
-public final class NfacctdCollector {
+public final class NfacctdCollector: Collector {
     public let name: String
     public private(set) var process: ChildProcess
     private let configurationPath: String
     private let flowsPath: String
     private let messagesPath: String
     private let logPath: String
+    private let templatesPath: String
     private let sandbox: Sandbox
 
     public static let program = "/usr/sbin/nfacctd"
     public static var isInstalled: Bool { access(program, X_OK) == 0 }
 
     /// Starts it; it binds BMP at once and its UDP port some 5 s later.
-    public init(_ name: String, in sandbox: Sandbox, changing changes: [String: String] = [:]) throws {
+    ///
+    /// - Parameter startingAfresh: without the files that one of its name left.
+    public init(
+        _ name: String, in sandbox: Sandbox, changing changes: [String: String] = [:], startingAfresh: Bool = false
+    ) throws {
         self.name = name
         self.sandbox = sandbox
         configurationPath = "\(sandbox.folder)/\(name).conf"
         flowsPath = "\(sandbox.folder)/\(name).flows.json"
         messagesPath = "\(sandbox.folder)/\(name).bmp.json"
         logPath = "\(sandbox.folder)/\(name).log"
+        templatesPath = "\(sandbox.folder)/\(name).templates.json"
+        if startingAfresh { for path in [flowsPath, messagesPath, logPath, templatesPath] { unlink(path) } }
         var configuration = NfacctdConfiguration.example
         try configuration.set(
             [
                 "pidfile": "\(sandbox.folder)/\(name).pid", "logfile": logPath,
-                "nfacctd_templates_file": "\(sandbox.folder)/\(name).templates.json",
+                "nfacctd_templates_file": templatesPath,
                 "print_output_file[flows]": flowsPath, "bmp_daemon_msglog_file": messagesPath,
                 // What it received is wanted soon.
                 "print_refresh_time[flows]": "1",
@@ -64,6 +71,14 @@ public final class NfacctdCollector {
     public func messagesByRouter() -> [String: Int] {
         FlowLines.sum(FileText.read(messagesPath) ?? "", of: nil, by: "bmp_router")
     }
+
+    /// Exporters that it has IPFIX or NetFlow of: templates, or flows that they decode.
+    public var ipfixSources: Set<String> {
+        let templates = FlowLines.sum(FileText.read(templatesPath) ?? "", of: nil, by: "agent")
+        return Set(templates.keys).union(packetsByExporter().keys)
+    }
+
+    public var bmpSources: Set<String> { Set(messagesByRouter().keys) }
 
     public var log: String { (FileText.read(logPath) ?? "") + process.errorOutput }
 }

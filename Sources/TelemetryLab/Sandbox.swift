@@ -44,6 +44,18 @@ public final class Sandbox {
         return try body(sandbox)
     }
 
+    /// For a process that is a sandbox's first itself.
+    public init(asFirstProcess: Void) throws {
+        firstPid = 0
+        outerProc = Descriptor(owning: open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        makeFolder()
+    }
+
+    private func makeFolder() {
+        mkdir(folder, 0o777)
+        chmod(folder, 0o777)
+    }
+
     private init() throws {
         func refused(_ step: String, _ result: Int32) -> Failure {
             Failure(
@@ -62,8 +74,7 @@ public final class Sandbox {
             waitpid(firstPid, nil, 0)
             throw refused("setns", entered)
         }
-        mkdir(folder, 0o777)
-        chmod(folder, 0o777)
+        makeFolder()
     }
 
     /// The kernel kills all processes of the PID namespace with its first, which

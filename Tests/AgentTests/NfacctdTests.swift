@@ -31,20 +31,28 @@ struct NfacctdTests {
             for stream in 0..<UInt32(4) { try exporter.sendStream(UInt32(index) * 4 + stream + 1) }
             try? exporter.openSession(BMPSession(systemName: "r\(index)").opening(routes: [0x0a01_0000, 0x0a02_0000]))
         }
+        Self.waitWhileItChanges {
+            collectors.map { "\($0.packetsByExporter().sorted { $0.key < $1.key }) \($0.messagesByRouter().count)" }
+        }
         func places(_ read: (NfacctdCollector) -> [String: Int]) -> [String: Set<String>] {
             var places: [String: Set<String>] = [:]
             for collector in collectors { for name in read(collector).keys { places[name, default: []].insert(collector.name) } }
             return places
         }
-        _ = waitUntil(.seconds(8), every: .milliseconds(200)) {
-            places { $0.packetsByExporter() }.count == exporters.count
-                && places { $0.messagesByRouter() }.count == exporters.count
-        }
-        usleep(1_500_000)  // the last flows are printed once a second
         let (flows, messages) = (places { $0.packetsByExporter() }, places { $0.messagesByRouter() })
         return exporters.count { exporter in
             let name = "\(exporter.address)"
             return flows[name]?.count == 1 && flows[name] == messages[name]
+        }
+    }
+
+    /// nfacctd prints once a second: what was the same for 4 s stays so.
+    static func waitWhileItChanges(_ read: () -> [String]) {
+        var (last, since) = ([String](), ContinuousClock.now)
+        waitUntil(.seconds(40), every: .milliseconds(250)) {
+            let now = read()
+            if now != last { (last, since) = (now, ContinuousClock.now) }
+            return ContinuousClock.now - since > .seconds(4)
         }
     }
 
@@ -58,7 +66,7 @@ struct NfacctdTests {
             // All that was sent arrived: 4 streams of 3 flows, 1 packet each.
             for exporter in exporters {
                 let packets = collectors.reduce(0) { $0 + ($1.packetsByExporter()["\(exporter.address)"] ?? 0) }
-                #expect(packets == 12)
+                #expect(packets == 12, "\(exporter.address)")
             }
         }
     }

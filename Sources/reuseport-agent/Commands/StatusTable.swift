@@ -33,19 +33,11 @@ struct StatusTable {
             ])
         }
         text = "pool \(status.pool), \(status.assignment), \(status.tableSize) rows\n\n"
-            + Self.table(members) + "\n" + Self.table(groups)
+            + Table.text(members) + "\n" + Table.text(groups)
     }
 
     private static func percent(_ share: Double) -> String {
         let tenths = Int((share * 1_000).rounded())
         return "\(tenths / 10).\(tenths % 10)%"
-    }
-
-    private static func table(_ rows: [[String]]) -> String {
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-            return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed()) + "\n"
-        }.joined()
     }
 }

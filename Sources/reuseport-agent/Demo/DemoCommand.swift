@@ -1,0 +1,85 @@
+import ArgumentParser
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+
+struct DemoOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Captures of routers (pcap) to replay.", valueName: "folder"))
+    var captures = "examples/captures"
+
+    @Option(help: "Generated exporters beside them, 0 to 200.")
+    var exporters = 20
+
+    @Flag(name: .customLong("built-in"), help: "Use the built-in collectors even if nfacctd is there.")
+    var builtIn = false
+
+    func validate() throws {
+        guard (0...200).contains(exporters) else { throw ValidationError("--exporters takes 0 to 200") }
+    }
+}
+
+struct DemoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo", abstract: "Show the main job: collectors, exporters and the agent in one terminal.",
+        discussion: """
+            Example: reuseport-agent demo
+
+            Four collectors (nfacctd, or built-in ones) share one UDP and one TCP port; routers send IPFIX \
+            and BMP to them, first without the agent, then with it. All of it happens in namespaces of \
+            its own, of which nothing stays. It needs root.
+            """)
+
+    @OptionGroup var options: DemoOptions
+
+    func run() throws {
+        let signals = Descriptor(owning: rpa_signal_fd())
+        var arguments = ["reuseport-agent", DemoStage.configuration.commandName!, "--captures", options.captures]
+        arguments += ["--exporters", "\(options.exporters)"] + (options.builtIn ? ["--built-in"] : [])
+        let argv = arguments.map { strdup($0) } + [nil]
+        var step: UnsafePointer<CChar>?
+        let first = rpa_sandbox_start(argv, &step)
+        guard first > 0 else {
+            throw Failure(
+                .privilege, act: "make the demo's namespaces", cause: step.map { String(cString: $0) } ?? "clone",
+                errno: -first, remedy: "run it as root: sudo reuseport-agent demo")
+        }
+        let exit = Descriptor(owning: rpa_pidfd_open(first))
+        var waits = [signals.number, exit.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        while poll(&waits, 2, -1) < 0 {}
+        let signal = rpa_next_signal(signals.number)
+        if signal > 0 { kill(first, SIGKILL) }
+        var status: Int32 = 0
+        waitpid(first, &status, 0)
+        if signal > 0 {
+            RootCommand.complain("interrupted; nothing is left behind")
+            throw ExitCode(128 + signal)
+        }
+        guard status == 0 else { throw ExitCode(status & 0x7f == 0 ? status >> 8 & 0xff : 1) }
+    }
+}
+
+/// The demo's part inside its namespaces, of which it is the first process.
+struct DemoStage: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "demo-stage", shouldDisplay: false)
+
+    @OptionGroup var options: DemoOptions
+
+    func run() throws {
+        guard getpid() == 1 else { throw ValidationError("demo-stage is a part of demo") }
+        let demo = try Demo(options)
+        let before = try demo.round(withAgent: false)
+        let after = try demo.round(withAgent: true)
+        let table = DemoTable(before: before, after: after)
+        print("\n" + table.text, terminator: "")
+        fflush(nil)
+        if !table.allMetWithAgent { throw ExitCode(1) }
+    }
+}
+
+/// A built-in collector.
+struct DemoCollector: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "demo-collector", shouldDisplay: false)
+
+    func run() throws { try BuiltInCollector.serve(.v4(0)) }
+}

@@ -1,0 +1,28 @@
+import SockArrayCore
+
+/// The demo's result: who got what of each exporter, in both rounds.
+struct DemoTable {
+    let text: String
+    let allMetWithAgent: Bool
+
+    init(before: [Demo.Sighting], after: [Demo.Sighting]) {
+        var rows = [
+            ["", "WITHOUT", "THE AGENT", "", "WITH", "THE AGENT", ""],
+            ["EXPORTER", "IPFIX", "BMP", "SAME", "IPFIX", "BMP", "SAME"],
+        ]
+        for (first, second) in zip(before, after) {
+            rows.append(["\(first.exporter)"] + Self.cells(first) + Self.cells(second))
+        }
+        let (metBefore, metAfter) = (before.count { $0.met }, after.count { $0.met })
+        allMetWithAgent = metAfter == after.count
+        text =
+            Table.text(rows)
+            + "\nEverything of an exporter on one collector: \(metBefore) of \(before.count) without the agent, "
+            + "\(metAfter) of \(after.count) with it\n"
+    }
+
+    private static func cells(_ sighting: Demo.Sighting) -> [String] {
+        func list(_ names: [String]) -> String { names.isEmpty ? "-" : names.joined(separator: ",") }
+        return [list(sighting.ipfix), list(sighting.bmp), sighting.met ? "yes" : "no"]
+    }
+}
