@@ -45,4 +45,3 @@ extension Failure: CustomStringConvertible {
         return "cannot \(act): \(cause)\(code); \(remedy)"
     }
 }
-

@@ -54,7 +54,10 @@ public final class AgentFixture {
     /// A GET on the status socket: the HTTP status and the body.
     public func get(_ path: String) throws -> (status: Int, body: String) {
         let curl = try ChildProcess(
-            ["curl", "-s", "-w", "\n%{http_code}", "--max-time", "5", "--unix-socket", Self.statusPath, "http://agent\(path)"],
+            [
+                "curl", "-s", "-w", "\n%{http_code}", "--max-time", "5", "--unix-socket", Self.statusPath,
+                "http://agent\(path)",
+            ],
             in: sandbox)
         try curl.wait()
         let lines = curl.output.split(separator: "\n", omittingEmptySubsequences: false)
@@ -67,7 +70,9 @@ public final class AgentFixture {
         let isReady = waitUntil(.seconds(20), every: .milliseconds(5)) {
             process.errorOutput.contains("is ready") || process.exitCode != nil
         }
-        guard isReady, process.exitCode == nil else { throw LabError("the agent did not start: \(process.errorOutput)") }
+        guard isReady, process.exitCode == nil else {
+            throw LabError("the agent did not start: \(process.errorOutput)")
+        }
         return process
     }
 }

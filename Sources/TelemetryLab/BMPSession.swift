@@ -20,14 +20,17 @@ public struct BMPSession {
 
     /// RFC 7854, 4.3, with the information TLVs of 4.4.
     var initiation: [UInt8] {
-        func information(_ type: UInt16, _ text: String) -> [UInt8] { bytes(type) + bytes(UInt16(text.utf8.count)) + text.utf8 }
+        func information(_ type: UInt16, _ text: String) -> [UInt8] {
+            bytes(type) + bytes(UInt16(text.utf8.count)) + text.utf8
+        }
         return message(type: 4, information(1, "generated") + information(2, systemName))
     }
 
     /// RFC 7854, 4.10: local address and ports, then both OPEN messages.
     var peerUp: [UInt8] {
         let local = [UInt8](repeating: 0, count: 12) + bytes(peer &+ 1)
-        return message(type: 3, perPeerHeader + local + bytes(UInt16(179)) + bytes(UInt16(50_000)) + open(peer &+ 1) + open(peer))
+        return message(
+            type: 3, perPeerHeader + local + bytes(UInt16(179)) + bytes(UInt16(50_000)) + open(peer &+ 1) + open(peer))
     }
 
     /// RFC 7854, 4.6: a BGP UPDATE (RFC 4271, 4.3) that announces the prefix.
@@ -50,7 +53,11 @@ public struct BMPSession {
     private func open(_ identifier: UInt32) -> [UInt8] {
         let capability: [UInt8] = [65, 4] + bytes(peerAS)
         let parameter: [UInt8] = [2, UInt8(capability.count)] + capability
-        return bgp(type: 1, [4] + bytes(UInt16(truncatingIfNeeded: peerAS)) + bytes(UInt16(180)) + bytes(identifier) + [UInt8(parameter.count)] + parameter)
+        return bgp(
+            type: 1,
+            [4] + bytes(UInt16(truncatingIfNeeded: peerAS)) + bytes(UInt16(180)) + bytes(identifier) + [
+                UInt8(parameter.count)
+            ] + parameter)
     }
 
     private func bgp(type: UInt8, _ body: [UInt8]) -> [UInt8] {
@@ -58,5 +65,7 @@ public struct BMPSession {
     }
 
     /// The common header, RFC 7854, 4.1.
-    private func message(type: UInt8, _ body: [UInt8]) -> [UInt8] { [3] + bytes(UInt32(body.count + 6)) + [type] + body }
+    private func message(type: UInt8, _ body: [UInt8]) -> [UInt8] {
+        [3] + bytes(UInt32(body.count + 6)) + [type] + body
+    }
 }

@@ -25,7 +25,8 @@ public final class ChildProcess {
         self.sandbox = sandbox
         var arguments = arguments
         if let user {
-            arguments = ["setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "--inh-caps=-all"] + arguments
+            arguments =
+                ["setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "--inh-caps=-all"] + arguments
         }
         outputPath = sandbox.newPath("out")
         errorPath = sandbox.newPath("err")

@@ -41,8 +41,9 @@ public final class BuiltInCollector: Collector {
     }
 
     private func sources(of stream: String) -> Set<String> {
-        Set(process.output.split(separator: "\n").filter { $0.hasPrefix(stream + " ") }
-            .map { String($0.dropFirst(stream.count + 1)) })
+        Set(
+            process.output.split(separator: "\n").filter { $0.hasPrefix(stream + " ") }
+                .map { String($0.dropFirst(stream.count + 1)) })
     }
 
     /// The process itself: prints `ready`, then a line for each new source of

@@ -52,7 +52,8 @@ public final class Exporter {
         let start = IPFIXMessage(domain: number)
         let messages = (0..<UInt32(flows)).map { index in
             IPFIXMessage(domain: number, sequence: index).data(
-                [.init(source: 0x0b00_0000 | number << 16 | index, destination: 0x0c00_0001, packets: 1, octets: 100)], at: now)
+                [.init(source: 0x0b00_0000 | number << 16 | index, destination: 0x0c00_0001, packets: 1, octets: 100)],
+                at: now)
         }
         try send([start.template(at: now)] + messages)
     }

@@ -7,6 +7,8 @@ public final class InternetSocket {
 
     public let number: Int32
     private let family: Int32
+    /// IPV6_FREEBIND, which Glibc's headers leave to the kernel's.
+    private static let ipv6FreeBind: Int32 = 78
 
     /// - Parameters:
     ///   - reuseport: SO_REUSEPORT, as collectors set it before bind.
@@ -23,7 +25,7 @@ public final class InternetSocket {
         if reuseport { try set(SOL_SOCKET, SO_REUSEPORT, 1) }
         if self.family == AF_INET6 {
             try set(Int32(IPPROTO_IPV6), Int32(IPV6_V6ONLY), ipv6Only ? 1 : 0)
-            try set(Int32(IPPROTO_IPV6), 78 /* IPV6_FREEBIND */, 1)
+            try set(Int32(IPPROTO_IPV6), Self.ipv6FreeBind, 1)
         } else {
             try set(Int32(IPPROTO_IP), Int32(IP_FREEBIND), 1)
         }
@@ -74,7 +76,9 @@ public final class InternetSocket {
     public func write(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = bytes[sent...].withUnsafeBytes {
+                Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             guard count > 0 else { throw LabError("send: errno \(errno)") }
             sent += count
         }
@@ -126,7 +130,9 @@ enum SocketName {
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         func bytes(_ words: UInt64...) -> [UInt8] {
-            words.flatMap { word in stride(from: UInt64(56), through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) } }
+            words.flatMap { word in
+                stride(from: UInt64(56), through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) }
+            }
         }
         var raw: [UInt8]
         let portBytes = [UInt8(port >> 8), UInt8(truncatingIfNeeded: port)]
@@ -134,7 +140,8 @@ enum SocketName {
         case (.v4(let word), AF_INET):
             raw = [UInt8(AF_INET), 0] + portBytes + bytes(UInt64(word))[4...] + [UInt8](repeating: 0, count: 8)
         case (.v4(let word), _):
-            raw = [UInt8(AF_INET6), 0] + portBytes + [0, 0, 0, 0] + bytes(0, 0xffff << 32 | UInt64(word)) + [0, 0, 0, 0]
+            raw =
+                [UInt8(AF_INET6), 0] + portBytes + [0, 0, 0, 0] + bytes(0, 0xffff << 32 | UInt64(word)) + [0, 0, 0, 0]
         case (.v6(let high, let low), _):
             raw = [UInt8(AF_INET6), 0] + portBytes + [0, 0, 0, 0] + bytes(high, low) + [0, 0, 0, 0]
         }

@@ -112,7 +112,9 @@ public struct LabError: Error, CustomStringConvertible {
 ///
 /// - Returns: false if it didn't within the time.
 @discardableResult
-public func waitUntil(_ limit: Duration, every pause: Duration = .milliseconds(20), _ condition: () throws -> Bool) rethrows -> Bool {
+public func waitUntil(_ limit: Duration, every pause: Duration = .milliseconds(20), _ condition: () throws -> Bool)
+    rethrows -> Bool
+{
     let end = ContinuousClock.now + limit
     while true {
         if try condition() { return true }

@@ -36,7 +36,9 @@ struct NfacctdTests {
         }
         func places(_ read: (NfacctdCollector) -> [String: Int]) -> [String: Set<String>] {
             var places: [String: Set<String>] = [:]
-            for collector in collectors { for name in read(collector).keys { places[name, default: []].insert(collector.name) } }
+            for collector in collectors {
+                for name in read(collector).keys { places[name, default: []].insert(collector.name) }
+            }
             return places
         }
         let (flows, messages) = (places { $0.packetsByExporter() }, places { $0.messagesByRouter() })

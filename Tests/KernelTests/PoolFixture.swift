@@ -47,9 +47,11 @@ final class PoolFixture {
     }
 
     @discardableResult
-    func register(_ name: String, _ sockets: [InternetSocket], owner: ProcessIdentity? = nil) throws -> DataPlane.Change {
+    func register(_ name: String, _ sockets: [InternetSocket], owner: ProcessIdentity? = nil) throws -> DataPlane.Change
+    {
         try plane.register(
-            name, sockets.enumerated().map { try Self.offer($0.element.number, label: "fd \($0.offset + 3)") }, owner: owner)
+            name, sockets.enumerated().map { try Self.offer($0.element.number, label: "fd \($0.offset + 3)") },
+            owner: owner)
     }
 
     /// As it comes out of SCM_RIGHTS: a duplicate, that the registration closes.

@@ -10,7 +10,8 @@ import Testing
             let pool = try PoolFixture(address: .v6(0, 0))
             for index in 0..<UInt32(1_000) {
                 let source: IPAddress =
-                    index % 2 == 0 ? .v4(0x0a00_0001 + index * 7) : .v6(0x2001_0db8_0000_0000 | UInt64(index), UInt64(index))
+                    index % 2 == 0
+                    ? .v4(0x0a00_0001 + index * 7) : .v6(0x2001_0db8_0000_0000 | UInt64(index), UInt64(index))
                 let expected = try pool.plane.explain(source)
                 #expect(expected.why == "owner")
                 try pool.send(from: source)
@@ -73,7 +74,9 @@ import Testing
         }
     }
 
-    @Test func `a device's IPv4, mapped IPv4 on a dual-stack socket, and TCP meet in one collector, 200 of 200`() async throws {
+    @Test func `a device's IPv4, mapped IPv4 on a dual-stack socket, and TCP meet in one collector, 200 of 200`()
+        async throws
+    {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(address: .v6(0, 0))
             for index in 0..<UInt64(200) {

@@ -75,7 +75,8 @@ import Testing
             case .complements: (1...10_000).map { .v6(0x2001_0db8_0000_0000 | UInt64($0), UInt64(10_001 - $0)) }
             case .networks: (1...10_000).map { .v6(0x2001_0db8_0000_0000 + UInt64($0), 1) }
             case .sequentialIPv4: (1...10_000).map { .v4(0x0a00_0000 + UInt32($0)) }
-            case .everySecondOctet: (0..<10_000).map { .v4(0x0a00_0001 + UInt32($0 % 256) << 16 + UInt32($0 / 256) << 8) }
+            case .everySecondOctet:
+                (0..<10_000).map { .v4(0x0a00_0001 + UInt32($0 % 256) << 16 + UInt32($0 / 256) << 8) }
             }
         }
     }

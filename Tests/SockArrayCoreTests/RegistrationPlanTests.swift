@@ -85,14 +85,22 @@ import Testing
         Unfit(testDescription: "AF_UNIX", text: "is a socket of domain 1, type 1, protocol 0") {
             $0.kind = .other(domain: 1, type: 1, protocol: 0)
         },
-        Unfit(testDescription: "other netns", text: "lives in another network namespace") { $0.isInOurNamespace = false },
+        Unfit(testDescription: "other netns", text: "lives in another network namespace") {
+            $0.isInOurNamespace = false
+        },
         Unfit(testDescription: "unbound", text: "is not bound") { $0.port = 0 },
-        Unfit(testDescription: "other port", text: "is of no group of the pool, which has udp 0.0.0.0:4739, tcp 0.0.0.0:1790") {
+        Unfit(
+            testDescription: "other port",
+            text: "is of no group of the pool, which has udp 0.0.0.0:4739, tcp 0.0.0.0:1790"
+        ) {
             $0.port = 9_996
         },
-        Unfit(testDescription: "other address", text: "(udp 127.0.0.1:4739) is of no group") { $0.address = .v4(0x7f00_0001) },
+        Unfit(testDescription: "other address", text: "(udp 127.0.0.1:4739) is of no group") {
+            $0.address = .v4(0x7f00_0001)
+        },
         Unfit(testDescription: "device", text: "is bound to interface 2") { $0.interface = 2 },
-        Unfit(testDescription: "no SO_REUSEPORT", text: "was bound without SO_REUSEPORT; set SO_REUSEPORT before bind") {
+        Unfit(testDescription: "no SO_REUSEPORT", text: "was bound without SO_REUSEPORT; set SO_REUSEPORT before bind")
+        {
             $0.hasReuseport = false
         },
         Unfit(testDescription: "connected", text: "is connected to a peer") { $0.isConnected = true },

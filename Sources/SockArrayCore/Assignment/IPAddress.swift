@@ -33,7 +33,8 @@ extension IPAddress: CustomStringConvertible {
         case .v6(0, let low) where low >> 32 == 0xffff:
             return "::ffff:" + Self.dottedQuad(UInt32(truncatingIfNeeded: low))
         case .v6(let high, let low):
-            return Self.colonHex((0..<8).map { UInt16(truncatingIfNeeded: ($0 < 4 ? high : low) >> (48 - 16 * ($0 % 4))) })
+            return Self.colonHex(
+                (0..<8).map { UInt16(truncatingIfNeeded: ($0 < 4 ? high : low) >> (48 - 16 * ($0 % 4))) })
         }
     }
 

@@ -111,7 +111,7 @@ public final class DataPlane {
         do {
             try folder.make()
             return Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
-        } catch where error.errno == KernelError.again {
+        } catch  where error.errno == KernelError.again {
             throw Failure(
                 .conflict, act: act, cause: "another agent runs pool \(pool) (\(folder.path) is locked)",
                 remedy: "stop that agent first, or give this pool another name")

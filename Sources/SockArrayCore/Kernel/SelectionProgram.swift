@@ -24,7 +24,8 @@ package enum SelectionProgram {
                 constants.count, &log, log.count)
         }
         guard result >= 0 else {
-            throw .program(KernelError(operation: "bpf_prog_load \(program)", errno: -result), verifierLog: text(of: log))
+            throw .program(
+                KernelError(operation: "bpf_prog_load \(program)", errno: -result), verifierLog: text(of: log))
         }
         return Descriptor(owning: result)
     }

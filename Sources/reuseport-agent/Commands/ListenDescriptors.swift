@@ -24,7 +24,8 @@ enum ListenDescriptors {
         }
         guard let count else { throw wrong("LISTEN_FDS is not set: no service manager passed descriptors") }
         guard let pid, Int32(pid) == ourPid else {
-            throw wrong("LISTEN_PID is \(pid ?? "not set"), the descriptors are meant for another process than \(ourPid)")
+            throw wrong(
+                "LISTEN_PID is \(pid ?? "not set"), the descriptors are meant for another process than \(ourPid)")
         }
         guard let number = Int32(count), number > 0, number <= 4_096 else {
             throw wrong("LISTEN_FDS is \(count), not a count of descriptors")

@@ -25,7 +25,10 @@ struct RegisterCommand: ParsableCommand {
     @Option(help: "Process whose sockets in the pool's groups are to be registered.")
     var pid: Int32?
 
-    @Flag(help: "Take the sockets that systemd passed (LISTEN_FDS): those named reuseport-agent in LISTEN_FDNAMES, or else all.")
+    @Flag(
+        help:
+            "Take the sockets that systemd passed (LISTEN_FDS): those named reuseport-agent in LISTEN_FDNAMES, or else all."
+    )
     var listenFds = false
 
     @Option(help: ArgumentHelp("With --pid: wait that long until every group is bound.", valueName: "seconds"))

@@ -46,7 +46,8 @@ struct ControlOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Control socket of the agent.",
-            discussion: "Else \(ControlClient.environmentVariable), else \(PoolConfiguration.defaultControlSocket.path).",
+            discussion:
+                "Else \(ControlClient.environmentVariable), else \(PoolConfiguration.defaultControlSocket.path).",
             valueName: "path"))
     var control: String?
 

@@ -19,7 +19,9 @@ struct StatusTable {
                     ]
                 let queued = group.queuedConnections.map { "\($0) conn" } ?? "\(group.queuedBytes) B"
                 members.append(
-                    head + [name, group.cookie == nil ? "- (\(group.runs))" : "\(group.runs)", queued, "\(group.drops)"])
+                    head + [
+                        name, group.cookie == nil ? "- (\(group.runs))" : "\(group.runs)", queued, "\(group.drops)",
+                    ])
             }
         }
         var groups = [["GROUP", "ENDPOINT", "ATTACHED", "SELECTED", "FAILED OVER", "HELD", "LOST"]]
@@ -32,7 +34,8 @@ struct StatusTable {
                 "\(outcomes.noCollector + outcomes.badPacket)",
             ])
         }
-        text = "pool \(status.pool), \(status.assignment), \(status.tableSize) rows\n\n"
+        text =
+            "pool \(status.pool), \(status.assignment), \(status.tableSize) rows\n\n"
             + Table.text(members) + "\n" + Table.text(groups)
     }
 

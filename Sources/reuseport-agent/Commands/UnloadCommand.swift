@@ -25,7 +25,8 @@ struct UnloadCommand: ParsableCommand {
         print("pool \(pool) is unloaded")
         for group in removal.stillAttached {
             RootCommand.complain(
-                "group \(group): none of its sockets could be reached; its program goes when the last of them is closed")
+                "group \(group): none of its sockets could be reached; its program goes when the last of them is closed"
+            )
         }
     }
 }

@@ -83,7 +83,8 @@ struct ConfigurationReader {
         for entry in try list.list(of: "collectors") {
             let collector = try collector(entry)
             if collectors.contains(where: { $0.name == collector.name }) {
-                throw entry.problem("collector \(collector.name) is there twice", "give each collector a name of its own")
+                throw entry.problem(
+                    "collector \(collector.name) is there twice", "give each collector a name of its own")
             }
             collectors.append(collector)
         }

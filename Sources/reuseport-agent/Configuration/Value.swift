@@ -105,7 +105,8 @@ struct Value {
     func socketPath() throws(Failure) -> String {
         let path = try absolutePath()
         guard path.utf8.count <= 107 else {
-            throw problem("\(key) has \(path.utf8.count) bytes, and a socket's path has at most 107", "use a shorter path")
+            throw problem(
+                "\(key) has \(path.utf8.count) bytes, and a socket's path has at most 107", "use a shorter path")
         }
         return path
     }
@@ -115,7 +116,8 @@ struct Value {
         let text = try string()
         guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else {
             throw problem(
-                "\(key) \(text.prefix(80)) is not a set of permission bits", "write octal digits in quotes, like \"0660\"")
+                "\(key) \(text.prefix(80)) is not a set of permission bits",
+                "write octal digits in quotes, like \"0660\"")
         }
         return mode
     }

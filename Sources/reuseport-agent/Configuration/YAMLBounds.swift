@@ -9,7 +9,9 @@ enum YAMLBounds {
 
     static func check(_ text: String, file: String) throws(Failure) {
         var open = 0
-        for (index, line) in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .enumerated()
+        {
             func refuse(_ cause: String, _ remedy: String) -> Failure {
                 Failure(.usage, act: "use \(file):\(index + 1)", cause: cause, remedy: remedy)
             }
@@ -31,7 +33,9 @@ enum YAMLBounds {
                 case UInt8(ascii: "]"), UInt8(ascii: "}"): open = max(0, open - 1)
                 case UInt8(ascii: "-"), UInt8(ascii: "?"): if isStart { nested += 1 }
                 case UInt8(ascii: "&"), UInt8(ascii: "*"):
-                    if isStart { throw refuse("it has an anchor or an alias", "write the value out, or put it in quotes") }
+                    if isStart {
+                        throw refuse("it has an anchor or an alias", "write the value out, or put it in quotes")
+                    }
                 default: break
                 }
                 previous = byte

@@ -37,7 +37,9 @@ struct ControlClient {
         case EACCES, EPERM:
             throw Failure(
                 .privilege, act: act, cause: "the control socket \(path) may not be opened", errno: -result,
-                remedy: "run it as a user or group that the socket's mode allows (control_socket in the agent's configuration)")
+                remedy:
+                    "run it as a user or group that the socket's mode allows (control_socket in the agent's configuration)"
+            )
         default:
             throw Failure(
                 .absent, act: act, cause: "no agent answers at \(path)", errno: -result,

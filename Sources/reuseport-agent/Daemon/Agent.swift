@@ -34,7 +34,8 @@ final class Agent {
     func serve() {
         ServiceManager.tell("READY=1")
         log.notice(
-            "pool \(plane.configuration.pool) is ready", metadata: ["control": "\(servers[0].path)", "status": "\(servers[1].path)"])
+            "pool \(plane.configuration.pool) is ready",
+            metadata: ["control": "\(servers[0].path)", "status": "\(servers[1].path)"])
         while true {
             var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
             let ranges = servers.map { server in

@@ -62,8 +62,10 @@ struct HTTPResponse {
 
     private init(_ status: Int, type: String, headers: [String] = [], body: [UInt8]) {
         let lines =
-            ["HTTP/1.1 \(status) \(Self.reason(status))", "Content-Type: \(type)", "Content-Length: \(body.count)",
-             "Cache-Control: no-store", "Connection: close"] + headers
+            [
+                "HTTP/1.1 \(status) \(Self.reason(status))", "Content-Type: \(type)", "Content-Length: \(body.count)",
+                "Cache-Control: no-store", "Connection: close",
+            ] + headers
         bytes = Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
     }
 

@@ -40,7 +40,9 @@ struct Demo {
 
     func round(withAgent: Bool) throws -> [Sighting] {
         say(withAgent ? "\nWith the agent" : "\nWithout the agent")
-        say("  starting the collectors on udp 0.0.0.0:4739 and tcp 0.0.0.0:1790\(usesNfacctd ? " (nfacctd takes 5 s)" : "")")
+        say(
+            "  starting the collectors on udp 0.0.0.0:4739 and tcp 0.0.0.0:1790\(usesNfacctd ? " (nfacctd takes 5 s)" : "")"
+        )
         let collectors = try startCollectors()
         let agent = withAgent ? try startAgent(registering: collectors) : nil
         say("  sending IPFIX, NetFlow and BMP")
@@ -97,11 +99,15 @@ struct Demo {
         }
         for collector in collectors {
             let command = try ChildProcess(
-                [program, "register", "--collector", collector.name, "--pid", "\(collector.process.pid)", "--wait", "20"],
+                [
+                    program, "register", "--collector", collector.name, "--pid", "\(collector.process.pid)", "--wait",
+                    "20",
+                ],
                 in: sandbox)
             guard try command.wait(.seconds(30)) == 0 else {
                 throw Failure(
-                    .conflict, act: "register \(collector.name)", cause: command.errorOutput, remedy: "run the demo again")
+                    .conflict, act: "register \(collector.name)", cause: command.errorOutput,
+                    remedy: "run the demo again")
             }
         }
         return agent

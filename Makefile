@@ -1,0 +1,56 @@
+# Each target does its own set-up: it needs a Swift toolchain and Debian.
+PREFIX ?= /usr/local
+release = .build/release/reuseport-agent
+# The demo and the tests make namespaces, which takes root.
+as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH")
+
+.PHONY: help demo test build check bench install clean
+
+help:
+	@echo "make demo     four nfacctd, real router traffic, without and with the agent"
+	@echo "make test     every test, with real collectors"
+	@echo "make build    the release binary, $(release)"
+	@echo "make check    format, lint, the import rule, tests that need no privilege"
+	@echo "make bench    the benchmarks, with ratios"
+	@echo "make install  the binary and examples below PREFIX ($(PREFIX))"
+	@echo "make clean    removes what was built"
+
+demo:
+	@scripts/setup.sh demo
+	@$(MAKE) --no-print-directory $(release)
+	@$(as_root) $(release) demo
+
+test:
+	@scripts/setup.sh test
+	swift build --build-tests
+	$(as_root) swift test --skip-build
+
+build:
+	@scripts/setup.sh build
+	@$(MAKE) --no-print-directory $(release)
+
+# Swift knows what has changed.
+.PHONY: $(release)
+$(release):
+	swift build -c release --static-swift-stdlib --product reuseport-agent
+
+check:
+	@scripts/setup.sh build
+	swift format lint --strict --recursive --parallel Sources Tests Plugins Benchmarks Package.swift
+	scripts/check-imports.sh
+	swift build --build-tests
+	swift test --skip-build --filter 'SockArrayCoreTests|TelemetryLabTests|Configuration|HTTP|Listen'
+
+bench:
+	@scripts/setup.sh build
+	swift build -c release --static-swift-stdlib --product reuseport-agent
+	swift build -c release --static-swift-stdlib --product reuseport-bench
+	$(as_root) .build/release/reuseport-bench --agent $(release)
+
+install: build
+	install -D -m 755 $(release) $(DESTDIR)$(PREFIX)/bin/reuseport-agent
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/reuseport-agent \
+	    examples/nfacctd.conf examples/reuseport-agent.yaml
+
+clean:
+	rm -rf .build

@@ -1,0 +1,56 @@
+#!/bin/sh
+# setup.sh build|demo|test
+# Installs the Debian packages that are missing for that purpose, and no more.
+# No service is started or enabled by it.
+set -eu
+
+packages="libbpf-dev libelf-dev zlib1g-dev linux-libc-dev gcc pkg-config"
+case ${1:-build} in
+build) ;;
+demo) packages="$packages pmacct" ;;
+test) packages="$packages pmacct gobgpd softflowd curl strace util-linux" ;;
+*)
+    echo "usage: setup.sh build|demo|test" >&2
+    exit 2
+    ;;
+esac
+
+missing=
+for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
+        missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+command -v apt-get >/dev/null || {
+    echo "setup: missing$missing, and there is no apt-get; install them by your system's own means" >&2
+    exit 1
+}
+root=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "setup: missing$missing; run as root: apt-get install$missing" >&2
+        exit 1
+    }
+    root="sudo"
+fi
+
+echo "setup: installing$missing"
+# pmacct and gobgpd bring services that would bind the very ports that are
+# wanted here: none is started while this policy stands (invoke-rc.d(8)).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap '$root rm -f "$policy"' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' | $root tee "$policy" >/dev/null
+    $root chmod 755 "$policy"
+fi
+log=$(mktemp)
+if ! { $root apt-get update && $root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo "setup: the packages above could not be installed" >&2
+    exit 1
+fi
+rm -f "$log"
