@@ -40,7 +40,7 @@ let package = Package(
         .testTarget(name: "KernelTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["SockArrayCore", "TelemetryLab", "reuseport-agent"]),
+            dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab", "reuseport-agent"]),
     ],
     swiftLanguageModes: [.v6]
 )

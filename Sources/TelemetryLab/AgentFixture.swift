@@ -43,6 +43,13 @@ public final class AgentFixture {
 
     public func restart() throws { process = try Self.start(program, configurationPath, sandbox) }
 
+    /// A new agent's process, for a test that has to do while it starts.
+    public func startWithoutWaiting() throws -> ChildProcess {
+        try ChildProcess([program, "run", "--config", configurationPath], in: sandbox)
+    }
+
+    public func adopt(_ process: ChildProcess) { self.process = process }
+
     /// Runs a command of the program to its end.
     public func command(
         _ arguments: [String], descriptors: [Int32: Int32] = [:], user: UInt32? = nil,

@@ -2,7 +2,7 @@ import Glibc
 import SockArrayCore
 
 /// A UDP or TCP socket of a simulated exporter or collector. Closed with its object.
-public final class InternetSocket {
+public final class InternetSocket: Sendable {
     public enum Kind: Sendable { case udp, tcp }
 
     public let number: Int32

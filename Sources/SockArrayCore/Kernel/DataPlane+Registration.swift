@@ -84,21 +84,32 @@ extension DataPlane {
     /// Writes the sockets; takes back what it wrote if one is refused.
     private func place(
         _ placements: [RegistrationPlan.Placement], _ sockets: [OfferedSocket], slot: Slot, act: String
-    ) throws {
+    ) throws(RegistrationPlan.Refusal) {
         for (index, placement) in placements.enumerated() {
             let socket = sockets[placement.socket]
             do {
                 try groups[placement.group].sockets.place(socket.descriptor, at: slot)
             } catch {
                 for written in placements[..<index] { try? groups[written.group].sockets.clear(slot) }
-                guard error.errno == KernelError.busy else { throw error }
-                throw RegistrationPlan.Refusal.refused(
-                    Failure(
-                        .conflict, act: act,
-                        cause: "\(socket.offer.label) (\(socket.offer.socket.endpoint)) stands in a sockarray "
-                            + "already, of another pool or program",
-                        errno: error.errno, remedy: "unregister it there first"))
+                throw .refused(meaning(of: error, for: socket.offer, act: act))
             }
+        }
+    }
+
+    /// What the kernel means when it doesn't take a socket that looked fit.
+    private func meaning(of error: KernelError, for offer: RegistrationPlan.Offer, act: String) -> Failure {
+        let name = "\(offer.label) (\(offer.socket.endpoint))"
+        switch error.errno {
+        case KernelError.busy:
+            return Failure(
+                .conflict, act: act, cause: "\(name) stands in a sockarray already, of another pool or program",
+                errno: error.errno, remedy: "unregister it there first")
+        case KernelError.invalid:
+            return Failure(
+                .unfitSocket, act: act, cause: "\(name) is no member of a reuseport group", errno: error.errno,
+                remedy: "set SO_REUSEPORT before bind, not after it, and listen before it is registered")
+        default:
+            return PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
     }
 

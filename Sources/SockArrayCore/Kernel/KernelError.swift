@@ -21,6 +21,7 @@ public struct KernelError: Error, Equatable, Sendable {
     static let busy: Int32 = 16
     static let exists: Int32 = 17
     static let isFolder: Int32 = 21
+    static let invalid: Int32 = 22
     static let notSocket: Int32 = 88
 }
 

@@ -1,0 +1,180 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// The agent comes, goes and is killed; the data plane goes on.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct AgentLifeTests {
+    @Test func `killed and started again five times under traffic: 0 of 20,000 datagrams lost or moved`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            let sources = (0..<UInt32(200)).map { IPAddress.v4(0x0a05_0000 + $0) }
+            let senders = try sources.map { try InternetSocket(.udp, bind: $0) }
+            var places: [IPAddress: Set<String>] = [:]
+            var received = 0
+            func sendFromAll(_ rounds: Int) throws {
+                for _ in 0..<rounds {
+                    for sender in senders { try sender.send([1, 2, 3], to: .v4(0x7f00_0001), 4_739) }
+                    for collector in collectors {
+                        for (source, _) in collector.udp.receiveWaiting() {
+                            places[source, default: []].insert(collector.name)
+                            received += 1
+                        }
+                    }
+                }
+            }
+            for _ in 0..<5 {
+                try sendFromAll(5)
+                agent.process.send(SIGKILL)  // traffic goes on while it dies
+                try sendFromAll(5)
+                try agent.process.wait()
+                let restarting = try agent.startWithoutWaiting()
+                while !restarting.errorOutput.contains("is ready") { try sendFromAll(1) }
+                agent.adopt(restarting)
+                try sendFromAll(5)
+            }
+            let rounds = received / sources.count
+            #expect(received == rounds * sources.count, "every round arrived whole")
+            #expect(received >= 15_000)
+            #expect(places.count == 200)
+            #expect(places.values.allSatisfy { $0.count == 1 })
+            let status = try agent.command(["status", "--json"]).output
+            #expect(status.contains("\"selected\":\(received)"), "\(status)")
+            let again = try collectors[0].register(with: agent)
+            #expect(again.output.contains("was already registered"))
+        }
+    }
+
+    @Test func `SIGTERM and SIGINT end it with 0 and leave the data plane, unload removes that`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            for signal in [SIGTERM, SIGINT] {
+                let maps = try PinnedMaps.read()
+                let refused = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+                #expect(refused.exitCode == 5)
+                #expect(refused.errorOutput.contains("its agent is running; stop the agent first"))
+                agent.process.send(signal)
+                #expect(try agent.process.wait() == 0)
+                #expect(access(AgentFixture.controlPath, F_OK) == -1)
+                #expect(try PinnedMaps.read() == maps)
+                if signal == SIGTERM { try agent.restart() }
+            }
+            let stranger = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+            let sender = try InternetSocket(.udp, bind: .v4(0x0a06_0001))
+            for _ in 0..<200 { try sender.send([1], to: .v4(0x7f00_0001), 4_739) }
+            #expect(stranger.receiveWaiting().isEmpty)
+            let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+            #expect(unloaded.exitCode == 0, "\(unloaded.errorOutput)")
+            #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
+            let twice = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+            #expect(twice.exitCode == 3)
+            _ = collectors
+        }
+    }
+
+    @Test func `unload detaches through the collectors that it can reach: the kernel scatters again`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let udp = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+            let tcp = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
+            let holder = try ChildProcess(["sleep", "60"], in: sandbox, descriptors: [5: udp.number, 6: tcp.number])
+            let result = try agent.command(["register", "--collector", "c1", "--pid", "\(holder.pid)"])
+            #expect(result.exitCode == 0, "\(result.errorOutput)")
+            agent.process.send(SIGTERM)
+            try agent.process.wait()
+            let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+            #expect(unloaded.errorOutput == "")
+            let stranger = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+            for index in 0..<UInt32(200) {
+                try InternetSocket(.udp, bind: .v4(0x0a06_0000 + index)).send([1], to: .v4(0x7f00_0001), 4_739)
+            }
+            let there = stranger.receiveWaiting().count
+            #expect(there > 50 && there < 150)
+        }
+    }
+
+    @Test func `a second agent on the pool is refused with exit 5, the first one goes on`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let second = try agent.command(["run", "--config", agent.configurationPath])
+            #expect(second.exitCode == 5)
+            #expect(second.errorOutput.contains("another agent runs pool edge"))
+            #expect(try agent.command(["status"]).exitCode == 0)
+        }
+    }
+
+    @Test func `killed at each step of a registration, a new agent finishes it and others never move`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            var killed = 0
+            for step in 1...40 {
+                _ = try agent.command(["unregister", "--collector", "c4"])
+                // strace ends the agent as it enters its step-th such call.
+                let tracer = try ChildProcess(
+                    [
+                        "strace", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)", "-e",
+                        "inject=bpf,setsockopt,recvmsg,sendmsg,sendto,close:signal=SIGKILL:when=\(step)",
+                    ], in: sandbox)
+                guard waitUntil(.seconds(5), { ProcessStatus.isTraced(agent.process.pid) }) else {
+                    throw LabError("strace does not trace: \(tracer.errorOutput)")
+                }
+                let result = try collectors[3].register(with: agent)
+                guard agent.process.exitCode != nil || waitUntil(.milliseconds(300), { agent.process.exitCode != nil })
+                else {
+                    #expect(result.exitCode == 0)
+                    break  // the registration has fewer steps: done
+                }
+                killed += 1
+                try agent.restart()
+                let again = try collectors[3].register(with: agent)
+                #expect(again.exitCode == 0, "step \(step): \(again.errorOutput)")
+                let status = try agent.command(["status", "--json"]).output
+                #expect(status.occurrences(of: "\"state\":\"active\"") == 4, "step \(step): \(status)")
+            }
+            #expect(killed >= 10)
+            try? agent.kill()  // the last one is still traced
+            try agent.restart()
+            let explained = try agent.command(["explain", "192.0.2.1", "--json"]).output
+            #expect(explained.contains("\"why\":\"owner\""))
+        }
+    }
+
+    @Test func `sd_notify tells READY=1 and STOPPING=1`() async throws {
+        try await Sandbox.run { sandbox in
+            let path = "/run/notify.sock"
+            let listener = try ChildProcess(
+                ["python3", "-c", "import socket\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind('\(path)')\nwhile True: print(s.recv(100).decode(),flush=True)"],
+                in: sandbox)
+            #expect(waitUntil(.seconds(5)) { access(path, F_OK) == 0 })
+            let configuration = sandbox.newPath("edge.yaml")
+            try FileText.write(AgentFixture.configuration(), to: configuration)
+            let agent = try ChildProcess(
+                [Subject.program, "run", "--config", configuration], in: sandbox, environment: ["NOTIFY_SOCKET": path])
+            #expect(waitUntil(.seconds(10)) { listener.output.contains("READY=1") })
+            #expect(access(AgentFixture.controlPath, F_OK) == 0)
+            agent.send(SIGTERM)
+            try agent.wait()
+            #expect(waitUntil(.seconds(5)) { listener.output.contains("STOPPING=1") })
+        }
+    }
+}
+
+/// /proc/PID/status inside the sandbox.
+enum ProcessStatus {
+    static func isTraced(_ pid: Int32) -> Bool {
+        let text = FileText.read("/proc/\(pid)/status") ?? ""
+        return text.split(separator: "\n").contains { $0.hasPrefix("TracerPid:") && !$0.hasSuffix("\t0") }
+    }
+}
+
+extension String {
+    func occurrences(of part: String) -> Int {
+        let (text, wanted) = (Array(utf8), Array(part.utf8))
+        guard text.count >= wanted.count else { return 0 }
+        return (0...(text.count - wanted.count)).count { text[$0..<($0 + wanted.count)].elementsEqual(wanted) }
+    }
+}

@@ -1,0 +1,211 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// What no client should send, and what no machine should lack.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct BadInputTests {
+    /// After whatever it was: the same maps, and the agent answers.
+    private static func checkUnharmed(
+        _ agent: AgentFixture, _ before: PinnedMaps, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        #expect(agent.process.exitCode == nil, sourceLocation: sourceLocation)
+        #expect(try PinnedMaps.read().differences(from: before) == [], sourceLocation: sourceLocation)
+        let status = try agent.command(["status", "--json"])
+        #expect(status.output.occurrences(of: "\"state\":\"active\"") == 4, sourceLocation: sourceLocation)
+    }
+
+    private static func connect(_ path: String) throws -> Descriptor {
+        let number = rpa_unix_connect(path, 2_000)
+        guard number >= 0 else { throw LabError("connect \(path): errno \(-number)") }
+        return Descriptor(owning: number)
+    }
+
+    /// Sends, ends, and reads the answer as far as one comes.
+    private static func exchange(_ path: String, _ bytes: [UInt8], fds: [Int32] = []) throws -> String {
+        let stream = try connect(path)
+        _ = rpa_send(stream.number, bytes, bytes.count, fds, fds.count)
+        shutdown(stream.number, Int32(SHUT_WR))
+        var answer: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let length = read(stream.number, &part, part.count)
+            guard length > 0 else { return String(decoding: answer, as: UTF8.self) }
+            answer += part[..<length]
+        }
+    }
+
+    @Test func `garbage, half a message, 10,000 descriptors and 1 GB on the control socket change nothing`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            let before = try PinnedMaps.read()
+            let descriptorsBefore = FileText.names(in: "/proc/\(agent.process.pid)/fd").count
+            var generator = SystemRandomNumberGenerator()
+            for length in [0, 1, 100, 5_000, 60_000] {
+                let garbage = (0..<length).map { _ in UInt8.random(in: 0...255, using: &generator) }
+                let answer = try Self.exchange(AgentFixture.controlPath, garbage)
+                #expect(answer.contains("\"kind\":2"), "\(length): \(answer)")
+            }
+            let half = Array("{\"unregister\":{\"collector\":\"c".utf8)
+            #expect(try Self.exchange(AgentFixture.controlPath, half).contains("not a request that this agent knows"))
+            let cases = [
+                "{\"register\":{\"collector\":\"c1\",\"labels\":[]}}", "{\"register\":{\"collector\":\"c1\",\"labels\":[\"fd 3\"]}}",
+                "{\"register_process\":{\"collector\":\"c1\",\"pid\":-1}}", "{\"explain\":{\"addresses\":[\"x\"]}}", "[]", "{}",
+            ]
+            for text in cases {
+                #expect(try Self.exchange(AgentFixture.controlPath, Array(text.utf8)).contains("failure"), "\(text)")
+            }
+            // 40 messages with 250 descriptors each on one connection, as far as they are taken.
+            do {
+                let stream = try Self.connect(AgentFixture.controlPath)
+                let many = [Int32](repeating: collectors[0].udp.number, count: 250)
+                for _ in 0..<40 where rpa_send(stream.number, [0x7b], 1, many, many.count) < 0 { break }
+            }
+            do {
+                let stream = try Self.connect(AgentFixture.controlPath)
+                let megabyte = [UInt8](repeating: 0x20, count: 1 << 20)
+                for _ in 0..<1_024 where rpa_send(stream.number, megabyte, megabyte.count, nil, 0) < 0 { break }
+            }
+            try Self.checkUnharmed(agent, before)
+            #expect(waitUntil(.seconds(8)) {
+                FileText.names(in: "/proc/\(agent.process.pid)/fd").count <= descriptorsBefore
+            }, "borrowed descriptors are closed")
+        }
+    }
+
+    @Test func `1,000 idle connections on the status socket, 200 on the control socket: both answer`() async throws {
+        try await Sandbox.run { sandbox in
+            var limit = rlimit(rlim_cur: 8_192, rlim_max: 8_192)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            let before = try PinnedMaps.read()
+            var idle: [Int32] = []
+            for _ in 0..<1_000 { idle.append(try Self.connect(AgentFixture.statusPath).release()) }
+            for _ in 0..<200 { idle.append(try Self.connect(AgentFixture.controlPath).release()) }
+            #expect(try agent.get("/status").status == 200)
+            try Self.checkUnharmed(agent, before)
+            idle.forEach { close($0) }
+            _ = collectors
+        }
+    }
+
+    @Test func `the status socket answers GET /status and /healthz, and 400, 404, 405, 431 else`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let unready = try agent.get("/healthz")
+            #expect(unready.status == 503)
+            #expect(unready.body.contains("collector c1 is empty"))
+            let collectors = try agent.registerFour()
+            let status = try agent.get("/status?pretty=no")
+            #expect(status.status == 200)
+            #expect(status.body == (try agent.command(["status", "--json"]).output))
+            for key in ["pool", "assignment", "table_size", "collectors", "groups", "outcomes", "no_collector", "queued_bytes"] {
+                #expect(status.body.contains("\"\(key)\":"))
+            }
+            #expect(try agent.get("/healthz").body == "{\"ok\":true,\"reasons\":[]}\n")
+            #expect(try agent.get("/nothing").status == 404)
+            func answer(_ text: String) throws -> String { try Self.exchange(AgentFixture.statusPath, Array(text.utf8)) }
+            #expect(try answer("POST /status HTTP/1.1\r\n\r\n").hasPrefix("HTTP/1.1 405 "))
+            #expect(try answer("POST /status HTTP/1.1\r\n\r\n").contains("Allow: GET\r\n"))
+            #expect(try answer("\u{1}garbage\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
+            #expect(try answer("GET /status").hasPrefix("HTTP/1.1 400 "))
+            #expect(try answer("GET / HTTP/9\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
+            #expect(try answer("GET /\(String(repeating: "x", count: 9_000)) HTTP/1.1\r\n\r\n").hasPrefix("HTTP/1.1 431 "))
+            _ = collectors
+        }
+    }
+
+    @Test func `a bad configuration: exit 2, and neither pins nor sockets are made`() async throws {
+        try await Sandbox.run { sandbox in
+            let path = sandbox.newPath("bad.yaml")
+            func run() throws -> CommandResult { try CommandResult.of(Subject.program, ["run", "--config", path], in: sandbox) }
+            try FileText.write(AgentFixture.configuration(extra: "colector: c9"), to: path)
+            let unknown = try run()
+            #expect(unknown.exitCode == 2)
+            #expect(unknown.errorOutput.contains("\(path):7"), "\(unknown.errorOutput)")
+            #expect(unknown.errorOutput.contains("has no key colector"))
+            let sparse = open(path, O_WRONLY | O_TRUNC)
+            ftruncate(sparse, 100 << 20)
+            close(sparse)
+            let huge = try run()
+            #expect(huge.exitCode == 2)
+            #expect(huge.errorOutput.contains("it has 104857600 bytes, more than 16777216"))
+            unlink(path)
+            let missing = try run()
+            #expect(missing.exitCode == 2)
+            #expect(missing.errorOutput.contains("could not be opened (ENOENT)"))
+            #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
+            #expect(access("/run/reuseport-agent", F_OK) == -1)
+        }
+    }
+
+    @Test func `a bpffs that isn't mounted is mounted at its standard place, elsewhere it is asked for`() async throws {
+        try await Sandbox.run { sandbox in
+            #expect(umount2("/sys/fs/bpf", 0) == 0)
+            let path = sandbox.newPath("edge.yaml")
+            try FileText.write(AgentFixture.configuration(extra: "bpffs: /run/pins"), to: path)
+            let refused = try CommandResult.of(Subject.program, ["run", "--config", path], in: sandbox)
+            #expect(refused.exitCode == 6)
+            #expect(refused.errorOutput.contains("no bpffs is mounted at or above /run/pins; mount it: mount -t bpf bpf /run/pins"))
+            #expect(access("/run/pins", F_OK) == -1)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            #expect(rpa_is_bpffs("/sys/fs/bpf") == 1)
+            _ = agent
+        }
+    }
+
+    @Test func `no CAP_BPF: exit 6, and how to get it`() async throws {
+        try await Sandbox.run { sandbox in
+            let path = sandbox.newPath("edge.yaml")
+            try FileText.write(AgentFixture.configuration(), to: path)
+            let run = [Subject.program, "run", "--config", path]
+            let bounded = try ChildProcess(["setpriv", "--bounding-set=-bpf,-sys_admin"] + run, in: sandbox)
+            #expect(try bounded.wait() == 6, "\(bounded.errorOutput)")
+            #expect(bounded.errorOutput.contains("(EPERM)"), "\(bounded.errorOutput)")
+            #expect(bounded.errorOutput.contains("CAP_BPF"))
+            let user = try ChildProcess(run, in: sandbox, user: 1_000)
+            #expect(try user.wait() == 6, "\(user.errorOutput)")
+        }
+    }
+
+    /// The kernel's refusal is mocked by strace, which makes bpf(2) fail.
+    @Test func `a kernel that lacks the program type: exit 6, EINVAL is told`() async throws {
+        try await Sandbox.run { sandbox in
+            let path = sandbox.newPath("edge.yaml")
+            try FileText.write(AgentFixture.configuration(), to: path)
+            // From the first program load on: maps and their pins work.
+            let run = try ChildProcess(
+                ["strace", "-qq", "-o", "/dev/null", "-e", "inject=bpf:error=EINVAL:when=15+", Subject.program, "run", "--config", path],
+                in: sandbox)
+            #expect(try run.wait() == 6, "\(run.errorOutput)")
+            #expect(run.errorOutput.contains("EINVAL"), "\(run.errorOutput)")
+            #expect(run.errorOutput.contains("reuseport-agent check"), "\(run.errorOutput)")
+            // What was half made is finished by the next one.
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            #expect(try agent.registerFour().count == 4)
+        }
+    }
+
+    @Test func `systemd's descriptors: LISTEN_FDS, and LISTEN_FDNAMES picks among them`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let sockets = try CollectorSockets("c1")
+            let other = try InternetSocket(.udp, bind: .v4(0x7f00_0001), port: 9)
+            // The shell's exec keeps its pid, which LISTEN_PID has to name.
+            let script = "LISTEN_PID=$$ exec \(Subject.program) register --collector c1 --listen-fds"
+            let process = try ChildProcess(
+                ["sh", "-c", script], in: sandbox,
+                environment: ["LISTEN_FDS": "3", "LISTEN_FDNAMES": "reuseport-agent:http:reuseport-agent"],
+                descriptors: [3: sockets.udp.number, 4: other.number, 5: sockets.tcp.number])
+            #expect(try process.wait() == 0, "\(process.errorOutput)")
+            #expect(process.output.contains("groups ipfix, bmp"))
+            let foreign = try agent.command(
+                ["register", "--collector", "c1", "--listen-fds"], environment: ["LISTEN_FDS": "2", "LISTEN_PID": "1"])
+            #expect(foreign.exitCode == 2)
+            #expect(foreign.errorOutput.contains("meant for another process"))
+        }
+    }
+}
