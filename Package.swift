@@ -37,6 +37,7 @@ let package = Package(
             name: "reuseport-bench", dependencies: ["SockArrayCore", "TelemetryLab", "CBPFShim"],
             path: "Benchmarks", exclude: ["bpf"], plugins: [embedFiles]),
         .testTarget(name: "SockArrayCoreTests", dependencies: ["SockArrayCore"]),
+        .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(name: "KernelTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",

@@ -70,8 +70,10 @@ public struct Capture: Sendable {
             guard body.take(4) != nil, let sequence = body.word(), body.take(4) != nil, let offset = body.byte(),
                 let flags = body.byte(), body.take(Int(offset >> 4) * 4 - 14) != nil
             else { return nil }
-            let isSYN = flags & 2 != 0
-            return (.v4(source), .segment(sequence: isSYN ? sequence &+ 1 : sequence, Array(body.rest)))
+            // A SYN counts one; but captures that were cut out of a session and
+            // written anew have data under the SYN flag, which counts from there.
+            let isBareSYN = flags & 2 != 0 && body.rest.isEmpty
+            return (.v4(source), .segment(sequence: isBareSYN ? sequence &+ 1 : sequence, Array(body.rest)))
         default: return nil
         }
     }

@@ -198,7 +198,7 @@ import Testing
             let script = "LISTEN_PID=$$ exec \(Subject.program) register --collector c1 --listen-fds"
             let process = try ChildProcess(
                 ["sh", "-c", script], in: sandbox,
-                environment: ["LISTEN_FDS": "3", "LISTEN_FDNAMES": "reuseport-agent:http:reuseport-agent"],
+                environment: ["LISTEN_FDS": "3", "LISTEN_FDNAMES": "ipfix:http:bmp"],
                 descriptors: [3: sockets.udp.number, 4: other.number, 5: sockets.tcp.number])
             #expect(try process.wait() == 0, "\(process.errorOutput)")
             #expect(process.output.contains("groups ipfix, bmp"))

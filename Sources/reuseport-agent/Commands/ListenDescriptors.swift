@@ -5,17 +5,18 @@ import SockArrayCore
 enum ListenDescriptors {
     static let first: Int32 = 3
 
-    static func fromEnvironment(act: String) throws(Failure) -> [Int32] {
+    /// - Parameter groups: names of the pool's groups.
+    static func fromEnvironment(groups: [String], act: String) throws(Failure) -> [Int32] {
         func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
         return try parse(
             pid: variable("LISTEN_PID"), count: variable("LISTEN_FDS"), names: variable("LISTEN_FDNAMES"),
-            ourPid: getpid(), act: act)
+            ourPid: getpid(), groups: groups, act: act)
     }
 
-    /// All of them, or those that FileDescriptorName=reuseport-agent marks, so
-    /// that a service can keep other sockets beside them.
+    /// Those that are named like a group (FileDescriptorName=), so that a service
+    /// can have other sockets beside them; all, if none is.
     static func parse(
-        pid: String?, count: String?, names: String?, ourPid: Int32, act: String
+        pid: String?, count: String?, names: String?, ourPid: Int32, groups: [String], act: String
     ) throws(Failure) -> [Int32] {
         func wrong(_ cause: String) -> Failure {
             Failure(
@@ -36,7 +37,7 @@ enum ListenDescriptors {
         guard list.count == all.count else {
             throw wrong("LISTEN_FDNAMES has \(list.count) names for \(number) descriptors")
         }
-        let marked = zip(all, list).filter { $0.1 == "reuseport-agent" }.map(\.0)
+        let marked = zip(all, list).filter { groups.contains(String($0.1)) }.map(\.0)
         return marked.isEmpty ? all : marked
     }
 }

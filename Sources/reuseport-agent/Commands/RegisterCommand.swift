@@ -25,10 +25,7 @@ struct RegisterCommand: ParsableCommand {
     @Option(help: "Process whose sockets in the pool's groups are to be registered.")
     var pid: Int32?
 
-    @Flag(
-        help:
-            "Take the sockets that systemd passed (LISTEN_FDS): those named reuseport-agent in LISTEN_FDNAMES, or else all."
-    )
+    @Flag(help: "Take the sockets that systemd passed (LISTEN_FDS): those that LISTEN_FDNAMES names like a group, or all.")
     var listenFds = false
 
     @Option(help: ArgumentHelp("With --pid: wait that long until every group is bound.", valueName: "seconds"))
@@ -53,14 +50,21 @@ struct RegisterCommand: ParsableCommand {
         if let pid {
             change = try registerProcess(pid)
         } else {
-            let numbers = listenFds ? try ListenDescriptors.fromEnvironment(act: act) : descriptors
-            change = try register(numbers)
+            change = try register(listenFds ? try listenDescriptors() : descriptors)
         }
         let groups = change.groups.joined(separator: ", ")
         print("\(collector) \(change.changed ? "is" : "was already") registered: slot \(change.slot), groups \(groups)")
     }
 
     private var act: String { "register \(collector)" }
+
+    private func listenDescriptors() throws(Failure) -> [Int32] {
+        // Without a service manager's descriptors there is nothing to ask the agent for.
+        _ = try ListenDescriptors.fromEnvironment(groups: [], act: act)
+        let reply = try options.client.send(.status, act: act)
+        guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
+        return try ListenDescriptors.fromEnvironment(groups: status.groups.map(\.name), act: act)
+    }
 
     private func register(_ numbers: [Int32]) throws(Failure) -> DataPlane.Change {
         for number in numbers where fcntl(number, F_GETFD) == -1 {

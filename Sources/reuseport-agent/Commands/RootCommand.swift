@@ -16,7 +16,7 @@ struct RootCommand: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            RunCommand.self, RegisterCommand.self, UnregisterCommand.self, StatusCommand.self,
+            RunCommand.self, CheckCommand.self, RegisterCommand.self, UnregisterCommand.self, StatusCommand.self,
             ExplainCommand.self, UnloadCommand.self, DemoCommand.self, DemoStage.self, DemoCollector.self,
         ])
 

@@ -1,0 +1,18 @@
+/* What the running kernel and this process can do. */
+#ifndef RPA_PROBE_H
+#define RPA_PROBE_H
+
+/* 1 if the kernel has it, 0 if not, or -errno: -EPERM without CAP_BPF. They load
+ * or make one, and throw it away. */
+int rpa_probe_sk_reuseport(void);
+int rpa_probe_sockarray(void);
+
+/* Numbers of capabilities(7). */
+enum rpa_capability {
+	RPA_CAP_NET_ADMIN = 12,
+	RPA_CAP_SYS_PTRACE = 19,
+	RPA_CAP_SYS_ADMIN = 21,
+	RPA_CAP_BPF = 39,
+};
+
+#endif

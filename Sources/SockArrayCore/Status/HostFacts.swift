@@ -1,0 +1,43 @@
+/// What the machine offers, as far as the agent asks for it.
+public struct HostFacts: Equatable, Sendable {
+    /// uname(2): `6.18.44-amd64`.
+    public var kernelRelease: String
+    /// Nil: it could not be tried, for want of CAP_BPF.
+    public var hasProgramType: Bool?
+    public var hasSocketArray: Bool?
+    /// CAP_BPF, or CAP_SYS_ADMIN, which includes it.
+    public var mayUseBPF: Bool
+    /// CAP_SYS_PTRACE: sockets of other users' processes can be borrowed.
+    public var mayBorrowSockets: Bool
+    /// A bpffs is mounted at the pins' folder or above it.
+    public var hasBPFFS: Bool
+    /// CAP_SYS_ADMIN: the agent mounts one by itself at the standard place.
+    public var mayMount: Bool
+    /// The folder of the pins, and the first folder above it that exists.
+    public var bpffs: String
+    public var mayWritePins: Bool
+
+    public init(
+        kernelRelease: String, hasProgramType: Bool?, hasSocketArray: Bool?, mayUseBPF: Bool, mayBorrowSockets: Bool,
+        hasBPFFS: Bool, mayMount: Bool, bpffs: String, mayWritePins: Bool
+    ) {
+        self.kernelRelease = kernelRelease
+        self.hasProgramType = hasProgramType
+        self.hasSocketArray = hasSocketArray
+        self.mayUseBPF = mayUseBPF
+        self.mayBorrowSockets = mayBorrowSockets
+        self.hasBPFFS = hasBPFFS
+        self.mayMount = mayMount
+        self.bpffs = bpffs
+        self.mayWritePins = mayWritePins
+    }
+
+    /// Major and minor version of the kernel; nil for a release of another form.
+    public var kernelVersion: (major: Int, minor: Int)? {
+        let parts = kernelRelease.split(separator: ".", maxSplits: 2)
+        guard parts.count >= 2, let major = Int(parts[0]), let minor = Int(parts[1].prefix { $0.isNumber }) else {
+            return nil
+        }
+        return (major, minor)
+    }
+}

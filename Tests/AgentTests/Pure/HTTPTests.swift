@@ -1,0 +1,86 @@
+import Testing
+
+@testable import SockArrayCore
+@testable import reuseport_agent
+
+@Suite struct HTTPTests {
+    private func parse(_ text: String) -> HTTPRequest.Parsed { HTTPRequest.parse(Array(text.utf8)) }
+
+    @Test func `a GET with fields is read up to the empty line`() {
+        #expect(
+            parse("GET /status?x=1 HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\nrest")
+                == .request(HTTPRequest(method: "GET", path: "/status")))
+        #expect(parse("GET / HTTP/1.0\n\n") == .request(HTTPRequest(method: "GET", path: "/")))
+    }
+
+    @Test(arguments: ["", "G", "GET / HTTP/1.1", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n"])
+    func `half a head is incomplete`(text: String) { #expect(parse(text) == .incomplete) }
+
+    @Test(arguments: [
+        "\u{0}", "GET /\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "GET status HTTP/1.1\r\n\r\n", "GET / HTTP/2\r\n\r\n",
+        "G(T / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n",
+        "GET / HTTP/1.1\r\na b: x\r\n\r\n", "GET /\u{7f} HTTP/1.1\r\n\r\n",
+    ])
+    func `what is no request is malformed`(text: String) { #expect(parse(text) == .malformed) }
+
+    @Test func `100,000 random heads never trap`() {
+        var generator = SystemRandomNumberGenerator()
+        let alphabet = Array("GET /status HTTP/1.1\r\n:\r\n\r\n\0\u{ff}".utf8)
+        for _ in 0..<100_000 {
+            let head = (0..<Int.random(in: 0...40, using: &generator)).map { _ in alphabet.randomElement(using: &generator)! }
+            _ = HTTPRequest.parse(head)
+        }
+    }
+}
+
+@Suite struct ListenDescriptorTests {
+    private func parse(_ pid: String?, _ count: String?, _ names: String?) throws(Failure) -> [Int32] {
+        try ListenDescriptors.parse(pid: pid, count: count, names: names, ourPid: 7, groups: ["ipfix", "bmp"], act: "register c1")
+    }
+
+    @Test func `those named like a group are taken, all where none is`() throws {
+        #expect(try parse("7", "2", nil) == [3, 4])
+        #expect(try parse("7", "3", "ipfix:http:bmp") == [3, 5])
+        #expect(try parse("7", "2", "a:b") == [3, 4])
+    }
+
+    @Test func `another process's, none, or a wrong count is a usage error`() {
+        for (pid, count, names) in [("8", "2", nil), (nil, "2", nil), ("7", nil, nil), ("7", "0", nil), ("7", "-1", nil),
+            ("7", "x", nil), ("7", "99999999", nil), ("7", "2", "a")] as [(String?, String?, String?)] {
+            let failure = #expect(throws: Failure.self) { try parse(pid, count, names) }
+            #expect(failure?.kind == .usage)
+        }
+    }
+}
+
+@Suite struct StatusTableTests {
+    private static let status = PoolStatus(
+        pool: "edge", assignment: "rendezvous", tableSize: 65_536,
+        collectors: [
+            .init(
+                name: "c1", slot: 0, state: "active", holdLeft: nil, weight: 1, share: 0.25, pid: 812,
+                groups: [
+                    "ipfix": .init(cookie: 5_004, runs: 1_000_000_000, bytes: 5_120, queuedBytes: 200_000, queuedConnections: nil, drops: 12),
+                    "bmp": .init(cookie: nil, runs: 3, bytes: 120, queuedBytes: 0, queuedConnections: 0, drops: 0),
+                ])
+        ],
+        groups: [
+            .init(
+                name: "ipfix", protocol: "udp", address: "0.0.0.0", port: 4_739, attached: true,
+                outcomes: .init(selected: 10, failedOver: 0, held: 0, noCollector: 0, badPacket: 0))
+        ])
+
+    @Test func `fits 80 columns with a thousand million runs`() {
+        for line in StatusTable(Self.status).text.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+    }
+
+    @Test func `JSON has the keys of the contract, in snake case`() throws {
+        let text = try JSON.text(Self.status)
+        for key in ["pool", "assignment", "table_size", "collectors", "slot", "state", "weight", "share", "pid", "groups",
+            "cookie", "runs", "bytes", "queued_bytes", "drops", "protocol", "address", "port", "attached", "outcomes",
+            "selected", "failed_over", "held", "no_collector", "bad_packet"] {
+            #expect(text.contains("\"\(key)\":"), "\(key)")
+        }
+        #expect(try JSON.decode(PoolStatus.self, from: Array(text.utf8)) == Self.status)
+    }
+}
