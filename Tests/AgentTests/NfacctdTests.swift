@@ -80,4 +80,113 @@ struct NfacctdTests {
             #expect(try Self.meetings(of: exporters, at: collectors) < 10)
         }
     }
+
+    /// The 860 datagrams and two BMP streams of capture 400, of two routers.
+    private static let captures = try! Capture.all(in: Subject.captures).filter { $0.name.hasPrefix("400") }
+
+    private static func totals(_ collectors: [NfacctdCollector]) -> [String: Int] {
+        var totals: [String: Int] = [:]
+        for collector in collectors {
+            for (name, packets) in collector.packetsByExporter() { totals["\(name) packets", default: 0] += packets }
+            for (name, messages) in collector.messagesByRouter() { totals["\(name) BMP", default: 0] += messages }
+        }
+        return totals
+    }
+
+    private static func replay(to collectors: [NfacctdCollector]) throws -> [String: Int] {
+        let exporters = captures.map { Exporter($0.exporter) }
+        for (exporter, capture) in zip(exporters, captures) { try exporter.replay(capture) }
+        waitWhileItChanges { ["\(totals(collectors).sorted { $0.key < $1.key })"] }
+        let result = totals(collectors)
+        exporters.forEach { $0.closeSession() }
+        return result
+    }
+
+    @Test func `capture 400: each router's flows and BMP on one of 4, and all that a single nfacctd decodes`() async throws {
+        let alone = try await Sandbox.run { sandbox in
+            let single = try NfacctdCollector("alone", in: sandbox)
+            #expect(single.waitUntilReady())
+            return try Self.replay(to: [single])
+        }
+        #expect(alone.keys.sorted() == ["203.0.113.90 BMP", "203.0.113.90 packets", "203.0.113.91 BMP", "203.0.113.91 packets"])
+        try await Sandbox.run { sandbox in
+            let collectors = try Self.startCollectors(in: sandbox)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            try Self.register(collectors, agent)
+            #expect(try Self.replay(to: collectors) == alone)
+            for capture in Self.captures {
+                let name = "\(capture.exporter)"
+                let flows = collectors.filter { $0.packetsByExporter()[name] != nil }.map(\.name)
+                let messages = collectors.filter { $0.messagesByRouter()[name] != nil }.map(\.name)
+                let explained = try agent.command(["explain", name, "--json"]).output
+                #expect(flows.count == 1 && flows == messages)
+                #expect(explained.contains("\"collector\":\"\(flows.first ?? "")\""))
+            }
+            let status = try agent.command(["status", "--json"]).output
+            #expect(status.contains("\"selected\":860"), "\(status)")
+        }
+    }
+
+    @Test func `4 routers of gobgpd and pmacctd's probe: real BMP routes and real IPFIX meet, 4 of 4`() async throws {
+        try #require(RealRouter.isInstalled || !Subject.mustRun, "needs the Debian packages gobgpd and pmacct")
+        guard RealRouter.isInstalled else { return }
+        try await Sandbox.run { sandbox in
+            let collectors = try Self.startCollectors(in: sandbox)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            try Self.register(collectors, agent)
+            let routers = try (1...4).map { number in
+                try RealRouter(
+                    .v4(0x0a32_0000 + UInt32(number)), number: number, routes: ["10.1.\(number).0/24", "10.2.\(number).0/24"],
+                    in: sandbox)
+            }
+            for router in routers {
+                #expect(router.waitUntilEstablished(), "\(router.address)")
+                try router.export(traffic: Subject.captures + "/" + Self.captures[0].name)
+            }
+            Self.waitWhileItChanges { ["\(Self.totals(collectors).sorted { $0.key < $1.key })"] }
+            for router in routers {
+                let name = "\(router.address)"
+                let flows = collectors.filter { $0.packetsByExporter()[name] != nil }.map(\.name)
+                let messages = collectors.filter { $0.messagesByRouter()[name] ?? 0 >= 4 }.map(\.name)
+                #expect(flows.count == 1 && flows == messages, "\(name): \(flows) \(messages)")
+            }
+        }
+    }
+
+    @Test func `an nfacctd restarted ten times, by SIGINT and SIGKILL: others never move, its own come back`() async throws {
+        try await Sandbox.run { sandbox in
+            let collectors = try ["c1", "c2"].map { try NfacctdCollector($0, in: sandbox, changing: ["bmp_daemon_max_peers": "20"]) }
+            for collector in collectors { #expect(collector.waitUntilReady()) }
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(collectors: ["c1", "c2"], hold: "60s"))
+            try Self.register(collectors, agent)
+            let exporters = (1...20).map { Exporter(.v4(0xc000_0200 + UInt32($0))) }
+            func owners() throws -> [String] {
+                try exporters.map { try agent.command(["explain", "\($0.address)", "--json"]).output }
+            }
+            let before = try owners()
+            for round in 0..<10 {
+                try collectors[1].restart(by: round % 2 == 0 ? SIGINT : SIGKILL)
+                for (index, exporter) in exporters.enumerated() { try exporter.sendStream(UInt32(round * 100 + index)) }
+                try Self.register([collectors[1]], agent)
+                #expect(try owners() == before, "round \(round)")
+            }
+            for (index, exporter) in exporters.enumerated() {
+                try exporter.sendStream(UInt32(5_000 + index))
+                try exporter.openSession(BMPSession(systemName: "r").opening(routes: [0x0a01_0000]))
+            }
+            Self.waitWhileItChanges { ["\(Self.totals(collectors).sorted { $0.key < $1.key })"] }
+            let status = try agent.command(["status", "--json"]).output
+            #expect(status.occurrences(of: "\"failed_over\":0") == 2, "\(status)")
+            for (exporter, explained) in zip(exporters, before) {
+                let owner = explained.contains("\"collector\":\"c1\"") ? collectors[0] : collectors[1]
+                let other = owner === collectors[0] ? collectors[1] : collectors[0]
+                #expect(owner.packetsByExporter()["\(exporter.address)"] != nil)
+                #expect(owner.messagesByRouter()["\(exporter.address)"] != nil)
+                #expect(other.packetsByExporter()["\(exporter.address)"] == nil)
+                #expect(other.messagesByRouter()["\(exporter.address)"] == nil)
+            }
+        }
+    }
 }
