@@ -12,6 +12,9 @@ struct ProgramCost {
     /// All rounds together come to over a million datagrams for each program.
     var datagramsPerRound = 120_000
 
+    /// For each program, without the round that warms up.
+    var totalDatagrams: Int { rounds * datagramsPerRound }
+
     struct Subject {
         let name: String
         /// Nanoseconds per run, one for each round.

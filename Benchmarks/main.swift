@@ -1,5 +1,31 @@
-let subjects = try ProgramCost().measure()
-func median(_ v: [Double]) -> Double { v.sorted()[v.count / 2] }
-for s in subjects { print(s.name, median(s.costs), s.costs.map { Int($0 * 10) }) }
-let m = subjects.map { median($0.costs) }
-print("ratio", (m[2] - m[0]) / (m[1] - m[0]))
+import Glibc
+import SockArrayCore
+import TelemetryLab
+
+// make bench: figures of the data plane and of the agent, measured in a sandbox
+// of namespaces. Ratios are of one run, for times of this machine say little.
+
+guard CommandLine.arguments.count == 3, CommandLine.arguments[1] == "--agent" else {
+    print("usage: reuseport-bench --agent PATH-OF-REUSEPORT-AGENT")
+    exit(2)
+}
+// Entering a sandbox changes the working directory.
+guard let absolute = realpath(CommandLine.arguments[2], nil) else {
+    print("reuseport-bench: there is no \(CommandLine.arguments[2]); run: make bench")
+    exit(2)
+}
+let agentProgram = String(cString: absolute)
+
+do {
+    try Sandbox.runHere { _ in
+        print("Cost of a run of the program (256 sources, 4 collectors, \(ProgramCost().totalDatagrams) datagrams each)\n")
+        print(try CostTable(ProgramCost().measure()).text)
+    }
+    try Sandbox.runHere { sandbox in
+        print("The agent\n")
+        print(try AgentFigures.measure(agentProgram, in: sandbox))
+    }
+} catch {
+    print("reuseport-bench: \(error)")
+    exit(1)
+}
