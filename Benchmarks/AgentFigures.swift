@@ -51,7 +51,9 @@ enum AgentFigures {
         let began = rpa_monotonic_ns()
         while collector.receiveWaiting().isEmpty {
             try? exporter.send([1], to: .v4(0x7f00_0001), 4_739)
-            guard milliseconds(since: began) < 5_000 else { throw BenchmarkError(description: "no datagram arrived in 5 s") }
+            guard milliseconds(since: began) < 5_000 else {
+                throw BenchmarkError(description: "no datagram arrived in 5 s")
+            }
         }
         return milliseconds(since: began)
     }

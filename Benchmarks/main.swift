@@ -18,7 +18,9 @@ let agentProgram = String(cString: absolute)
 
 do {
     try Sandbox.runHere { _ in
-        print("Cost of a run of the program (256 sources, 4 collectors, \(ProgramCost().totalDatagrams) datagrams each)\n")
+        print(
+            "Cost of a run of the program (256 sources, 4 collectors, \(ProgramCost().totalDatagrams) datagrams each)\n"
+        )
         print(try CostTable(ProgramCost().measure()).text)
     }
     try Sandbox.runHere { sandbox in

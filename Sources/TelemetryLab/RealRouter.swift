@@ -13,7 +13,9 @@ public final class RealRouter {
     private let neighborAPI: String
 
     public static var isInstalled: Bool {
-        ["/usr/bin/gobgpd", "/usr/bin/gobgp", "/usr/sbin/pmacctd"].allSatisfy { (path: String) in access(path, X_OK) == 0 }
+        ["/usr/bin/gobgpd", "/usr/bin/gobgp", "/usr/sbin/pmacctd"].allSatisfy { (path: String) in
+            access(path, X_OK) == 0
+        }
     }
 
     /// - Parameters:
@@ -75,7 +77,9 @@ public final class RealRouter {
     /// True once the BGP session is up: then BMP has its peer and routes to tell.
     public func waitUntilEstablished(_ limit: Duration = .seconds(30)) -> Bool {
         waitUntil(limit, every: .milliseconds(300)) {
-            guard let list = try? ChildProcess(["gobgp", "-u", speakerAPI, "neighbor"], in: sandbox) else { return false }
+            guard let list = try? ChildProcess(["gobgp", "-u", speakerAPI, "neighbor"], in: sandbox) else {
+                return false
+            }
             _ = try? list.wait()
             return list.output.contains("Establ")
         }

@@ -147,7 +147,10 @@ import Testing
         try await Sandbox.run { sandbox in
             let path = "/run/notify.sock"
             let listener = try ChildProcess(
-                ["python3", "-c", "import socket\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind('\(path)')\nwhile True: print(s.recv(100).decode(),flush=True)"],
+                [
+                    "python3", "-c",
+                    "import socket\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind('\(path)')\nwhile True: print(s.recv(100).decode(),flush=True)",
+                ],
                 in: sandbox)
             #expect(waitUntil(.seconds(5)) { access(path, F_OK) == 0 })
             let configuration = sandbox.newPath("edge.yaml")

@@ -36,7 +36,9 @@ import Testing
         }
     }
 
-    @Test func `garbage, half a message, 10,000 descriptors and 1 GB on the control socket change nothing`() async throws {
+    @Test func `garbage, half a message, 10,000 descriptors and 1 GB on the control socket change nothing`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
@@ -51,8 +53,10 @@ import Testing
             let half = Array("{\"unregister\":{\"collector\":\"c".utf8)
             #expect(try Self.exchange(AgentFixture.controlPath, half).contains("not a request that this agent knows"))
             let cases = [
-                "{\"register\":{\"collector\":\"c1\",\"labels\":[]}}", "{\"register\":{\"collector\":\"c1\",\"labels\":[\"fd 3\"]}}",
-                "{\"register_process\":{\"collector\":\"c1\",\"pid\":-1}}", "{\"explain\":{\"addresses\":[\"x\"]}}", "[]", "{}",
+                "{\"register\":{\"collector\":\"c1\",\"labels\":[]}}",
+                "{\"register\":{\"collector\":\"c1\",\"labels\":[\"fd 3\"]}}",
+                "{\"register_process\":{\"collector\":\"c1\",\"pid\":-1}}", "{\"explain\":{\"addresses\":[\"x\"]}}",
+                "[]", "{}",
             ]
             for text in cases {
                 #expect(try Self.exchange(AgentFixture.controlPath, Array(text.utf8)).contains("failure"), "\(text)")
@@ -69,9 +73,10 @@ import Testing
                 for _ in 0..<1_024 where rpa_send(stream.number, megabyte, megabyte.count, nil, 0) < 0 { break }
             }
             try Self.checkUnharmed(agent, before)
-            #expect(waitUntil(.seconds(8)) {
-                FileText.names(in: "/proc/\(agent.process.pid)/fd").count <= descriptorsBefore
-            }, "borrowed descriptors are closed")
+            #expect(
+                waitUntil(.seconds(8)) {
+                    FileText.names(in: "/proc/\(agent.process.pid)/fd").count <= descriptorsBefore
+                }, "borrowed descriptors are closed")
         }
     }
 
@@ -102,18 +107,23 @@ import Testing
             let status = try agent.get("/status?pretty=no")
             #expect(status.status == 200)
             #expect(status.body == (try agent.command(["status", "--json"]).output))
-            for key in ["pool", "assignment", "table_size", "collectors", "groups", "outcomes", "no_collector", "queued_bytes"] {
+            for key in [
+                "pool", "assignment", "table_size", "collectors", "groups", "outcomes", "no_collector", "queued_bytes",
+            ] {
                 #expect(status.body.contains("\"\(key)\":"))
             }
             #expect(try agent.get("/healthz").body == "{\"ok\":true,\"reasons\":[]}\n")
             #expect(try agent.get("/nothing").status == 404)
-            func answer(_ text: String) throws -> String { try Self.exchange(AgentFixture.statusPath, Array(text.utf8)) }
+            func answer(_ text: String) throws -> String {
+                try Self.exchange(AgentFixture.statusPath, Array(text.utf8))
+            }
             #expect(try answer("POST /status HTTP/1.1\r\n\r\n").hasPrefix("HTTP/1.1 405 "))
             #expect(try answer("POST /status HTTP/1.1\r\n\r\n").contains("Allow: GET\r\n"))
             #expect(try answer("\u{1}garbage\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
             #expect(try answer("GET /status").hasPrefix("HTTP/1.1 400 "))
             #expect(try answer("GET / HTTP/9\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
-            #expect(try answer("GET /\(String(repeating: "x", count: 9_000)) HTTP/1.1\r\n\r\n").hasPrefix("HTTP/1.1 431 "))
+            #expect(
+                try answer("GET /\(String(repeating: "x", count: 9_000)) HTTP/1.1\r\n\r\n").hasPrefix("HTTP/1.1 431 "))
             _ = collectors
         }
     }
@@ -121,7 +131,9 @@ import Testing
     @Test func `a bad configuration: exit 2, and neither pins nor sockets are made`() async throws {
         try await Sandbox.run { sandbox in
             let path = sandbox.newPath("bad.yaml")
-            func run() throws -> CommandResult { try CommandResult.of(Subject.program, ["run", "--config", path], in: sandbox) }
+            func run() throws -> CommandResult {
+                try CommandResult.of(Subject.program, ["run", "--config", path], in: sandbox)
+            }
             try FileText.write(AgentFixture.configuration(extra: "colector: c9"), to: path)
             let unknown = try run()
             #expect(unknown.exitCode == 2)
@@ -149,7 +161,9 @@ import Testing
             try FileText.write(AgentFixture.configuration(extra: "bpffs: /run/pins"), to: path)
             let refused = try CommandResult.of(Subject.program, ["run", "--config", path], in: sandbox)
             #expect(refused.exitCode == 6)
-            #expect(refused.errorOutput.contains("no bpffs is mounted at or above /run/pins; mount it: mount -t bpf bpf /run/pins"))
+            #expect(
+                refused.errorOutput.contains(
+                    "no bpffs is mounted at or above /run/pins; mount it: mount -t bpf bpf /run/pins"))
             #expect(access("/run/pins", F_OK) == -1)
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             #expect(rpa_is_bpffs("/sys/fs/bpf") == 1)
@@ -178,7 +192,10 @@ import Testing
             try FileText.write(AgentFixture.configuration(), to: path)
             // From the first program load on: maps and their pins work.
             let run = try ChildProcess(
-                ["strace", "-qq", "-o", "/dev/null", "-e", "inject=bpf:error=EINVAL:when=15+", Subject.program, "run", "--config", path],
+                [
+                    "strace", "-qq", "-o", "/dev/null", "-e", "inject=bpf:error=EINVAL:when=15+", Subject.program,
+                    "run", "--config", path,
+                ],
                 in: sandbox)
             #expect(try run.wait() == 6, "\(run.errorOutput)")
             #expect(run.errorOutput.contains("EINVAL"), "\(run.errorOutput)")

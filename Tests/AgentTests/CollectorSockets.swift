@@ -22,7 +22,8 @@ final class CollectorSockets {
 extension AgentFixture {
     /// `register --fd 10 --fd 11 …`
     func register(_ name: String, _ descriptors: [Int32], user: UInt32? = nil) throws -> CommandResult {
-        let numbered = Dictionary(uniqueKeysWithValues: descriptors.enumerated().map { (Int32($0.offset + 10), $0.element) })
+        let numbered = Dictionary(
+            uniqueKeysWithValues: descriptors.enumerated().map { (Int32($0.offset + 10), $0.element) })
         let flags = numbered.keys.sorted().flatMap { ["--fd", "\($0)"] }
         return try command(["register", "--collector", name] + flags, descriptors: numbered, user: user)
     }

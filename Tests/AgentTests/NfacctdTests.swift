@@ -102,13 +102,18 @@ struct NfacctdTests {
         return result
     }
 
-    @Test func `capture 400: each router's flows and BMP on one of 4, and all that a single nfacctd decodes`() async throws {
+    @Test func `capture 400: each router's flows and BMP on one of 4, and all that a single nfacctd decodes`()
+        async throws
+    {
         let alone = try await Sandbox.run { sandbox in
             let single = try NfacctdCollector("alone", in: sandbox)
             #expect(single.waitUntilReady())
             return try Self.replay(to: [single])
         }
-        #expect(alone.keys.sorted() == ["203.0.113.90 BMP", "203.0.113.90 packets", "203.0.113.91 BMP", "203.0.113.91 packets"])
+        #expect(
+            alone.keys.sorted() == [
+                "203.0.113.90 BMP", "203.0.113.90 packets", "203.0.113.91 BMP", "203.0.113.91 packets",
+            ])
         try await Sandbox.run { sandbox in
             let collectors = try Self.startCollectors(in: sandbox)
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
@@ -136,7 +141,8 @@ struct NfacctdTests {
             try Self.register(collectors, agent)
             let routers = try (1...4).map { number in
                 try RealRouter(
-                    .v4(0x0a32_0000 + UInt32(number)), number: number, routes: ["10.1.\(number).0/24", "10.2.\(number).0/24"],
+                    .v4(0x0a32_0000 + UInt32(number)), number: number,
+                    routes: ["10.1.\(number).0/24", "10.2.\(number).0/24"],
                     in: sandbox)
             }
             for router in routers {
@@ -153,9 +159,13 @@ struct NfacctdTests {
         }
     }
 
-    @Test func `an nfacctd restarted ten times, by SIGINT and SIGKILL: others never move, its own come back`() async throws {
+    @Test func `an nfacctd restarted ten times, by SIGINT and SIGKILL: others never move, its own come back`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
-            let collectors = try ["c1", "c2"].map { try NfacctdCollector($0, in: sandbox, changing: ["bmp_daemon_max_peers": "20"]) }
+            let collectors = try ["c1", "c2"].map {
+                try NfacctdCollector($0, in: sandbox, changing: ["bmp_daemon_max_peers": "20"])
+            }
             for collector in collectors { #expect(collector.waitUntilReady()) }
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program,

@@ -71,7 +71,8 @@ import Testing
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let udp = try InternetSocket(.udp, bind: .v4(0), port: 4_739)
             let tcp = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
-            try Self.refuse(4, "fd 10 (udp 0.0.0.0:4739) was bound without SO_REUSEPORT; set SO_REUSEPORT before bind") {
+            try Self.refuse(4, "fd 10 (udp 0.0.0.0:4739) was bound without SO_REUSEPORT; set SO_REUSEPORT before bind")
+            {
                 try agent.register("c1", [udp.number, tcp.number])
             }
             // Set after bind it looks right, and the kernel knows better (EINVAL).
@@ -93,7 +94,9 @@ import Testing
             try Self.refuse(5, "has no collector of that name; it has c1, c2, c3, c4") {
                 try four[3].register(with: agent, as: "c9")
             }
-            try Self.refuse(5, "has no collector of that name") { try agent.command(["unregister", "--collector", "c9"]) }
+            try Self.refuse(5, "has no collector of that name") {
+                try agent.command(["unregister", "--collector", "c9"])
+            }
             let again = try four[0].register(with: agent)
             #expect(again.exitCode == 0 && again.output.contains("was already registered"))
         }
@@ -133,7 +136,9 @@ import Testing
         }
     }
 
-    @Test func `an unprivileged user who may open the control socket registers; one who may not gets exit 6`() async throws {
+    @Test func `an unprivileged user who may open the control socket registers; one who may not gets exit 6`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let open = "control_socket: {path: \(AgentFixture.controlPath), mode: \"0666\"}"
             let agent = try AgentFixture(
@@ -158,7 +163,9 @@ import Testing
             for arguments in [["status"], ["explain", "192.0.2.1"], ["unregister", "--collector", "c1"]] {
                 let result = try CommandResult.of(Subject.program, arguments, in: sandbox)
                 #expect(result.exitCode == 3)
-                #expect(result.errorOutput.contains("no agent answers at /run/reuseport-agent/control.sock (ENOENT); start it"))
+                #expect(
+                    result.errorOutput.contains(
+                        "no agent answers at /run/reuseport-agent/control.sock (ENOENT); start it"))
             }
             let elsewhere = try CommandResult.of(
                 Subject.program, ["status"], in: sandbox, environment: ["REUSEPORT_AGENT_CONTROL": "/run/other.sock"])

@@ -14,7 +14,8 @@ enum Subject {
     }()
 
     /// examples/captures of this package.
-    static let captures = String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count)) + "examples/captures"
+    static let captures =
+        String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count)) + "examples/captures"
 
     /// With CI=true what is missing is a failure: the tests run, and fail.
     static let mustRun = getenv("CI").map { String(cString: $0) } == "true"

@@ -75,6 +75,20 @@ import Testing
         #expect(Self.table(heavy, size: 4_096) == Self.table(Self.contenders(5), size: 4_096))
     }
 
+    /// Worked out by another program from the definition, with real logarithms:
+    /// rows 0, 1, 2, 16,948 and 65,535 of c1 … c4 in slots 0 … 3.
+    @Test func `rows are the same on every host and release, c4 of weight 1 and of weight 2`() {
+        func ranks(_ weight: Int) -> [[UInt16]] {
+            let contenders = (1...4).map { index in
+                Contender(name: "c\(index)", weight: index == 4 ? weight : 1, slot: Slot(UInt16(index - 1)))
+            }
+            let table = Rendezvous(seed: PoolConfiguration.defaultSeed).table(of: contenders, tableSize: 65_536)
+            return [0, 1, 2, 16_948, 65_535].map { table[$0].ranks.map(\.index) }
+        }
+        #expect(ranks(1) == [[3, 1, 0, 2], [0, 3, 2, 1], [3, 1, 0, 2], [0, 1, 2, 3], [0, 3, 2, 1]])
+        #expect(ranks(2) == [[3, 1, 0, 2], [3, 0, 2, 1], [3, 1, 0, 2], [0, 1, 2, 3], [0, 3, 2, 1]])
+    }
+
     @Test func `the logarithm is that of the real numbers within 2^-26`() {
         var generator = SplitMix(state: 7)
         for _ in 0..<10_000 {

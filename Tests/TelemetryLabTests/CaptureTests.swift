@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct CaptureTests {
     /// This file's package.
-    private static let folder = String(#filePath.prefix(#filePath.count - "Tests/TelemetryLabTests/CaptureTests.swift".count)) + "examples/captures"
+    private static let folder =
+        String(#filePath.prefix(#filePath.count - "Tests/TelemetryLabTests/CaptureTests.swift".count))
+        + "examples/captures"
 
     @Test func `the 8 captures have the packets that their README counts`() throws {
         let captures = try Capture.all(in: Self.folder)
@@ -29,7 +31,8 @@ import Testing
     }
 
     @Test func `a file cut at any place never traps, and gives what came before`() throws {
-        let bytes = try #require(FileText.readBytes(Self.folder + "/" + FileText.names(in: Self.folder).first { $0.hasSuffix("pcap") }!))
+        let bytes = try #require(
+            FileText.readBytes(Self.folder + "/" + FileText.names(in: Self.folder).first { $0.hasSuffix("pcap") }!))
         var last = 0
         for length in 0...bytes.count {
             let count = (try? Capture(name: "cut", bytes: Array(bytes[..<length])))?.datagrams.count ?? 0
@@ -61,7 +64,9 @@ import Testing
     @Test func `a BMP session is initiation, peer up and one message a route`() {
         var reader = ByteReader(BMPSession(systemName: "r1").opening(routes: [0x0a01_0000, 0x0a02_0000])[...])
         var types: [UInt8] = []
-        while reader.byte() == 3, let length = reader.word(), let type = reader.byte(), reader.take(Int(length) - 6) != nil {
+        while reader.byte() == 3, let length = reader.word(), let type = reader.byte(),
+            reader.take(Int(length) - 6) != nil
+        {
             types.append(type)
         }
         #expect(types == [4, 3, 0, 0])
@@ -77,7 +82,8 @@ import Testing
     }
 
     @Test func `pmacct's JSON lines are summed by a key`() {
-        let lines = "{\"peer_ip_src\": \"192.0.2.1\", \"packets\": 3}\n{\"peer_ip_src\": \"192.0.2.1\", \"packets\": 4, \"x\": 1}\n{\"a\": 1}\n"
+        let lines =
+            "{\"peer_ip_src\": \"192.0.2.1\", \"packets\": 3}\n{\"peer_ip_src\": \"192.0.2.1\", \"packets\": 4, \"x\": 1}\n{\"a\": 1}\n"
         #expect(FlowLines.sum(lines, of: "packets", by: "peer_ip_src") == ["192.0.2.1": 7])
         #expect(FlowLines.sum(lines, of: nil, by: "peer_ip_src") == ["192.0.2.1": 2])
     }

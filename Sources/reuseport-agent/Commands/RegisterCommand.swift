@@ -25,7 +25,9 @@ struct RegisterCommand: ParsableCommand {
     @Option(help: "Process whose sockets in the pool's groups are to be registered.")
     var pid: Int32?
 
-    @Flag(help: "Take the sockets that systemd passed (LISTEN_FDS): those that LISTEN_FDNAMES names like a group, or all.")
+    @Flag(
+        help: "Take the sockets that systemd passed (LISTEN_FDS): those that LISTEN_FDNAMES names like a group, or all."
+    )
     var listenFds = false
 
     @Option(help: ArgumentHelp("With --pid: wait that long until every group is bound.", valueName: "seconds"))

@@ -36,7 +36,9 @@ import Testing
             bpffs: /sys/fs/bpf/mine/
             """)
         #expect(read.collectors == [.init(name: "c1"), .init(name: "c2", weight: 3)])
-        #expect(read.groups[0] == ReuseportGroup(name: "six", transport: .tcp, address: .v6(0, 0), port: 1790, ipv6Only: true))
+        #expect(
+            read.groups[0]
+                == ReuseportGroup(name: "six", transport: .tcp, address: .v6(0, 0), port: 1790, ipv6Only: true))
         #expect(read.seed == "other" && read.restartHold == .seconds(120))
         #expect(read.controlSocket == .init(path: "/run/a.sock", mode: 0o600))
         #expect(read.statusSocket == .init(path: "/run/b.sock", mode: 0o666))
@@ -44,14 +46,21 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "edge.yaml:1: it is empty"), ("# nothing", "it is empty"), ("a: [", "it is not YAML"), ("\tpool: x", "it is not YAML"),
+        ("", "edge.yaml:1: it is empty"), ("# nothing", "it is empty"), ("a: [", "it is not YAML"),
+        ("\tpool: x", "it is not YAML"),
         ("just text", "the configuration is not a mapping"), ("- a\n- b", "the configuration is not a mapping"),
-        ("pool: a\npool: b", "there twice"), ("pool: edge\ncolectors: [a]", "edge.yaml:2:1: the configuration has no key colectors; write collectors"),
+        ("pool: a\npool: b", "there twice"),
+        ("pool: edge\ncolectors: [a]", "edge.yaml:2:1: the configuration has no key colectors; write collectors"),
         ("pool: edge\nzzzzzz: 1", "has no key zzzzzz; remove it; the keys are pool, "),
-        ("collectors: [c1]\n\(groups)", "the configuration has no pool; add pool"), ("pool: edge\n\(groups)", "has no collectors"),
+        ("collectors: [c1]\n\(groups)", "the configuration has no pool; add pool"),
+        ("pool: edge\n\(groups)", "has no collectors"),
         ("pool: edge\ncollectors: [c1]", "has no groups"), ("pool:\ncollectors: [c1]\n\(groups)", "pool has no value"),
-        ("pool: a.b\ncollectors: [c1]\n\(groups)", "edge.yaml:1:7: pool \"a.b\" is not a usable name; use 1 to 63 letters"),
-        ("pool: a/b\ncollectors: [c1]\n\(groups)", "not a usable name"), ("pool: -x\ncollectors: [c1]\n\(groups)", "not a usable name"),
+        (
+            "pool: a.b\ncollectors: [c1]\n\(groups)",
+            "edge.yaml:1:7: pool \"a.b\" is not a usable name; use 1 to 63 letters"
+        ),
+        ("pool: a/b\ncollectors: [c1]\n\(groups)", "not a usable name"),
+        ("pool: -x\ncollectors: [c1]\n\(groups)", "not a usable name"),
         ("pool: \(String(repeating: "x", count: 64))\ncollectors: [c1]\n\(groups)", "not a usable name"),
         ("pool: [edge]\ncollectors: [c1]\n\(groups)", "pool is not a single value"),
         ("pool: edge\ncollectors: c1\n\(groups)", "edge.yaml:2:13: collectors is not a list"),
@@ -59,20 +68,37 @@ import Testing
         ("pool: edge\ncollectors: [c1, c1]\n\(groups)", "collector c1 is there twice"),
         ("pool: edge\ncollectors: [{weight: 1}]\n\(groups)", "a collector has no name"),
         ("pool: edge\ncollectors: [{name: c1, wieght: 1}]\n\(groups)", "has no key wieght; write weight"),
-        ("pool: edge\ncollectors: [c1]\ngroups: []", "there are no groups"), ("pool: edge\ncollectors: [c1]\ngroups: [x]", "a group is not a mapping"),
-        ("pool: edge\ncollectors: [c1]\nassignment: maglev\n\(groups)", "edge.yaml:3:13: assignment maglev is not in this version; use rendezvous"),
+        ("pool: edge\ncollectors: [c1]\ngroups: []", "there are no groups"),
+        ("pool: edge\ncollectors: [c1]\ngroups: [x]", "a group is not a mapping"),
+        (
+            "pool: edge\ncollectors: [c1]\nassignment: maglev\n\(groups)",
+            "edge.yaml:3:13: assignment maglev is not in this version; use rendezvous"
+        ),
         ("pool: edge\ncollectors: [c1]\nassignment: best\n\(groups)", "there is no assignment best"),
-        ("pool: edge\ncollectors: [c1]\nexporters: []\n\(groups)", "aliases and pins of exporters are not in this version"),
+        (
+            "pool: edge\ncollectors: [c1]\nexporters: []\n\(groups)",
+            "aliases and pins of exporters are not in this version"
+        ),
         ("pool: edge\ncollectors: [c1]\nbpffs: relative\n\(groups)", "is not an absolute path"),
         ("pool: edge\ncollectors: [c1]\nbpffs: /a/../b\n\(groups)", "is not an absolute path"),
         ("pool: edge\ncollectors: [c1]\ncontrol_socket: {path: x}\n\(groups)", "path x is not an absolute path"),
-        ("pool: edge\ncollectors: [c1]\ncontrol_socket: {mode: \"9\"}\n\(groups)", "mode 9 is not a set of permission bits"),
+        (
+            "pool: edge\ncollectors: [c1]\ncontrol_socket: {mode: \"9\"}\n\(groups)",
+            "mode 9 is not a set of permission bits"
+        ),
         ("pool: edge\ncollectors: [c1]\ncontrol_socket: {mode: \"7777\"}\n\(groups)", "not a set of permission bits"),
-        ("pool: edge\ncollectors: [c1]\ncontrol_socket: {path: /\(String(repeating: "x", count: 107))}\n\(groups)", "at most 107"),
-        ("pool: edge\ncollectors: [c1]\ncontrol_socket: {path: /run/reuseport-agent/status.sock}\n\(groups)", "have the same path"),
+        (
+            "pool: edge\ncollectors: [c1]\ncontrol_socket: {path: /\(String(repeating: "x", count: 107))}\n\(groups)",
+            "at most 107"
+        ),
+        (
+            "pool: edge\ncollectors: [c1]\ncontrol_socket: {path: /run/reuseport-agent/status.sock}\n\(groups)",
+            "have the same path"
+        ),
         ("pool: edge\ncollectors: [c1]\nseed: &a b\n\(groups)", "edge.yaml:3: it has an anchor or an alias"),
         ("pool: edge\ncollectors: [c1]\nseed: *a\n\(groups)", "an anchor or an alias"),
-        (String(repeating: "[", count: 100_000), "nested too deep"), (String(repeating: "- ", count: 1_000) + "a", "nested too deep"),
+        (String(repeating: "[", count: 100_000), "nested too deep"),
+        (String(repeating: "- ", count: 1_000) + "a", "nested too deep"),
         ("pool: edge\n---\npool: other", "it is not YAML"),
     ])
     func `is refused with file, line, cause and remedy`(text: String, message: String) throws {
@@ -82,7 +108,9 @@ import Testing
         #expect(failure.description.contains(message), "\(failure)")
     }
 
-    @Test(arguments: ["0", "-1", "1.5", "1001", "99999999999999999999", "x", "01", "+1", "0x10", "\"\"", "[1]", "1e3", "~"])
+    @Test(arguments: [
+        "0", "-1", "1.5", "1001", "99999999999999999999", "x", "01", "+1", "0x10", "\"\"", "[1]", "1e3", "~",
+    ])
     func `a weight that is no whole number from 1 to 1000 is refused`(weight: String) throws {
         let text = "pool: edge\ncollectors: [c1, {name: c2, weight: \(weight)}]\n\(Self.groups)"
         let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
@@ -100,12 +128,16 @@ import Testing
     @Test(arguments: [
         ("port: 0", "port 0"), ("port: 65536", "port 65536"), ("port: -1", "port -1"), ("port: 4739/udp", "port"),
         ("address: localhost", "address localhost is not an IPv4 or IPv6 address"), ("address: 0.0.0.0/0", "address"),
-        ("address: \"::ffff:192.0.2.1\"", "IPv4-mapped address; write 192.0.2.1"), ("protocol: sctp", "there is no protocol sctp; use udp or tcp"),
+        ("address: \"::ffff:192.0.2.1\"", "IPv4-mapped address; write 192.0.2.1"),
+        ("protocol: sctp", "there is no protocol sctp; use udp or tcp"),
         ("protocol: UDP", "there is no protocol UDP"), ("ipv6_only: yes", "neither true nor false"),
-        ("ipv6_only: true", "ipv6_only is set on the IPv4 address"), ("name: \"\"", "name"), ("nam: x", "has no key nam; write name"),
+        ("ipv6_only: true", "ipv6_only is set on the IPv4 address"), ("name: \"\"", "name"),
+        ("nam: x", "has no key nam; write name"),
     ])
     func `a group with one wrong key is refused`(wrong: String, message: String) throws {
-        var keys = ["name": "name: g", "protocol": "protocol: udp", "address": "address: 0.0.0.0", "port": "port: 4739"]
+        var keys = [
+            "name": "name: g", "protocol": "protocol: udp", "address": "address: 0.0.0.0", "port": "port: 4739",
+        ]
         keys[String(wrong.prefix { $0 != ":" })] = wrong
         let text = "pool: edge\ncollectors: [c1]\ngroups:\n  - {\(keys.values.sorted().joined(separator: ", "))}"
         let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
@@ -114,7 +146,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("0.0.0.0", "0.0.0.0", true), ("0.0.0.0", "192.0.2.1", true), ("192.0.2.1", "192.0.2.2", false), ("::", "0.0.0.0", true),
+        ("0.0.0.0", "0.0.0.0", true), ("0.0.0.0", "192.0.2.1", true), ("192.0.2.1", "192.0.2.2", false),
+        ("::", "0.0.0.0", true),
         ("::", "2001:db8::1", true), ("2001:db8::1", "0.0.0.0", false), ("2001:db8::1", "2001:db8::2", false),
     ])
     func `groups that could both get a packet overlap`(first: String, second: String, overlap: Bool) {

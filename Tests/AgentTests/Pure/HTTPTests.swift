@@ -27,7 +27,9 @@ import Testing
         var generator = SystemRandomNumberGenerator()
         let alphabet = Array("GET /status HTTP/1.1\r\n:\r\n\r\n\0\u{ff}".utf8)
         for _ in 0..<100_000 {
-            let head = (0..<Int.random(in: 0...40, using: &generator)).map { _ in alphabet.randomElement(using: &generator)! }
+            let head = (0..<Int.random(in: 0...40, using: &generator)).map { _ in
+                alphabet.randomElement(using: &generator)!
+            }
             _ = HTTPRequest.parse(head)
         }
     }
@@ -35,7 +37,8 @@ import Testing
 
 @Suite struct ListenDescriptorTests {
     private func parse(_ pid: String?, _ count: String?, _ names: String?) throws(Failure) -> [Int32] {
-        try ListenDescriptors.parse(pid: pid, count: count, names: names, ourPid: 7, groups: ["ipfix", "bmp"], act: "register c1")
+        try ListenDescriptors.parse(
+            pid: pid, count: count, names: names, ourPid: 7, groups: ["ipfix", "bmp"], act: "register c1")
     }
 
     @Test func `those named like a group are taken, all where none is`() throws {
@@ -45,8 +48,10 @@ import Testing
     }
 
     @Test func `another process's, none, or a wrong count is a usage error`() {
-        for (pid, count, names) in [("8", "2", nil), (nil, "2", nil), ("7", nil, nil), ("7", "0", nil), ("7", "-1", nil),
-            ("7", "x", nil), ("7", "99999999", nil), ("7", "2", "a")] as [(String?, String?, String?)] {
+        for (pid, count, names) in [
+            ("8", "2", nil), (nil, "2", nil), ("7", nil, nil), ("7", "0", nil), ("7", "-1", nil),
+            ("7", "x", nil), ("7", "99999999", nil), ("7", "2", "a"),
+        ] as [(String?, String?, String?)] {
             let failure = #expect(throws: Failure.self) { try parse(pid, count, names) }
             #expect(failure?.kind == .usage)
         }
@@ -60,7 +65,9 @@ import Testing
             .init(
                 name: "c1", slot: 0, state: "active", holdLeft: nil, weight: 1, share: 0.25, pid: 812,
                 groups: [
-                    "ipfix": .init(cookie: 5_004, runs: 1_000_000_000, bytes: 5_120, queuedBytes: 200_000, queuedConnections: nil, drops: 12),
+                    "ipfix": .init(
+                        cookie: 5_004, runs: 1_000_000_000, bytes: 5_120, queuedBytes: 200_000, queuedConnections: nil,
+                        drops: 12),
                     "bmp": .init(cookie: nil, runs: 3, bytes: 120, queuedBytes: 0, queuedConnections: 0, drops: 0),
                 ])
         ],
@@ -76,9 +83,11 @@ import Testing
 
     @Test func `JSON has the keys of the contract, in snake case`() throws {
         let text = try JSON.text(Self.status)
-        for key in ["pool", "assignment", "table_size", "collectors", "slot", "state", "weight", "share", "pid", "groups",
+        for key in [
+            "pool", "assignment", "table_size", "collectors", "slot", "state", "weight", "share", "pid", "groups",
             "cookie", "runs", "bytes", "queued_bytes", "drops", "protocol", "address", "port", "attached", "outcomes",
-            "selected", "failed_over", "held", "no_collector", "bad_packet"] {
+            "selected", "failed_over", "held", "no_collector", "bad_packet",
+        ] {
             #expect(text.contains("\"\(key)\":"), "\(key)")
         }
         #expect(try JSON.decode(PoolStatus.self, from: Array(text.utf8)) == Self.status)
