@@ -41,6 +41,10 @@ final class RequestServer {
     private func acceptWaiting(now: UInt64) {
         while true {
             let result = rpa_accept(listener.number)
+            if result == -EMFILE, !connections.isEmpty {
+                connections.removeFirst()
+                continue
+            }
             guard result >= 0 else { return }
             // The newcomer is served: whoever has dawdled longest goes.
             if connections.count >= service.connectionLimit { connections.removeFirst() }

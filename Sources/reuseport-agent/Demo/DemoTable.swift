@@ -7,7 +7,7 @@ struct DemoTable {
 
     init(before: [Demo.Sighting], after: [Demo.Sighting]) {
         var rows = [
-            ["", "WITHOUT", "THE AGENT", "", "WITH", "THE AGENT", ""],
+            ["", "WITHOUT AGENT", "", "", "WITH AGENT", "", ""],
             ["EXPORTER", "IPFIX", "BMP", "SAME", "IPFIX", "BMP", "SAME"],
         ]
         for (first, second) in zip(before, after) {
