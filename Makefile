@@ -23,7 +23,7 @@ demo:
 test:
 	@scripts/setup.sh test
 	swift build --build-tests
-	$(as_root) swift test --skip-build
+	$(as_root) swift test --skip-build --disable-xctest
 
 build:
 	@scripts/setup.sh build
@@ -39,7 +39,7 @@ check:
 	swift format lint --strict --recursive --parallel Sources Tests Plugins Benchmarks Package.swift
 	scripts/check-imports.sh
 	swift build --build-tests
-	swift test --skip-build --filter 'SockArrayCoreTests|TelemetryLabTests|Configuration|HTTP|Listen'
+	swift test --skip-build --disable-xctest --filter 'SockArrayCoreTests|TelemetryLabTests|Configuration|HTTP|Listen'
 
 bench:
 	@scripts/setup.sh build

@@ -143,25 +143,119 @@ import Testing
         }
     }
 
+    @Test func `a collector killed right after register, 20 times: its slot empties, the agent keeps nothing of it`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let others = try agent.registerFour()
+            _ = try agent.command(["unregister", "--collector", "c4"])
+            for _ in 0..<20 {
+                var sockets: [InternetSocket] = [
+                    try .collector(.udp, .v4(0), port: 4_739), try .collector(.tcp, .v4(0), port: 1_790),
+                ]
+                let holder = try ChildProcess(
+                    ["sleep", "60"], in: sandbox, descriptors: [5: sockets[0].number, 6: sockets[1].number])
+                sockets = []  // the process alone has them
+                let result = try agent.command(["register", "--collector", "c4", "--pid", "\(holder.pid)"])
+                holder.send(SIGKILL)
+                try holder.wait()
+                #expect(result.exitCode == 0, "\(result.errorOutput)")
+                let status = try agent.command(["status", "--json"]).output
+                #expect(status.occurrences(of: "\"cookie\":") == 6, "\(status)")
+                #expect(status.occurrences(of: "\"state\":\"active\"") == 3)
+            }
+            _ = others
+        }
+    }
+
+    @Test func `killed 60 times while it applies a changed list: no row names a slot without a collector`() async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            try agent.kill()
+            let configurations = try [["c1", "c2", "c5", "c6"], ["c2", "c3", "c1"], ["c1", "c2"]].map { names in
+                let path = sandbox.newPath("edge.yaml")
+                try FileText.write(AgentFixture.configuration(collectors: names), to: path)
+                return path
+            }
+            let faithful = AssignmentPlan.owned(
+                by: ["c1", "c2"],
+                ofAllIn: [["c1", "c2", "c3", "c4"], ["c1", "c2", "c5", "c6"], ["c1", "c2", "c3"], ["c1", "c2"]])
+            let senders = try faithful.prefix(50).map { try InternetSocket(.udp, bind: $0) }
+            #expect(senders.count == 50)
+            for round in 0..<60 {
+                let starting = try ChildProcess(
+                    [Subject.program, "run", "--config", configurations[round % 3]], in: sandbox)
+                // From before its first map call to well after its last store.
+                usleep(UInt32(round) * 8_000)
+                starting.send(SIGKILL)
+                try starting.wait()
+                #expect(try PinnedMaps.read().slotsWithoutTenant.isEmpty, "round \(round)")
+                for sender in senders { try sender.send([1], to: .v4(0x7f00_0001), 4_739) }
+                let received = collectors.prefix(2).reduce(0) { $0 + $1.udp.receiveWaiting().count }
+                #expect(received == 50, "round \(round)")
+            }
+        }
+    }
+
     @Test func `sd_notify tells READY=1 and STOPPING=1`() async throws {
         try await Sandbox.run { sandbox in
             let path = "/run/notify.sock"
-            let listener = try ChildProcess(
-                [
-                    "python3", "-c",
-                    "import socket\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind('\(path)')\nwhile True: print(s.recv(100).decode(),flush=True)",
-                ],
-                in: sandbox)
-            #expect(waitUntil(.seconds(5)) { access(path, F_OK) == 0 })
+            let listener = try NotifySocket(path)
             let configuration = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(), to: configuration)
             let agent = try ChildProcess(
                 [Subject.program, "run", "--config", configuration], in: sandbox, environment: ["NOTIFY_SOCKET": path])
-            #expect(waitUntil(.seconds(10)) { listener.output.contains("READY=1") })
+            #expect(waitUntil(.seconds(10)) { listener.received.contains("READY=1") })
             #expect(access(AgentFixture.controlPath, F_OK) == 0)
             agent.send(SIGTERM)
             try agent.wait()
-            #expect(waitUntil(.seconds(5)) { listener.output.contains("STOPPING=1") })
+            #expect(waitUntil(.seconds(5)) { listener.received.contains("STOPPING=1") })
+        }
+    }
+}
+
+extension AssignmentPlan {
+    /// Exporters whose owner is one of the names, the same one, with each list.
+    fileprivate static func owned(by names: [String], ofAllIn lists: [[String]]) -> [IPAddress] {
+        let plans = lists.map { list in
+            AssignmentPlan(
+                configuration: PoolConfiguration(
+                    pool: "edge", collectors: list.map { .init(name: $0) },
+                    groups: [ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)]))
+        }
+        return (0..<2_000).map { IPAddress.v4(0x0a07_0000 + $0) }.filter { address in
+            let owners = Set(plans.map { $0.explain(address).collector })
+            return owners.count == 1 && names.contains((owners.first ?? nil) ?? "")
+        }
+    }
+}
+
+/// What a service manager listens on (sd_notify(3)).
+private final class NotifySocket {
+    private let socket: Descriptor
+
+    init(_ path: String) throws {
+        socket = Descriptor(owning: Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0))
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
+        let result = withUnsafeBytes(of: &name) { raw in
+            bind(socket.number, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(raw.count))
+        }
+        guard result == 0 else { throw LabError("bind \(path): errno \(errno)") }
+    }
+
+    /// All that came since the last call, a line for each message.
+    var received: String {
+        var text = ""
+        var bytes = [UInt8](repeating: 0, count: 1_024)
+        while true {
+            let length = recv(socket.number, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+            guard length > 0 else { return text }
+            text += String(decoding: bytes[..<length], as: UTF8.self) + "\n"
         }
     }
 }

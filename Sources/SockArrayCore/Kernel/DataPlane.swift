@@ -148,23 +148,39 @@ public final class DataPlane {
 
     /// Names of new collectors, then the rows, then the slots that no row names
     /// any more: at no moment does a row name a slot that isn't its collector's.
+    /// Heirs of a slot come last, when no row names it for the collector before.
     private func applyAssignment() throws(KernelError) {
-        for (name, slot) in allocation.slotOfName where try tenants.tenant(of: slot)?.name != name {
-            try tenants.set(Tenant(name: name), at: slot)
+        let all = Contender.all(of: configuration, allocation)
+        let first = all.filter { !allocation.heirs.contains($0.name) }
+        try nameSlots(first)
+        writeRows(for: first)
+        for slot in allocation.freed { try free(slot) }
+        guard !allocation.heirs.isEmpty else { return }
+        try nameSlots(all)
+        writeRows(for: all)
+    }
+
+    private func nameSlots(_ contenders: [Contender]) throws(KernelError) {
+        for contender in contenders where try tenants.tenant(of: contender.slot)?.name != contender.name {
+            try tenants.set(Tenant(name: contender.name), at: contender.slot)
         }
+    }
+
+    private func writeRows(for contenders: [Contender]) {
         let table = Rendezvous(seed: configuration.seed).table(
-            of: Contender.all(of: configuration, allocation), tableSize: BucketRow.defaultTableSize)
-        for (index, row) in table.enumerated() where rows[index] != row.word {
-            rows[index] = row.word
+            of: contenders, tableSize: BucketRow.defaultTableSize)
+        for (index, row) in table.enumerated() where rows[index] != row.word { rows[index] = row.word }
+    }
+
+    /// Makes the slot one that never had a collector. Its counts stay the group's.
+    private func free(_ slot: Slot) throws(KernelError) {
+        for group in groups {
+            try group.sockets.clear(slot)
+            try group.retireTraffic(of: slot)
         }
-        for slot in allocation.freed {
-            markAbandoned(slot)
-            for group in groups {
-                try group.sockets.clear(slot)
-                try group.retireTraffic(of: slot)
-            }
-            try tenants.set(nil, at: slot)
-        }
+        slots[2 * Int(slot.index)] = 0
+        slots[2 * Int(slot.index) + 1] = 0
+        try tenants.set(nil, at: slot)
     }
 }
 

@@ -5,8 +5,11 @@ public struct SlotAllocation: Equatable, Sendable {
     public static let capacity = 256
 
     public private(set) var slotOfName: [String: Slot]
-    /// Slots whose names left the configuration, in order.
+    /// Slots whose names left the configuration, in order. Rows may name them
+    /// still, so they go to new names only when no other slot is left.
     public private(set) var freed: [Slot]
+    /// Names that got one of the freed slots: first all rows have to leave it.
+    public private(set) var heirs: Set<String> = []
 
     /// - Parameters:
     ///   - names: at most `capacity`, each once.
@@ -16,11 +19,14 @@ public struct SlotAllocation: Equatable, Sendable {
         let kept = present.filter { wanted.contains($0.value) }
         slotOfName = Dictionary(uniqueKeysWithValues: kept.map { ($0.value, $0.key) })
         freed = present.keys.filter { kept[$0] == nil }.sorted()
+        let unused = (0..<UInt16(Self.capacity)).map(Slot.init).filter { present[$0] == nil }
+        var free = (unused + freed).makeIterator()
         // New names in alphabetical order, so that even a fresh pool has the
         // same slots for any order of the list.
-        var free = (0..<UInt16(Self.capacity)).lazy.map(Slot.init).filter { kept[$0] == nil }.makeIterator()
         for name in names.sorted() where slotOfName[name] == nil {
-            slotOfName[name] = free.next()
+            guard let slot = free.next() else { break }
+            slotOfName[name] = slot
+            if present[slot] != nil { heirs.insert(name) }
         }
     }
 

@@ -38,6 +38,15 @@ public struct PinnedMaps: Equatable, Sendable {
         content.keys.filter { content[$0] != other.content[$0] }.sorted()
     }
 
+    /// Slots that some row names and that belong to no collector.
+    public var slotsWithoutTenant: Set<UInt16> {
+        let tenantSize = MemoryLayout<rpa_tenant>.size
+        let named = (content["rows"] ?? []).withUnsafeBytes { rows in Set(rows.bindMemory(to: UInt16.self)) }
+        return named.filter { slot in
+            slot != UInt16(RPA_NO_SLOT) && content["tenants"]?[Int(slot) * tenantSize] == 0
+        }
+    }
+
     private static func dump(_ path: String, shape: (entries: UInt32, bytes: Int, isPerCPU: Bool)) throws -> [UInt8] {
         let number = rpa_open_pin(path)
         guard number >= 0 else { throw LabError("no pin \(path): errno \(-number)") }

@@ -20,7 +20,7 @@ struct StatusTable {
                 let queued = group.queuedConnections.map { "\($0) conn" } ?? "\(group.queuedBytes) B"
                 members.append(
                     head + [
-                        name, group.cookie == nil ? "- (\(group.runs))" : "\(group.runs)", queued, "\(group.drops)",
+                        name, "\(group.runs)", queued, "\(group.drops)",
                     ])
             }
         }

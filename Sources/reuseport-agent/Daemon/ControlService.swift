@@ -19,12 +19,13 @@ final class ControlService: RequestService {
 
     func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
         guard atEnd else { return nil }
-        let reply = self.reply(to: request)
-        report(reply)
+        let wanted = try? JSON.decode(ControlRequest.self, from: request.bytes)
+        let reply = self.reply(to: wanted, request)
+        report(reply, to: wanted)
         return try? JSON.encode(reply)
     }
 
-    private func reply(to request: Request) -> ControlReply {
+    private func reply(to wanted: ControlRequest?, _ request: Request) -> ControlReply {
         func malformed(_ cause: String) -> ControlReply {
             .failure(
                 Failure(
@@ -34,7 +35,7 @@ final class ControlService: RequestService {
         if request.isTooLarge {
             return malformed("it has more than \(requestLimit) bytes or \(RPA_MAX_PASSED) descriptors")
         }
-        guard let wanted = try? JSON.decode(ControlRequest.self, from: request.bytes) else {
+        guard let wanted else {
             return malformed("it is not a request that this agent knows")
         }
         do {
@@ -110,14 +111,19 @@ final class ControlService: RequestService {
             CollectorProcess.hasNoMember(pid, sockets, plane.configuration.groups, act: act))
     }
 
-    private func report(_ reply: ControlReply) {
-        switch reply {
-        case .changed(let change) where change.changed:
-            log.notice("slot \(change.slot) changed", metadata: ["groups": "\(change.groups.joined(separator: ","))"])
-        case .failure(let failure): log.warning("\(failure)")
+    private func report(_ reply: ControlReply, to wanted: ControlRequest?) {
+        switch (reply, wanted) {
+        case (.changed(let change), .register(let collector, _)) where change.changed,
+            (.changed(let change), .registerProcess(let collector, _)) where change.changed:
+            log.notice(
+                "collector \(collector) is registered: slot \(change.slot), groups \(change.groups.joined(separator: ", "))"
+            )
+        case (.changed(let change), .unregister(let collector)) where change.changed:
+            log.notice("collector \(collector) is unregistered: slot \(change.slot)")
+        case (.failure(let failure), _): log.warning("\(failure)")
         // Asked again and again while a collector starts.
-        case .incomplete(let failure): log.debug("\(failure)")
-        case .changed, .status, .explanations: break
+        case (.incomplete(let failure), _): log.debug("\(failure)")
+        default: break
         }
     }
 }
