@@ -115,6 +115,21 @@ import Testing
         }
     }
 
+    @Test func `256 of 256 slots taken: a new name is heir to a freed slot, and no row names it before`() async throws {
+        try await Sandbox.run { _ in
+            var names = (0..<256).map { "c\($0)" }
+            var plane: DataPlane? = try DataPlane(adopting: PoolFixture.configuration(names))
+            let slot = try plane!.status().collectors[7].slot
+            plane = nil
+            names[7] = "heir"
+            plane = try DataPlane(adopting: PoolFixture.configuration(names))
+            let heir = try plane!.status().collectors[7]
+            #expect(heir.name == "heir" && heir.slot == slot && heir.state == "empty")
+            #expect(heir.share > 0.003 && heir.share < 0.005)
+            #expect(try PinnedMaps.read().slotsWithoutTenant.isEmpty)
+        }
+    }
+
     @Test func `a pool is run by one agent at a time`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(registering: false)
