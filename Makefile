@@ -2,7 +2,10 @@
 PREFIX ?= /usr/local
 release = .build/release/reuseport-agent
 # The demo and the tests make namespaces, which takes root.
-as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH")
+as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH" "TMPDIR=$$TMPDIR")
+# SwiftPM leaves locks and empty folders where temporary files go.
+export TMPDIR := $(CURDIR)/.build/tmp
+$(shell mkdir -p $(TMPDIR))
 
 .PHONY: help demo test build check bench install clean
 
@@ -53,4 +56,4 @@ install: build
 	    examples/nfacctd.conf examples/reuseport-agent.yaml
 
 clean:
-	rm -rf .build
+	rm -rf .build && mkdir -p $(TMPDIR)
