@@ -42,7 +42,7 @@ enum AgentFigures {
     /// From an exporter that c1 owns, sent again until it arrives.
     private static func firstDatagram(to collector: InternetSocket, of agent: AgentFixture) throws -> Double {
         let plan = AssignmentPlan(
-            configuration: PoolConfiguration(
+            PoolConfiguration(
                 pool: "edge", collectors: (1...4).map { .init(name: "c\($0)") },
                 groups: [ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)]))
         let source = (1...1_000).lazy.map { IPAddress.v4(0x0a00_0000 + UInt32($0)) }

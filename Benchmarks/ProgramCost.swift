@@ -38,7 +38,7 @@ struct ProgramCost {
         let sockets = plane.groups[0].sockets.map.number
         let empty = try reference("empty", sockets)
         let modulo = try reference("modulo", sockets)
-        let programs = [empty.number, modulo.number, plane.groups[0].program.number]
+        let programs = [empty.number, modulo.number, plane.groups[0].dispatcher.number]
         var subjects = ["empty program", "hash % N + select", "reuseport-agent"].map { Subject(name: $0) }
         let exporters = try LoopbackUDP.exporters(sourceCount)
         // Any member's descriptor reaches the group: one more of our own.

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/membarrier.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifndef SO_DETACH_REUSEPORT_BPF
 #define SO_DETACH_REUSEPORT_BPF 68
@@ -30,6 +33,8 @@ static enum bpf_map_type map_type(enum rpa_map_kind kind)
 		return BPF_MAP_TYPE_PERCPU_ARRAY;
 	case RPA_MAP_SOCKARRAY:
 		return BPF_MAP_TYPE_REUSEPORT_SOCKARRAY;
+	case RPA_MAP_PROGRAMS:
+		return BPF_MAP_TYPE_PROG_ARRAY;
 	default:
 		return BPF_MAP_TYPE_ARRAY;
 	}
@@ -99,12 +104,24 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
+/* Maps that are not named are not made: the program doesn't reach them. */
 static int bind_maps(struct bpf_object *object, const struct rpa_map_binding *maps, size_t map_count)
 {
-	for (size_t i = 0; i < map_count; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, maps[i].name);
-		int error = map ? bpf_map__reuse_fd(map, maps[i].fd) : -ENOENT;
+	struct bpf_map *map;
 
+	bpf_object__for_each_map(map, object) {
+		if (!bpf_map__is_internal(map))
+			bpf_map__set_autocreate(map, false);
+	}
+	for (size_t i = 0; i < map_count; i++) {
+		int error;
+
+		map = bpf_object__find_map_by_name(object, maps[i].name);
+		if (!map)
+			return -ENOENT;
+		error = bpf_map__set_autocreate(map, true);
+		if (!error && maps[i].fd >= 0)
+			error = bpf_map__reuse_fd(map, maps[i].fd);
 		if (error)
 			return error;
 	}
@@ -198,6 +215,12 @@ int rpa_detach_reuseport(int socket)
 
 	return result(setsockopt(socket, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused,
 				 sizeof(unused)));
+}
+
+int rpa_wait_for_runs(void)
+{
+	/* The kernel's synchronize_rcu(), under which programs run. */
+	return result(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
 }
 
 int rpa_enable_run_stats(void)

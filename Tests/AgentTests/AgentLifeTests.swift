@@ -222,7 +222,7 @@ extension AssignmentPlan {
     fileprivate static func owned(by names: [String], ofAllIn lists: [[String]]) -> [IPAddress] {
         let plans = lists.map { list in
             AssignmentPlan(
-                configuration: PoolConfiguration(
+                PoolConfiguration(
                     pool: "edge", collectors: list.map { .init(name: $0) },
                     groups: [ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)]))
         }

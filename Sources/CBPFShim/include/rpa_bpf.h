@@ -10,6 +10,7 @@ enum rpa_map_kind {
 	RPA_MAP_MMAPABLE_ARRAY, /* the same, BPF_F_MMAPABLE */
 	RPA_MAP_PERCPU_ARRAY,
 	RPA_MAP_SOCKARRAY,      /* BPF_MAP_TYPE_REUSEPORT_SOCKARRAY */
+	RPA_MAP_PROGRAMS,       /* BPF_MAP_TYPE_PROG_ARRAY: update takes a program's fd, lookup gives its id */
 };
 
 /* New fd of a map with 4-byte keys. */
@@ -43,10 +44,10 @@ static inline uint64_t rpa_load(const uint64_t *word)
 /* CPUs that a per-CPU value has a copy for. */
 int rpa_possible_cpus(void);
 
-/* A map that the program names, replaced by one that exists. */
+/* A map that the program uses, and the one that it is to be. */
 struct rpa_map_binding {
 	const char *name;
-	int fd; /* borrowed */
+	int fd; /* borrowed; -1: a new one, that lives as long as the program */
 };
 
 /*
@@ -72,6 +73,9 @@ int rpa_mount_bpffs(const char *path);
  * (SO_ATTACH_REUSEPORT_EBPF): atomic, for present members and later ones. */
 int rpa_attach_reuseport(int socket, int program);
 int rpa_detach_reuseport(int socket);
+
+/* Returns when every run that had begun before has ended (membarrier(2)). */
+int rpa_wait_for_runs(void);
 
 /* BPF_ENABLE_STATS: counted as long as the returned new fd is open. */
 int rpa_enable_run_stats(void);

@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 1
+#define RPA_LAYOUT_VERSION 2
 
 /* Slots of a pool, and so entries of each REUSEPORT_SOCKARRAY. */
 #define RPA_MAX_SLOTS 256
@@ -56,18 +56,80 @@ struct rpa_losses {
 	__u64 bad_packet;   /* no source address could be read */
 };
 
-/* Constants of a loaded program (its .rodata). */
-struct rpa_constants {
-	__u64 hash_keys[5]; /* see ExporterHash.swift */
-	__u64 table_size;   /* rows of the bucket table */
+/*
+ * Map "sightings" of the pool: per CPU, a hash table of the exporters that were
+ * seen, by open addressing from the low bits of the exporter hash on. An entry
+ * with runs 0 is free. The last entry counts what found no place.
+ */
+#define RPA_SIGHTINGS 16384
+#define RPA_SIGHTING_PROBES 8
+#define RPA_UNTRACKED RPA_SIGHTINGS
+
+struct rpa_sighting {
+	__u64 high, low; /* source address; IPv4 in its IPv4-mapped form */
+	__u64 runs;
+	__u64 bytes; /* as in rpa_traffic, delivered or not */
 };
 
-/* Map "settings", one entry. The program reads the last word alone. */
-struct rpa_settings {
-	__u64 layout_version; /* written last when a pool is made: the pins are whole */
+/*
+ * Map "exporters" of a generation: the configured addresses and prefixes, a hash
+ * table by open addressing from the low bits of their hash on.
+ *
+ * The lookup is Waldvogel's (SIGCOMM 1997): a binary search over the lengths
+ * that occur. A marker tells that longer prefixes go on below it, and has the
+ * row of the longest prefix that covers it.
+ */
+#define RPA_EXPORTER_PROBES 32
+#define RPA_NO_ROW 0x7fffffffu
+
+struct rpa_exporter {
+	__u64 high, low;  /* address, bits beyond the length zero */
+	__u32 row;        /* index in "rows", or RPA_NO_ROW: only a marker */
+	__u32 length_tag; /* prefix length of the IPv6 form + 1; 0: a free entry */
+};
+
+/* IPv6's 0 ... 128 and IPv4's 96 ... 128. */
+#define RPA_MAX_LENGTHS 162
+
+/* How a program selects. */
+enum rpa_selection {
+	RPA_BY_EXPORTER, /* the row of the exporter's bucket, or its own */
+	RPA_BY_TURN,     /* the rows one after the other, counted on each CPU */
+	RPA_BY_FLOW,     /* the row of the kernel's 4-tuple hash */
+};
+
+/* Constants of a loaded program (its .rodata): what isn't used costs nothing. */
+struct rpa_constants {
+	__u64 hash_keys[6]; /* see ExporterHash.swift; the last is of prefix lengths */
+	__u64 table_size;   /* rows that are chosen by hash or turn; more may follow, of pinned exporters */
+	__u32 selection;
+	__u32 exporter_mask; /* entries of "exporters" - 1; 0: none are configured */
+	__u32 length_begin[3]; /* lengths of IPv6 are from [0] to [1], of IPv4 from [1] to [2], ascending */
+	__u8 lengths[RPA_MAX_LENGTHS];
+};
+
+/*
+ * A generation is a table with the programs that were loaded for it: rows,
+ * exporters, one program for each group. A pool has room for two, and the lowest
+ * bit of "generation" says which one is in force, for all groups at once.
+ */
+#define RPA_GENERATIONS 2
+
+/* What a generation was made for. A change of it takes a new generation. */
+struct rpa_shape {
+	__u64 assignment;       /* see Assignment.swift */
 	__u64 table_size;
 	__u64 seed_fingerprint; /* tells whether the keys are those of a configuration */
-	__u64 hold_ticks;       /* how long a vacant slot keeps its exporters */
+	__u64 exporter_digest;  /* tells whether the exporters are */
+	__u64 row_count;        /* table_size, and one row for each pinned exporter */
+};
+
+/* Map "settings", one entry. The program reads generation and hold_ticks. */
+struct rpa_settings {
+	__u64 layout_version; /* written last when a pool is made: the pins are whole */
+	__u64 generation;     /* counts; 0: there is none yet */
+	__u64 hold_ticks;     /* how long a vacant slot keeps its exporters */
+	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 
 /* Map "tenants", one entry a slot: for the agent alone, to outlive it. */

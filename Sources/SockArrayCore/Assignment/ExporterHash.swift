@@ -9,28 +9,40 @@
 ///
 /// An IPv4 address is hashed in its IPv4-mapped form: both are one exporter.
 public struct ExporterHash: Equatable, Sendable {
-    /// The sum's constant, and the factors of the words from the most significant on.
+    /// The sum's constant, the factors of the words from the most significant
+    /// on, and the factor of a prefix's missing bits.
     public let keys: [UInt64]
+    private let nameKey: UInt64
 
     public init(seed: String) {
         var stream = SeededKeys(seed: seed)
-        keys = (0..<5).map { _ in stream.next() }
+        keys = (0..<6).map { _ in stream.next() }
+        nameKey = stream.next()
     }
 
-    public func callAsFunction(_ address: IPAddress) -> UInt64 {
-        let (high, low): (UInt64, UInt64) =
-            switch address {
-            case .v4(let word): (0, 0xffff << 32 | UInt64(word))
-            case .v6(let high, let low): (high, low)
-            }
-        return mix13(
-            keys[0] &+ keys[1] &* (high >> 32) &+ keys[2] &* (high & 0xffff_ffff)
-                &+ keys[3] &* (low >> 32) &+ keys[4] &* (low & 0xffff_ffff))
+    public func callAsFunction(_ address: IPAddress) -> UInt64 { self(AddressPrefix(address)) }
+
+    /// Of a full-length prefix: the address's own hash.
+    public func callAsFunction(_ prefix: AddressPrefix) -> UInt64 {
+        mix13(
+            keys[0] &+ keys[1] &* (prefix.high >> 32) &+ keys[2] &* (prefix.high & 0xffff_ffff)
+                &+ keys[3] &* (prefix.low >> 32) &+ keys[4] &* (prefix.low & 0xffff_ffff)
+                &+ keys[5] &* UInt64(128 - prefix.length))
+    }
+
+    /// Of a configured exporter: its name is its identity, whatever its addresses.
+    public func callAsFunction(name: String) -> UInt64 { SeededKeys.fold(name, into: nameKey) }
+
+    public func bucket(of address: IPAddress, tableSize: Int) -> Bucket {
+        Self.bucket(of: self(address), tableSize: tableSize)
     }
 
     /// The upper half of the hash, scaled to 0 … tableSize - 1: no division, and
     /// any table size (Lemire, "Fast random integer generation in an interval", 2019).
-    public func bucket(of address: IPAddress, tableSize: Int) -> Bucket {
-        Bucket(UInt32(truncatingIfNeeded: ((self(address) >> 32) &* UInt64(tableSize)) >> 32))
+    static func bucket(of hash: UInt64, tableSize: Int) -> Bucket {
+        Bucket(UInt32(truncatingIfNeeded: ((hash >> 32) &* UInt64(tableSize)) >> 32))
     }
+
+    /// Tells seeds apart: pinned with a table, and compared when it is adopted.
+    var fingerprint: UInt64 { keys.reduce(0) { mix13($0 ^ $1) } }
 }

@@ -16,7 +16,8 @@ extension DataPlane {
                 groups.append(try status(of: plane, isAttached: members.values.contains { $0.cookie != nil }))
             }
             return PoolStatus(
-                pool: configuration.pool, assignment: "rendezvous", tableSize: BucketRow.defaultTableSize,
+                pool: configuration.pool, assignment: table.assignment.rawValue,
+                tableSize: table.tableSize,
                 collectors: collectors, groups: groups)
         } catch {
             throw PlaneError.call(error).failure(
@@ -26,18 +27,19 @@ extension DataPlane {
 
     public func explain(_ address: IPAddress) throws(Failure) -> Explanation {
         do {
-            let bucket = hash.bucket(of: address, tableSize: BucketRow.defaultTableSize)
-            let row = self.row(of: bucket)
             var states: [Slot: SlotState] = [:]
-            var names: [Slot: String] = [:]
-            for (name, slot) in allocation.slotOfName {
-                states[slot] = try state(of: slot)
-                names[slot] = name
+            for slot in allocation.slotOfName.values { states[slot] = try state(of: slot) }
+            guard let place = table.place(of: address) else {
+                return Explanation(
+                    address: address, assignment: table.assignment, collectors: allocation.slotOfName.keys.sorted(),
+                    isAnyActive: states.values.contains(.active))
             }
+            let row = row(at: place.row)
+            let names = allocation.nameOfSlot
             let delivery = Delivery(
-                row: row, hash: hash(address), state: { states[$0] ?? .failed },
+                row: row, hash: table.hash(address), state: { states[$0] ?? .failed },
                 wasFilled: { self.words(of: $0).tenancy != 0 })
-            return Explanation(address: address, bucket: bucket, row: row, delivery: delivery) {
+            return Explanation(address: address, place: place, row: row, delivery: delivery) {
                 names[$0] ?? "slot \($0.index)"
             }
         } catch {
@@ -99,9 +101,9 @@ extension DataPlane {
     /// Part of the rows that each slot owns.
     private func shares() -> [Slot: Double] {
         var owned: [Slot: Int] = [:]
-        for index in 0..<UInt32(BucketRow.defaultTableSize) {
-            if let owner = row(of: Bucket(index)).owner { owned[owner, default: 0] += 1 }
+        for index in 0..<table.tableSize {
+            if let owner = row(at: index).owner { owned[owner, default: 0] += 1 }
         }
-        return owned.mapValues { Double($0) / Double(BucketRow.defaultTableSize) }
+        return owned.mapValues { Double($0) / Double(table.tableSize) }
     }
 }

@@ -7,47 +7,66 @@ import CBPFShim
 /// what differs from the configuration. One process at a time has a pool.
 public final class DataPlane {
     public let configuration: PoolConfiguration
+    public let table: AssignmentTable
+    /// The agent's own pins, as they were given.
+    public let pins: [Pin]
     let allocation: SlotAllocation
-    let hash: ExporterHash
     package let groups: [GroupPlane]
     let tenants: TenantTable
-    private let rows: MappedArray
+    let sightings: SightingTable
     private let slots: MappedArray
-    private let settings: MappedArray
-    private let lock: Descriptor
+    private let settings: PoolSettings
+    private let folder: PinFolder
+    private let lock: PoolLock
+    private var generation: Generation
 
-    public init(adopting configuration: PoolConfiguration) throws(Failure) {
-        let act = "run pool \(configuration.pool)"
-        let folder = PinFolder(path: "\(configuration.bpffs)/\(configuration.pool)")
+    /// - Parameters:
+    ///   - pins: exporters' pins beside those of the configuration.
+    ///   - reshuffle: another assignment, seed or table size may be applied, although
+    ///     it moves most exporters.
+    ///   - predecessor: the same pool with the configuration before; of no use after it.
+    public init(
+        adopting configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false,
+        replacing predecessor: DataPlane? = nil
+    ) throws(Failure) {
+        let act = predecessor == nil ? "run pool \(configuration.pool)" : "reload pool \(configuration.pool)"
+        folder = PinFolder(path: "\(configuration.bpffs)/\(configuration.pool)")
         self.configuration = configuration
-        hash = ExporterHash(seed: configuration.seed)
-        try BPFFileSystem.prepare(configuration.bpffs, act: act)
-        lock = try Self.lock(folder, pool: configuration.pool, act: act)
+        self.pins = pins
+        table = AssignmentTable(configuration, pins: pins)
+        if let predecessor {
+            lock = predecessor.lock
+        } else {
+            try BPFFileSystem.prepare(configuration.bpffs, act: act)
+            lock = try PoolLock(folder, pool: configuration.pool, act: act)
+        }
         do {
-            settings = try MappedArray.pinned("settings", in: folder, entries: 1, wordsPerEntry: 4)
-            try Self.checkSettings(settings, configuration, hash, act: act)
-            rows = try MappedArray.pinned("rows", in: folder, entries: BucketRow.defaultTableSize, wordsPerEntry: 1)
-            slots = try MappedArray.pinned(
-                "slots", in: folder, entries: SlotAllocation.capacity, wordsPerEntry: 2)
+            settings = try PoolSettings(in: folder)
+            try settings.checkLayout(pool: configuration.pool, act: act)
+            let number = settings.generation
+            let present = number == 0 ? nil : settings[shapeOf: Int(number & 1)]
+            if let present, !reshuffle {
+                try table.shape.checkKeepsAssignment(of: present, isRunning: predecessor != nil, act: act)
+            }
+            slots = try MappedArray.pinned("slots", in: folder, entries: SlotAllocation.capacity, wordsPerEntry: 2)
             tenants = TenantTable(
                 map: try folder.map(
                     "tenants", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_tenant>.size, entries: RPA_MAX_SLOTS))
+            sightings = try SightingTable(in: folder)
             var groups: [GroupPlane] = []
             for group in configuration.groups {
                 let pins = folder.subfolder("groups").subfolder(group.pinName)
                 try pins.make()
-                groups.append(
-                    try GroupPlane(
-                        group: group, pins: pins, rows: rows.map, slots: slots.map, settings: settings.map,
-                        constants: Self.constants(of: hash)))
+                groups.append(try GroupPlane(group: group, pins: pins, settings: settings.map))
             }
             self.groups = groups
             allocation = SlotAllocation(
-                names: configuration.collectors.map(\.name),
-                present: try tenants.all().mapValues(\.name))
-            try applyAssignment()
-            try finishInterruptedRegistrations()
-            settings[SettingsWord.layoutVersion] = UInt64(RPA_LAYOUT_VERSION)
+                names: configuration.collectors.map(\.name), present: try tenants.all().mapValues(\.name))
+            settings.setHold(configuration.restartHold)
+            generation = try Self.generation(number, present, table, in: folder)
+            try applyAssignment(number: number, isAdopted: present == table.shape)
+            if predecessor == nil { try finishInterruptedRegistrations() }
+            settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
         } catch let error as PlaneError {
             throw error.failure(act: act, pool: configuration.pool)
         } catch let error as KernelError {
@@ -88,88 +107,54 @@ public final class DataPlane {
         slots[2 * Int(slot.index) + 1] = 1 << 16 | tenancy & 0xffff
     }
 
-    func row(of bucket: Bucket) -> BucketRow { BucketRow(word: rows[Int(bucket.index)]) }
+    /// Of the table, or of a pinned exporter.
+    func row(at index: Int) -> BucketRow { BucketRow(word: generation.rows[index]) }
 
     private static var nowTicks: UInt64 { rpa_monotonic_ns() >> UInt64(RPA_TICK_SHIFT) }
 
-    // MARK: - Taking a pool over
+    // MARK: - Applying a table
 
-    private enum SettingsWord {
-        static let layoutVersion = 0
-        static let tableSize = 1
-        static let seedFingerprint = 2
-        static let holdTicks = 3
-    }
-
-    private static func constants(of hash: ExporterHash) -> rpa_constants {
-        let keys = hash.keys
-        return rpa_constants(
-            hash_keys: (keys[0], keys[1], keys[2], keys[3], keys[4]), table_size: UInt64(BucketRow.defaultTableSize))
-    }
-
-    private static func lock(_ folder: PinFolder, pool: String, act: String) throws(Failure) -> Descriptor {
-        do {
-            try folder.make()
-            return Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
-        } catch  where error.errno == KernelError.again {
-            throw Failure(
-                .conflict, act: act, cause: "another agent runs pool \(pool) (\(folder.path) is locked)",
-                remedy: "stop that agent first, or give this pool another name")
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: pool)
+    /// The one in force, if it fits, or a new one beside it.
+    private static func generation(
+        _ number: UInt64, _ present: GenerationShape?, _ table: AssignmentTable, in folder: PinFolder
+    ) throws(PlaneError) -> Generation {
+        if present == table.shape {
+            return try Generation(adopting: table, parity: Int(number & 1), in: folder)
         }
-    }
-
-    /// A pool that was made by this layout and seed is adopted; an unfinished one is finished.
-    private static func checkSettings(
-        _ settings: MappedArray, _ configuration: PoolConfiguration, _ hash: ExporterHash, act: String
-    ) throws(Failure) {
-        let unload = "run: reuseport-agent unload --pool \(configuration.pool) (its collectors register again after it)"
-        let version = settings[SettingsWord.layoutVersion]
-        guard version == 0 || version == UInt64(RPA_LAYOUT_VERSION) else {
-            throw Failure(
-                .conflict, act: act,
-                cause: "its pins have layout \(version), this version knows layout \(RPA_LAYOUT_VERSION)",
-                remedy: "run the version that made them, or \(unload)")
-        }
-        let fingerprint = hash.keys.reduce(0) { mix13($0 ^ $1) }
-        guard version == 0 || settings[SettingsWord.seedFingerprint] == fingerprint else {
-            throw Failure(
-                .conflict, act: act,
-                cause: "it runs with another seed, and a new one moves nearly every exporter",
-                remedy: "put the old seed back, or \(unload)")
-        }
-        let (seconds, attoseconds) = configuration.restartHold.components
-        let nanoseconds = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-        settings[SettingsWord.tableSize] = UInt64(BucketRow.defaultTableSize)
-        settings[SettingsWord.seedFingerprint] = fingerprint
-        settings[SettingsWord.holdTicks] = nanoseconds >> UInt64(RPA_TICK_SHIFT)
+        return try Generation(making: table, parity: Int((number + 1) & 1), in: folder)
     }
 
     /// Names of new collectors, then the rows, then the slots that no row names
     /// any more: at no moment does a row name a slot that isn't its collector's.
     /// Heirs of a slot come last, when no row names it for the collector before.
-    private func applyAssignment() throws(KernelError) {
+    private func applyAssignment(number: UInt64, isAdopted: Bool) throws {
         let all = Contender.all(of: configuration, allocation)
         let first = all.filter { !allocation.heirs.contains($0.name) }
         try nameSlots(first)
-        writeRows(for: first)
+        generation.write(table.rows(for: first))
+        for group in groups where !isAdopted || !group.hasProgram(ofParity: generation.parity) {
+            try group.load(generation, poolMaps: poolMaps)
+        }
+        if !isAdopted {
+            settings[shapeOf: generation.parity] = table.shape
+            settings.generation = number + 1
+        }
+        guard !allocation.freed.isEmpty else { return }
+        rpa_wait_for_runs()
         for slot in allocation.freed { try free(slot) }
         guard !allocation.heirs.isEmpty else { return }
         try nameSlots(all)
-        writeRows(for: all)
+        generation.write(table.rows(for: all))
+    }
+
+    private var poolMaps: [(name: String, number: Int32)] {
+        [("slots", slots.map.number), ("settings", settings.map.number), ("sightings", sightings.map.number)]
     }
 
     private func nameSlots(_ contenders: [Contender]) throws(KernelError) {
         for contender in contenders where try tenants.tenant(of: contender.slot)?.name != contender.name {
             try tenants.set(Tenant(name: contender.name), at: contender.slot)
         }
-    }
-
-    private func writeRows(for contenders: [Contender]) {
-        let table = Rendezvous(seed: configuration.seed).table(
-            of: contenders, tableSize: BucketRow.defaultTableSize)
-        for (index, row) in table.enumerated() where rows[index] != row.word { rows[index] = row.word }
     }
 
     /// Makes the slot one that never had a collector. Its counts stay the group's.
@@ -181,21 +166,6 @@ public final class DataPlane {
         slots[2 * Int(slot.index)] = 0
         slots[2 * Int(slot.index) + 1] = 0
         try tenants.set(nil, at: slot)
-    }
-}
-
-extension MappedArray {
-    /// - Parameter wordsPerEntry: a value's size in 64-bit words.
-    fileprivate static func pinned(
-        _ name: String, in folder: PinFolder, entries: Int, wordsPerEntry: Int
-    ) throws(PlaneError) -> MappedArray {
-        let map = try folder.map(
-            name, RPA_MAP_MMAPABLE_ARRAY, valueSize: 8 * wordsPerEntry, entries: Int32(entries))
-        do {
-            return try MappedArray(map: map, wordCount: entries * wordsPerEntry)
-        } catch {
-            throw .call(error)
-        }
     }
 }
 

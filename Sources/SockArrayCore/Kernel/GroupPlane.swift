@@ -1,19 +1,19 @@
 import CBPFShim
 
-/// The kernel objects of one group: its sockets, its counters, its program.
+/// The kernel objects of one group: its sockets, its counters, its programs.
 package final class GroupPlane {
     let group: ReuseportGroup
     package let sockets: SocketArray
     private let trafficMap: Descriptor
     private let lossMap: Descriptor
-    package let program: Descriptor
+    /// The program of each generation.
+    private let programs: Descriptor
+    /// What is attached: it goes on to the program of the generation in force.
+    package let dispatcher: Descriptor
     private let cpuCount: Int
 
     /// Adopts what is pinned in the folder, and makes and pins what isn't.
-    init(
-        group: ReuseportGroup, pins: PinFolder, rows: borrowing Descriptor,
-        slots: borrowing Descriptor, settings: borrowing Descriptor, constants: rpa_constants
-    ) throws(PlaneError) {
+    init(group: ReuseportGroup, pins: PinFolder, settings: borrowing Descriptor) throws(PlaneError) {
         self.group = group
         cpuCount = try PlaneError.wrap { () throws(KernelError) in
             Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
@@ -24,24 +24,42 @@ package final class GroupPlane {
             entries: RPA_MAX_SLOTS + 1)
         lossMap = try pins.map(
             "losses", RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<rpa_losses>.size, entries: 1)
-        // Last: a pinned program means that its maps are pinned.
-        if let adopted = try pins.open("program") {
-            program = adopted
+        programs = try pins.map("programs", RPA_MAP_PROGRAMS, valueSize: 4, entries: RPA_GENERATIONS)
+        if let adopted = try pins.open("dispatcher") {
+            dispatcher = adopted
         } else {
-            program = try SelectionProgram.load(
-                maps: [
-                    ("rows", rows.number), ("slots", slots.number), ("settings", settings.number),
-                    ("sockets", sockets.number), ("traffic", trafficMap.number), ("losses", lossMap.number),
-                ], constants: constants)
-            try pins.pin(program, as: "program")
+            dispatcher = try SelectionProgram.load(
+                program: "dispatch", maps: [("settings", settings.number), ("programs", programs.number)],
+                constants: rpa_constants())
+            try pins.pin(dispatcher, as: "dispatcher")
         }
         self.sockets = SocketArray(map: sockets)
     }
 
-    /// Attaches the program to the group through any member.
+    /// Gives the group its program of a generation.
+    ///
+    /// - Parameter poolMaps: those that all groups share.
+    func load(_ generation: Generation, poolMaps: [(name: String, number: Int32)]) throws(PlaneError) {
+        let program = try generation.program(
+            groupMaps: poolMaps + [
+                ("sockets", sockets.map.number), ("traffic", trafficMap.number), ("losses", lossMap.number),
+            ])
+        try PlaneError.wrap { () throws(KernelError) in
+            var number = program.number
+            try kernel(
+                "bpf_map_update_elem programs", rpa_map_update(programs.number, UInt32(generation.parity), &number))
+        }
+    }
+
+    func hasProgram(ofParity parity: Int) -> Bool {
+        var identifier: UInt32 = 0
+        return rpa_map_lookup(programs.number, UInt32(parity), &identifier) == 0
+    }
+
+    /// Attaches the dispatcher to the group through any member.
     func attach(through member: borrowing Descriptor) throws(KernelError) {
         try kernel(
-            "setsockopt SO_ATTACH_REUSEPORT_EBPF", rpa_attach_reuseport(member.number, program.number))
+            "setsockopt SO_ATTACH_REUSEPORT_EBPF", rpa_attach_reuseport(member.number, dispatcher.number))
     }
 
     /// Sums over all CPUs.

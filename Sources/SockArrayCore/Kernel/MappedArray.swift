@@ -23,3 +23,18 @@ final class MappedArray {
         set { rpa_store(words + index, newValue) }
     }
 }
+
+extension MappedArray {
+    /// - Parameter wordsPerEntry: a value's size in 64-bit words.
+    static func pinned(
+        _ name: String, in folder: PinFolder, entries: Int, wordsPerEntry: Int
+    ) throws(PlaneError) -> MappedArray {
+        let map = try folder.map(
+            name, RPA_MAP_MMAPABLE_ARRAY, valueSize: 8 * wordsPerEntry, entries: Int32(entries))
+        do {
+            return try MappedArray(map: map, wordCount: entries * wordsPerEntry)
+        } catch {
+            throw .call(error)
+        }
+    }
+}

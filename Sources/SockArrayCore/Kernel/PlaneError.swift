@@ -28,7 +28,8 @@ package enum PlaneError: Error {
                 .privilege, act: act, cause: "loading the SK_REUSEPORT program was not permitted",
                 errno: error.errno, remedy: "run it as root or with CAP_BPF; see: reuseport-agent check")
         case .program(let error, let log):
-            let lastLine = log.split(separator: "\n").last.map { ": \($0)" } ?? ""
+            let lastLine =
+                log.split(separator: "\n").last { !$0.hasPrefix("processed ") }.map { ": \($0)" } ?? ""
             return Failure(
                 .privilege, act: act,
                 cause: "the kernel did not load the SK_REUSEPORT program\(lastLine)", errno: error.errno,

@@ -1,14 +1,13 @@
 import CBPFShim
 
-/// The SK_REUSEPORT program that the build compiled from bpf/sk_reuseport.c.
+/// The SK_REUSEPORT programs that the build compiled from bpf/sk_reuseport.c.
 package enum SelectionProgram {
-    /// - Parameter maps: each map that the program names, by descriptors that stay the caller's.
+    /// - Parameter maps: each map that the program names, by descriptors that stay
+    ///   the caller's; -1: a new one, that lives as long as the program.
     static func load(
-        maps: [(name: String, number: Int32)], constants: rpa_constants
+        program: String, maps: [(name: String, number: Int32)], constants: rpa_constants
     ) throws(PlaneError) -> Descriptor {
-        try load(
-            object: Embedded_skReuseportProgram.bytes, program: "select_collector", maps: maps,
-            constants: constants)
+        try load(object: Embedded_skReuseportProgram.bytes, program: program, maps: maps, constants: constants)
     }
 
     package static func load<Constants: BitwiseCopyable>(

@@ -7,10 +7,17 @@ public struct PoolConfiguration: Equatable, Sendable {
     /// In the order of the file, which never matters to the assignment.
     public var collectors: [Collector]
     public var groups: [ReuseportGroup]
+    public var assignment: Assignment
+    /// Rows of the bucket table; nil: as many as the assignment has by default.
+    public var tableSize: Int?
     /// Keys the hash and the assignment; the same on every host that must agree.
     public var seed: String
     /// How long an empty slot keeps its exporters before they fail over.
     public var restartHold: Duration
+    /// Aliases and pins. An address in none of them is an exporter of its own.
+    public var exporters: [Exporter]
+    /// Where pins are kept that `plan --rebalance --apply` made.
+    public var stateFile: String
     public var controlSocket: SocketFile
     public var statusSocket: SocketFile
     /// Folder below a mounted bpffs; the pool's pins are in its subfolder `pool`.
@@ -22,19 +29,27 @@ public struct PoolConfiguration: Equatable, Sendable {
         path: "/run/reuseport-agent/control.sock", mode: 0o660)
     public static let defaultStatusSocket = SocketFile(
         path: "/run/reuseport-agent/status.sock", mode: 0o666)
+    /// The least and the most rows of a bucket table.
+    public static let tableSizes = 256...1_048_576
+    public static func defaultStateFile(pool: String) -> String { "/var/lib/reuseport-agent/\(pool).json" }
     public static let defaultBPFFS = "/sys/fs/bpf/reuseport-agent"
 
     public init(
         pool: String, collectors: [Collector], groups: [ReuseportGroup],
-        seed: String = Self.defaultSeed, restartHold: Duration = Self.defaultRestartHold,
+        assignment: Assignment = .rendezvous, tableSize: Int? = nil, seed: String = Self.defaultSeed,
+        restartHold: Duration = Self.defaultRestartHold, exporters: [Exporter] = [], stateFile: String? = nil,
         controlSocket: SocketFile = Self.defaultControlSocket,
         statusSocket: SocketFile = Self.defaultStatusSocket, bpffs: String = Self.defaultBPFFS
     ) {
         self.pool = pool
         self.collectors = collectors
         self.groups = groups
+        self.assignment = assignment
+        self.tableSize = tableSize
         self.seed = seed
         self.restartHold = restartHold
+        self.exporters = exporters
+        self.stateFile = stateFile ?? Self.defaultStateFile(pool: pool)
         self.controlSocket = controlSocket
         self.statusSocket = statusSocket
         self.bpffs = bpffs
@@ -51,6 +66,21 @@ public struct PoolConfiguration: Equatable, Sendable {
         public init(name: String, weight: Int = 1) {
             self.name = name
             self.weight = weight
+        }
+    }
+
+    /// A device that is known by several addresses, or that has its collector by name.
+    public struct Exporter: Equatable, Sendable {
+        public var name: String
+        /// No prefix belongs to two exporters; the longest of those that cover an address counts.
+        public var prefixes: [AddressPrefix]
+        /// The collector that it is pinned to; nil: its bucket's owner.
+        public var collector: String?
+
+        public init(name: String, prefixes: [AddressPrefix], collector: String? = nil) {
+            self.name = name
+            self.prefixes = prefixes
+            self.collector = collector
         }
     }
 

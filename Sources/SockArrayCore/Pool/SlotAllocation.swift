@@ -30,6 +30,10 @@ public struct SlotAllocation: Equatable, Sendable {
         }
     }
 
+    public var nameOfSlot: [Slot: String] {
+        Dictionary(uniqueKeysWithValues: slotOfName.map { ($0.value, $0.key) })
+    }
+
     public subscript(name: String) -> Slot? { slotOfName[name] }
 }
 

@@ -1,21 +1,32 @@
-/// The table that a configuration gives, without a kernel.
+/// The table that a configuration gives, without a kernel: every collector active.
 public struct AssignmentPlan: Sendable {
     public let rows: [BucketRow]
-    private let hash: ExporterHash
-    private let names: [Slot: String]
+    public let table: AssignmentTable
+    private let slots: SlotAllocation
 
-    public init(configuration: PoolConfiguration, tableSize: Int = BucketRow.defaultTableSize) {
-        let slots = SlotAllocation(names: configuration.collectors.map(\.name))
-        hash = ExporterHash(seed: configuration.seed)
-        names = Dictionary(uniqueKeysWithValues: slots.slotOfName.map { ($0.value, $0.key) })
-        rows = Rendezvous(seed: configuration.seed).table(
-            of: Contender.all(of: configuration, slots), tableSize: tableSize)
+    /// - Parameter slots: nil: those of a fresh pool.
+    public init(_ configuration: PoolConfiguration, pins: [Pin] = [], slots: SlotAllocation? = nil) {
+        self.slots = slots ?? SlotAllocation(names: configuration.collectors.map(\.name))
+        table = AssignmentTable(configuration, pins: pins)
+        rows = table.rows(for: Contender.all(of: configuration, self.slots))
     }
 
     public func explain(_ address: IPAddress) -> Explanation {
-        let bucket = hash.bucket(of: address, tableSize: rows.count)
-        let row = rows[Int(bucket.index)]
-        let delivery = Delivery(row: row, hash: hash(address), state: { _ in .active }, wasFilled: { _ in true })
-        return Explanation(address: address, bucket: bucket, row: row, delivery: delivery) { names[$0] ?? "" }
+        guard let place = table.place(of: address) else {
+            return Explanation(
+                address: address, assignment: table.assignment, collectors: slots.slotOfName.keys.sorted(),
+                isAnyActive: true)
+        }
+        let row = rows[place.row]
+        let delivery = Delivery(
+            row: row, hash: table.hash(address), state: { _ in .active }, wasFilled: { _ in true })
+        let names = slots.nameOfSlot
+        return Explanation(address: address, place: place, row: row, delivery: delivery) { names[$0] ?? "" }
+    }
+
+    /// The owner's name; nil where the address doesn't decide.
+    public func owner(of address: IPAddress) -> String? {
+        guard let place = table.place(of: address), let slot = rows[place.row].owner else { return nil }
+        return slots.nameOfSlot[slot]
     }
 }

@@ -1,29 +1,56 @@
 /// Where an exporter goes, and why: one line of `explain --json`.
 public struct Explanation: Equatable, Sendable, Codable {
     public var address: String
-    /// The exporter's identity: its address, IPv4 also where it came IPv4-mapped.
+    /// The exporter's identity: its name in the configuration, or its address,
+    /// IPv4 also where it came IPv4-mapped.
     public var exporter: String
-    public var bucket: Int
-    /// Collectors, the owner first.
+    /// Nil where the address doesn't decide.
+    public var bucket: Int?
+    /// Collectors, the owner first; all that take turns, where the address doesn't decide.
     public var ranks: [String]
-    /// Who gets it, or who it waits for; nil if nobody can.
+    /// Who gets it, or who it waits for; nil if nobody can, or anybody may.
     public var collector: String?
-    /// owner, failover; nil if nobody gets it.
+    /// owner, alias (owner of the bucket that the exporter's name gives), pin,
+    /// failover; round-robin or kernel where the address doesn't decide; nil if
+    /// nobody gets it.
     public var why: String?
     /// The outcome that a run is counted as: selected, failed_over, held, no_collector.
     public var outcome: String
 
-    public init(address: IPAddress, bucket: Bucket, row: BucketRow, delivery: Delivery, name: (Slot) -> String) {
+    public init(
+        address: IPAddress, place: AssignmentTable.Place, row: BucketRow, delivery: Delivery,
+        name: (Slot) -> String
+    ) {
         self.address = "\(address)"
-        exporter = "\(address.unmapped)"
-        self.bucket = Int(bucket.index)
+        exporter = place.exporter
+        bucket = Int(place.bucket.index)
         ranks = row.ranks.map(name)
+        let own = place.reason.why
         switch delivery {
-        case .selected(let slot): (collector, why, outcome) = (name(slot), "owner", "selected")
+        case .selected(let slot): (collector, why, outcome) = (name(slot), own, "selected")
         case .failedOver(let slot): (collector, why, outcome) = (name(slot), "failover", "failed_over")
         case .held(let slot):
-            (collector, why, outcome) = (name(slot), slot == row.owner ? "owner" : "failover", "held")
+            (collector, why, outcome) = (name(slot), slot == row.owner ? own : "failover", "held")
         case .noCollector: (collector, why, outcome) = (nil, nil, "no_collector")
+        }
+    }
+
+    /// Of an assignment without affinity.
+    public init(address: IPAddress, assignment: Assignment, collectors: [String], isAnyActive: Bool) {
+        self.address = "\(address)"
+        exporter = "\(address.unmapped)"
+        ranks = collectors
+        why = isAnyActive ? assignment.rawValue : nil
+        outcome = isAnyActive ? "selected" : "no_collector"
+    }
+}
+
+extension AssignmentTable.Place.Reason {
+    fileprivate var why: String {
+        switch self {
+        case .address: "owner"
+        case .alias: "alias"
+        case .pin: "pin"
         }
     }
 }

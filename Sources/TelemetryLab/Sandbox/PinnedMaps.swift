@@ -7,7 +7,6 @@ public struct PinnedMaps: Equatable, Sendable {
     public let content: [String: [UInt8]]
 
     private static let shapes: [String: (entries: UInt32, bytes: Int, isPerCPU: Bool)] = [
-        "rows": (65_536, 8, false),
         "slots": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_slot>.size, false),
         "settings": (1, MemoryLayout<rpa_settings>.size, false),
         "tenants": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_tenant>.size, false),
@@ -22,9 +21,17 @@ public struct PinnedMaps: Equatable, Sendable {
         bpffs: String = "/sys/fs/bpf/reuseport-agent"
     ) throws -> PinnedMaps {
         var content: [String: [UInt8]] = [:]
-        for name in ["rows", "slots", "settings", "tenants"] {
+        for name in ["slots", "settings", "tenants"] {
             content[name] = try dump("\(bpffs)/\(pool)/\(name)", shape: shapes[name]!)
         }
+        // Those of the generation in force.
+        let (parity, rowCount) = content["settings"]!.withUnsafeBytes { bytes in
+            let settings = bytes.loadUnaligned(as: rpa_settings.self)
+            let parity = settings.generation & 1
+            let shape = parity == 1 ? settings.shapes.1 : settings.shapes.0
+            return (parity, UInt32(shape.row_count))
+        }
+        content["rows"] = try dump("\(bpffs)/\(pool)/generation-\(parity)/rows", shape: (rowCount, 8, false))
         for group in groups {
             for name in ["sockets", "traffic", "losses"] {
                 content["\(group)/\(name)"] = try dump("\(bpffs)/\(pool)/groups/\(group)/\(name)", shape: shapes[name]!)

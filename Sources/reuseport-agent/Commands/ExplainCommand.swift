@@ -33,7 +33,7 @@ struct ExplainCommand: ParsableCommand {
     private func explanations() throws -> [Explanation] {
         let parsed = try addresses.map { text throws(Failure) in try IPAddress(argument: text) }
         if let config {
-            let plan = AssignmentPlan(configuration: try PoolConfiguration.load(path: config))
+            let plan = AssignmentPlan(try PoolConfiguration.load(path: config))
             return parsed.map(plan.explain)
         }
         let act = "explain \(addresses[0])"
@@ -43,14 +43,27 @@ struct ExplainCommand: ParsableCommand {
     }
 
     private static func sentence(_ explanation: Explanation) -> String {
+        guard let bucket = explanation.bucket else {
+            let whom = explanation.why.map { "any collector (\($0): the address doesn't decide)" }
+            return "\(explanation.address) -> \(whom ?? "nobody: no collector is usable")"
+        }
         let fate =
             switch (explanation.outcome, explanation.collector) {
-            case ("selected", let name?): "\(name), owner of its bucket"
+            case ("selected", let name?): "\(name), \(reason(explanation))"
             case ("failed_over", let name?): "\(name), in place of \(explanation.ranks.first ?? "its owner")"
             case ("held", let name?): "nobody: held for \(name), which is away"
             default: "nobody: no collector is usable"
             }
         let ranks = explanation.ranks.joined(separator: ", ")
-        return "\(explanation.address) -> \(fate) (bucket \(explanation.bucket), ranks \(ranks))"
+        let name = explanation.exporter == explanation.address ? "" : " (\(explanation.exporter))"
+        return "\(explanation.address)\(name) -> \(fate) (bucket \(bucket), ranks \(ranks))"
+    }
+
+    private static func reason(_ explanation: Explanation) -> String {
+        switch explanation.why {
+        case "pin": "to which it is pinned"
+        case "alias": "owner of its name's bucket"
+        default: "owner of its bucket"
+        }
     }
 }

@@ -1,0 +1,95 @@
+import CBPFShim
+
+/// A table in the kernel, and the means to load programs for it.
+final class Generation {
+    /// Lowest bit of the generation's number: where its pins and programs are.
+    let parity: Int
+    let rows: MappedArray
+    private let exporters: Descriptor?
+    private let constants: rpa_constants
+
+    /// Adopts the pinned maps of that parity.
+    init(adopting table: AssignmentTable, parity: Int, in pool: PinFolder) throws(PlaneError) {
+        let folder = Self.folder(parity, in: pool)
+        self.parity = parity
+        constants = table.constants
+        rows = try MappedArray.pinned("rows", in: folder, entries: table.rowCount, wordsPerEntry: 1)
+        exporters =
+            table.lookup.isEmpty
+            ? nil
+            : try folder.map(
+                "exporters", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_exporter>.size,
+                entries: Int32(table.lookup.entries.count))
+    }
+
+    /// Makes the maps anew; its rows are still to be written. What was pinned under
+    /// that parity goes: it isn't in force.
+    convenience init(making table: AssignmentTable, parity: Int, in pool: PinFolder) throws(PlaneError) {
+        let folder = Self.folder(parity, in: pool)
+        try PlaneError.wrap { () throws(KernelError) in
+            try folder.remove()
+            try folder.make()
+        }
+        try self.init(adopting: table, parity: parity, in: pool)
+        try PlaneError.wrap { () throws(KernelError) in try fillExporters(of: table) }
+    }
+
+    /// Each row that differs, by one store.
+    func write(_ table: [BucketRow]) {
+        for (index, row) in table.enumerated() where rows[index] != row.word { rows[index] = row.word }
+    }
+
+    /// The program of one group, with its group's maps.
+    func program(groupMaps: [(name: String, number: Int32)]) throws(PlaneError) -> Descriptor {
+        let own: [(name: String, number: Int32)] = [
+            ("rows", rows.map.number), ("exporters", exporterMapNumber), ("turns", -1),
+        ]
+        return try SelectionProgram.load(program: "select_collector", maps: own + groupMaps, constants: constants)
+    }
+
+    private var exporterMapNumber: Int32 {
+        switch exporters {
+        case .some(let map): map.number
+        case nil: -1
+        }
+    }
+
+    private func fillExporters(of table: AssignmentTable) throws(KernelError) {
+        let rows = table.exporterRows
+        for (index, entry) in table.lookup.entries.enumerated() where entry.lengthTag != 0 {
+            var value = rpa_exporter(
+                high: entry.high, low: entry.low,
+                row: entry.exporter == ExporterTable.nobody ? UInt32(RPA_NO_ROW) : rows[Int(entry.exporter)],
+                length_tag: entry.lengthTag)
+            try kernel("bpf_map_update_elem exporters", rpa_map_update(exporterMapNumber, UInt32(index), &value))
+        }
+    }
+
+    private static func folder(_ parity: Int, in pool: PinFolder) -> PinFolder {
+        pool.subfolder("generation-\(parity)")
+    }
+}
+
+extension AssignmentTable {
+    /// What the program is loaded with.
+    fileprivate var constants: rpa_constants {
+        var constants = rpa_constants()
+        let keys = hash.keys
+        constants.hash_keys = (keys[0], keys[1], keys[2], keys[3], keys[4], keys[5])
+        constants.table_size = UInt64(tableSize)
+        let selection =
+            switch assignment {
+            case .rendezvous, .maglev: RPA_BY_EXPORTER
+            case .roundRobin: RPA_BY_TURN
+            case .kernel: RPA_BY_FLOW
+            }
+        constants.selection = selection.rawValue
+        constants.exporter_mask = UInt32(max(lookup.entries.count, 1) - 1)
+        let (ipv6, ipv4) = lookup.lengths
+        constants.length_begin = (0, UInt32(ipv6.count), UInt32(ipv6.count + ipv4.count))
+        withUnsafeMutableBytes(of: &constants.lengths) { bytes in
+            bytes.copyBytes(from: (ipv6 + ipv4).map(UInt8.init))
+        }
+        return constants
+    }
+}

@@ -1,0 +1,88 @@
+import CBPFShim
+
+/// The pool's settings (rpa_settings), word by word.
+struct PoolSettings {
+    private let words: MappedArray
+
+    init(in folder: PinFolder) throws(PlaneError) {
+        words = try MappedArray.pinned("settings", in: folder, entries: 1, wordsPerEntry: Self.wordCount)
+    }
+
+    var map: Descriptor { _read { yield words.map } }
+
+    private static let shapeStart = 3
+    private static let shapeWords = 5
+    private static let wordCount = shapeStart + Int(RPA_GENERATIONS) * shapeWords
+
+    /// 0 until the pool was made whole.
+    var layoutVersion: UInt64 {
+        get { words[0] }
+        nonmutating set { words[0] = newValue }
+    }
+
+    /// Counts generations, 0 before the first. Its lowest bit says which of the
+    /// two is in force: one store moves all groups to the other.
+    var generation: UInt64 {
+        get { words[1] }
+        nonmutating set { words[1] = newValue }
+    }
+
+    /// How long a vacant slot keeps its exporters.
+    func setHold(_ hold: Duration) {
+        let (seconds, attoseconds) = hold.components
+        let nanoseconds = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        words[2] = nanoseconds >> UInt64(RPA_TICK_SHIFT)
+    }
+
+    /// Of the generation whose lowest bit is `parity`.
+    subscript(shapeOf parity: Int) -> GenerationShape {
+        get {
+            let start = Self.shapeStart + parity * Self.shapeWords
+            return GenerationShape(
+                assignment: words[start], tableSize: words[start + 1], seedFingerprint: words[start + 2],
+                exporterDigest: words[start + 3], rowCount: words[start + 4])
+        }
+        nonmutating set {
+            let start = Self.shapeStart + parity * Self.shapeWords
+            words[start] = newValue.assignment
+            words[start + 1] = newValue.tableSize
+            words[start + 2] = newValue.seedFingerprint
+            words[start + 3] = newValue.exporterDigest
+            words[start + 4] = newValue.rowCount
+        }
+    }
+}
+
+extension PoolSettings {
+    /// - Throws: `.conflict` for pins of another version's layout.
+    func checkLayout(pool: String, act: String) throws(Failure) {
+        guard layoutVersion != 0, layoutVersion != UInt64(RPA_LAYOUT_VERSION) else { return }
+        throw Failure(
+            .conflict, act: act,
+            cause: "its pins have layout \(layoutVersion), this version knows layout \(RPA_LAYOUT_VERSION)",
+            remedy: "run the version that made them, or run: reuseport-agent unload --pool \(pool) "
+                + "(its collectors register again after it)")
+    }
+}
+
+extension GenerationShape {
+    /// - Throws: `.conflict` for a table that would move most exporters.
+    func checkKeepsAssignment(of present: GenerationShape, isRunning: Bool, act: String) throws(Failure) {
+        guard !keepsAssignment(of: present) else { return }
+        func name(_ code: UInt64) -> String { Assignment.allCases.first { $0.code == code }?.rawValue ?? "another one" }
+        let change =
+            if assignment != present.assignment {
+                "its assignment is \(name(present.assignment)), the configuration says \(name(assignment))"
+            } else if seedFingerprint != present.seedFingerprint {
+                "its pins were made with another seed"
+            } else {
+                "its table has \(present.tableSize) rows, the configuration says \(tableSize)"
+            }
+        let reload = "reuseport-agent reload --reshuffle"
+        throw Failure(
+            .conflict, act: act, cause: "\(change), and that moves most exporters to other collectors",
+            remedy: isRunning
+                ? "put the old value back, or, if they may move, run: \(reload)"
+                : "put the old value back and start the agent; if they may move, change it then and run: \(reload)")
+    }
+}
