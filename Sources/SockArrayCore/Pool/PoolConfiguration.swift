@@ -56,7 +56,7 @@ public struct PoolConfiguration: Equatable, Sendable {
     }
 
     /// A process that receives telemetry, known by a name that survives its restarts.
-    public struct Collector: Equatable, Sendable {
+    public struct Collector: Equatable, Sendable, Codable {
         public var name: String
         /// Share of the exporters relative to the other collectors' weights, 1 … 1,000.
         public var weight: Int

@@ -1,32 +1,40 @@
 /// The table that a configuration gives, without a kernel: every collector active.
 public struct AssignmentPlan: Sendable {
+    public let configuration: PoolConfiguration
     public let rows: [BucketRow]
     public let table: AssignmentTable
-    private let slots: SlotAllocation
+    private let nameOfSlot: [Slot: String]
 
-    /// - Parameter slots: nil: those of a fresh pool.
-    public init(_ configuration: PoolConfiguration, pins: [Pin] = [], slots: SlotAllocation? = nil) {
-        self.slots = slots ?? SlotAllocation(names: configuration.collectors.map(\.name))
+    public init(_ configuration: PoolConfiguration, pins: [Pin] = []) {
+        self.configuration = configuration
+        let slots = SlotAllocation(names: configuration.collectors.map(\.name))
         table = AssignmentTable(configuration, pins: pins)
-        rows = table.rows(for: Contender.all(of: configuration, self.slots))
+        rows = table.rows(for: Contender.all(of: configuration, slots))
+        nameOfSlot = slots.nameOfSlot
     }
 
     public func explain(_ address: IPAddress) -> Explanation {
         guard let place = table.place(of: address) else {
             return Explanation(
-                address: address, assignment: table.assignment, collectors: slots.slotOfName.keys.sorted(),
+                address: address, assignment: table.assignment, collectors: nameOfSlot.values.sorted(),
                 isAnyActive: true)
         }
         let row = rows[place.row]
         let delivery = Delivery(
             row: row, hash: table.hash(address), state: { _ in .active }, wasFilled: { _ in true })
-        let names = slots.nameOfSlot
-        return Explanation(address: address, place: place, row: row, delivery: delivery) { names[$0] ?? "" }
+        return Explanation(address: address, place: place, row: row, delivery: delivery) { nameOfSlot[$0] ?? "" }
     }
 
     /// The owner's name; nil where the address doesn't decide.
     public func owner(of address: IPAddress) -> String? {
         guard let place = table.place(of: address), let slot = rows[place.row].owner else { return nil }
-        return slots.nameOfSlot[slot]
+        return nameOfSlot[slot]
     }
+
+    var weights: [String: Int] {
+        Dictionary(configuration.collectors.map { ($0.name, $0.weight) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Of the table's rows.
+    var ownersByRow: [String?] { rows.prefix(table.tableSize).map { $0.owner.flatMap { nameOfSlot[$0] } } }
 }

@@ -13,12 +13,13 @@ struct ConfigurationReader {
         try YAMLBounds.check(text, file: file)
         let top = try Section(root(), file: file, title: "the configuration")
         try top.allowOnly([
-            "pool", "collectors", "groups", "assignment", "seed", "restart_hold", "exporters",
-            "control_socket", "status_socket", "bpffs",
+            "pool", "collectors", "groups", "assignment", "table_size", "seed", "restart_hold", "exporters",
+            "state_file", "control_socket", "status_socket", "bpffs",
         ])
         var configuration = PoolConfiguration(
             pool: try top.required("pool").name(), collectors: try collectors(top), groups: try groups(top))
-        try checkAssignment(top)
+        try readAssignment(top, into: &configuration)
+        if let path = try top.optional("state_file") { configuration.stateFile = try path.absolutePath() }
         if let seed = try top.optional("seed") { configuration.seed = try seed.string() }
         if let hold = try top.optional("restart_hold") { configuration.restartHold = try hold.duration() }
         if let folder = try top.optional("bpffs") { configuration.bpffs = try folder.absolutePath() }
@@ -61,20 +62,40 @@ struct ConfigurationReader {
         }
     }
 
-    private func checkAssignment(_ top: Section) throws(Failure) {
-        if let assignment = try top.optional("assignment") {
-            switch try assignment.string() {
-            case "rendezvous": break
-            case let later where ["maglev", "round-robin", "kernel"].contains(later):
-                throw assignment.problem("assignment \(later) is not in this version", "use rendezvous")
-            case let other:
-                throw assignment.problem("there is no assignment \(other)", "use rendezvous")
+    private func readAssignment(
+        _ top: Section, into configuration: inout PoolConfiguration
+    ) throws(Failure) {
+        if let value = try top.optional("assignment") {
+            let text = try value.string()
+            guard let assignment = Assignment(rawValue: text) else {
+                throw value.problem(
+                    "there is no assignment \(text.prefix(80))",
+                    "use one of \(Assignment.allCases.map(\.rawValue).joined(separator: ", "))")
             }
+            configuration.assignment = assignment
         }
-        if let exporters = try top.optional("exporters") {
-            throw exporters.problem(
-                "aliases and pins of exporters are not in this version", "remove the key exporters")
+        let assignment = configuration.assignment
+        if let value = try top.optional("table_size") {
+            guard assignment.hasAffinity else {
+                throw value.problem("assignment \(assignment.rawValue) has no table", "remove table_size")
+            }
+            let size = try value.integer(in: PoolConfiguration.tableSizes)
+            guard assignment != .maglev || Maglev.isPrime(size) else {
+                throw value.problem(
+                    "table_size \(size) is not a prime, and maglev needs one", "use \(Maglev.nextPrime(from: size))")
+            }
+            configuration.tableSize = size
         }
+        guard let value = try top.optional("exporters") else { return }
+        let entries = try value.entries()
+        guard assignment.hasAffinity || entries.isEmpty else {
+            throw value.problem(
+                "assignment \(assignment.rawValue) knows no exporters: the address doesn't decide",
+                "remove exporters, or use rendezvous or maglev")
+        }
+        var reader = ExporterReader(file: file, collectors: configuration.collectors)
+        for entry in entries { try reader.read(entry) }
+        configuration.exporters = reader.exporters
     }
 
     private func collectors(_ top: Section) throws(Failure) -> [PoolConfiguration.Collector] {

@@ -25,10 +25,16 @@ struct Value {
 
     /// Entries of a list that isn't empty.
     func list(of things: String) throws(Failure) -> [Value] {
+        let entries = try entries()
+        guard !entries.isEmpty else { throw problem("there are no \(things)", "name at least one") }
+        return entries
+    }
+
+    /// Entries of a list.
+    func entries() throws(Failure) -> [Value] {
         guard case .sequence(let sequence) = node else {
             throw problem("\(key) is not a list", "write it as a list: [a, b], or a line with - for each")
         }
-        guard !sequence.isEmpty else { throw problem("there are no \(things)", "name at least one") }
         return sequence.map { Value(node: $0, file: file, key: "an entry of \(key)") }
     }
 

@@ -1,0 +1,59 @@
+/// A change of the list of collectors that `plan` is asked about.
+public struct ConfigurationChange: Equatable, Sendable, Codable {
+    public var add: [PoolConfiguration.Collector] = []
+    public var remove: [String] = []
+    /// New weights of collectors that are there.
+    public var weight: [PoolConfiguration.Collector] = []
+
+    public init(
+        add: [PoolConfiguration.Collector] = [], remove: [String] = [], weight: [PoolConfiguration.Collector] = []
+    ) {
+        self.add = add
+        self.remove = remove
+        self.weight = weight
+    }
+
+    public var isEmpty: Bool { add.isEmpty && remove.isEmpty && weight.isEmpty }
+
+    /// - Throws: `.conflict` for a name that is or isn't there, `.usage` where
+    ///   nothing or too much would be left.
+    public func applied(to configuration: PoolConfiguration, act: String) throws(Failure) -> PoolConfiguration {
+        var changed = configuration
+        func checkIsThere(_ name: String) throws(Failure) {
+            guard !changed.collectors.contains(where: { $0.name == name }) else { return }
+            throw Failure(
+                .conflict, act: act, cause: "pool \(configuration.pool) has no collector \(name)",
+                remedy: "use one of \(changed.collectors.map(\.name).joined(separator: ", "))")
+        }
+        for name in remove {
+            try checkIsThere(name)
+            changed.collectors.removeAll { $0.name == name }
+        }
+        for collector in weight {
+            try checkIsThere(collector.name)
+            changed.collectors = changed.collectors.map { $0.name == collector.name ? collector : $0 }
+        }
+        for collector in add {
+            guard !changed.collectors.contains(where: { $0.name == collector.name }) else {
+                throw Failure(
+                    .conflict, act: act, cause: "pool \(configuration.pool) has a collector \(collector.name) already",
+                    remedy: "use --weight \(collector.name)=\(collector.weight) to change its weight")
+            }
+            changed.collectors.append(collector)
+        }
+        guard (1...SlotAllocation.capacity).contains(changed.collectors.count) else {
+            throw Failure(
+                .usage, act: act,
+                cause: "\(changed.collectors.count) collectors would be left, a pool has 1 to \(SlotAllocation.capacity)",
+                remedy: "change fewer at a time")
+        }
+        // A pin to a collector that goes has its bucket's owner.
+        let names = Set(changed.collectors.map(\.name))
+        for index in changed.exporters.indices {
+            if let pin = changed.exporters[index].collector, !names.contains(pin) {
+                changed.exporters[index].collector = nil
+            }
+        }
+        return changed
+    }
+}
