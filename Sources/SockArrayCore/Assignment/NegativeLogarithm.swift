@@ -1,22 +1,30 @@
 /// -log2(u) in integers, the same on every host.
 enum NegativeLogarithm {
     private static let tableBits = 12
-    /// log2(1 + i / 4096) with 48 fractional bits, i = 0 … 4096.
-    private static let table: [UInt64] = (0...UInt64(1) << UInt64(tableBits)).map { log2OfOnePlus($0) }
+    /// log2(1 + i / 4096) with 48 fractional bits, i = 0 … 4096. Plain memory,
+    /// never freed: a loop reads it without counting references.
+    nonisolated(unsafe) static let table: UnsafePointer<UInt64> = {
+        let entries = (0...UInt64(1) << UInt64(tableBits)).map { log2OfOnePlus($0) }
+        let table = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: entries.count)
+        _ = table.initialize(from: entries)
+        return UnsafePointer(table.baseAddress!)
+    }()
 
     /// -log2((draw + 1) / 2^64) with 48 fractional bits: 0 … 64 * 2^48. Between
-    /// two entries of the table it is linear, off by at most 2^-27.
-    static func of(_ draw: UInt64) -> UInt64 {
+    /// two entries of the table it is linear, off by at most 2^-27. It never
+    /// grows with the draw.
+    @inline(__always)
+    static func of(_ draw: UInt64, table: UnsafePointer<UInt64> = table) -> UInt64 {
         guard draw < .max else { return 0 }
-        let number = draw + 1
-        let exponent = UInt64(63 - number.leadingZeroBitCount)
-        // The bits after the leading one, from the top: 1.fraction * 2^exponent.
-        let fraction = exponent == 0 ? 0 : number << (64 - exponent)
-        let index = Int(fraction >> UInt64(64 - tableBits))
+        let number = draw &+ 1
+        let zeros = UInt64(truncatingIfNeeded: number.leadingZeroBitCount)
+        // The bits after the leading one, from the top: number = 1.fraction * 2^(63 - zeros).
+        let fraction = (number &<< zeros) &<< 1
+        let index = Int(truncatingIfNeeded: fraction >> UInt64(64 - tableBits))
         // 26 bits: a step of the table is below 2^37, and the product fits.
         let rest = (fraction << UInt64(tableBits)) >> 38
-        let step = ((table[index + 1] - table[index]) * rest) >> 26
-        return (64 - exponent) << 48 - table[index] - step
+        let step = ((table[index &+ 1] &- table[index]) &* rest) >> 26
+        return (zeros &+ 1) << 48 &- table[index] &- step
     }
 
     /// By repeated squaring, one bit a time: log2(1 + i / 4096) * 2^48.

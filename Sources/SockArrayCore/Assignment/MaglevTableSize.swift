@@ -1,0 +1,20 @@
+extension Maglev {
+    /// Whether a table can have this many rows.
+    public static func isPrime(_ number: Int) -> Bool {
+        if number < 4 { return number >= 2 }
+        if number.isMultiple(of: 2) { return false }
+        var divisor = 3
+        while divisor <= number / divisor {
+            if number.isMultiple(of: divisor) { return false }
+            divisor += 2
+        }
+        return true
+    }
+
+    /// The least prime that is not below the number: 65,537 for 65,536.
+    public static func nextPrime(from number: Int) -> Int {
+        var candidate = max(number, 2)
+        while !isPrime(candidate) { candidate += 1 }
+        return candidate
+    }
+}
