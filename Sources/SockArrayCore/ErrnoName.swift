@@ -1,7 +1,7 @@
 /// Names of the errno values that the kernel gives us (errno(3)); the numbers
 /// are those of asm-generic, the same on x86-64, arm64 and riscv64.
-enum ErrnoName {
-    static func of(_ number: Int32) -> String { names[number] ?? "errno \(number)" }
+public enum ErrnoName {
+    public static func of(_ number: Int32) -> String { names[number] ?? "errno \(number)" }
 
     private static let names: [Int32: String] = [
         1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 7: "E2BIG", 9: "EBADF",

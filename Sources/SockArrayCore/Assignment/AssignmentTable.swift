@@ -82,7 +82,7 @@ public struct AssignmentTable: Sendable {
         let table: [BucketRow] =
             switch assignment {
             case .rendezvous: Rendezvous(seed: seed).table(of: contenders, tableSize: tableSize)
-            case .maglev: Rendezvous(seed: seed).table(of: contenders, tableSize: tableSize)
+            case .maglev: Maglev(seed: seed).table(of: contenders, tableSize: tableSize)
             case .roundRobin, .kernel: TurnCycle.rows(of: contenders, count: tableSize)
             }
         let slots = Dictionary(uniqueKeysWithValues: contenders.map { ($0.name, $0.slot) })

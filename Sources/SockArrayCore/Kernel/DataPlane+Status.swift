@@ -47,6 +47,15 @@ extension DataPlane {
         }
     }
 
+    /// What came from each address since the pool was made.
+    public func seenExporters(act: String) throws(Failure) -> [Sighting] {
+        do {
+            return try sightings.read().sightings
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+    }
+
     func state(of slot: Slot) throws(KernelError) -> SlotState {
         var isFilled = true
         for plane in groups where try plane.sockets.cookie(at: slot) == nil { isFilled = false }

@@ -55,6 +55,18 @@ public struct PoolConfiguration: Equatable, Sendable {
         self.bpffs = bpffs
     }
 
+    /// Of a pool, a collector or a group: letters, digits, `_` and `-`, at most 63
+    /// bytes, for bpffs allows no dots.
+    public static func isUsableName(_ name: String) -> Bool {
+        (1...63).contains(name.utf8.count) && !name.hasPrefix("-")
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "_"), UInt8(ascii: "-"): true
+                default: false
+                }
+            }
+    }
+
     /// A process that receives telemetry, known by a name that survives its restarts.
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String

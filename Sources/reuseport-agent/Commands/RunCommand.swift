@@ -8,7 +8,7 @@ struct RunCommand: ParsableCommand {
         discussion: """
             Example: reuseport-agent run --config /etc/reuseport-agent/edge.yaml
 
-            It stops on SIGTERM or SIGINT. What it attached and pinned goes on working without it; \
+            It stops on SIGTERM or SIGINT, and reads its configuration again on SIGHUP or `reload`. What it attached and pinned goes on working without it; \
             `unload` removes that.
             """)
 
@@ -18,6 +18,6 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         let configuration = try PoolConfiguration.load(path: config)
         let log = Logger(label: "reuseport-agent", factory: { label in StreamLogHandler.standardError(label: label) })
-        try Agent(configuration, log: log).serve()
+        try Agent(configuration, path: config, log: log).serve()
     }
 }

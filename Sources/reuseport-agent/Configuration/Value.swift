@@ -41,13 +41,7 @@ struct Value {
     /// A name that can be a folder in bpffs, which allows no dots.
     func name() throws(Failure) -> String {
         let name = try string()
-        let isPlain = name.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "_"), UInt8(ascii: "-"): true
-            default: false
-            }
-        }
-        guard isPlain, (1...63).contains(name.utf8.count), !name.hasPrefix("-") else {
+        guard PoolConfiguration.isUsableName(name) else {
             throw problem(
                 "\(key) \"\(name.prefix(80))\" is not a usable name",
                 "use 1 to 63 letters, digits, _ and -, not starting with -")

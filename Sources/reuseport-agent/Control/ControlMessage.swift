@@ -10,6 +10,11 @@ enum ControlRequest: Codable, Equatable, Sendable {
     case unregister(collector: String)
     case status
     case explain(addresses: [String])
+    /// What the change would move; an empty one: what a reload would.
+    case plan(ConfigurationChange)
+    case rebalance(bound: Double, startsOver: Bool, apply: Bool)
+    /// - Parameter reshuffle: another assignment, seed or table size may be applied.
+    case reload(reshuffle: Bool)
 }
 
 /// The agent's answer, one JSON value; then it closes the stream.
@@ -17,6 +22,8 @@ enum ControlReply: Codable, Sendable {
     case changed(DataPlane.Change)
     case status(PoolStatus)
     case explanations([Explanation])
+    case moves(MovePlan)
+    case rebalanced(RebalancePlan)
     case failure(Failure)
     /// A failure that may pass: the collector hasn't bound all its sockets yet.
     case incomplete(Failure)

@@ -6,12 +6,12 @@ import SockArrayCore
 /// The daemon: a pool, its control and status sockets, and one loop on one
 /// thread that serves them until a signal ends it. The data plane stays.
 final class Agent {
-    private let plane: DataPlane
+    private let pool: RunningPool
     private let servers: [RequestServer]
     private let signals: Descriptor
     private let log: Logger
 
-    init(_ configuration: PoolConfiguration, log: Logger) throws(Failure) {
+    init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         let act = "run pool \(configuration.pool)"
         self.log = log
         // Before anything is made: a signal from here on ends the loop, not the setting up.
@@ -22,11 +22,11 @@ final class Agent {
                 remedy: "look at the limits of open files (ulimit -n)")
         }
         signals = Descriptor(owning: signalResult)
-        plane = try DataPlane(adopting: configuration)
+        pool = try RunningPool(configuration, path: path, log: log)
         servers = [
             try RequestServer(
-                configuration.controlSocket, service: ControlService(plane: plane, log: log), act: act),
-            try RequestServer(configuration.statusSocket, service: StatusService(plane: plane), act: act),
+                configuration.controlSocket, service: ControlService(pool: pool, log: log), act: act),
+            try RequestServer(configuration.statusSocket, service: StatusService(pool: pool), act: act),
         ]
     }
 
@@ -34,7 +34,7 @@ final class Agent {
     func serve() {
         ServiceManager.tell("READY=1")
         log.notice(
-            "pool \(plane.configuration.pool) is ready",
+            "pool \(pool.plane.configuration.pool) is ready",
             metadata: ["control": "\(servers[0].path)", "status": "\(servers[1].path)"])
         while true {
             var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
@@ -54,12 +54,13 @@ final class Agent {
         }
     }
 
-    /// SIGHUP is taken and has no meaning yet.
+    /// SIGHUP is `reload`.
     private func endingSignal() -> Int32? {
         while true {
             let signal = rpa_next_signal(signals.number)
             if signal <= 0 { return nil }
-            if signal != SIGHUP { return signal }
+            guard signal == SIGHUP else { return signal }
+            do { _ = try pool.reload(reshuffle: false) } catch { log.error("\(error)") }
         }
     }
 

@@ -9,13 +9,15 @@ final class ControlService: RequestService {
     let connectionLimit = 64
     let timeLimitNanoseconds: UInt64 = 5_000_000_000
 
-    private let plane: DataPlane
+    private let pool: RunningPool
     private let log: Logger
 
-    init(plane: DataPlane, log: Logger) {
-        self.plane = plane
+    init(pool: RunningPool, log: Logger) {
+        self.pool = pool
         self.log = log
     }
+
+    private var plane: DataPlane { pool.plane }
 
     func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
         guard atEnd else { return nil }
@@ -47,6 +49,10 @@ final class ControlService: RequestService {
             case .unregister(let collector): return .changed(try plane.unregister(collector))
             case .status: return .status(try plane.status())
             case .explain(let texts): return .explanations(try texts.map(explain))
+            case .plan(let change): return .moves(try pool.plan(change))
+            case .rebalance(let bound, let startsOver, let apply):
+                return .rebalanced(try pool.rebalance(bound: bound, startsOver: startsOver, apply: apply))
+            case .reload(let reshuffle): return .moves(try pool.reload(reshuffle: reshuffle))
             }
         } catch let refusal as RegistrationPlan.Refusal {
             if case .incomplete(let failure) = refusal { return .incomplete(failure) }

@@ -7,9 +7,9 @@ final class StatusService: RequestService {
     let connectionLimit = 128
     let timeLimitNanoseconds: UInt64 = 5_000_000_000
 
-    private let plane: DataPlane
+    private let pool: RunningPool
 
-    init(plane: DataPlane) { self.plane = plane }
+    init(pool: RunningPool) { self.pool = pool }
 
     func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
         if request.isTooLarge { return HTTPResponse.error(431, "the request is too large").bytes }
@@ -26,9 +26,9 @@ final class StatusService: RequestService {
         }
         do {
             switch head.path {
-            case "/status": return try .json(200, plane.status())
+            case "/status": return try .json(200, pool.plane.status())
             case "/healthz":
-                let health = Health(of: try plane.status())
+                let health = Health(of: try pool.plane.status())
                 return try .json(health.ok ? 200 : 503, health)
             default: return .error(404, "there are /status and /healthz")
             }

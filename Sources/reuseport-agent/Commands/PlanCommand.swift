@@ -1,0 +1,129 @@
+import ArgumentParser
+import SockArrayCore
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Tell what a change would move, before it moves.",
+        discussion: """
+            Examples:
+              reuseport-agent plan                           what `reload` would move now
+              reuseport-agent plan --add c5 --remove c1
+              reuseport-agent plan --weight c4=2 --json
+              reuseport-agent plan --add c5 --config edge.yaml
+              reuseport-agent plan --rebalance --bound 1.1 --apply
+
+            With --config it is worked out from the file alone, without an agent: as shares of all rows.
+
+            --rebalance proposes the fewest pins, heaviest exporters first, that bring the highest load of \
+            a collector under the bound, from the bytes that each exporter sent since the pool was made. \
+            --apply puts them in force and keeps them in the agent's state file.
+            """)
+
+    @Option(help: ArgumentHelp("Collector to add, with its weight; repeat it.", valueName: "name[=weight]"))
+    var add: [WeightedName] = []
+
+    @Option(help: ArgumentHelp("Collector to remove; repeat it.", valueName: "name"))
+    var remove: [String] = []
+
+    @Option(help: ArgumentHelp("Another weight for a collector; repeat it.", valueName: "name=weight"))
+    var weight: [WeightedName] = []
+
+    @Flag(help: "Even out the measured load by pins.")
+    var rebalance = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --rebalance: highest load of a collector, relative to its weight's part of all.", valueName: "ratio"))
+    var bound: Double?
+
+    @Flag(help: "With --rebalance: put the pins in force.")
+    var apply = false
+
+    @Flag(help: "With --rebalance: forget the pins of earlier ones. With a high --bound none are left.")
+    var startOver = false
+
+    @Flag(help: "One JSON object.")
+    var json = false
+
+    @Option(help: ArgumentHelp("Work it out from this configuration.", valueName: "file"))
+    var config: String?
+
+    @OptionGroup var options: ControlOptions
+
+    private static let defaultBound = 1.1
+
+    func validate() throws {
+        if let unweighted = weight.first(where: { !$0.isExplicit }) {
+            throw ValidationError("--weight takes a name and a weight, like \(unweighted.collector.name)=2")
+        }
+        if rebalance {
+            guard change.isEmpty, config == nil else {
+                throw ValidationError("--rebalance goes without --add, --remove, --weight and --config")
+            }
+            if let bound, !(bound > 1 && bound <= 1_000) {
+                throw ValidationError("--bound takes a ratio above 1, like 1.1: 1 is perfect balance")
+            }
+        } else if bound != nil || apply || startOver {
+            throw ValidationError("--bound, --apply and --start-over go with --rebalance")
+        }
+        if config != nil, change.isEmpty {
+            throw ValidationError("with --config, name a change: --add, --remove or --weight")
+        }
+    }
+
+    func run() throws {
+        if rebalance {
+            let plan = try rebalancePlan()
+            print(json ? try JSON.text(plan) : RebalanceReport(plan, isApplied: apply).text)
+        } else {
+            let plan = try movePlan()
+            print(json ? try JSON.text(plan) : MoveReport(plan, isDone: false).text)
+        }
+    }
+
+    private var change: ConfigurationChange {
+        ConfigurationChange(add: add.map(\.collector), remove: remove, weight: weight.map(\.collector))
+    }
+
+    private func movePlan() throws -> MovePlan {
+        let act = "plan a change"
+        if let config {
+            let before = try PoolConfiguration.load(path: config)
+            return MovePlan(
+                from: AssignmentPlan(before), to: AssignmentPlan(try change.applied(to: before, act: act)),
+                sightings: [])
+        }
+        let reply = try options.client.send(.plan(change), act: act)
+        guard case .moves(let plan) = reply else { throw reply.unexpected(act: act) }
+        return plan
+    }
+
+    private func rebalancePlan() throws -> RebalancePlan {
+        let act = "rebalance"
+        let request = ControlRequest.rebalance(bound: bound ?? Self.defaultBound, startsOver: startOver, apply: apply)
+        let reply = try options.client.send(request, act: act)
+        guard case .rebalanced(let plan) = reply else { throw reply.unexpected(act: act) }
+        return plan
+    }
+}
+
+/// `c5`, or `c5=2`.
+struct WeightedName: ExpressibleByArgument {
+    let collector: PoolConfiguration.Collector
+    /// The weight was given.
+    let isExplicit: Bool
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard PoolConfiguration.isUsableName(parts[0]) else { return nil }
+        isExplicit = parts.count == 2
+        guard isExplicit else {
+            collector = PoolConfiguration.Collector(name: parts[0])
+            return
+        }
+        guard let weight = Int(parts[1]), String(weight) == parts[1],
+            PoolConfiguration.Collector.weights.contains(weight)
+        else { return nil }
+        collector = PoolConfiguration.Collector(name: parts[0], weight: weight)
+    }
+}

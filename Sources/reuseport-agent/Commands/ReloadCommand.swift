@@ -1,0 +1,29 @@
+import ArgumentParser
+import SockArrayCore
+
+struct ReloadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reload", abstract: "Apply the agent's changed configuration while traffic flows.",
+        discussion: """
+            Example: reuseport-agent plan && reuseport-agent reload
+
+            The agent reads the file that it was started with again. Exporters that need not move \
+            stay where they are, and miss nothing; a configuration that can't be used changes nothing. \
+            SIGHUP does the same.
+            """)
+
+    @Flag(help: "Apply another assignment, seed or table size too, which moves most exporters.")
+    var reshuffle = false
+
+    @Flag(help: "What moved, as one JSON object.")
+    var json = false
+
+    @OptionGroup var options: ControlOptions
+
+    func run() throws {
+        let act = "reload"
+        let reply = try options.client.send(.reload(reshuffle: reshuffle), act: act)
+        guard case .moves(let plan) = reply else { throw reply.unexpected(act: act) }
+        print(json ? try JSON.text(plan) : MoveReport(plan, isDone: true).text)
+    }
+}

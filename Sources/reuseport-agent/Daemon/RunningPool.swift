@@ -1,0 +1,91 @@
+import Logging
+import SockArrayCore
+
+/// The pool that the agent runs, with the configuration that is in force. A
+/// reload replaces it as a whole, or not at all.
+final class RunningPool {
+    private(set) var plane: DataPlane
+    private let configurationPath: String
+    private let log: Logger
+
+    init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
+        self.log = log
+        configurationPath = path
+        let pins = StateFile(configuration).read { log.warning("\($0)") }
+        plane = try DataPlane(adopting: configuration, pins: pins)
+    }
+
+    /// Applies the configuration file as it is now. Nothing changes if it can't be used.
+    func reload(reshuffle: Bool) throws(Failure) -> MovePlan {
+        let act = "reload pool \(plane.configuration.pool)"
+        let configuration = try PoolConfiguration.load(path: configurationPath)
+        try checkNeedsNoRestart(configuration, act: act)
+        let pins = StateFile(configuration).read { log.warning("\($0)") }
+        let plan = try movePlan(to: configuration, pins: pins, act: act)
+        plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
+        log.notice("pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows moved")
+        return plan
+    }
+
+    /// What would move: by a change, or, for an empty one, by a reload.
+    func plan(_ change: ConfigurationChange) throws(Failure) -> MovePlan {
+        let act = "plan a change of pool \(plane.configuration.pool)"
+        if change.isEmpty {
+            let configuration = try PoolConfiguration.load(path: configurationPath)
+            let pins = StateFile(configuration).read { log.warning("\($0)") }
+            return try movePlan(to: configuration, pins: pins, act: act)
+        }
+        return try movePlan(to: try change.applied(to: plane.configuration, act: act), pins: plane.pins, act: act)
+    }
+
+    /// Pins that even out the measured load; with `apply` they are in force when it returns.
+    func rebalance(bound: Double, startsOver: Bool, apply: Bool) throws(Failure) -> RebalancePlan {
+        let act = "rebalance pool \(plane.configuration.pool)"
+        guard plane.configuration.assignment.hasAffinity else {
+            throw Failure(
+                .usage, act: act,
+                cause: "assignment \(plane.configuration.assignment.rawValue) sends an exporter to any collector",
+                remedy: "there is nothing to pin; rendezvous and maglev have pins")
+        }
+        let plan = RebalancePlan(
+            plane.configuration, pins: startsOver ? [] : plane.pins, present: plane.pins,
+            sightings: try plane.seenExporters(act: act), bound: bound)
+        guard apply, plan.pins != plane.pins else { return plan }
+        let file = StateFile(plane.configuration)
+        try file.write(plan.pins, act: act)
+        do {
+            plane = try DataPlane(adopting: plane.configuration, pins: plan.pins, replacing: plane)
+        } catch {
+            try? file.write(plane.pins, act: act)
+            throw error
+        }
+        log.notice("pool \(plane.configuration.pool) is rebalanced: \(plan.pins.count) pins, \(plan.moved.count) exporters moved")
+        return plan
+    }
+
+    private func movePlan(to configuration: PoolConfiguration, pins: [Pin], act: String) throws(Failure) -> MovePlan {
+        MovePlan(
+            from: AssignmentPlan(plane.configuration, pins: plane.pins),
+            to: AssignmentPlan(configuration, pins: pins), sightings: try plane.seenExporters(act: act))
+    }
+
+    /// What the running agent has opened or is known by.
+    private func checkNeedsNoRestart(_ new: PoolConfiguration, act: String) throws(Failure) {
+        let old = plane.configuration
+        let changed = [
+            ("pool", new.pool != old.pool), ("bpffs", new.bpffs != old.bpffs),
+            ("control_socket", new.controlSocket != old.controlSocket),
+            ("status_socket", new.statusSocket != old.statusSocket),
+        ].filter(\.1).map(\.0)
+        guard changed.isEmpty else {
+            throw Failure(
+                .conflict, act: act,
+                cause: "\(changed.joined(separator: ", ")) changed in \(configurationPath), and that takes a restart",
+                remedy: "put the old value back, or stop the agent and start it again: the data plane goes on meanwhile")
+        }
+    }
+}
+
+extension StateFile {
+    init(_ configuration: PoolConfiguration) { self.init(path: configuration.stateFile, pool: configuration.pool) }
+}
