@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 
 // make bench: figures of the data plane and of the agent, measured in a sandbox
-// of namespaces. Ratios are of one run, for times of this machine say little.
+// of namespaces, and of the assignment, which needs none. Ratios are of one run, for times of this machine say little.
 
 guard CommandLine.arguments.count == 3, CommandLine.arguments[1] == "--agent" else {
     print("usage: reuseport-bench --agent PATH-OF-REUSEPORT-AGENT")
@@ -27,6 +27,8 @@ do {
         print("The agent\n")
         print(try AgentFigures.measure(agentProgram, in: sandbox))
     }
+    print("Building a table of \(BucketRow.defaultTableSize) rows; median (least - most) of 9 rounds\n")
+    print(try TableBuild.measure())
 } catch {
     print("reuseport-bench: \(error)")
     exit(1)

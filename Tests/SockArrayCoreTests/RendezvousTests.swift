@@ -36,7 +36,8 @@ import Testing
     }
 
     @Test func `the order of the list is of no meaning`() {
-        let shuffled = Self.contenders(20).shuffled()
+        var generator = SplitMix(state: 3)
+        let shuffled = Self.contenders(20).shuffled(using: &generator)
         #expect(Self.table(shuffled, size: 4_096) == Self.table(Self.contenders(20), size: 4_096))
     }
 
@@ -75,6 +76,64 @@ import Testing
         #expect(Self.table(heavy, size: 4_096) == Self.table(Self.contenders(5), size: 4_096))
     }
 
+    @Test(arguments: [1, 2, 3, 5, 11, 12, 40, 256])
+    func `removing 1 of 1 to 256 random collectors moves only its own rows, to their rank 2`(_ count: Int) {
+        var generator = SplitMix(state: UInt64(count))
+        let all = [Contender].random(count, using: &generator)
+        let gone = all.randomElement(using: &generator)!
+        let after = Self.table(all.filter { $0 != gone }, size: 1_024)
+        for (old, new) in zip(Self.table(all, size: 1_024), after) {
+            #expect(new.ranks.prefix(3) == old.ranks.filter { $0 != gone.slot }.prefix(3))
+        }
+    }
+
+    @Test(arguments: [2, 3, 5, 11, 12, 40, 256])
+    func `the last of 2 to 256 random collectors takes its share within 3 sigma, others move none`(_ count: Int) {
+        var generator = SplitMix(state: UInt64(count))
+        let all = [Contender].random(count, using: &generator)
+        var taken = 0
+        for (old, new) in zip(Self.table(all.dropLast(), size: 4_096), Self.table(all, size: 4_096))
+        where old.owner != new.owner {
+            #expect(new.owner == all.last!.slot)
+            taken += 1
+        }
+        let share = Double(all.last!.weight) / Double(all.reduce(0) { $0 + $1.weight })
+        let sigma = (4_096 * share * (1 - share)).squareRoot()
+        #expect(abs(Double(taken) - 4_096 * share) < 3 * sigma)
+    }
+
+    @Test func `rows are those of the plain definition, 0 to 256 collectors, weights 1 to 2^62`() {
+        var generator = SplitMix(state: 5)
+        for (count, heaviest) in [
+            (0, 1), (1, 9), (3, 1), (4, 1), (5, 9), (11, 1), (12, 1), (13, 1_000), (64, 1), (90, 1 << 45),
+            (30, 1 << 62),
+            (256, 1), (256, 1_000),
+        ] {
+            let contenders = [Contender].random(count, upTo: heaviest, using: &generator)
+            let rows = Self.table(contenders, size: 100)
+            for index in rows.indices { #expect(rows[index] == plainRow(contenders, index)) }
+        }
+    }
+
+    @Test func `two of one name keep the order of the list, the others theirs`() {
+        let twins = [Contender(name: "c1", slot: Slot(9)), Contender(name: "c1", slot: Slot(4))]
+        for (row, alone) in zip(
+            Self.table(twins + Self.contenders(2), size: 256), Self.table(Self.contenders(2), size: 256))
+        {
+            let isFirst = alone.owner == Slot(1)
+            #expect(row.ranks.map(\.index) == (isFirst ? [9, 4, 1, 0] : [0, 9, 4, 1]))
+        }
+    }
+
+    @Test(arguments: [1, 8, 12, 200])
+    func `a row by itself is that of the table`(_ count: Int) {
+        var generator = SplitMix(state: 6)
+        let contenders = [Contender].random(count, using: &generator)
+        for (index, row) in Self.table(contenders, size: 50).enumerated() {
+            #expect(Rendezvous(seed: "test").row(of: Bucket(UInt32(index)), among: contenders) == row)
+        }
+    }
+
     /// Worked out by another program from the definition, with real logarithms:
     /// rows 0, 1, 2, 16,948 and 65,535 of c1 … c4 in slots 0 … 3.
     @Test func `rows are the same on every host and release, c4 of weight 1 and of weight 2`() {
@@ -99,6 +158,31 @@ import Testing
         }
     }
 
+    @Test func `the logarithm never grows with the draw, about 52 powers of two and 4,096 steps between`() {
+        var last = NegativeLogarithm.of(0)
+        for (exponent, steps) in (UInt64(12)..<64).map({ ($0, $0 % 13 == 0 ? UInt64(4_096) : 1) }) {
+            let logarithms = (0..<steps).flatMap { step in
+                (0...2).map { NegativeLogarithm.of((4_096 + step) << (exponent - 12) - 2 + $0) }
+            }
+            #expect(logarithms == logarithms.sorted(by: >) && logarithms[0] <= last)
+            last = logarithms.last!
+        }
+        #expect(last > 0 && NegativeLogarithm.of(.max) == 0)
+    }
+
+    /// As the type's comment defines it: every bid, sorted.
+    private func plainRow(_ contenders: [Contender], _ index: Int) -> BucketRow {
+        var stream = SeededKeys(seed: "rendezvous test")
+        let (bucketKey, nameKey) = (stream.next(), stream.next())
+        let isWeighted = Set(contenders.map(\.weight)).count > 1
+        let bids = contenders.map { contender in
+            let score = mix13(mix13(bucketKey &+ UInt64(index)) ^ SeededKeys.fold(contender.name, into: nameKey))
+            let cost = isWeighted ? NegativeLogarithm.of(score) / UInt64(contender.weight) : 0
+            return (cost, ~score, contender.name, contender.slot.index)
+        }
+        return BucketRow(ranks: bids.sorted(by: <).map { Slot($0.3) })
+    }
+
     private func log2OfReal(_ number: Double) -> Double {
         // log2 by the exponent and atanh series: no libm, which differs between hosts.
         let exponent = Double(number.exponent)
@@ -109,5 +193,25 @@ import Testing
             term *= ratio * ratio
         }
         return exponent + 2 * sum / 0.693_147_180_559_945_3
+    }
+}
+
+extension [Contender] {
+    /// Names of 1 to 20 letters, weights from 1, slots in another order than the names.
+    static func random(
+        _ count: Int, upTo heaviest: Int = 10, using generator: inout some RandomNumberGenerator
+    ) -> [Contender] {
+        var names = Set<String>()
+        return (0..<count).map { index in
+            var name = ""
+            repeat {
+                name = String(
+                    (0..<Int.random(in: 1...20, using: &generator)).map { _ in
+                        "abcdefghijklmnopqrstuvwxyz-0123456789é".randomElement(using: &generator)!
+                    })
+            } while !names.insert(name).inserted
+            return Contender(
+                name: name, weight: Int.random(in: 1...heaviest, using: &generator), slot: Slot(UInt16(index)))
+        }
     }
 }

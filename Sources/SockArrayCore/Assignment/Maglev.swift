@@ -16,14 +16,11 @@ public struct Maglev: Sendable {
     /// Tables of which ranks are made. Rank 2 always is: a table for each contender.
     static let largestNumberOfTables = 400
 
-    private let offsetKey: UInt64
-    private let skipKey: UInt64
+    private let seed: String
     private let furtherRanks: Rendezvous
 
     public init(seed: String) {
-        var stream = SeededKeys(seed: "maglev " + seed)
-        offsetKey = stream.next()
-        skipKey = stream.next()
+        self.seed = seed
         furtherRanks = Rendezvous(seed: seed)
     }
 
@@ -32,7 +29,7 @@ public struct Maglev: Sendable {
     /// - Parameter tableSize: a prime, and for shares within 1 % at least 100
     ///   times the number of contenders (section 3.4).
     public func table(of contenders: [Contender], tableSize: Int) -> [BucketRow] {
-        let field = MaglevField(contenders, tableSize: tableSize, permutation: permutation)
+        let field = MaglevField(contenders, tableSize: tableSize, seed: seed)
         let exactRanks = Self.exactRanks(of: contenders.count)
         var ranks: [[UInt16]] = []
         for _ in 0..<exactRanks { ranks.append(nextRank(after: ranks, in: field)) }
@@ -46,7 +43,7 @@ public struct Maglev: Sendable {
 
     /// One row of the table, from the tables that its own ranks need: four at most.
     public func row(of bucket: Bucket, among contenders: [Contender], tableSize: Int) -> BucketRow {
-        let field = MaglevField(contenders, tableSize: tableSize, permutation: permutation)
+        let field = MaglevField(contenders, tableSize: tableSize, seed: seed)
         var ranks: [UInt16] = []
         for _ in 0..<Self.exactRanks(of: contenders.count) {
             ranks.append(field.owners(without: MaglevAbsence(ranks))[Int(bucket.index)])
@@ -77,12 +74,5 @@ public struct Maglev: Sendable {
             sets = sets * (count - ranks + 1) / ranks
         }
         return ranks
-    }
-
-    private func permutation(of contender: Contender, number: Int, tableSize: Int) -> MaglevPermutation {
-        let offset = SeededKeys.fold(contender.name, into: offsetKey) % UInt64(tableSize)
-        let skip = SeededKeys.fold(contender.name, into: skipKey) % UInt64(tableSize - 1) + 1
-        return MaglevPermutation(
-            contender: UInt16(number), offset: Int(offset), skip: Int(skip), weight: UInt64(contender.weight))
     }
 }

@@ -7,17 +7,21 @@ struct MaglevField {
     /// - Parameters:
     ///   - contenders: fewer than 65,536.
     ///   - tableSize: a prime.
-    ///   - permutation: of a contender with this number in a table of this size.
-    init(
-        _ contenders: [Contender], tableSize: Int,
-        permutation: (_ of: Contender, _ number: Int, _ tableSize: Int) -> MaglevPermutation
-    ) {
+    ///   - seed: keys the contenders' names.
+    init(_ contenders: [Contender], tableSize: Int, seed: String) {
         precondition(Maglev.isPrime(tableSize), "a Maglev table has a prime number of rows, not \(tableSize)")
         let contenders = contenders.sorted { $0.name < $1.name }
         precondition(contenders.count <= MaglevAbsence.nobody)
         self.tableSize = tableSize
         slots = contenders.map(\.slot)
-        permutations = contenders.enumerated().map { permutation($0.element, $0.offset, tableSize) }
+        var stream = SeededKeys(seed: "maglev " + seed)
+        let (offsetKey, skipKey) = (stream.next(), stream.next())
+        permutations = contenders.enumerated().map { number, contender in
+            let offset = SeededKeys.fold(contender.name, into: offsetKey) % UInt64(tableSize)
+            let skip = SeededKeys.fold(contender.name, into: skipKey) % UInt64(tableSize - 1) + 1
+            return MaglevPermutation(
+                contender: UInt16(number), offset: Int(offset), skip: Int(skip), weight: UInt64(contender.weight))
+        }
     }
 
     /// The table's owners, by number, as if some were not there.
