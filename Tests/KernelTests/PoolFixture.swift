@@ -5,7 +5,7 @@ import Testing
 
 /// A pool on this thread's kernel, and collectors of this process.
 final class PoolFixture {
-    let plane: DataPlane
+    private(set) var plane: DataPlane
     let address: IPAddress
     private(set) var udp: [String: InternetSocket] = [:]
     private(set) var tcp: [String: InternetSocket] = [:]
@@ -20,6 +20,17 @@ final class PoolFixture {
         self.address = address
         plane = try DataPlane(adopting: Self.configuration(names, address, hold))
         if registering { for name in names { try start(name) } }
+    }
+
+    /// A pool of another kind, all its collectors registered.
+    init(_ configuration: PoolConfiguration, pins: [Pin] = []) throws {
+        address = configuration.groups[0].address
+        plane = try DataPlane(adopting: configuration, pins: pins)
+        for collector in configuration.collectors { try start(collector.name) }
+    }
+
+    func reload(_ configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false) throws {
+        plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
     }
 
     static func configuration(
@@ -85,6 +96,20 @@ final class PoolFixture {
 
     func outcomes(_ group: String) throws -> PoolStatus.Outcomes {
         try plane.status().groups.first { $0.name == group }!.outcomes
+    }
+}
+
+extension PoolFixture {
+    /// The one collector that got the datagram of that source, and the one that accepted its connection.
+    func meeting(of source: IPAddress) throws -> (udp: String?, tcp: String?) {
+        try send(from: source)
+        let isConnected = try connect(from: source)
+        let received = takeReceived().filter { $0.value == [source] }
+        let accepted = takeAccepted().filter { $0.value == [source] }
+        return (
+            received.count == 1 ? received.keys.first : nil,
+            isConnected && accepted.count == 1 ? accepted.keys.first : nil
+        )
     }
 }
 

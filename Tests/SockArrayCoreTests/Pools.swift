@@ -18,11 +18,3 @@ extension PoolConfiguration.Exporter {
         self.init(name: name, prefixes: prefixes.map { try! AddressPrefix(parsing: $0) }, collector: pin)
     }
 }
-
-extension AssignmentPlan {
-    /// Part of the table's rows by owner.
-    var shares: [String: Double] {
-        Dictionary(grouping: ownersByRow.compactMap { $0 }, by: { $0 })
-            .mapValues { Double($0.count) / Double(table.tableSize) }
-    }
-}

@@ -37,4 +37,11 @@ public struct AssignmentPlan: Sendable {
 
     /// Of the table's rows.
     var ownersByRow: [String?] { rows.prefix(table.tableSize).map { $0.owner.flatMap { nameOfSlot[$0] } } }
+
+    /// Part of the table's rows that each collector owns.
+    var shares: [String: Double] {
+        var owned: [String: Int] = [:]
+        for case let owner? in ownersByRow { owned[owner, default: 0] += 1 }
+        return owned.mapValues { Double($0) / Double(table.tableSize) }
+    }
 }

@@ -17,7 +17,8 @@ public struct MovePlan: Equatable, Sendable, Codable {
     public struct Rows: Equatable, Sendable, Codable {
         public var total: Int
         public var moved: Int
-        /// False: the tables have not the same rows, and `total` random addresses were compared.
+        /// False: the tables have not the same rows, and `total` random addresses
+        /// were compared; 0 of them where an exporter belongs to no collector.
         public var isExact: Bool
     }
 
@@ -93,17 +94,12 @@ extension MovePlan {
             }
             .sorted { ($1.rows, $0.from, $0.to) < ($0.rows, $1.from, $1.to) }
         let weights = (before.weights, after.weights)
-        var shares: [String: (Int, Int)] = [:]
-        for pair in owners {
-            if let from = pair.from { shares[from, default: (0, 0)].0 += 1 }
-            if let to = pair.to { shares[to, default: (0, 0)].1 += 1 }
-        }
+        let shares = (before.shares, after.shares)
         balance = Set(weights.0.keys).union(weights.1.keys).sorted().map { name in
-            let share = shares[name] ?? (0, 0)
-            return Balance(
+            Balance(
                 collector: name,
                 weight: BeforeAfter(before: weights.0[name] ?? 0, after: weights.1[name] ?? 0),
-                share: BeforeAfter(before: Double(share.0) / total, after: Double(share.1) / total),
+                share: BeforeAfter(before: shares.0[name] ?? 0, after: shares.1[name] ?? 0),
                 exportersSeen: BeforeAfter(
                     before: loads.before.exporters[name] ?? 0, after: loads.after.exporters[name] ?? 0),
                 bytes: BeforeAfter(before: loads.before.bytes[name] ?? 0, after: loads.after.bytes[name] ?? 0))
@@ -120,12 +116,13 @@ extension MovePlan {
     /// Row by row; of tables that differ in size, seed or kind, by random addresses.
     private static func ownerPairs(_ before: AssignmentPlan, _ after: AssignmentPlan) -> ([Pair], isExact: Bool) {
         let size = before.table.tableSize
-        if before.table.hash == after.table.hash, size == after.table.tableSize, before.table.assignment.hasAffinity,
-            after.table.assignment.hasAffinity
+        if before.table.hash == after.table.hash, size == after.table.tableSize,
+            before.table.assignment == after.table.assignment, before.table.assignment.hasAffinity
         {
             let (left, right) = (before.ownersByRow, after.ownersByRow)
             return ((0..<size).map { Pair(from: left[$0], to: right[$0]) }, true)
         }
+        guard before.table.assignment.hasAffinity, after.table.assignment.hasAffinity else { return ([], false) }
         return (
             (0..<sampleCount).map { index in
                 let address = IPAddress.v6(0x2001_0db8 << 32, mix13(UInt64(index)))

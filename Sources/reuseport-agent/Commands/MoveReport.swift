@@ -11,9 +11,13 @@ struct MoveReport {
         let verb = isDone ? "moved" : "would move"
         let share = Figure.percent(Double(plan.rows.moved) / Double(max(1, plan.rows.total)))
         let rows =
-            plan.rows.isExact
-            ? "\(plan.rows.moved) of \(plan.rows.total) rows \(verb) (\(share))"
-            : "about \(share) of all exporters \(verb): the tables have no rows in common"
+            if plan.rows.total == 0 {
+                "no exporter belongs to a collector, so none moves"
+            } else if plan.rows.isExact {
+                "\(plan.rows.moved) of \(plan.rows.total) rows \(verb) (\(share))"
+            } else {
+                "about \(share) of all exporters \(verb) (estimated: the tables differ in kind, size or seed)"
+            }
         var lines = [
             "pool \(plan.pool): \(rows)",
             "\(plan.exporters.count) of \(plan.exportersSeen) exporters seen so far \(verb)",
@@ -91,7 +95,7 @@ struct RebalanceReport {
                     + plan.moved.map { [$0.exporter, $0.from, $0.to, "\($0.bytes)"] }, numeric: [3])
         }
         if isApplied {
-            lines += ["", "applied: \(plan.pins.count) pins are in force"]
+            lines += ["", "applied; pins in force: \(plan.pins.count)"]
         } else if !plan.moved.isEmpty {
             lines += ["", "to put them in force, run it again with --apply"]
         }

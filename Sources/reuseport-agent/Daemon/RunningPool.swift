@@ -59,7 +59,8 @@ final class RunningPool {
             try? file.write(plane.pins, act: act)
             throw error
         }
-        log.notice("pool \(plane.configuration.pool) is rebalanced: \(plan.pins.count) pins, \(plan.moved.count) exporters moved")
+        log.notice(
+            "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)")
         return plan
     }
 

@@ -1,0 +1,104 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Changes of a running pool's configuration.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct GenerationTests {
+    private static let sources = (0..<UInt32(200)).map { IPAddress.v4(0x0a00_0001 + $0) }
+
+    private static func owners(_ pool: PoolFixture) throws -> [String?] {
+        try sources.map { source in
+            let meeting = try pool.meeting(of: source)
+            #expect(meeting.udp == meeting.tcp)
+            #expect(try pool.plane.explain(source).collector == meeting.udp)
+            return meeting.udp
+        }
+    }
+
+    @Test func `rendezvous to maglev, another seed, another table size: refused, with reshuffle applied to all groups`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            var configuration = pool.plane.configuration
+            var before = try Self.owners(pool)
+            let changes: [(inout PoolConfiguration) -> Void] = [
+                { $0.assignment = .maglev }, { $0.seed = "other" }, { $0.tableSize = 1_009 },
+            ]
+            for change in changes {
+                change(&configuration)
+                let maps = try PinnedMaps.read()
+                #expect(throws: Failure.self) { try pool.reload(configuration) }
+                #expect(try PinnedMaps.read() == maps)
+                #expect(throws: Failure.self) { _ = try DataPlane(adopting: configuration) }
+                try pool.reload(configuration, reshuffle: true)
+                let after = try Self.owners(pool)
+                #expect(!after.contains(nil))
+                let moved = zip(before, after).count { $0 != $1 }
+                #expect(moved > 50, "\(moved) of 200 moved")
+                before = after
+            }
+            // Counters went on, and who starts next adopts it.
+            #expect(try pool.outcomes("ipfix").selected == 800)
+        }
+    }
+
+    @Test func `exporters added and removed by reload: they move, none else does, counters go on`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let before = try Self.owners(pool)
+            var configuration = pool.plane.configuration
+            let alias = PoolConfiguration.Exporter(
+                name: "alias", prefixes: Self.sources.prefix(20).map { AddressPrefix($0) }, collector: "c4")
+            configuration.exporters = [alias]
+            try pool.reload(configuration)
+            let during = try Self.owners(pool)
+            #expect(during.prefix(20).allSatisfy { $0 == "c4" } && during.dropFirst(20) == before.dropFirst(20))
+            configuration.exporters = []
+            try pool.reload(configuration)
+            #expect(try Self.owners(pool) == before)
+            #expect(try pool.outcomes("bmp").selected == 600)
+        }
+    }
+
+    @Test func `20 reloads leave two generations of pins, and as many descriptors as before`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            var configuration = pool.plane.configuration
+            func reload(_ round: Int) throws {
+                configuration.exporters = [
+                    PoolConfiguration.Exporter(name: "e", prefixes: [AddressPrefix(.v4(0x0a00_0000 + UInt32(round)))])
+                ]
+                try pool.reload(configuration)
+            }
+            try reload(0)
+            let descriptors = Self.openDescriptors
+            for round in 1...20 { try reload(round) }
+            #expect(Self.openDescriptors == descriptors)
+            let folder = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge").sorted()
+            #expect(
+                folder == ["generation-0", "generation-1", "groups", "settings", "sightings", "slots", "tenants"],
+                "\(folder)")
+        }
+    }
+
+    @Test func `a pool whose next generation was left half made is adopted and reloaded`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let before = try Self.owners(pool)
+            // As an agent leaves it that is killed while it makes the maps.
+            mkdir("/sys/fs/bpf/reuseport-agent/edge/generation-0", 0o700)
+            let pin = "/sys/fs/bpf/reuseport-agent/edge/"
+            #expect(link(pin + "slots", pin + "generation-0/rows") == 0)
+            var configuration = pool.plane.configuration
+            configuration.exporters = [
+                PoolConfiguration.Exporter(name: "e", prefixes: [AddressPrefix(Self.sources[0])])
+            ]
+            try pool.reload(configuration)
+            #expect(try Self.owners(pool).dropFirst() == before.dropFirst())
+        }
+    }
+
+    private static var openDescriptors: Int { (0..<1_024).count { fcntl($0, F_GETFD) != -1 } }
+}
