@@ -296,6 +296,8 @@ static __always_inline bool is_within_hold(__u64 vacancy)
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
 	__u64 now = bpf_ktime_get_ns() >> RPA_TICK_SHIFT;
 
+	if (vacancy >> 16 == RPA_LONG_AGO)
+		return false;
 	/* Signed: another CPU may have started the clock an instant after our reading. */
 	return pool && (__s64)(now - (vacancy >> 16)) < (__s64)pool->hold_ticks;
 }

@@ -21,38 +21,52 @@ import Testing
             name: name, prefixes: try prefixes.map { try AddressPrefix(parsing: $0) }, collector: pin)
     }
 
-    @Test func `60 overlapping prefixes of 15 lengths: the kernel finds what explain does, 600 of 600`() async throws {
+    /// Nested networks of both families, every third one pinned.
+    private static let nested: [(prefix: String, pin: String?)] = {
+        var texts = ["10.0.0.0/9", "::/3", "2001:db8::/32"]
+        for index in 0..<6 {
+            texts += ["10.\(index).0.0/16", "10.\(index).\(index).0/24", "10.\(index).\(index).64/26"]
+            texts += ["10.\(index).\(index).77", "2001:db8:\(index)::/48", "2001:db8:\(index):\(index)::/64"]
+            texts += ["2001:db8:\(index):\(index)::\(index):0/112", "2001:db8:\(index):\(index)::\(index):7"]
+        }
+        return texts.enumerated().map { ($0.element, $0.offset % 3 == 0 ? "c\($0.offset / 3 % 4 + 1)" : nil) }
+    }()
+
+    @Test func `51 nested prefixes of 10 lengths, a third of them pinned: 800 of 800 go by the longest`() async throws {
         try await Sandbox.run { _ in
-            var exporters: [PoolConfiguration.Exporter] = []
-            for index in 0..<30 {
-                let length = 8 + index % 8 * 3
-                let network = AddressPrefix(.v4(0x0a00_0000 + UInt32(index % 5) << 16)).cut(to: 96 + length)
-                let wide = AddressPrefix(.v6(0x2001_0db8_0000_0000, 0)).cut(to: 32 + index % 7 * 16)
-                // Each prefix once: later ones of the same length get a longer one.
-                let taken = Set(exporters.flatMap(\.prefixes))
-                let fresh = [network, wide].map { prefix in
-                    taken.contains(prefix) ? AddressPrefix(Self.address(in: prefix, UInt64(index))) : prefix
-                }
-                exporters.append(
-                    PoolConfiguration.Exporter(
-                        name: "e\(index)", prefixes: Array(Set(fresh).subtracting(taken)),
-                        collector: index % 4 == 0 ? "c\(index / 4 % 4 + 1)" : nil))
+            let exporters = try Self.nested.enumerated().map {
+                try Self.exporter("e\($0.offset)", [$0.element.prefix], pin: $0.element.pin)
             }
-            let pool = try PoolFixture(Self.configuration(exporters.filter { !$0.prefixes.isEmpty }))
+            let pool = try PoolFixture(Self.configuration(exporters))
+            var collectorOf: [String: String] = [:]
             var reasons: [String: Int] = [:]
-            var right = 0
-            for index in 0..<UInt64(600) {
+            for index in 0..<UInt64(800) {
+                let (network, host) = (index / 2 % 8, index / 16 * 2)
                 let source: IPAddress =
                     index % 2 == 0
-                    ? .v4(0x0a00_0001 + UInt32(index % 9) << 16 + UInt32(index / 9))
-                    : .v6(0x2001_0db8_0000_0000 | index % 3 << 16 | index % 5, index * index)
-                let expected = try pool.plane.explain(source)
-                reasons[expected.why ?? "", default: 0] += 1
+                    ? .v4(0x0a00_0001 + UInt32(network << 16 | index % 3 / 2 * network << 8 | host))
+                    : .v6(
+                        0x2001_0db8_0000_0000 | network << 16 | (index % 3 / 2 * network),
+                        index % 5 / 2 * (network << 16 | host) + index % 7)
+                let full = AddressPrefix(source)
+                // The definition, and not the table that it is compiled to.
+                let longest = exporters.filter { $0.prefixes[0].covers(full) }.max {
+                    $0.prefixes[0].length < $1.prefixes[0].length
+                }
                 let meeting = try pool.meeting(of: source)
-                if meeting.udp == expected.collector, meeting.tcp == expected.collector { right += 1 }
+                let explanation = try pool.plane.explain(source)
+                #expect(meeting == (explanation.collector, explanation.collector))
+                #expect(explanation.exporter == longest?.name ?? "\(source)")
+                reasons[explanation.why ?? "", default: 0] += 1
+                if let pin = longest?.collector { #expect(meeting.udp == pin) }
+                // All addresses of one exporter meet.
+                let known = collectorOf[explanation.exporter, default: meeting.udp ?? ""]
+                collectorOf[explanation.exporter] = known
+                #expect(known == meeting.udp)
             }
-            #expect(right == 600)
-            #expect(reasons["pin"] ?? 0 > 30 && reasons["alias"] ?? 0 > 100 && reasons["owner"] ?? 0 > 30, "\(reasons)")
+            #expect(Set(reasons.keys) == ["pin", "alias"], "\(reasons)")
+            #expect(reasons.values.allSatisfy { $0 > 100 } && collectorOf.count > 30, "\(reasons) \(collectorOf.count)")
+            #expect(try pool.plane.explain(.v4(0x0b00_0001)).why == "owner")
         }
     }
 
@@ -132,11 +146,6 @@ import Testing
             #expect(seen.count == 1_000)
             #expect(seen.allSatisfy { $0.runs == 3 && $0.bytes == 3 * 108 })
         }
-    }
-
-    private static func address(in prefix: AddressPrefix, _ number: UInt64) -> IPAddress {
-        prefix.isIPv4
-            ? .v4(UInt32(truncatingIfNeeded: prefix.low) + UInt32(number) + 1) : .v6(prefix.high, prefix.low + number + 1)
     }
 }
 

@@ -37,7 +37,7 @@ import Testing
 
     /// The highest ratio with these pins and everybody else at home, worked out anew.
     private static func highestRatio(
-        _ loads: [Load], _ collectors: [(name: String, weight: Int)], pins: [Rebalance.Pin]
+        _ loads: [Load], _ collectors: [(name: String, weight: Int)], pins: [Pin]
     ) -> Double {
         let pinned = Dictionary(uniqueKeysWithValues: pins.map { ($0.exporter, $0.collector) })
         var carried: [String: Double] = [:]
@@ -146,7 +146,7 @@ import Testing
 
         loads[3] = Load(exporter: "e3", collector: "c2", home: "c0", bytes: 1)
         let kept = Rebalance(loads: loads, collectors: Self.even(3), bound: 1.10)
-        #expect(kept.pins == [Rebalance.Pin(exporter: "e3", collector: "c2")])
+        #expect(kept.pins == [Pin(exporter: "e3", collector: "c2")])
         #expect(kept.moved.isEmpty)
     }
 
@@ -205,14 +205,14 @@ import Testing
     @Test func `two exporters too heavy for any collector part, and no third pin is made`() {
         let loads = Self.loads([100, 90, 1, 1], at: ["c0", "c0", "c1", "c2"])
         let plan = Rebalance(loads: loads, collectors: Self.even(4), bound: 1.10)
-        #expect(plan.pins == [Rebalance.Pin(exporter: "e1", collector: "c3")])
+        #expect(plan.pins == [Pin(exporter: "e1", collector: "c3")])
         #expect(plan.after == 100 * 4 / 192 && !plan.isReached)
     }
 
     @Test func `an exporter too heavy for weight 1 goes to weight 9`() {
         let loads = Self.loads([50, 25, 25], at: ["c0", "c1", "c1"])
         let plan = Rebalance(loads: loads, collectors: Self.collectors([1, 9]), bound: 1.15)
-        #expect(plan.pins == [Rebalance.Pin(exporter: "e0", collector: "c1")])
+        #expect(plan.pins == [Pin(exporter: "e0", collector: "c1")])
         #expect(plan.before == 5 && plan.isReached)
     }
 
@@ -222,7 +222,7 @@ import Testing
             Load(exporter: "free", collector: "c0", home: "c0", bytes: 90),
         ]
         let plan = Rebalance(loads: loads, collectors: Self.even(2), bound: 1.10)
-        #expect(plan.pins == [Rebalance.Pin(exporter: "free", collector: "c1")])
+        #expect(plan.pins == [Pin(exporter: "free", collector: "c1")])
 
         let alone = Rebalance(loads: [loads[0]], collectors: Self.even(2), bound: 1.10)
         #expect(alone.pins.isEmpty && alone.moved.isEmpty)

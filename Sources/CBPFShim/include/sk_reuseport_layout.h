@@ -30,10 +30,12 @@
  *
  * The slot is vacant if vacancy != 0 and its low 16 bits are tenancy's. The
  * agent writes tenancy, once for each registration; the program writes vacancy
- * when it finds a socket gone. A late write of the program,
- * that raced with a registration, names the old tenancy and so means nothing:
- * no compare-and-exchange is needed, and neither side ever waits.
+ * when it finds a socket gone, the agent when nobody is to wait for it. A late
+ * write that raced with a registration names the old tenancy and so means
+ * nothing: no compare-and-exchange is needed, and neither side ever waits.
  */
+#define RPA_LONG_AGO 1u /* since_ticks of a slot whose exporters don't wait */
+
 struct rpa_slot {
 	__u64 tenancy; /* counts registrations; 0: never had a collector */
 	__u64 vacancy; /* since_ticks << 16 | low 16 bits of the tenancy seen vacant; 0: none */

@@ -23,7 +23,7 @@ public enum Delivery: Equatable, Sendable {
             case .holding, .empty:
                 self = .held(slot)
                 return
-            case .failed: continue
+            case .failed, .absent: continue
             }
         }
         let start = Int(hash & 0xffff_ffff)

@@ -28,16 +28,6 @@ public struct Rebalance: Equatable, Sendable {
         }
     }
 
-    public struct Pin: Equatable, Sendable, Codable {
-        public let exporter: String
-        public let collector: String
-
-        public init(exporter: String, collector: String) {
-            self.exporter = exporter
-            self.collector = collector
-        }
-    }
-
     /// An exporter whose collector changes.
     public struct Move: Equatable, Sendable {
         public let exporter: String

@@ -93,6 +93,7 @@ public final class DataPlane {
         guard vacancy != 0, UInt16(truncatingIfNeeded: vacancy) == UInt16(truncatingIfNeeded: tenancy) else {
             return SlotWords(tenancy: tenancy, vacantFor: nil)
         }
+        if vacancy >> 16 == UInt64(RPA_LONG_AGO) { return SlotWords(tenancy: tenancy, vacantFor: .seconds(1 << 40)) }
         let ticks = Int64(bitPattern: Self.nowTicks &- vacancy >> 16)
         return SlotWords(
             tenancy: tenancy, vacantFor: .nanoseconds(max(0, ticks) << Int64(RPA_TICK_SHIFT)))
@@ -101,10 +102,10 @@ public final class DataPlane {
     /// The slot is filled anew: whatever the program noticed before is void.
     func markFilled(_ slot: Slot) { slots[2 * Int(slot.index)] &+= 1 }
 
-    /// The slot is given up: its hold counts as long over.
+    /// Nobody is to wait for the slot: its hold counts as long over.
     func markAbandoned(_ slot: Slot) {
         let tenancy = slots[2 * Int(slot.index)]
-        slots[2 * Int(slot.index) + 1] = 1 << 16 | tenancy & 0xffff
+        slots[2 * Int(slot.index) + 1] = UInt64(RPA_LONG_AGO) << 16 | tenancy & 0xffff
     }
 
     /// Of the table, or of a pinned exporter.
@@ -130,7 +131,7 @@ public final class DataPlane {
     private func applyAssignment(number: UInt64, isAdopted: Bool) throws {
         let all = Contender.all(of: configuration, allocation)
         let first = all.filter { !allocation.heirs.contains($0.name) }
-        try nameSlots(first)
+        try nameSlots(first, isRunning: number != 0)
         generation.write(table.rows(for: first))
         for group in groups where !isAdopted || !group.hasProgram(ofParity: generation.parity) {
             try group.load(generation, poolMaps: poolMaps)
@@ -143,7 +144,7 @@ public final class DataPlane {
         rpa_wait_for_runs()
         for slot in allocation.freed { try free(slot) }
         guard !allocation.heirs.isEmpty else { return }
-        try nameSlots(all)
+        try nameSlots(all, isRunning: true)
         generation.write(table.rows(for: all))
     }
 
@@ -151,8 +152,11 @@ public final class DataPlane {
         [("slots", slots.map.number), ("settings", settings.map.number), ("sightings", sightings.map.number)]
     }
 
-    private func nameSlots(_ contenders: [Contender]) throws(KernelError) {
+    /// In a pool that runs, exporters don't wait for a collector that is new: until
+    /// it registers, they stay with its rows' next rank, who had them before.
+    private func nameSlots(_ contenders: [Contender], isRunning: Bool) throws(KernelError) {
         for contender in contenders where try tenants.tenant(of: contender.slot)?.name != contender.name {
+            if isRunning { markAbandoned(contender.slot) }
             try tenants.set(Tenant(name: contender.name), at: contender.slot)
         }
     }

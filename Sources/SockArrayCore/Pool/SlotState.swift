@@ -2,6 +2,9 @@
 public enum SlotState: Equatable, Sendable {
     /// It never had a collector. The first run that finds it so starts the hold clock.
     case empty
+    /// It never had a collector, and its exporters don't wait for one: they are at
+    /// their next ranks, as before the name came to a running pool.
+    case absent
     /// Its collector gets what the table gives it.
     case active
     /// Its collector is away; its exporters wait for it that much longer.
@@ -16,6 +19,7 @@ public enum SlotState: Equatable, Sendable {
     public init(registrations: UInt64, vacantFor: Duration?, hold: Duration, isFilled: Bool) {
         switch vacantFor {
         case .some(let time) where time < hold: self = .holding(left: hold - time)
+        case .some where registrations == 0: self = .absent
         case .some: self = .failed
         case nil where isFilled: self = .active
         case nil where registrations == 0: self = .empty
@@ -26,7 +30,7 @@ public enum SlotState: Equatable, Sendable {
 
     public var name: String {
         switch self {
-        case .empty: "empty"
+        case .empty, .absent: "empty"
         case .active: "active"
         case .holding: "holding"
         case .failed: "failed"

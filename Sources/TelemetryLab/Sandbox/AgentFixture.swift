@@ -58,6 +58,11 @@ public final class AgentFixture {
         try CommandResult(program, arguments, sandbox, descriptors, user, environment)
     }
 
+    /// Starts a command of the program, for a test that has to do meanwhile.
+    public func start(_ arguments: [String], descriptors: [Int32: Int32] = [:]) throws -> ChildProcess {
+        try ChildProcess([program] + arguments, in: sandbox, descriptors: descriptors)
+    }
+
     /// A GET on the status socket: the HTTP status and the body.
     public func get(_ path: String) throws -> (status: Int, body: String) {
         let curl = try ChildProcess(

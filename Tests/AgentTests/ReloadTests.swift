@@ -1,0 +1,194 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// A running agent's configuration changes.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root: namespaces and CAP_BPF")) struct ReloadTests {
+    @Test func `2,000 exporters through a reload that adds one collector and removes one: each datagram arrives once`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(collectors: ["c1", "c2", "c3", "c4"]))
+            var collectors = try agent.registerFour()
+            let traffic = try NumberedTraffic(exporters: 2_000)
+            let before = try agent.owners(of: traffic.sources)
+            let lossesBefore = try NetworkCounters(in: sandbox)
+            func sendWhile(_ command: ChildProcess) throws {
+                while command.exitCode == nil { try traffic.sendRound(to: collectors) }
+                #expect(command.exitCode == 0, "\(command.errorOutput)")
+            }
+            try traffic.sendRound(to: collectors)
+            try FileText.write(
+                AgentFixture.configuration(collectors: ["c5", "c3", "c2", "c1"]), to: agent.configurationPath)
+            try sendWhile(try agent.start(["reload"]))
+            try traffic.sendRound(to: collectors)
+            // Until it comes, c5's exporters stay with who had them.
+            let waiting = try agent.owners(of: traffic.sources)
+            collectors.append(try CollectorSockets("c5"))
+            try sendWhile(
+                try agent.start(
+                    ["register", "--collector", "c5", "--fd", "10", "--fd", "11"],
+                    descriptors: [10: collectors[4].udp.number, 11: collectors[4].tcp.number]))
+            for _ in 0..<3 { try traffic.sendRound(to: collectors) }
+            let after = try agent.owners(of: traffic.sources)
+
+            #expect(traffic.sent > 10_000 && traffic.received == traffic.sent && traffic.duplicates == 0)
+            for index in traffic.sources.indices {
+                var path = [before[index]]
+                for owner in [waiting[index], after[index]] where owner != path.last { path.append(owner) }
+                #expect(traffic.path(of: index) == path, "\(traffic.sources[index])")
+            }
+            let stayed = zip(before, after).count { $0 == $1 }
+            #expect(zip(before, after).allSatisfy { $0 == $1 || $0 == "c4" || $1 == "c5" })
+            #expect(zip(before, waiting).allSatisfy { $0 == $1 || $0 == "c4" })
+            #expect(stayed > 1_000 && stayed < 1_350)
+            #expect(try NetworkCounters(in: sandbox) == lossesBefore, "an ICMP error or a RST was sent")
+        }
+    }
+
+    @Test func `SIGHUP applies a changed file; one that can't be used changes no map, and is logged`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            _ = try agent.registerFour()
+            try FileText.write(AgentFixture.configuration(collectors: ["c1", "c2"]), to: agent.configurationPath)
+            agent.process.send(SIGHUP)
+            #expect(waitUntil(.seconds(5)) { agent.process.errorOutput.contains("is reloaded") })
+            let maps = try PinnedMaps.read()
+            let refused = [
+                "pool: [": "is not YAML", AgentFixture.configuration(extra: "seed: other"): "another seed",
+                AgentFixture.configuration(extra: "assignment: maglev"): "its assignment is rendezvous",
+                AgentFixture.configuration(extra: "table_size: 1024"): "its table has 65536 rows",
+                AgentFixture.configuration(extra: "bpffs: /sys/fs/bpf/other"): "bpffs changed",
+                AgentFixture.configuration(extra: "status_socket: {path: /run/other.sock}"): "status_socket changed",
+            ]
+            for (text, message) in refused {
+                try FileText.write(text, to: agent.configurationPath)
+                let result = try agent.command(["reload"])
+                #expect([2, 5].contains(result.exitCode) && result.errorOutput.contains(message), "\(result.errorOutput)")
+                #expect(try PinnedMaps.read() == maps, "\(message)")
+            }
+            agent.process.send(SIGHUP)
+            #expect(waitUntil(.seconds(5)) { agent.process.errorOutput.contains("error") })
+            #expect(try PinnedMaps.read() == maps)
+        }
+    }
+
+    @Test func `killed at each step of a reload, the next agent goes on: no exporter at two collectors`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            let sources = (0..<UInt32(100)).map { IPAddress.v4(0x0a00_0001 + $0) }
+            let without = try agent.owners(of: sources)
+            let aliased = AgentFixture.configuration(
+                extra: "exporters: [{name: alias, addresses: [10.0.0.0/28], collector: c4}]")
+            var killed = 0
+            for step in stride(from: 1, through: 400, by: 7) {
+                try FileText.write(step % 2 == 0 ? aliased : AgentFixture.configuration(), to: agent.configurationPath)
+                let tracer = try ChildProcess(
+                    [
+                        "strace", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)", "-e",
+                        "inject=bpf,mmap,munmap,mkdir,unlink,rmdir,close,openat:signal=SIGKILL:when=\(step)",
+                    ], in: sandbox)
+                guard waitUntil(.seconds(5), { ProcessStatus.isTraced(agent.process.pid) }) else {
+                    throw LabError("strace does not trace: \(tracer.errorOutput)")
+                }
+                _ = try agent.command(["reload"])
+                if agent.process.exitCode != nil || waitUntil(.milliseconds(50), { agent.process.exitCode != nil }) {
+                    killed += 1
+                } else {
+                    try agent.kill()
+                }
+                // What is in force is the old table or the new one, for all.
+                var owners: [String] = []
+                for source in sources { owners.append(try source.meeting(at: collectors)) }
+                let pinned = owners.prefix(15).allSatisfy { $0 == "c4" }
+                #expect(pinned || owners.prefix(15) == without.prefix(15), "step \(step)")
+                #expect(owners.dropFirst(15) == without.dropFirst(15), "step \(step)")
+                try agent.restart()
+            }
+            #expect(killed >= 15, "\(killed)")
+            #expect(try agent.command(["status", "--json"]).output.occurrences(of: "\"state\":\"active\"") == 4)
+        }
+    }
+
+    @Test func `30 reloads leave the agent with as many descriptors as one`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            func reload(_ round: Int) throws -> Int {
+                try FileText.write(
+                    AgentFixture.configuration(extra: "exporters: [{name: e, addresses: [10.0.0.\(round)]}]"),
+                    to: agent.configurationPath)
+                let result = try agent.command(["reload"])
+                #expect(result.exitCode == 0, "\(result.errorOutput)")
+                return FileText.names(in: "/proc/\(agent.process.pid)/fd").count
+            }
+            let first = try reload(1)
+            for round in 2...30 { #expect(try reload(round) == first) }
+        }
+    }
+
+    @Test func `100,000 exporters in the configuration: each of a sample goes where explain says`() async throws {
+        try await Sandbox.run { sandbox in
+            var lines = ["exporters:"]
+            for index in 0..<100_000 {
+                let pin = index % 10 == 0 ? ", collector: c\(index / 10 % 4 + 1)" : ""
+                lines.append("- {name: r\(index), addresses: [10.\(index >> 16).\(index >> 8 & 255).\(index & 255)]\(pin)}")
+            }
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(extra: lines.joined(separator: "\n")))
+            let collectors = try agent.registerFour()
+            let sources = stride(from: UInt32(0), to: 100_000, by: 1_999).map { IPAddress.v4(0x0a00_0000 + $0) }
+            let owners = try agent.owners(of: sources)
+            for (source, owner) in zip(sources, owners) { #expect(try source.meeting(at: collectors) == owner) }
+        }
+    }
+}
+
+/// What the kernel sent instead of delivering.
+struct NetworkCounters: Equatable {
+    let unreachable: Int
+    let resets: Int
+
+    init(in sandbox: Sandbox) throws {
+        let reader = try ChildProcess(["cat", "/proc/net/snmp"], in: sandbox)
+        try reader.wait()
+        let lines = reader.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        func value(_ group: String, _ name: String) throws -> Int {
+            let rows = lines.filter { $0.first == group + ":" }
+            guard rows.count == 2, let column = rows[0].firstIndex(of: name), let value = Int(rows[1][column]) else {
+                throw LabError("/proc/net/snmp has no \(group) \(name)")
+            }
+            return value
+        }
+        unreachable = try value("Icmp", "OutDestUnreachs")
+        resets = try value("Tcp", "OutRsts")
+    }
+}
+
+extension IPAddress {
+    /// Who gets its datagram and its connection, if that is one collector.
+    func meeting(at collectors: [CollectorSockets]) throws -> String {
+        try? InternetSocket(.udp, bind: self).send([1], to: .v4(0x7f00_0001), 4_739)
+        let stream = try InternetSocket(.tcp, bind: self)
+        try? stream.connect(.v4(0x7f00_0001), 1_790)
+        let got = collectors.map { ($0.name, $0.udp.receiveWaiting().count, $0.tcp.acceptWaiting().count) }
+        return got.first { $0.1 == 1 && $0.2 == 1 }?.0 ?? "nobody"
+    }
+}
+
+extension AgentFixture {
+    /// Who gets what the exporters send now.
+    func owners(of sources: [IPAddress]) throws -> [String] {
+        let result = try command(["explain", "--json"] + sources.map(\.description))
+        let owners = result.output.split(separator: "\n").compactMap { line -> String? in
+            let parts = line.split(separator: "\"")
+            return parts.firstIndex(of: "collector").map { String(parts[$0 + 2]) }
+        }
+        guard owners.count == sources.count else { throw LabError("\(result.errorOutput)") }
+        return owners
+    }
+}
