@@ -53,7 +53,7 @@ struct ProgramCost {
         return subjects
     }
 
-    private func nanosecondsPerRun(of program: Int32, _ exporters: [Int32], port: UInt16) throws -> Double {
+    func nanosecondsPerRun(of program: Int32, _ exporters: [Int32], port: UInt16) throws -> Double {
         let before = try statistics(of: program)
         for index in 0..<datagramsPerRound {
             LoopbackUDP.send(200, from: exporters[index % exporters.count], to: port)

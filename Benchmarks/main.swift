@@ -23,6 +23,10 @@ do {
         )
         print(try CostTable(ProgramCost().measure()).text)
     }
+    try Sandbox.runHere { _ in
+        print("Cost of configured exporters, looked up in each run\n")
+        print(try LookupCost().measure())
+    }
     try Sandbox.runHere { sandbox in
         print("The agent\n")
         print(try AgentFigures.measure(agentProgram, in: sandbox))

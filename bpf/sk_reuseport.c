@@ -203,8 +203,8 @@ static __always_inline bool read_source(struct sk_reuseport_md *ctx, struct sour
 	return false;
 }
 
-/* Counts the exporter's run. Never fails: what finds no place is counted together. */
-static __always_inline void note_sighting(const struct source *source, __u32 length)
+/* Counts the exporter's run. NULL: it found no place, and was counted with others. */
+static __always_inline struct rpa_sighting *note_sighting(const struct source *source, __u32 length)
 {
 	__u32 index;
 	struct rpa_sighting *sighting;
@@ -213,7 +213,7 @@ static __always_inline void note_sighting(const struct source *source, __u32 len
 		index = ((__u32)source->hash + probe) % RPA_SIGHTINGS;
 		sighting = bpf_map_lookup_elem(&sightings, &index);
 		if (!sighting)
-			return;
+			return NULL;
 		if (!sighting->runs) {
 			sighting->high = source->high;
 			sighting->low = source->low;
@@ -222,7 +222,7 @@ static __always_inline void note_sighting(const struct source *source, __u32 len
 		}
 		sighting->runs++;
 		sighting->bytes += length;
-		return;
+		return sighting;
 	}
 	index = RPA_UNTRACKED;
 	sighting = bpf_map_lookup_elem(&sightings, &index);
@@ -230,6 +230,7 @@ static __always_inline void note_sighting(const struct source *source, __u32 len
 		sighting->runs++;
 		sighting->bytes += length;
 	}
+	return NULL;
 }
 
 static __always_inline __u64 leading_bits(__u64 word, __u32 count)
@@ -348,6 +349,24 @@ static __always_inline int deliver_beyond_ranks(struct sk_reuseport_md *ctx, __u
 	return drop(NO_COLLECTOR);
 }
 
+/* The row of a configured exporter, else the bucket's. Looked up once for each
+ * generation and CPU, and kept with the sighting. */
+static __always_inline __u32 configured_row(struct rpa_sighting *sighting, const struct source *source, __u32 bucket)
+{
+	__u32 row;
+
+	if (sighting && sighting->generation == constants.generation)
+		return sighting->row;
+	row = find_exporter(source->high, source->low);
+	if (row == RPA_NO_ROW)
+		row = bucket;
+	if (sighting) {
+		sighting->row = row;
+		sighting->generation = constants.generation;
+	}
+	return row;
+}
+
 /* Delivers to the collector whose turn the row is, if it is there. A vacant slot
  * holds nothing up, for no exporter belongs to it. */
 __attribute__((noinline)) int take_turn(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
@@ -394,6 +413,7 @@ static __always_inline int select_any(struct sk_reuseport_md *ctx)
 SEC("sk_reuseport")
 int select_collector(struct sk_reuseport_md *ctx)
 {
+	struct rpa_sighting *sighting;
 	struct source source;
 	__u64 ranks, *row;
 	__u32 index;
@@ -402,14 +422,10 @@ int select_collector(struct sk_reuseport_md *ctx)
 		return select_any(ctx);
 	if (!read_source(ctx, &source))
 		return drop(BAD_PACKET);
-	note_sighting(&source, ctx->len);
+	sighting = note_sighting(&source, ctx->len);
 	index = ((source.hash >> 32) * constants.table_size) >> 32;
-	if (constants.exporter_mask) {
-		__u32 configured = find_exporter(source.high, source.low);
-
-		if (configured != RPA_NO_ROW)
-			index = configured;
-	}
+	if (constants.exporter_mask)
+		index = configured_row(sighting, &source, index);
 	row = bpf_map_lookup_elem(&rows, &index);
 	if (!row)
 		return drop(NO_COLLECTOR);

@@ -52,7 +52,7 @@ import Testing
     @Test func `SIGHUP applies a changed file; one that can't be used changes no map, and is logged`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            _ = try agent.registerFour()
+            let collectors = try agent.registerFour()
             try FileText.write(AgentFixture.configuration(collectors: ["c1", "c2"]), to: agent.configurationPath)
             agent.process.send(SIGHUP)
             #expect(waitUntil(.seconds(5)) { agent.process.errorOutput.contains("is reloaded") })
@@ -73,6 +73,7 @@ import Testing
             agent.process.send(SIGHUP)
             #expect(waitUntil(.seconds(5)) { agent.process.errorOutput.contains("error") })
             #expect(try PinnedMaps.read() == maps)
+            _ = collectors
         }
     }
 

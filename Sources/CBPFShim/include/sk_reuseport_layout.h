@@ -70,7 +70,9 @@ struct rpa_losses {
 struct rpa_sighting {
 	__u64 high, low; /* source address; IPv4 in its IPv4-mapped form */
 	__u64 runs;
-	__u64 bytes; /* as in rpa_traffic, delivered or not */
+	__u64 bytes;      /* as in rpa_traffic, delivered or not */
+	__u32 row;        /* where exporters are configured: its row, */
+	__u32 generation; /* if that is the program's, modulo 2^32 */
 };
 
 /*
@@ -105,6 +107,7 @@ struct rpa_constants {
 	__u64 hash_keys[6]; /* see ExporterHash.swift; the last is of prefix lengths */
 	__u64 table_size;   /* rows that are chosen by hash or turn; more may follow, of pinned exporters */
 	__u32 selection;
+	__u32 generation;    /* the one that the program was loaded for, modulo 2^32 */
 	__u32 exporter_mask; /* entries of "exporters" - 1; 0: none are configured */
 	__u32 length_begin[3]; /* lengths of IPv6 are from [0] to [1], of IPv4 from [1] to [2], ascending */
 	__u8 lengths[RPA_MAX_LENGTHS];

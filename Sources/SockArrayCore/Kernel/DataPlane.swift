@@ -120,9 +120,9 @@ public final class DataPlane {
         _ number: UInt64, _ present: GenerationShape?, _ table: AssignmentTable, in folder: PinFolder
     ) throws(PlaneError) -> Generation {
         if present == table.shape {
-            return try Generation(adopting: table, parity: Int(number & 1), in: folder)
+            return try Generation(adopting: table, number: number, in: folder)
         }
-        return try Generation(making: table, parity: Int((number + 1) & 1), in: folder)
+        return try Generation(making: table, number: number + 1, in: folder)
     }
 
     /// Names of new collectors, then the rows, then the slots that no row names
@@ -138,7 +138,7 @@ public final class DataPlane {
         }
         if !isAdopted {
             settings[shapeOf: generation.parity] = table.shape
-            settings.generation = number + 1
+            settings.generation = generation.number
         }
         guard !allocation.freed.isEmpty else { return }
         rpa_wait_for_runs()

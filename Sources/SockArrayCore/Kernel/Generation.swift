@@ -2,17 +2,20 @@ import CBPFShim
 
 /// A table in the kernel, and the means to load programs for it.
 final class Generation {
-    /// Lowest bit of the generation's number: where its pins and programs are.
-    let parity: Int
+    /// Counts from 1 since the pool was made.
+    let number: UInt64
     let rows: MappedArray
     private let exporters: Descriptor?
     private let constants: rpa_constants
 
-    /// Adopts the pinned maps of that parity.
-    init(adopting table: AssignmentTable, parity: Int, in pool: PinFolder) throws(PlaneError) {
-        let folder = Self.folder(parity, in: pool)
-        self.parity = parity
-        constants = table.constants
+    /// Its lowest bit: where its pins and programs are.
+    var parity: Int { Int(number & 1) }
+
+    /// Adopts the pinned maps of the generation in force.
+    init(adopting table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PlaneError) {
+        let folder = Self.folder(number, in: pool)
+        self.number = number
+        constants = table.constants(ofGeneration: number)
         rows = try MappedArray.pinned("rows", in: folder, entries: table.rowCount, wordsPerEntry: 1)
         exporters =
             table.lookup.isEmpty
@@ -22,15 +25,15 @@ final class Generation {
                 entries: Int32(table.lookup.entries.count))
     }
 
-    /// Makes the maps anew; its rows are still to be written. What was pinned under
-    /// that parity goes: it isn't in force.
-    convenience init(making table: AssignmentTable, parity: Int, in pool: PinFolder) throws(PlaneError) {
-        let folder = Self.folder(parity, in: pool)
+    /// Makes the maps anew; its rows are still to be written. The generation before
+    /// the one in force gives up its place.
+    convenience init(making table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PlaneError) {
+        let folder = Self.folder(number, in: pool)
         try PlaneError.wrap { () throws(KernelError) in
             try folder.remove()
             try folder.make()
         }
-        try self.init(adopting: table, parity: parity, in: pool)
+        try self.init(adopting: table, number: number, in: pool)
         try PlaneError.wrap { () throws(KernelError) in try fillExporters(of: table) }
     }
 
@@ -65,15 +68,16 @@ final class Generation {
         }
     }
 
-    private static func folder(_ parity: Int, in pool: PinFolder) -> PinFolder {
-        pool.subfolder("generation-\(parity)")
+    private static func folder(_ number: UInt64, in pool: PinFolder) -> PinFolder {
+        pool.subfolder("generation-\(number & 1)")
     }
 }
 
 extension AssignmentTable {
     /// What the program is loaded with.
-    fileprivate var constants: rpa_constants {
+    fileprivate func constants(ofGeneration number: UInt64) -> rpa_constants {
         var constants = rpa_constants()
+        constants.generation = UInt32(truncatingIfNeeded: number)
         let keys = hash.keys
         constants.hash_keys = (keys[0], keys[1], keys[2], keys[3], keys[4], keys[5])
         constants.table_size = UInt64(tableSize)

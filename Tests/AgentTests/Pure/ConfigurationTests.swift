@@ -71,14 +71,19 @@ import Testing
         ("pool: edge\ncollectors: [c1]\ngroups: []", "there are no groups"),
         ("pool: edge\ncollectors: [c1]\ngroups: [x]", "a group is not a mapping"),
         (
-            "pool: edge\ncollectors: [c1]\nassignment: maglev\n\(groups)",
-            "edge.yaml:3:13: assignment maglev is not in this version; use rendezvous"
+            "pool: edge\ncollectors: [c1]\nassignment: best\n\(groups)",
+            "edge.yaml:3:13: there is no assignment best; use one of rendezvous, maglev, round-robin, kernel"
         ),
-        ("pool: edge\ncollectors: [c1]\nassignment: best\n\(groups)", "there is no assignment best"),
+        ("pool: edge\ncollectors: [c1]\ntable_size: 255\n\(groups)", "not a whole number from 256 to 1048576"),
         (
-            "pool: edge\ncollectors: [c1]\nexporters: []\n\(groups)",
-            "aliases and pins of exporters are not in this version"
+            "pool: edge\ncollectors: [c1]\nassignment: maglev\ntable_size: 65536\n\(groups)",
+            "edge.yaml:4:13: table_size 65536 is not a prime, and maglev needs one; use 65537"
         ),
+        (
+            "pool: edge\ncollectors: [c1]\nassignment: kernel\ntable_size: 1024\n\(groups)",
+            "assignment kernel has no table; remove table_size"
+        ),
+        ("pool: edge\ncollectors: [c1]\nstate_file: x\n\(groups)", "is not an absolute path"),
         ("pool: edge\ncollectors: [c1]\nbpffs: relative\n\(groups)", "is not an absolute path"),
         ("pool: edge\ncollectors: [c1]\nbpffs: /a/../b\n\(groups)", "is not an absolute path"),
         ("pool: edge\ncollectors: [c1]\ncontrol_socket: {path: x}\n\(groups)", "path x is not an absolute path"),
@@ -106,6 +111,50 @@ import Testing
         #expect(failure.kind == .usage)
         #expect(failure.description.hasPrefix("cannot use edge.yaml"))
         #expect(failure.description.contains(message), "\(failure)")
+    }
+
+    @Test(arguments: [
+        ("{name: a, addresses: 192.0.2.1}", "addresses is not a list"), ("a", "an exporter is not a mapping"),
+        ("{name: a, addresses: []}", "there are no addresses"), ("{addresses: [192.0.2.1]}", "an exporter has no name"),
+        ("{name: a}", "an exporter has no addresses"), ("{name: a b, addresses: [192.0.2.1]}", "not a usable name"),
+        ("{name: 192.0.2.1, addresses: [192.0.2.1]}", "name 192.0.2.1 is an address"),
+        ("{name: a, addresses: [host]}", "host is not an address or a prefix"),
+        ("{name: a, addresses: [192.0.2.1/33]}", "192.0.2.1/33 is not an address or a prefix"),
+        ("{name: a, addresses: [192.0.2.1/24]}", "bits beyond its prefix length; write 192.0.2.0/24"),
+        ("{name: a, addresses: [192.0.2.1, 192.0.2.1/32]}", "192.0.2.1 is there twice, for exporter a and for a"),
+        ("{name: a, addresses: [192.0.2.1], collector: c9}", "exporter a is pinned to c9, and there is no such collector"),
+        ("{name: a, addresses: [192.0.2.1], colector: c1}", "has no key colector; write collector"),
+        ("{name: x, addresses: [198.51.100.1]}", "exporter x is there twice"),
+        ("{name: a, addresses: [\"::ffff:198.51.100.7\"]}", "198.51.100.7 is there twice, for exporter x and for a"),
+    ])
+    func `an exporter that is wrong is refused`(exporter: String, message: String) throws {
+        let text = """
+            pool: edge
+            collectors: [c1]
+            exporters:
+              - {name: x, addresses: [198.51.100.7]}
+              - \(exporter)
+            \(Self.groups)
+            """
+        let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
+        #expect(failure.description.contains(message), "\(failure)")
+        #expect(failure.description.contains("edge.yaml:5"), "\(failure)")
+    }
+
+    @Test func `exporters: aliases, prefixes that overlap, pins; none where there is no affinity`() throws {
+        let exporters = """
+            exporters:
+              - {name: pe1.zrh, addresses: [192.0.2.1, "2001:db8::1"]}
+              - {name: net, addresses: [192.0.2.0/24, 192.0.2.0/25], collector: c1}
+            """
+        let text = "pool: edge\ncollectors: [c1]\n\(Self.groups)\n\(exporters)"
+        let read = try Self.read(text)
+        #expect(read.exporters.map(\.name) == ["pe1.zrh", "net"])
+        #expect(read.exporters.map(\.collector) == [nil, "c1"])
+        #expect(read.exporters[1].prefixes.map(\.description) == ["192.0.2.0/24", "192.0.2.0/25"])
+        #expect(try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\nexporters: []").exporters.isEmpty)
+        let failure = try #require(throws: Failure.self) { _ = try Self.read(text + "\nassignment: round-robin") }
+        #expect(failure.description.contains("assignment round-robin knows no exporters"), "\(failure)")
     }
 
     @Test(arguments: [

@@ -1,0 +1,149 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Pins that the agent makes from what it measured, and the file that keeps them.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root: namespaces and CAP_BPF")) struct RebalanceTests {
+    private static let statePath = "/run/state/edge.json"
+    private static let names = (1...8).map { "c\($0)" }
+    private static let configuration = AgentFixture.configuration(collectors: names, extra: "state_file: \(statePath)")
+
+    @Test func `200 exporters with lognormal rates: max/mean from above 1.5 to at most 1.10, also after a restart`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let collectors = try Self.names.map { name in
+                let sockets = try CollectorSockets(name)
+                #expect(try sockets.register(with: agent).exitCode == 0)
+                return sockets
+            }
+            var generator = LogNormal(seed: 11)
+            let loads = (0..<UInt32(200)).map {
+                (source: IPAddress.v4(0x0a00_0001 + $0 * 7), bytes: Int(generator.next(sigma: 1.5) * 2_000) + 1)
+            }
+            let before = try Self.maxOverMean(loads, collectors)
+            #expect(before > 1.5, "\(before)")
+            let proposed = try agent.command(["plan", "--rebalance"])
+            #expect(proposed.exitCode == 0 && proposed.output.contains("run it again with --apply"))
+            #expect(access(Self.statePath, F_OK) == -1)
+            #expect(try Self.maxOverMean(loads, collectors) == before)
+
+            let applied = try agent.command(["plan", "--rebalance", "--apply"])
+            #expect(applied.exitCode == 0, "\(applied.errorOutput)")
+            let after = try Self.maxOverMean(loads, collectors)
+            #expect(after <= 1.1001, "\(applied.output)")
+            let pins = FileText.read(Self.statePath)!.occurrences(of: "\"exporter\"")
+            #expect(pins >= 1 && pins <= 20)
+            print("max/mean \(before) -> \(after), \(pins) of 200 exporters pinned")
+
+            let again = try agent.command(["plan", "--rebalance", "--apply", "--json"])
+            #expect(again.output.contains("\"moved\":[]"))
+            try agent.kill()
+            try agent.restart()
+            #expect(try Self.maxOverMean(loads, collectors) == after)
+            let cleared = try agent.command(["plan", "--rebalance", "--start-over", "--bound", "100", "--apply"])
+            #expect(cleared.output.contains("pins in force: 0"))
+            #expect(try Self.maxOverMean(loads, collectors) == before)
+        }
+    }
+
+    /// Sends each exporter's bytes, and looks at what the collectors received.
+    private static func maxOverMean(
+        _ loads: [(source: IPAddress, bytes: Int)], _ collectors: [CollectorSockets]
+    ) throws -> Double {
+        var received = collectors.map { _ in 0 }
+        for load in loads {
+            let exporter = try InternetSocket(.udp, bind: load.source)
+            var left = load.bytes
+            while left > 0 {
+                let length = min(left, 1_400)
+                try exporter.send([UInt8](repeating: 1, count: length), to: .v4(0x7f00_0001), 4_739)
+                left -= length
+            }
+            for (index, collector) in collectors.enumerated() {
+                // As the program counts: with the UDP header.
+                received[index] += collector.udp.receiveWaiting().reduce(0) { $0 + $1.bytes.count + 8 }
+            }
+        }
+        return Double(received.max()!) / (Double(received.reduce(0, +)) / Double(received.count))
+    }
+
+    @Test(arguments: [
+        ("", "is not whole"), ("{\"pins\":[{\"exporter\":\"10.0.", "is not whole"),
+        ("{\"version\":9,\"pool\":\"edge\",\"pins\":[]}", "is of version 9"),
+        ("{\"version\":1,\"pool\":\"other\",\"pins\":[]}", "pool other"),
+        ("[1,2,3]", "is not whole"), ("{\"version\":1,\"pool\":\"edge\",\"pins\":{}}", "is not whole"),
+    ])
+    func `a state file that can't be used is set aside, and the agent runs`(text: String, message: String)
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            mkdir("/run/state", 0o755)
+            try FileText.write(text, to: Self.statePath)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            #expect(agent.process.errorOutput.contains(message), "\(agent.process.errorOutput)")
+            #expect(FileText.read(Self.statePath + ".unusable") == text)
+            #expect(access(Self.statePath, F_OK) == -1)
+            #expect(try agent.command(["status"]).exitCode == 0)
+        }
+    }
+
+    @Test func `pins of names and addresses that are unknown have no effect, and stay in the file`() async throws {
+        try await Sandbox.run { sandbox in
+            mkdir("/run/state", 0o755)
+            let text = """
+                {"version":1,"pool":"edge","pins":[{"exporter":"10.0.0.1","collector":"c3"},\
+                {"exporter":"no address","collector":"c3"},{"exporter":"10.0.0.2","collector":"gone"}]}
+                """
+            try FileText.write(text, to: Self.statePath)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let pinned = try agent.command(["explain", "10.0.0.1", "::ffff:10.0.0.1", "--json"]).output
+            #expect(pinned.occurrences(of: "\"why\":\"pin\"") == 2 && pinned.occurrences(of: "\"collector\":\"c3\"") == 2)
+            #expect(try agent.command(["explain", "10.0.0.2", "--json"]).output.contains("\"why\":\"owner\""))
+            #expect(FileText.read(Self.statePath) == text)
+        }
+    }
+
+    @Test func `a state file that can't be written: exit 6, and no pin is in force`() async throws {
+        try await Sandbox.run { sandbox in
+            // Not even root makes a folder in /proc.
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(extra: "state_file: /proc/reuseport/edge.json"))
+            let collectors = try agent.registerFour()
+            let owner = try agent.owners(of: [.v4(0x0a00_0001)])
+            for index in 0..<UInt32(60) {
+                let exporter = try InternetSocket(.udp, bind: .v4(0x0a00_0001 + index))
+                for _ in 0...index % 7 * index % 7 { try exporter.send([1], to: .v4(0x7f00_0001), 4_739) }
+            }
+            let maps = try PinnedMaps.read()
+            let result = try agent.command(["plan", "--rebalance", "--bound", "1.01", "--apply"])
+            #expect(result.exitCode == 6 && result.errorOutput.contains("/proc/reuseport"), "\(result)")
+            #expect(try PinnedMaps.read() == maps)
+            #expect(try agent.owners(of: [.v4(0x0a00_0001)]) == owner)
+            _ = collectors
+        }
+    }
+}
+
+/// exp(sigma * z), z by Box and Muller's transform.
+private struct LogNormal {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    private mutating func uniform() -> Double {
+        // xorshift64* (Vigna, 2016).
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        return (Double((state &* 0x2545_f491_4f6c_dd1d) >> 11) + 0.5) / 9_007_199_254_740_992
+    }
+
+    mutating func next(sigma: Double) -> Double {
+        let radius = (-2 * log(uniform())).squareRoot()
+        return exp(sigma * radius * cos(2 * Double.pi * uniform()))
+    }
+}
