@@ -97,6 +97,18 @@ import Testing
         }
     }
 
+    @Test func `100 clients that connect and go without a word: both sockets answer the next one`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            for _ in 0..<50 {
+                for path in [AgentFixture.statusPath, AgentFixture.controlPath] { _ = try Self.connect(path) }
+            }
+            #expect(try agent.get("/status").status == 200)
+            #expect(try agent.command(["status"]).exitCode == 0)
+            #expect(!agent.process.errorOutput.contains("warning"))
+        }
+    }
+
     @Test func `the status socket answers GET /status and /healthz, and 400, 404, 405, 431 else`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

@@ -21,7 +21,8 @@ final class ControlService: RequestService {
         guard atEnd else { return nil }
         let wanted = try? JSON.decode(ControlRequest.self, from: request.bytes)
         let reply = self.reply(to: wanted, request)
-        report(reply, to: wanted)
+        // Whoever says nothing asked only whether somebody listens (`check`).
+        if !request.bytes.isEmpty { report(reply, to: wanted) }
         return try? JSON.encode(reply)
     }
 
