@@ -26,7 +26,7 @@ struct ExplainCommand: ParsableCommand {
 
     func run() throws {
         for explanation in try explanations() {
-            print(json ? try JSON.text(explanation) : Self.sentence(explanation))
+            try Output.write(json ? try JSON.text(explanation) : Self.sentence(explanation))
         }
     }
 

@@ -71,8 +71,7 @@ struct DemoStage: ParsableCommand {
         let before = try demo.round(withAgent: false)
         let after = try demo.round(withAgent: true)
         let table = DemoTable(before: before, after: after)
-        print("\n" + table.text, terminator: "")
-        fflush(nil)
+        try Output.write("\n" + table.text, terminator: "")
         if !table.allMetWithAgent { throw ExitCode(1) }
     }
 }
