@@ -109,6 +109,18 @@ import Testing
         }
     }
 
+    @Test func `8 open files are too few: exit 6, and how to raise the limit`() async throws {
+        try await Sandbox.run { sandbox in
+            let path = sandbox.newPath("edge.yaml")
+            try FileText.write(AgentFixture.configuration(), to: path)
+            let run = try ChildProcess(
+                ["sh", "-c", "ulimit -n 8; exec \(Subject.program) run --config \(path)"], in: sandbox)
+            #expect(try run.wait() == 6)
+            #expect(run.errorOutput.contains("the limit of open files is too low (EMFILE); raise it: ulimit -n"))
+            #expect(run.errorOutput.contains("LimitNOFILE="))
+        }
+    }
+
     @Test func `the status socket answers GET /status and /healthz, and 400, 404, 405, 431 else`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

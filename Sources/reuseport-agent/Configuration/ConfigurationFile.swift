@@ -15,6 +15,7 @@ extension PoolConfiguration {
         }
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else {
+            if let failure = Failure.openFiles(act: act, errno: errno) { throw failure }
             throw unreadable("it could not be opened", errno, "give the path of a readable YAML file with --config")
         }
         let file = Descriptor(owning: number)

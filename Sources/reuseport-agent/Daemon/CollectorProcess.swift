@@ -6,6 +6,7 @@ enum CollectorProcess {
         do {
             return try OtherProcess(pid: pid).internetSockets()
         } catch {
+            if let failure = Failure.openFiles(act: act, errno: error.errno) { throw failure }
             throw Failure(
                 .privilege, act: act, cause: "the sockets of process \(pid) could not be borrowed",
                 errno: error.errno,
