@@ -99,7 +99,10 @@ import Testing
     @Test func `a second agent on the pool is refused with exit 5, the first one goes on`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let second = try agent.command(["run", "--config", agent.configurationPath])
+            let path = sandbox.newPath("elsewhere.yaml")
+            let sockets = "control_socket: {path: /run/c.sock}\nstatus_socket: {path: /run/s.sock}"
+            try FileText.write(AgentFixture.configuration(extra: sockets), to: path)
+            let second = try agent.command(["run", "--config", path])
             #expect(second.exitCode == 5)
             #expect(second.errorOutput.contains("another agent runs pool edge"))
             #expect(try agent.command(["status"]).exitCode == 0)
@@ -109,6 +112,7 @@ import Testing
     @Test func `killed at each step of a registration, a new agent finishes it and others never move`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            #expect(access("/run/c.sock", F_OK) == -1)
             let collectors = try agent.registerFour()
             var killed = 0
             for step in 1...40 {

@@ -12,21 +12,24 @@ final class Agent {
     private let log: Logger
 
     init(_ configuration: PoolConfiguration, log: Logger) throws(Failure) {
-        let act = "run pool \(configuration.pool)"
         self.log = log
         // Before anything is made: a signal from here on ends the loop, not the setting up.
         let signalResult = rpa_signal_fd()
         guard signalResult >= 0 else {
-            throw Failure(
-                .privilege, act: act, cause: "signals could not be taken", errno: -signalResult,
-                remedy: "look at the limits of open files (ulimit -n)")
+            let act = "run pool \(configuration.pool)"
+            throw Failure.openFiles(act: act, errno: -signalResult)
+                ?? Failure(
+                    .privilege, act: act, cause: "signals could not be taken", errno: -signalResult,
+                    remedy: "look at the limits of the agent's user")
         }
         signals = Descriptor(owning: signalResult)
+        // Before the pool: an agent that can't be asked leaves no pins.
+        let control = try SocketPlace(file: configuration.controlSocket, key: "control_socket").listen()
+        let status = try SocketPlace(file: configuration.statusSocket, key: "status_socket").listen()
         plane = try DataPlane(adopting: configuration)
         servers = [
-            try RequestServer(
-                configuration.controlSocket, service: ControlService(plane: plane, log: log), act: act),
-            try RequestServer(configuration.statusSocket, service: StatusService(plane: plane), act: act),
+            RequestServer(control, service: ControlService(plane: plane, log: log)),
+            RequestServer(status, service: StatusService(plane: plane)),
         ]
     }
 
