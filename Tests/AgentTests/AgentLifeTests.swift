@@ -69,6 +69,10 @@ import Testing
             let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
             #expect(unloaded.exitCode == 0, "\(unloaded.errorOutput)")
             #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
+            let stranded = try CommandResult.of(
+                Subject.program, ["unload", "--pool", "edge"], in: sandbox, user: 1_000)
+            #expect(stranded.exitCode == 6)
+            #expect(stranded.errorOutput.contains("may not be opened (EACCES); run it as root, or as the agent's user"))
             let twice = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
             #expect(twice.exitCode == 3)
             _ = collectors
