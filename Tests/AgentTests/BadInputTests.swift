@@ -109,6 +109,28 @@ import Testing
         }
     }
 
+    @Test func `output that can't be written: exit 1, told but for a reader that went away`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            for arguments in ["status", "explain 192.0.2.1", "check", "--help"] {
+                for (script, text) in [
+                    ("> /dev/full", "cannot write the output: standard output does not take it (ENOSPC)"),
+                    (">&-", "(EBADF)"),
+                ] {
+                    let process = try ChildProcess(
+                        ["sh", "-c", "\(Subject.program) \(arguments) \(script)"], in: sandbox)
+                    #expect(try process.wait() == 1, "\(arguments) \(script)")
+                    #expect(process.errorOutput.contains(text), "\(process.errorOutput)")
+                }
+            }
+            let script = "set -o pipefail; (sleep 0.2; \(Subject.program) status) | true"
+            let process = try ChildProcess(["bash", "-c", script], in: sandbox)
+            #expect(try process.wait() == 1)
+            #expect(process.errorOutput == "")
+            _ = agent
+        }
+    }
+
     @Test func `8 open files are too few: exit 6, and how to raise the limit`() async throws {
         try await Sandbox.run { sandbox in
             let path = sandbox.newPath("edge.yaml")

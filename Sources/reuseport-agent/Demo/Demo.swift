@@ -25,12 +25,12 @@ struct Demo {
 
     init(_ options: DemoOptions) throws {
         sandbox = try Sandbox(asFirstProcess: ())
-        captures = try Capture.all(in: options.captures)
+        captures = try Capture.all(in: options.folder)
         generatedCount = options.exporters
         usesNfacctd = NfacctdCollector.isInstalled && !options.builtIn
         guard !captures.isEmpty || generatedCount > 0 else {
             throw Failure(
-                .usage, act: "run the demo", cause: "there are no captures in \(options.captures) and no exporters",
+                .usage, act: "run the demo", cause: "there are no captures in \(options.folder) and no exporters",
                 remedy: "give --captures FOLDER or --exporters N")
         }
         try say(
