@@ -106,7 +106,13 @@ final class ControlService: RequestService {
         let members = sockets.filter { socket in
             plane.configuration.groups.contains { $0.hasCandidate(socket.offer.socket) }
         }
-        guard members.isEmpty else { return try plane.register(collector, members, owner: owner) }
+        guard members.isEmpty else {
+            do {
+                return try plane.register(collector, members, owner: owner)
+            } catch {
+                throw error.telling(whatItHas: sockets)
+            }
+        }
         try plane.checked(collector, act: act)
         throw RegistrationPlan.Refusal.incomplete(
             CollectorProcess.hasNoMember(pid, sockets, plane.configuration.groups, act: act))
