@@ -159,6 +159,18 @@ import Testing
         }
     }
 
+    @Test func `explain without a registered collector tells that no program is attached`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let text = "no collector is registered: no program is attached"
+            #expect(try agent.command(["explain", "192.0.2.1"]).output.contains(text))
+            #expect(try !agent.command(["explain", "192.0.2.1", "--json"]).output.contains(text))
+            let collectors = try agent.registerFour()
+            #expect(try !agent.command(["explain", "192.0.2.1"]).output.contains(text))
+            _ = collectors
+        }
+    }
+
     @Test func `usage errors: exit 2, and each says what to give`() async throws {
         try await Sandbox.run { sandbox in
             for (arguments, text) in [

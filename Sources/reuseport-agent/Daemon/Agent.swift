@@ -36,6 +36,7 @@ final class Agent {
     /// Serves until SIGTERM or SIGINT.
     func serve() {
         ServiceManager.tell("READY=1")
+        logAdopted()
         log.notice(
             "pool \(plane.configuration.pool) is ready",
             metadata: ["control": "\(servers[0].path)", "status": "\(servers[1].path)"])
@@ -55,6 +56,14 @@ final class Agent {
             let now = rpa_monotonic_ns()
             for (server, range) in zip(servers, ranges) { server.serve(waits[range], now: now) }
         }
+    }
+
+    /// What the agent before left, or nothing.
+    private func logAdopted() {
+        guard let status = try? plane.status() else { return }
+        let adopted = status.collectors.filter { $0.state != SlotState.empty.name }
+            .map { "\($0.name) (slot \($0.slot), \($0.state))" }
+        if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }
     }
 
     /// SIGHUP is taken and has no meaning yet.
