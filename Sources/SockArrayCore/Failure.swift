@@ -6,6 +6,8 @@
 public struct Failure: Error, Equatable, Sendable, Codable {
     /// The exit codes of the commands.
     public enum Kind: Int32, Sendable, Codable {
+        /// It was done, and its results could not be written.
+        case output = 1
         /// Wrong usage, or a configuration that can't be used.
         case usage = 2
         /// The agent or the pool isn't there.
@@ -37,11 +39,29 @@ public struct Failure: Error, Equatable, Sendable, Codable {
     }
 
     public var exitCode: Int32 { kind.rawValue }
+
+    /// EMFILE or ENFILE, which mean the same whatever was called; nil for another errno.
+    public static func openFiles(act: String, errno: Int32) -> Failure? {
+        switch errno {
+        case 24:
+            Failure(
+                .privilege, act: act, cause: "the limit of open files is too low", errno: errno,
+                remedy: "raise it: ulimit -n 1024, or LimitNOFILE= of the unit")
+        case 23:
+            Failure(
+                .privilege, act: act, cause: "the machine's limit of open files is reached", errno: errno,
+                remedy: "raise it: sysctl fs.file-max, or end what holds so many")
+        default: nil
+        }
+    }
+
+    /// What was tried and why it could not be done, without the next step.
+    public var problem: String {
+        let code = errno.map { " (\(ErrnoName.of($0)))" } ?? ""
+        return "cannot \(act): \(cause)\(code)"
+    }
 }
 
 extension Failure: CustomStringConvertible {
-    public var description: String {
-        let code = errno.map { " (\(ErrnoName.of($0)))" } ?? ""
-        return "cannot \(act): \(cause)\(code); \(remedy)"
-    }
+    public var description: String { "\(problem); \(remedy)" }
 }

@@ -60,12 +60,19 @@ import Testing
                 #expect(try agent.process.wait() == 0)
                 #expect(access(AgentFixture.controlPath, F_OK) == -1)
                 #expect(try PinnedMaps.read() == maps)
-                if signal == SIGTERM { try agent.restart() }
+                if signal == SIGTERM {
+                    try agent.restart()
+                    #expect(agent.process.errorOutput.contains("adopted: c1 (slot 0, active), c2 (slot 1, active)"))
+                }
             }
             let stranger = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
             let sender = try InternetSocket(.udp, bind: .v4(0x0a06_0001))
             for _ in 0..<200 { try sender.send([1], to: .v4(0x7f00_0001), 4_739) }
             #expect(stranger.receiveWaiting().isEmpty)
+            let stranded = try CommandResult.of(
+                Subject.program, ["unload", "--pool", "edge"], in: sandbox, user: 1_000)
+            #expect(stranded.exitCode == 6)
+            #expect(stranded.errorOutput.contains("may not be opened (EACCES); run it as root, or as the agent's user"))
             let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
             #expect(unloaded.exitCode == 0, "\(unloaded.errorOutput)")
             #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
@@ -99,9 +106,13 @@ import Testing
     @Test func `a second agent on the pool is refused with exit 5, the first one goes on`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let second = try agent.command(["run", "--config", agent.configurationPath])
+            let path = sandbox.newPath("elsewhere.yaml")
+            let sockets = "control_socket: {path: /run/c.sock}\nstatus_socket: {path: /run/s.sock}"
+            try FileText.write(AgentFixture.configuration(extra: sockets), to: path)
+            let second = try agent.command(["run", "--config", path])
             #expect(second.exitCode == 5)
             #expect(second.errorOutput.contains("another agent runs pool edge"))
+            #expect(access("/run/c.sock", F_OK) == -1)
             #expect(try agent.command(["status"]).exitCode == 0)
         }
     }

@@ -97,6 +97,52 @@ import Testing
         }
     }
 
+    @Test func `100 clients that connect and go without a word: both sockets answer the next one`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            for _ in 0..<50 {
+                for path in [AgentFixture.statusPath, AgentFixture.controlPath] { _ = try Self.connect(path) }
+            }
+            #expect(try agent.get("/status").status == 200)
+            #expect(try agent.command(["status"]).exitCode == 0)
+            #expect(!agent.process.errorOutput.contains("warning"))
+        }
+    }
+
+    @Test func `output that can't be written: exit 1, told but for a reader that went away`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            for arguments in ["status", "explain 192.0.2.1", "check", "--help"] {
+                for (script, text) in [
+                    ("> /dev/full", "cannot write the output: standard output does not take it (ENOSPC)"),
+                    (">&-", "(EBADF)"),
+                ] {
+                    let process = try ChildProcess(
+                        ["sh", "-c", "\(Subject.program) \(arguments) \(script)"], in: sandbox)
+                    #expect(try process.wait() == 1, "\(arguments) \(script)")
+                    #expect(process.errorOutput.contains(text), "\(process.errorOutput)")
+                }
+            }
+            let script = "set -o pipefail; (sleep 0.2; \(Subject.program) status) | true"
+            let process = try ChildProcess(["bash", "-c", script], in: sandbox)
+            #expect(try process.wait() == 1)
+            #expect(process.errorOutput == "")
+            _ = agent
+        }
+    }
+
+    @Test func `8 open files are too few: exit 6, and how to raise the limit`() async throws {
+        try await Sandbox.run { sandbox in
+            let path = sandbox.newPath("edge.yaml")
+            try FileText.write(AgentFixture.configuration(), to: path)
+            let run = try ChildProcess(
+                ["sh", "-c", "ulimit -n 8; exec \(Subject.program) run --config \(path)"], in: sandbox)
+            #expect(try run.wait() == 6)
+            #expect(run.errorOutput.contains("the limit of open files is too low (EMFILE); raise it: ulimit -n"))
+            #expect(run.errorOutput.contains("LimitNOFILE="))
+        }
+    }
+
     @Test func `the status socket answers GET /status and /healthz, and 400, 404, 405, 431 else`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

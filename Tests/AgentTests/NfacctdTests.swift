@@ -159,6 +159,19 @@ struct NfacctdTests {
         }
     }
 
+    @Test func `register --pid-file right after the start waits for nfacctd's pid file and its ports`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let pidFile = "\(sandbox.folder)/c1.pid"
+            try FileText.write("99999\n", to: pidFile)  // of one that was killed
+            let collector = try NfacctdCollector("c1", in: sandbox)
+            let result = try agent.command(
+                ["register", "--collector", "c1", "--pid-file", pidFile, "--wait", "30"])
+            #expect(result.exitCode == 0, "\(result.errorOutput)")
+            #expect(try agent.command(["status", "--json"]).output.contains("\"pid\":\(collector.process.pid)"))
+        }
+    }
+
     @Test func `an nfacctd restarted ten times, by SIGINT and SIGKILL: others never move, its own come back`()
         async throws
     {

@@ -114,13 +114,67 @@ import Testing
             let other = try InternetSocket.collector(.udp, .v4(0x7f00_0001), port: 4_739)
             let holder = try ChildProcess(["sleep", "60"], in: sandbox, descriptors: [5: other.number])
             try Self.refuse(4, "it has udp 127.0.0.1:4739", "the same") { try register(holder.pid) }
+            let tcp = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
+            let half = try ChildProcess(["sleep", "60"], in: sandbox, descriptors: [5: other.number, 6: tcp.number])
+            let waited = try agent.command(["register", "--collector", "c1", "--pid", "\(half.pid)", "--wait", "0.2"])
+            #expect(waited.exitCode == 4)
+            #expect(
+                waited.errorOutput.contains("no socket of group ipfix")
+                    && waited.errorOutput.contains(
+                        "; it has tcp 0.0.0.0:1790, udp 127.0.0.1:4739, after 0.2 s; look whether")
+            )
+            #expect(!waited.errorOutput.contains("--wait"), "\(waited.errorOutput)")
+        }
+    }
+
+    @Test func `--pid-file: missing, empty, stale, then a collector's: waited for, 4 until then`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let path = sandbox.newPath("c1.pid")
+            let arguments = ["register", "--collector", "c1", "--pid-file", path]
+            try Self.refuse(4, "\(path) is not there (ENOENT); wait until", "--wait 30") {
+                try agent.command(arguments)
+            }
+            try FileText.write("", to: path)
+            try Self.refuse(4, "\(path) holds no pid") { try agent.command(arguments) }
+            try FileText.write("99999\n", to: path)
+            try Self.refuse(4, "\(path) is stale: process 99999 is gone (ESRCH)") { try agent.command(arguments) }
+            try Self.refuse(4, "is gone, after 0.1 s (ESRCH); look whether") {
+                try agent.command(arguments + ["--wait", "0.1"])
+            }
+            chmod(path, 0o600)
+            let closed = try agent.command(arguments, user: 1_000)
+            #expect(closed.exitCode == 6 && closed.errorOutput.contains("\(path) can't be read (EACCES)"))
+            try Self.refuse(2, "can't be read (EISDIR)") {
+                try agent.command(["register", "--collector", "c1", "--pid-file", sandbox.folder])
+            }
+            let waiting = try ChildProcess([Subject.program] + arguments + ["--wait", "20"], in: sandbox)
+            usleep(200_000)
+            let sockets = try CollectorSockets("c1")
+            let holder = try ChildProcess(
+                ["sleep", "60"], in: sandbox, descriptors: [5: sockets.udp.number, 6: sockets.tcp.number])
+            try FileText.write("\(holder.pid)\n", to: path)
+            #expect(try waiting.wait() == 0, "\(waiting.errorOutput)")
+            #expect(try agent.command(["status", "--json"]).output.contains("\"pid\":\(holder.pid)"))
+        }
+    }
+
+    @Test func `explain without a registered collector tells that no program is attached`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let text = "no collector is registered: no program is attached"
+            #expect(try agent.command(["explain", "192.0.2.1"]).output.contains(text))
+            #expect(try !agent.command(["explain", "192.0.2.1", "--json"]).output.contains(text))
+            let collectors = try agent.registerFour()
+            #expect(try !agent.command(["explain", "192.0.2.1"]).output.contains(text))
+            _ = collectors
         }
     }
 
     @Test func `usage errors: exit 2, and each says what to give`() async throws {
         try await Sandbox.run { sandbox in
             for (arguments, text) in [
-                (["register", "--collector", "c1"], "one of --fd, --pid or --listen-fds"),
+                (["register", "--collector", "c1"], "one of --fd, --pid, --pid-file or --listen-fds"),
                 (["register", "--collector", "c1", "--fd", "3", "--pid", "1"], "one of --fd"),
                 (["register", "--collector", "c1", "--fd", "3", "--wait", "2"], "--wait goes with --pid"),
                 (["register", "--fd", "3"], "--collector"), (["frobnicate"], "frobnicate"),
@@ -128,6 +182,17 @@ import Testing
                 (["explain", "192.0.2.1.5"], "is not an IPv4 or IPv6 address"),
                 (["unload", "--pool", "../x"], "not a path"),
                 (["register", "--collector", "c1", "--listen-fds"], "LISTEN_FDS is not set"),
+                (["run", "--confg", "c.yaml"], "there is no option --confg; did you mean --config?"),
+                (["statsu"], "there is no command statsu; did you mean status?"),
+                (["register", "--collector", "c1", "--pid", "-5"], "--pid takes no negative number, like -5"),
+                (["register", "--collector", "c1", "--fd", "-1"], "--fd takes no negative number"),
+                (["register", "--collector", "c1", "--pid", "1", "--wait", "-3"], "--wait takes no negative number"),
+                (["demo", "--captures", "/nowhere"], "there is no folder /nowhere"),
+                (["status", "--control", ""], "--control is empty"),
+                (
+                    ["status", "--control", String(repeating: "x", count: 108)],
+                    "108 bytes, and a socket's has at most 107"
+                ),
             ] {
                 let result = try CommandResult.of(Subject.program, arguments, in: sandbox)
                 #expect(result.exitCode == 2, "\(arguments): \(result.errorOutput)")
@@ -167,6 +232,9 @@ import Testing
                     result.errorOutput.contains(
                         "no agent answers at /run/reuseport-agent/control.sock (ENOENT); start it"))
             }
+            let unset = try CommandResult.of(
+                Subject.program, ["status"], in: sandbox, environment: ["REUSEPORT_AGENT_CONTROL": ""])
+            #expect(unset.errorOutput.contains("no agent answers at /run/reuseport-agent/control.sock"))
             let elsewhere = try CommandResult.of(
                 Subject.program, ["status"], in: sandbox, environment: ["REUSEPORT_AGENT_CONTROL": "/run/other.sock"])
             #expect(elsewhere.errorOutput.contains("/run/other.sock"))

@@ -11,13 +11,16 @@ import Testing
     private static let tcp = SocketFacts(kind: .tcp, address: .v4(0), port: 1790, isListening: true, cookie: 20)
 
     private func plan(
-        _ sockets: [SocketFacts], cookies: [[Slot: UInt64]] = [[:], [:]], ownerIsGone: Bool = false
+        _ sockets: [SocketFacts], cookies: [[Slot: UInt64]] = [[:], [:]], ownerIsGone: Bool = false,
+        ownerPid: Int32? = nil
     ) throws(RegistrationPlan.Refusal) -> RegistrationPlan {
         try RegistrationPlan(
             collector: "c1", slot: Slot(0),
             offers: sockets.enumerated().map { .init(label: "fd \($0.offset + 3)", socket: $0.element) },
             groups: Self.groups,
-            occupancy: .init(cookies: cookies, ownerIsGone: ownerIsGone, names: [Slot(0): "c1", Slot(1): "c2"]))
+            occupancy: .init(
+                cookies: cookies, ownerIsGone: ownerIsGone, names: [Slot(0): "c1", Slot(1): "c2"],
+                ownerPid: ownerPid))
     }
 
     private func refusal(_ body: () throws(RegistrationPlan.Refusal) -> RegistrationPlan) -> RegistrationPlan.Refusal? {
@@ -57,6 +60,10 @@ import Testing
         #expect(refused?.failure.kind == .conflict)
         #expect(refused?.failure.description.contains("held by another live socket (cookie 77)") == true)
         #expect(try plan([Self.udp, Self.tcp], cookies: held, ownerIsGone: true).placements.count == 2)
+        let owned = refusal { () throws(RegistrationPlan.Refusal) in
+            try plan([Self.udp, Self.tcp], cookies: held, ownerPid: 812)
+        }
+        #expect(owned?.failure.description.contains("another live socket (of process 812, cookie 77)") == true)
     }
 
     @Test func `a socket of another slot is a conflict that names its collector`() {

@@ -123,7 +123,8 @@ extension DataPlane {
             cookies.append(held)
         }
         return RegistrationPlan.Occupancy(
-            cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names)
+            cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names,
+            ownerPid: tenant?.owner?.pid)
     }
 
     private func filledGroups(of slot: Slot) throws(KernelError) -> [String] {

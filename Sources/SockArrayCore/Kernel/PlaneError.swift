@@ -11,8 +11,16 @@ package enum PlaneError: Error {
         do { return try body() } catch { throw .call(error) }
     }
 
+    private var errno: Int32? {
+        switch self {
+        case .call(let error), .program(let error, _): error.errno
+        case .foreignPin: nil
+        }
+    }
+
     /// - Parameter act: what was tried, `run pool edge`.
     func failure(act: String, pool: String) -> Failure {
+        if let number = errno, let failure = Failure.openFiles(act: act, errno: number) { return failure }
         let unload = "stop the agent and run: reuseport-agent unload --pool \(pool)"
         switch self {
         case .call(let error) where [1, 13].contains(error.errno):

@@ -10,23 +10,39 @@ public struct PoolRemoval: Sendable {
     public init(pool: String, bpffs: String) throws(Failure) {
         let act = "unload pool \(pool)"
         let folder = PinFolder(path: "\(bpffs)/\(pool)")
-        guard BPFFileSystem.isMounted(at: folder.path), !folder.names().isEmpty else {
-            throw Failure(
-                .absent, act: act, cause: "there are no pins at \(folder.path)",
-                remedy: "name the pool of a configuration, and its bpffs folder with --bpffs")
-        }
+        let absent = Failure(
+            .absent, act: act, cause: "there are no pins at \(folder.path)",
+            remedy: "name the pool of a configuration, and its bpffs folder with --bpffs")
+        guard BPFFileSystem.isMounted(at: folder.path) else { throw absent }
         do {
             let lock = Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
+            if folder.names().isEmpty { throw absent }
             stillAttached = Self.detach(folder)
             try folder.remove()
             _ = consume lock
             // Only if it was the last pool.
             rpa_remove_folder(bpffs)
-        } catch let error where error.errno == KernelError.again {
-            throw Failure(
-                .conflict, act: act, cause: "its agent is running", remedy: "stop the agent first")
+        } catch let failure as Failure {
+            throw failure
+        } catch let error as KernelError {
+            throw Self.meaning(of: error, pins: folder.path, act: act, pool: pool, absent)
         } catch {
-            throw PlaneError.call(error).failure(act: act, pool: pool)
+            fatalError("unreachable: all errors above are typed")
+        }
+    }
+
+    private static func meaning(
+        of error: KernelError, pins: String, act: String, pool: String, _ absent: Failure
+    ) -> Failure {
+        switch error.errno {
+        case KernelError.noEntry: return absent
+        case KernelError.again:
+            return Failure(.conflict, act: act, cause: "its agent is running", remedy: "stop the agent first")
+        case KernelError.accessDenied:
+            return Failure(
+                .privilege, act: act, cause: "the pins at \(pins) may not be opened", errno: error.errno,
+                remedy: "run it as root, or as the agent's user")
+        default: return PlaneError.call(error).failure(act: act, pool: pool)
         }
     }
 

@@ -35,11 +35,16 @@ public struct RegistrationPlan: Equatable, Sendable {
         public let ownerIsGone: Bool
         /// Names by slot, for messages.
         public let names: [Slot: String]
+        /// The process that registered the slot's sockets, for messages; nil: it isn't known.
+        public let ownerPid: Int32?
 
-        public init(cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String]) {
+        public init(
+            cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String], ownerPid: Int32? = nil
+        ) {
             self.cookies = cookies
             self.ownerIsGone = ownerIsGone
             self.names = names
+            self.ownerPid = ownerPid
         }
     }
 
@@ -114,10 +119,11 @@ public struct RegistrationPlan: Equatable, Sendable {
         guard let holder = cookies[slot] else { return false }
         if holder == offer.socket.cookie { return true }
         if occupancy.ownerIsGone { return false }
+        let owner = occupancy.ownerPid.map { "of process \($0), " } ?? ""
         throw .refused(
             Failure(
                 .conflict, act: act,
-                cause: "its slot in group \(group.name) is held by another live socket (cookie \(holder))",
+                cause: "its slot in group \(group.name) is held by another live socket (\(owner)cookie \(holder))",
                 remedy: "stop the process that holds it, or run: reuseport-agent unregister "
                     + "--collector \(occupancy.names[slot] ?? "NAME")"))
     }

@@ -6,14 +6,24 @@ public struct CheckList: Sendable {
         public var detail: String
         /// What to do; nil where nothing is to be done.
         public var remedy: String?
+
+        /// Something that nothing fails without isn't there.
+        public var isMissingOption: Bool { ok && remedy != nil }
     }
 
     public let items: [Item]
-    private let configurationFailed: Bool
+    /// 0, 6 for the machine, else that of the configuration or its sockets.
+    public let exitCode: Int32
 
-    /// - Parameter configuration: the pool's name, or why the file can't be
-    ///   used; nil where no file was given.
-    public init(_ host: HostFacts, configuration: Result<String, Failure>?) {
+    /// - Parameters:
+    ///   - configuration: the pool's name, or why the file can't be used; nil
+    ///     where no file was given.
+    ///   - sockets: the agent's sockets, by their keys and paths, and why one
+    ///     can't be made.
+    public init(
+        _ host: HostFacts, configuration: Result<String, Failure>?,
+        sockets: [(name: String, problem: Failure?)] = []
+    ) {
         var items = [
             Self.kernel(host),
             Self.feature("program type SK_REUSEPORT", host.hasProgramType, host),
@@ -24,22 +34,27 @@ public struct CheckList: Sendable {
             Self.borrowing(host),
             Self.pins(host),
         ]
-        var failed = false
+        let isMachineFit = items.allSatisfy(\.ok)
+        var failures = sockets.compactMap(\.problem)
         switch configuration {
         case .success(let pool): items.append(Item(check: "configuration", ok: true, detail: "pool \(pool)"))
         case .failure(let failure):
-            failed = true
-            items.append(Item(check: "configuration", ok: false, detail: failure.cause, remedy: "\(failure)"))
+            failures.append(failure)
+            items.append(Self.item("configuration", failure))
         case nil: break
         }
+        for (name, problem) in sockets {
+            items.append(
+                problem.map { Self.item(name, $0) } ?? Item(check: name, ok: true, detail: "it can be made"))
+        }
         self.items = items
-        configurationFailed = failed
+        let kinds = (isMachineFit ? [] : [.privilege]) + failures.map(\.kind)
+        let kind = [Failure.Kind.privilege, .usage].first { kinds.contains($0) } ?? kinds.first
+        exitCode = kind?.rawValue ?? 0
     }
 
-    /// 0, 2 for the configuration, 6 for the machine.
-    public var exitCode: Int32 {
-        if items.contains(where: { !$0.ok && $0.check != "configuration" }) { return Failure.Kind.privilege.rawValue }
-        return configurationFailed ? Failure.Kind.usage.rawValue : 0
+    private static func item(_ check: String, _ failure: Failure) -> Item {
+        Item(check: check, ok: false, detail: failure.problem, remedy: failure.remedy)
     }
 
     private static func item(_ check: String, _ ok: Bool, _ yes: String, _ no: String, _ remedy: String) -> Item {
@@ -55,7 +70,9 @@ public struct CheckList: Sendable {
 
     private static func feature(_ name: String, _ isThere: Bool?, _ host: HostFacts) -> Item {
         guard let isThere else {
-            return Item(check: name, ok: false, detail: "it can't be tried without CAP_BPF", remedy: "check as root")
+            return Item(
+                check: name, ok: false, detail: "it can't be tried without CAP_BPF",
+                remedy: "give CAP_BPF, and check again")
         }
         return item(
             name, isThere, "the kernel has it", "Linux \(host.kernelRelease) lacks it",

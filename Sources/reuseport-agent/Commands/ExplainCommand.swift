@@ -26,8 +26,21 @@ struct ExplainCommand: ParsableCommand {
 
     func run() throws {
         for explanation in try explanations() {
-            print(json ? try JSON.text(explanation) : Self.sentence(explanation))
+            try Output.write(json ? try JSON.text(explanation) : Self.sentence(explanation))
         }
+        if !json, config == nil, try !isAttached() {
+            try Output.write(
+                "no collector is registered: no program is attached, and the kernel picks among the sockets that are bound"
+            )
+        }
+    }
+
+    /// Some group of the pool has its program.
+    private func isAttached() throws -> Bool {
+        let act = "explain \(addresses[0])"
+        let reply = try options.client.send(.status, act: act)
+        guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
+        return status.groups.contains(where: \.attached)
     }
 
     private func explanations() throws -> [Explanation] {

@@ -24,12 +24,12 @@ enum ListenDescriptors {
                 remedy: "run it from a unit with Sockets=, or give the descriptors with --fd")
         }
         guard let count else { throw wrong("LISTEN_FDS is not set: no service manager passed descriptors") }
-        guard let pid, Int32(pid) == ourPid else {
-            throw wrong(
-                "LISTEN_PID is \(pid ?? "not set"), the descriptors are meant for another process than \(ourPid)")
-        }
         guard let number = Int32(count), number > 0, number <= 4_096 else {
-            throw wrong("LISTEN_FDS is \(count), not a count of descriptors")
+            throw wrong("LISTEN_FDS is \"\(count)\", not a count of descriptors")
+        }
+        guard let pid else { throw wrong("LISTEN_PID is not set: it tells which process the descriptors are for") }
+        guard Int32(pid) == ourPid else {
+            throw wrong("LISTEN_PID is \(pid), the descriptors are meant for another process than \(ourPid)")
         }
         let all = (0..<number).map { first + $0 }
         guard let names else { return all }

@@ -74,10 +74,10 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         if rebalance {
             let plan = try rebalancePlan()
-            print(json ? try JSON.text(plan) : RebalanceReport(plan, isApplied: apply).text)
+            try Output.write(json ? try JSON.text(plan) : RebalanceReport(plan, isApplied: apply).text)
         } else {
             let plan = try movePlan()
-            print(json ? try JSON.text(plan) : MoveReport(plan, isDone: false).text)
+            try Output.write(json ? try JSON.text(plan) : MoveReport(plan, isDone: false).text)
         }
     }
 

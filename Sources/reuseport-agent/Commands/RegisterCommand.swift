@@ -8,7 +8,8 @@ struct RegisterCommand: ParsableCommand {
         commandName: "register", abstract: "Put a collector's sockets into its slot.",
         discussion: """
             Examples:
-              reuseport-agent register --collector c1 --pid $(cat /run/nfacctd-c1.pid) --wait 30
+              reuseport-agent register --collector c1 --pid-file /run/nfacctd-c1.pid --wait 30
+              reuseport-agent register --collector c1 --pid 812
               reuseport-agent register --collector c1 --fd 3 --fd 4
               reuseport-agent register --collector c1 --listen-fds
 
@@ -25,23 +26,31 @@ struct RegisterCommand: ParsableCommand {
     @Option(help: "Process whose sockets in the pool's groups are to be registered.")
     var pid: Int32?
 
+    @Option(help: ArgumentHelp("File in which that process tells its pid.", valueName: "file"))
+    var pidFile: String?
+
     @Flag(
         help: "Take the sockets that systemd passed (LISTEN_FDS): those that LISTEN_FDNAMES names like a group, or all."
     )
     var listenFds = false
 
-    @Option(help: ArgumentHelp("With --pid: wait that long until every group is bound.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "With --pid or --pid-file: wait that long until the process is there and every group is bound.",
+            valueName: "seconds"))
     var wait: Double?
 
     @OptionGroup var options: ControlOptions
 
     func validate() throws {
-        let ways = [!descriptors.isEmpty, pid != nil, listenFds].count { $0 }
+        let ways = [!descriptors.isEmpty, pid != nil, pidFile != nil, listenFds].count { $0 }
         guard ways == 1 else {
-            throw ValidationError("give the sockets by one of --fd, --pid or --listen-fds")
+            throw ValidationError("give the sockets by one of --fd, --pid, --pid-file or --listen-fds")
         }
         if let wait {
-            guard pid != nil else { throw ValidationError("--wait goes with --pid: passed sockets are bound already") }
+            guard pid != nil || pidFile != nil else {
+                throw ValidationError("--wait goes with --pid or --pid-file: passed sockets are bound already")
+            }
             guard wait >= 0, wait <= 86_400 else { throw ValidationError("--wait takes 0 to 86400 seconds") }
         }
         if let pid, pid <= 0 { throw ValidationError("--pid takes a positive number") }
@@ -49,13 +58,14 @@ struct RegisterCommand: ParsableCommand {
 
     func run() throws {
         let change: DataPlane.Change
-        if let pid {
-            change = try registerProcess(pid)
+        if pid != nil || pidFile != nil {
+            change = try registerProcess()
         } else {
             change = try register(listenFds ? try listenDescriptors() : descriptors)
         }
         let groups = change.groups.joined(separator: ", ")
-        print("\(collector) \(change.changed ? "is" : "was already") registered: slot \(change.slot), groups \(groups)")
+        try Output.write(
+            "\(collector) \(change.changed ? "is" : "was already") registered: slot \(change.slot), groups \(groups)")
     }
 
     private var act: String { "register \(collector)" }
@@ -85,18 +95,41 @@ struct RegisterCommand: ParsableCommand {
         return change
     }
 
-    /// Asks again until the collector is whole: nfacctd binds its UDP port some 5 s after BMP.
-    private func registerProcess(_ pid: Int32) throws(Failure) -> DataPlane.Change {
+    /// Asks again until the collector is whole: nfacctd writes its pid file and
+    /// binds its UDP port some 5 s after BMP.
+    private func registerProcess() throws -> DataPlane.Change {
         let deadline = ContinuousClock.now + .seconds(wait ?? 0)
         while true {
-            let reply = try options.client.send(.registerProcess(collector: collector, pid: pid), act: act)
-            if case .changed(let change) = reply { return change }
-            guard case .incomplete(var failure) = reply, wait != nil else { throw reply.unexpected(act: act) }
+            var failure: Failure
+            switch try ask() {
+            case .changed(let change): return change
+            case .incomplete(let missing): failure = missing
+            // Its process ended after the file was read.
+            case .failure(let gone) where pidFile != nil && gone.errno == ESRCH: failure = gone
+            case let other: throw other.unexpected(act: act)
+            }
             if ContinuousClock.now >= deadline {
-                failure.cause += ", after \(wait!) s"
+                if let wait {
+                    failure.cause += ", after \(wait) s"
+                    failure.remedy =
+                        "look whether that is the collector's process, and whether it binds the groups' ports and addresses"
+                }
                 throw failure
             }
             usleep(50_000)
+        }
+    }
+
+    private func ask() throws -> ControlReply {
+        do {
+            let pid = try pidFile.map { path throws(RegistrationPlan.Refusal) in
+                try PidFile(path: path).livePid(act: act)
+            }
+            return try options.client.send(.registerProcess(collector: collector, pid: pid ?? self.pid!), act: act)
+        } catch RegistrationPlan.Refusal.incomplete(let failure) {
+            return .incomplete(failure)
+        } catch RegistrationPlan.Refusal.refused(let failure) {
+            throw failure
         }
     }
 }

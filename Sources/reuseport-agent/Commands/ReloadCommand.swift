@@ -24,6 +24,6 @@ struct ReloadCommand: ParsableCommand {
         let act = "reload"
         let reply = try options.client.send(.reload(reshuffle: reshuffle), act: act)
         guard case .moves(let plan) = reply else { throw reply.unexpected(act: act) }
-        print(json ? try JSON.text(plan) : MoveReport(plan, isDone: true).text)
+        try Output.write(json ? try JSON.text(plan) : MoveReport(plan, isDone: true).text)
     }
 }

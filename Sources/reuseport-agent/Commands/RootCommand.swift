@@ -11,8 +11,8 @@ struct RootCommand: ParsableCommand {
             Several collectors share one address with SO_REUSEPORT. The agent attaches a BPF program that \
             selects the collector by the exporter's source address, for UDP and TCP alike.
 
-            Exit codes: 0 done, 2 usage or bad configuration, 3 agent or pool not there, 4 unfit socket, \
-            5 conflict, 6 privilege or kernel.
+            Exit codes: 0 done, 1 output not written, 2 usage or bad configuration, 3 agent or pool not \
+            there, 4 unfit socket, 5 conflict, 6 privilege or kernel.
             """,
         version: "0.1.0",
         subcommands: [
@@ -24,15 +24,38 @@ struct RootCommand: ParsableCommand {
         do {
             var command = try parseAsRoot()
             try command.run()
-        } catch let failure as Failure {
-            complain("reuseport-agent: \(failure)")
-            Glibc.exit(failure.exitCode)
         } catch {
-            let code = exitCode(for: error)
-            guard code.rawValue != 0, !(error is ExitCode) else { exit(withError: error) }
-            complain(fullMessage(for: error))
-            Glibc.exit(Failure.Kind.usage.rawValue)
+            Glibc.exit(end(for: error))
         }
+    }
+
+    /// Tells why, and returns the exit code.
+    private static func end(for error: any Error) -> Int32 {
+        if let failure = error as? Failure {
+            complain("reuseport-agent: \(failure)")
+            return failure.exitCode
+        }
+        if let code = error as? ExitCode { return code.rawValue }
+        guard exitCode(for: error).rawValue == 0 else {
+            complain(usageMessage(for: error))
+            return Failure.Kind.usage.rawValue
+        }
+        // --help and --version.
+        do { try Output.write(fullMessage(for: error)) } catch { return end(for: error) }
+        return 0
+    }
+
+    private static func usageMessage(for error: any Error) -> String {
+        let message = fullMessage(for: error)
+        let commands = Dictionary(
+            uniqueKeysWithValues: configuration.subcommands.map {
+                ($0.configuration.commandName ?? "", helpMessage(for: $0))
+            })
+        guard let hint = UsageHint.text(Array(CommandLine.arguments.dropFirst()), commands: commands) else {
+            return message
+        }
+        let usage = message.split(separator: "\n").drop { !$0.hasPrefix("Usage:") }
+        return "Error: \(hint)\n" + usage.joined(separator: "\n")
     }
 
     static func complain(_ text: String) {
@@ -52,21 +75,20 @@ struct ControlOptions: ParsableArguments {
     var control: String?
 
     var client: ControlClient {
-        ControlClient(
-            path: control ?? getenv(ControlClient.environmentVariable).map { String(cString: $0) }
-                ?? PoolConfiguration.defaultControlSocket.path)
-    }
-}
-
-extension IPAddress {
-    /// - Throws: `.usage` with what is wrong.
-    init(argument text: String) throws(Failure) {
-        guard let address = IPAddress(text) else {
-            throw Failure(
-                .usage, act: "explain \(text)", cause: "it is not an IPv4 or IPv6 address",
-                remedy: "write it like 192.0.2.1 or 2001:db8::1")
+        get throws(Failure) {
+            let variable = getenv(ControlClient.environmentVariable).map { String(cString: $0) } ?? ""
+            let path = control ?? (variable.isEmpty ? PoolConfiguration.defaultControlSocket.path : variable)
+            // sun_path of unix(7), without its final zero.
+            guard (1...107).contains(path.utf8.count) else {
+                throw Failure(
+                    .usage, act: "find the agent",
+                    cause: path.isEmpty
+                        ? "--control is empty"
+                        : "the path of its control socket has \(path.utf8.count) bytes, and a socket's has at most 107",
+                    remedy: "give the path of control_socket in the agent's configuration, or leave --control out")
+            }
+            return ControlClient(path: path)
         }
-        self = address
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Logging
 import SockArrayCore
 
@@ -17,7 +18,16 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try PoolConfiguration.load(path: config)
+        try checkOpenFiles(configuration)
         let log = Logger(label: "reuseport-agent", factory: { label in StreamLogHandler.standardError(label: label) })
         try Agent(configuration, path: config, log: log).serve()
+    }
+
+    /// Too few show as whatever failed for want of one: libbpf makes EINVAL of some.
+    private func checkOpenFiles(_ configuration: PoolConfiguration) throws(Failure) {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        guard limit.rlim_cur < 48 + 8 * configuration.groups.count else { return }
+        if let failure = Failure.openFiles(act: "run pool \(configuration.pool)", errno: EMFILE) { throw failure }
     }
 }

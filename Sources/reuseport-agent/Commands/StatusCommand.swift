@@ -20,6 +20,6 @@ struct StatusCommand: ParsableCommand {
         let act = "show the status"
         let reply = try options.client.send(.status, act: act)
         guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
-        print(json ? try JSON.text(status) : StatusTable(status).text, terminator: json ? "\n" : "")
+        try Output.write(json ? try JSON.text(status) : StatusTable(status).text, terminator: json ? "\n" : "")
     }
 }

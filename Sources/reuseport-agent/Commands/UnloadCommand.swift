@@ -22,7 +22,7 @@ struct UnloadCommand: ParsableCommand {
             throw ValidationError("--pool takes the name of a pool, not a path")
         }
         let removal = try PoolRemoval(pool: pool, bpffs: bpffs)
-        print("pool \(pool) is unloaded")
+        try Output.write("pool \(pool) is unloaded")
         for group in removal.stillAttached {
             RootCommand.complain(
                 "group \(group): none of its sockets could be reached; its program goes when the last of them is closed"

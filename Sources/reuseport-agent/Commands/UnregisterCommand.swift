@@ -20,6 +20,6 @@ struct UnregisterCommand: ParsableCommand {
         let act = "unregister \(collector)"
         let reply = try options.client.send(.unregister(collector: collector), act: act)
         guard case .changed(let change) = reply else { throw reply.unexpected(act: act) }
-        print("\(collector) \(change.changed ? "is" : "was already") unregistered: slot \(change.slot)")
+        try Output.write("\(collector) \(change.changed ? "is" : "was already") unregistered: slot \(change.slot)")
     }
 }

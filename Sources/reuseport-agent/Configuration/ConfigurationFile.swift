@@ -15,6 +15,7 @@ extension PoolConfiguration {
         }
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else {
+            if let failure = Failure.openFiles(act: act, errno: errno) { throw failure }
             throw unreadable("it could not be opened", errno, "give the path of a readable YAML file with --config")
         }
         let file = Descriptor(owning: number)
@@ -35,7 +36,9 @@ extension PoolConfiguration {
             if length == 0 { break }
             filled += length
         }
-        guard let text = String(validating: bytes[..<filled], as: UTF8.self) else {
+        // Editors on other systems put a byte order mark before the text.
+        let mark = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+        guard let text = String(validating: bytes[mark..<filled], as: UTF8.self) else {
             throw unreadable("it is not UTF-8 text", nil, "write it as UTF-8")
         }
         return try ConfigurationReader(text: text, file: path).read()

@@ -48,6 +48,9 @@ struct ConfigurationReader {
             throw failure
         } catch let error as YamlError {
             switch error {
+            case .composer(_, let problem, let mark, _) where problem.contains("another document"):
+                throw unusable(
+                    mark.line, "it holds more than one document", "write one: remove --- and what is after it")
             case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
                 .composer(_, let problem, let mark, _):
                 throw unusable(mark.line, "it is not YAML: \(problem)", "look at that line and the one before it")
@@ -172,6 +175,9 @@ struct ConfigurationReader {
         _ top: Section, _ key: String, or standard: PoolConfiguration.SocketFile
     ) throws(Failure) -> PoolConfiguration.SocketFile {
         guard let value = try top.optional(key) else { return standard }
+        if case .scalar(let path) = value.node {
+            throw value.problem("\(key) is not a mapping", "write {path: \(path.string)}")
+        }
         let section = try Section(value.node, file: file, title: key)
         try section.allowOnly(["path", "mode"])
         var socket = standard

@@ -24,8 +24,7 @@ struct Section {
         for (key, _) in mapping {
             let name = key.scalar?.string ?? "a key that is no text"
             if known.contains(name) { continue }
-            let near = known.min { $0.editDistance(to: name) < $1.editDistance(to: name) }
-            let guess = near.flatMap { $0.editDistance(to: name) <= 2 ? "write \($0), or remove it" : nil }
+            let guess = name.nearest(among: known).map { "write \($0), or remove it" }
             throw Value(node: key, file: file, key: name).problem(
                 "\(title) has no key \(name)", guess ?? "remove it; the keys are \(known.joined(separator: ", "))")
         }
@@ -49,6 +48,16 @@ struct Section {
 }
 
 extension String {
+    /// The one that may have been meant: few letters differ, or it was cut short.
+    func nearest(among known: [String]) -> String? {
+        if let near = known.min(by: { $0.editDistance(to: self) < $1.editDistance(to: self) }),
+            near.editDistance(to: self) <= 2
+        {
+            return near
+        }
+        return utf8.count < 3 ? nil : known.first { $0.hasPrefix(self) }
+    }
+
     /// Levenshtein's: insertions, deletions and replacements.
     func editDistance(to other: String) -> Int {
         let (source, target) = (Array(utf8.prefix(64)), Array(other.utf8.prefix(64)))

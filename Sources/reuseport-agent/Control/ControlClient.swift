@@ -20,7 +20,7 @@ struct ControlClient {
         do {
             try write(try JSON.encode(request), descriptors, to: stream)
             shutdown(stream.number, Int32(SHUT_WR))
-            return try JSON.decode(ControlReply.self, from: try readAll(from: stream))
+            return try reply(in: try readAll(from: stream), act: act)
         } catch let failure as Failure {
             throw failure
         } catch {
@@ -30,9 +30,26 @@ struct ControlClient {
         }
     }
 
+    private func reply(in bytes: [UInt8], act: String) throws -> ControlReply {
+        if let reply = try? JSON.decode(ControlReply.self, from: bytes) { return reply }
+        if bytes.starts(with: "HTTP/".utf8) {
+            throw Failure(
+                .absent, act: act, cause: "\(path) is not the control socket: HTTP is spoken there",
+                remedy: "name the agent's control_socket with --control; this one is for: curl --unix-socket")
+        }
+        throw Failure(
+            .absent, act: act,
+            cause: bytes.isEmpty ? "\(path) gave no answer" : "the answer of \(path) is not understood",
+            remedy: "look at the agent's log, and use the reuseport-agent command of the agent's own version")
+    }
+
     private func connect(act: String) throws(Failure) -> Descriptor {
         let result = rpa_unix_connect(path, UInt32(timeout / .milliseconds(1)))
         if result >= 0 { return Descriptor(owning: result) }
+        if let failure = Failure.openFiles(act: act, errno: -result) { throw failure }
+        let start =
+            "start it (reuseport-agent run --config FILE), or name its socket with --control or "
+            + Self.environmentVariable
         switch -result {
         case EACCES, EPERM:
             throw Failure(
@@ -40,11 +57,18 @@ struct ControlClient {
                 remedy:
                     "run it as a user or group that the socket's mode allows (control_socket in the agent's configuration)"
             )
-        default:
+        case ECONNREFUSED:
+            if let kind = FileFacts(at: path)?.kind, kind != .socket, kind != .symbolicLink {
+                throw Failure(
+                    .absent, act: act, cause: "\(path) is \(kind.rawValue), not a socket", errno: -result,
+                    remedy: "name the agent's control_socket with --control or " + Self.environmentVariable)
+            }
             throw Failure(
-                .absent, act: act, cause: "no agent answers at \(path)", errno: -result,
-                remedy: "start it (reuseport-agent run --config FILE), or name its socket with --control or "
-                    + Self.environmentVariable)
+                .absent, act: act,
+                cause: "no agent listens at \(path) any more, and its collectors keep what they had", errno: -result,
+                remedy: start)
+        default:
+            throw Failure(.absent, act: act, cause: "no agent answers at \(path)", errno: -result, remedy: start)
         }
     }
 

@@ -12,27 +12,31 @@ final class Agent {
     private let log: Logger
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
-        let act = "run pool \(configuration.pool)"
         self.log = log
         // Before anything is made: a signal from here on ends the loop, not the setting up.
         let signalResult = rpa_signal_fd()
         guard signalResult >= 0 else {
-            throw Failure(
-                .privilege, act: act, cause: "signals could not be taken", errno: -signalResult,
-                remedy: "look at the limits of open files (ulimit -n)")
+            let act = "run pool \(configuration.pool)"
+            throw Failure.openFiles(act: act, errno: -signalResult)
+                ?? Failure(
+                    .privilege, act: act, cause: "signals could not be taken", errno: -signalResult,
+                    remedy: "look at the limits of the agent's user")
         }
         signals = Descriptor(owning: signalResult)
+        // Before the pool: an agent that can't be asked leaves no pins.
+        let control = try SocketPlace(file: configuration.controlSocket, key: "control_socket").listen()
+        let status = try SocketPlace(file: configuration.statusSocket, key: "status_socket").listen()
         pool = try RunningPool(configuration, path: path, log: log)
         servers = [
-            try RequestServer(
-                configuration.controlSocket, service: ControlService(pool: pool, log: log), act: act),
-            try RequestServer(configuration.statusSocket, service: StatusService(pool: pool), act: act),
+            RequestServer(control, service: ControlService(pool: pool, log: log)),
+            RequestServer(status, service: StatusService(pool: pool)),
         ]
     }
 
     /// Serves until SIGTERM or SIGINT.
     func serve() {
         ServiceManager.tell("READY=1")
+        logAdopted()
         log.notice(
             "pool \(pool.plane.configuration.pool) is ready",
             metadata: ["control": "\(servers[0].path)", "status": "\(servers[1].path)"])
@@ -52,6 +56,14 @@ final class Agent {
             let now = rpa_monotonic_ns()
             for (server, range) in zip(servers, ranges) { server.serve(waits[range], now: now) }
         }
+    }
+
+    /// What the agent before left, or nothing.
+    private func logAdopted() {
+        guard let status = try? pool.plane.status() else { return }
+        let adopted = status.collectors.filter { $0.state != SlotState.empty.name }
+            .map { "\($0.name) (slot \($0.slot), \($0.state))" }
+        if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }
     }
 
     /// SIGHUP is `reload`.

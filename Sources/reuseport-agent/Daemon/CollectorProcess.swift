@@ -6,6 +6,7 @@ enum CollectorProcess {
         do {
             return try OtherProcess(pid: pid).internetSockets()
         } catch {
+            if let failure = Failure.openFiles(act: act, errno: error.errno) { throw failure }
             throw Failure(
                 .privilege, act: act, cause: "the sockets of process \(pid) could not be borrowed",
                 errno: error.errno,
@@ -18,14 +19,34 @@ enum CollectorProcess {
         _ pid: Int32, _ sockets: [OfferedSocket], _ groups: [ReuseportGroup], act: String
     ) -> Failure {
         let ports = Set(groups.map(\.port))
-        let near = sockets.map(\.offer.socket).filter { ports.contains($0.port) && !$0.isConnected }
-        let instead = near.isEmpty ? "" : "; it has \(near.map(\.endpoint).joined(separator: ", "))"
+        let isNear = sockets.map(\.offer.socket).contains { ports.contains($0.port) && !$0.isConnected }
         return Failure(
             .unfitSocket, act: act,
-            cause: "process \(pid) has no socket of \(groups.map(\.endpoint).joined(separator: ", "))\(instead)",
-            remedy: near.isEmpty
+            cause: "process \(pid) has no socket of \(groups.map(\.endpoint).joined(separator: ", "))"
+                + whatItHas(sockets),
+            remedy: !isNear
                 ? "wait until it has bound them: --wait 30"
                 : "make its bind address and the group's address in the configuration the same")
+    }
+
+    /// `; it has udp 127.0.0.1:4739`: what is bound and has no peer, 8 at most.
+    static func whatItHas(_ sockets: [OfferedSocket]) -> String {
+        let bound = Set(
+            sockets.map(\.offer.socket).filter { $0.port != 0 && !$0.isConnected }
+                .map { $0.endpoint + ($0.kind == .tcp && !$0.isListening ? " (not listening)" : "") }
+        ).sorted()
+        if bound.isEmpty { return "; it has no bound socket at all" }
+        return "; it has " + bound.prefix(8).joined(separator: ", ") + (bound.count > 8 ? " and others" : "")
+    }
+}
+
+extension RegistrationPlan.Refusal {
+    /// The same, and for half a collector all that its process has bound.
+    func telling(whatItHas sockets: [OfferedSocket]) -> Self {
+        guard case .incomplete(let failure) = self else { return self }
+        var longer = failure
+        longer.cause += CollectorProcess.whatItHas(sockets)
+        return .incomplete(longer)
     }
 }
 

@@ -83,7 +83,10 @@ final class Connection {
                 request.isTooLarge = true
             }
             guard let answer = service.answer(request, atEnd: length == 0 || request.isTooLarge) else {
-                if length == 0 { isDone = true }
+                guard length > 0 else {
+                    isDone = true
+                    return
+                }
                 continue
             }
             output = answer[...]

@@ -23,7 +23,8 @@ final class ControlService: RequestService {
         guard atEnd else { return nil }
         let wanted = try? JSON.decode(ControlRequest.self, from: request.bytes)
         let reply = self.reply(to: wanted, request)
-        report(reply, to: wanted)
+        // Whoever says nothing asked only whether somebody listens (`check`).
+        if !request.bytes.isEmpty { report(reply, to: wanted) }
         return try? JSON.encode(reply)
     }
 
@@ -111,7 +112,13 @@ final class ControlService: RequestService {
         let members = sockets.filter { socket in
             plane.configuration.groups.contains { $0.hasCandidate(socket.offer.socket) }
         }
-        guard members.isEmpty else { return try plane.register(collector, members, owner: owner) }
+        guard members.isEmpty else {
+            do {
+                return try plane.register(collector, members, owner: owner)
+            } catch {
+                throw error.telling(whatItHas: sockets)
+            }
+        }
         try plane.checked(collector, act: act)
         throw RegistrationPlan.Refusal.incomplete(
             CollectorProcess.hasNoMember(pid, sockets, plane.configuration.groups, act: act))

@@ -25,29 +25,29 @@ struct Demo {
 
     init(_ options: DemoOptions) throws {
         sandbox = try Sandbox(asFirstProcess: ())
-        captures = try Capture.all(in: options.captures)
+        captures = try Capture.all(in: options.folder)
         generatedCount = options.exporters
         usesNfacctd = NfacctdCollector.isInstalled && !options.builtIn
         guard !captures.isEmpty || generatedCount > 0 else {
             throw Failure(
-                .usage, act: "run the demo", cause: "there are no captures in \(options.captures) and no exporters",
+                .usage, act: "run the demo", cause: "there are no captures in \(options.folder) and no exporters",
                 remedy: "give --captures FOLDER or --exporters N")
         }
-        say(
+        try say(
             "\(usesNfacctd ? "4 nfacctd processes" : "4 built-in collectors (nfacctd is not used)"), "
                 + "\(captures.count) captures of routers, \(generatedCount) generated exporters")
     }
 
     func round(withAgent: Bool) throws -> [Sighting] {
-        say(withAgent ? "\nWith the agent" : "\nWithout the agent")
-        say(
+        try say(withAgent ? "\nWith the agent" : "\nWithout the agent")
+        try say(
             "  starting the collectors on udp 0.0.0.0:4739 and tcp 0.0.0.0:1790\(usesNfacctd ? " (nfacctd takes 5 s)" : "")"
         )
         let collectors = try startCollectors()
         let agent = withAgent ? try startAgent(registering: collectors) : nil
-        say("  sending IPFIX, NetFlow and BMP")
+        try say("  sending IPFIX, NetFlow and BMP")
         let exporters = try sendEverything()
-        say("  reading what each collector got")
+        try say("  reading what each collector got")
         waitWhileItChanges(collectors)
         let sightings = exporters.map { exporter in
             let name = "\(exporter.address)"
@@ -77,7 +77,7 @@ struct Demo {
     }
 
     private func startAgent(registering collectors: [any Collector]) throws -> ChildProcess {
-        say("  starting the agent and registering the collectors")
+        try say("  starting the agent and registering the collectors")
         let configuration = sandbox.newPath("edge.yaml")
         try FileText.write(
             """
@@ -89,8 +89,8 @@ struct Demo {
 
             """, to: configuration)
         let agent = try ChildProcess([program, "run", "--config", configuration], in: sandbox)
-        let control = PoolConfiguration.defaultControlSocket.path
-        guard waitUntil(.seconds(20), { access(control, F_OK) == 0 || agent.exitCode != nil }), agent.exitCode == nil
+        guard waitUntil(.seconds(20), { agent.errorOutput.contains("is ready") || agent.exitCode != nil }),
+            agent.exitCode == nil
         else {
             // Its own message says what is missing.
             RootCommand.complain(agent.errorOutput)
@@ -139,8 +139,7 @@ struct Demo {
         }
     }
 
-    private func say(_ text: String) {
-        print(text)
-        fflush(nil)
+    private func say(_ text: String) throws {
+        try Output.write(text)
     }
 }

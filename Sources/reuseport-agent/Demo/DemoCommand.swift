@@ -5,8 +5,13 @@ import SockArrayCore
 import TelemetryLab
 
 struct DemoOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Captures of routers (pcap) to replay.", valueName: "folder"))
-    var captures = "examples/captures"
+    @Option(
+        help: ArgumentHelp(
+            "Captures of routers (pcap) to replay; else those of examples/captures, if they are there.",
+            valueName: "folder"))
+    var captures: String?
+
+    var folder: String { captures ?? "examples/captures" }
 
     @Option(help: "Generated exporters beside them, 0 to 200.")
     var exporters = 20
@@ -16,6 +21,9 @@ struct DemoOptions: ParsableArguments {
 
     func validate() throws {
         guard (0...200).contains(exporters) else { throw ValidationError("--exporters takes 0 to 200") }
+        if let captures, access(captures + "/", R_OK | X_OK) == -1 {
+            throw ValidationError("--captures: there is no folder \(captures) that can be read")
+        }
     }
 }
 
@@ -34,7 +42,8 @@ struct DemoCommand: ParsableCommand {
 
     func run() throws {
         let signals = Descriptor(owning: rpa_signal_fd())
-        var arguments = ["reuseport-agent", DemoStage.configuration.commandName!, "--captures", options.captures]
+        var arguments = ["reuseport-agent", DemoStage.configuration.commandName!]
+        arguments += options.captures.map { ["--captures", $0] } ?? []
         arguments += ["--exporters", "\(options.exporters)"] + (options.builtIn ? ["--built-in"] : [])
         let argv = arguments.map { strdup($0) } + [nil]
         var step: UnsafePointer<CChar>?
@@ -71,8 +80,7 @@ struct DemoStage: ParsableCommand {
         let before = try demo.round(withAgent: false)
         let after = try demo.round(withAgent: true)
         let table = DemoTable(before: before, after: after)
-        print("\n" + table.text, terminator: "")
-        fflush(nil)
+        try Output.write("\n" + table.text, terminator: "")
         if !table.allMetWithAgent { throw ExitCode(1) }
     }
 }

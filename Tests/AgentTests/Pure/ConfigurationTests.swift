@@ -1,4 +1,6 @@
+import Glibc
 import SockArrayCore
+import TelemetryLab
 import Testing
 
 @testable import reuseport_agent
@@ -104,7 +106,11 @@ import Testing
         ("pool: edge\ncollectors: [c1]\nseed: *a\n\(groups)", "an anchor or an alias"),
         (String(repeating: "[", count: 100_000), "nested too deep"),
         (String(repeating: "- ", count: 1_000) + "a", "nested too deep"),
-        ("pool: edge\n---\npool: other", "it is not YAML"),
+        ("pool: edge\n---\npool: other", "it holds more than one document; write one"),
+        (
+            "pool: edge\ncollectors: [c1]\ncontrol_socket: /run/c.sock\n\(groups)",
+            "control_socket is not a mapping; write {path: /run/c.sock}"
+        ),
     ])
     func `is refused with file, line, cause and remedy`(text: String, message: String) throws {
         let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
@@ -181,7 +187,7 @@ import Testing
         ("protocol: sctp", "there is no protocol sctp; use udp or tcp"),
         ("protocol: UDP", "there is no protocol UDP"), ("ipv6_only: yes", "neither true nor false"),
         ("ipv6_only: true", "ipv6_only is set on the IPv4 address"), ("name: \"\"", "name"),
-        ("nam: x", "has no key nam; write name"),
+        ("nam: x", "has no key nam; write name"), ("proto: udp", "has no key proto; write protocol"),
     ])
     func `a group with one wrong key is refused`(wrong: String, message: String) throws {
         var keys = [
@@ -238,6 +244,13 @@ import Testing
         #expect(try Self.read(text(256)).collectors.count == 256)
         let failure = try #require(throws: Failure.self) { _ = try Self.read(text(257)) }
         #expect(failure.description.contains("257 collectors are more than a pool's 256 slots"))
+    }
+
+    @Test func `a file may start with a byte order mark`() throws {
+        let path = "/tmp/reuseport-agent-\(getpid()).yaml"
+        try FileText.write("\u{feff}pool: edge\ncollectors: [c1]\n\(Self.groups)\n", to: path)
+        defer { unlink(path) }
+        #expect(try PoolConfiguration.load(path: path).pool == "edge")
     }
 
     @Test func `quotes may contain what looks like an alias, comments anything`() throws {

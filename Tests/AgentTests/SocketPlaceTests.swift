@@ -1,0 +1,105 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Where the agent's sockets can't be, and what becomes of what stands there.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct SocketPlaceTests {
+    /// Both say the same of a configuration, and leave no pins.
+    private static func refuse(
+        _ key: String, _ path: String, _ exitCode: Int32, _ text: String, in sandbox: Sandbox, user: UInt32? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let file = sandbox.newPath("edge.yaml")
+        let other = "bpffs: /sys/fs/bpf"  // it exists, so that it is no cause
+        try FileText.write(AgentFixture.configuration(extra: "\(key): {path: \(path)}\n\(other)"), to: file)
+        let run = try CommandResult.of(Subject.program, ["run", "--config", file], in: sandbox, user: user)
+        #expect(run.exitCode == exitCode, "\(run.errorOutput)", sourceLocation: sourceLocation)
+        #expect(
+            run.errorOutput.contains("cannot listen at \(path): \(text)"), "\(run.errorOutput)",
+            sourceLocation: sourceLocation)
+        #expect(run.errorOutput.contains("choose another path for \(key)"), sourceLocation: sourceLocation)
+        let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox, user: user)
+        #expect(check.exitCode == exitCode, "\(check.output)", sourceLocation: sourceLocation)
+        #expect(check.output.contains("✗ \(key) \(path): cannot listen at \(path): \(text)"), "\(check.output)")
+        #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
+    }
+
+    @Test func `a file, a link, a directory, no folder, a read-only one: exit 2 of run and check, nothing is touched`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let file = sandbox.newPath("file")
+            let link = sandbox.newPath("link")
+            try FileText.write("precious", to: file)
+            symlink(file, link)
+            try Self.refuse("control_socket", file, 2, "a regular file stands there, not a socket", in: sandbox)
+            try Self.refuse("status_socket", file, 2, "a regular file stands there, not a socket", in: sandbox)
+            try Self.refuse("control_socket", link, 2, "a symbolic link stands there", in: sandbox)
+            try Self.refuse("status_socket", sandbox.folder, 2, "a directory stands there", in: sandbox)
+            try Self.refuse("status_socket", "\(file)/s", 2, "\(file) is no folder (ENOTDIR)", in: sandbox)
+            try Self.refuse("status_socket", "/run/a/b/s", 2, "there is no folder /run/a (ENOENT)", in: sandbox)
+            mkdir("/run/fixed", 0o755)
+            mount("none", "/run/fixed", "tmpfs", UInt(MS_RDONLY), nil)
+            try Self.refuse("status_socket", "/run/fixed/s", 2, "/run/fixed is in a read-only file system", in: sandbox)
+            #expect(FileText.read(file) == "precious")
+            #expect(access(link, F_OK) == 0)
+        }
+    }
+
+    @Test func `a folder that may not be written: exit 6`() async throws {
+        try await Sandbox.run { sandbox in
+            let file = sandbox.newPath("edge.yaml")
+            try FileText.write(AgentFixture.configuration(extra: "control_socket: {path: /run/c.sock}"), to: file)
+            let run = try CommandResult.of(Subject.program, ["run", "--config", file], in: sandbox, user: 1_000)
+            #expect(run.exitCode == 6)
+            #expect(run.errorOutput.contains("/run may not be written (EACCES); run it as a user who may write there"))
+        }
+    }
+
+    @Test func `on stop it removes its own sockets alone`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            unlink(AgentFixture.controlPath)
+            try FileText.write("precious", to: AgentFixture.controlPath)
+            agent.process.send(SIGTERM)
+            #expect(try agent.process.wait() == 0)
+            #expect(FileText.read(AgentFixture.controlPath) == "precious")
+            #expect(access(AgentFixture.statusPath, F_OK) == -1)
+        }
+    }
+
+    @Test func `another pool's agent on the same sockets: exit 5, it leaves no pins`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let other = sandbox.newPath("other.yaml")
+            let text = AgentFixture.configuration()
+            try FileText.write("pool: other" + text.dropFirst("pool: edge".count), to: other)
+            let second = try agent.command(["run", "--config", other])
+            #expect(second.exitCode == 5)
+            #expect(second.errorOutput.contains("\(AgentFixture.controlPath): another process listens there"))
+            #expect(access("/sys/fs/bpf/reuseport-agent/other", F_OK) == -1)
+            let check = try agent.command(["check", "--config", other])
+            #expect(check.exitCode == 5, "\(check.output)")
+            #expect(try agent.command(["status"]).exitCode == 0)
+            try agent.kill()
+            let stale = try agent.command(["check", "--config", other])
+            #expect(stale.exitCode == 0, "\(stale.output)")
+        }
+    }
+
+    @Test func `what is no control socket is named as what it is: exit 3`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            func status(_ path: String, _ text: String) throws {
+                let result = try agent.command(["status", "--control", path])
+                #expect(result.exitCode == 3)
+                #expect(result.errorOutput.contains(text), "\(result.errorOutput)")
+            }
+            try status(AgentFixture.statusPath, "is not the control socket: HTTP is spoken there")
+            try status(agent.configurationPath, "is a regular file, not a socket (ECONNREFUSED)")
+            try agent.kill()
+            try status(AgentFixture.controlPath, "any more, and its collectors keep what they had (ECONNREFUSED)")
+        }
+    }
+}
