@@ -100,7 +100,8 @@ import Testing
             try FileText.write(text, to: Self.statePath)
             let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
             let pinned = try agent.command(["explain", "10.0.0.1", "::ffff:10.0.0.1", "--json"]).output
-            #expect(pinned.occurrences(of: "\"why\":\"pin\"") == 2 && pinned.occurrences(of: "\"collector\":\"c3\"") == 2)
+            #expect(
+                pinned.occurrences(of: "\"why\":\"pin\"") == 2 && pinned.occurrences(of: "\"collector\":\"c3\"") == 2)
             #expect(try agent.command(["explain", "10.0.0.2", "--json"]).output.contains("\"why\":\"owner\""))
             #expect(FileText.read(Self.statePath) == text)
         }

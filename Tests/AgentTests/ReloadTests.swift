@@ -67,7 +67,8 @@ import Testing
             for (text, message) in refused {
                 try FileText.write(text, to: agent.configurationPath)
                 let result = try agent.command(["reload"])
-                #expect([2, 5].contains(result.exitCode) && result.errorOutput.contains(message), "\(result.errorOutput)")
+                #expect(
+                    [2, 5].contains(result.exitCode) && result.errorOutput.contains(message), "\(result.errorOutput)")
                 #expect(try PinnedMaps.read() == maps, "\(message)")
             }
             agent.process.send(SIGHUP)
@@ -136,7 +137,8 @@ import Testing
             var lines = ["exporters:"]
             for index in 0..<100_000 {
                 let pin = index % 10 == 0 ? ", collector: c\(index / 10 % 4 + 1)" : ""
-                lines.append("- {name: r\(index), addresses: [10.\(index >> 16).\(index >> 8 & 255).\(index & 255)]\(pin)}")
+                lines.append(
+                    "- {name: r\(index), addresses: [10.\(index >> 16).\(index >> 8 & 255).\(index & 255)]\(pin)}")
             }
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program,

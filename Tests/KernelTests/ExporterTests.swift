@@ -75,7 +75,8 @@ import Testing
     {
         try await Sandbox.run { _ in
             let devices = try (0..<40).map { index in
-                try Self.exporter("pe\(index)", ["10.1.0.\(index + 1)", "10.2.0.\(index + 1)", "2001:db8::\(index + 1)"])
+                try Self.exporter(
+                    "pe\(index)", ["10.1.0.\(index + 1)", "10.2.0.\(index + 1)", "2001:db8::\(index + 1)"])
             }
             var configuration = Self.configuration(devices)
             configuration.groups = [
@@ -107,7 +108,8 @@ import Testing
                     try InternetSocket(.tcp, bind: address).connect(target, 1_790)
                 }
                 let counts = sockets.mapValues { own in
-                    own[1].acceptWaiting().count + [own[0], own[2], own[3]].reduce(0) { $0 + $1.receiveWaiting().count }
+                    own[1].acceptWaiting().count
+                        + [own[0], own[2], own[3]].reduce(0) { $0 + $1.receiveWaiting().count }
                 }
                 #expect(counts.values.sorted() == [0, 0, 0, 9], "\(device.name): \(counts)")
                 if let owner = counts.first(where: { $0.value == 9 }) { owners.insert(owner.key) }

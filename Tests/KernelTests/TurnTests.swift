@@ -57,7 +57,8 @@ import Testing
         }
     }
 
-    @Test func `kernel: a flow stays, 1,000 flows of one exporter are spread, each counted with its slot`() async throws {
+    @Test func `kernel: a flow stays, 1,000 flows of one exporter are spread, each counted with its slot`() async throws
+    {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(.kernel))
             var counts: [String: Int] = [:]

@@ -3,7 +3,9 @@ import Testing
 @testable import SockArrayCore
 
 @Suite struct MovePlanTests {
-    private let sightings = (1...UInt32(2_000)).map { Sighting(address: .v4(0x0a00_0000 + $0), runs: 2, bytes: UInt64($0)) }
+    private let sightings = (1...UInt32(2_000)).map {
+        Sighting(address: .v4(0x0a00_0000 + $0), runs: 2, bytes: UInt64($0))
+    }
 
     @Test func `adding 1 to 8 moves rows and exporters to it alone, a ninth within 3 sigma`() throws {
         let before = PoolConfiguration.pool((1...8).map { "c\($0)" })

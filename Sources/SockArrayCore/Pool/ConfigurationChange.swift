@@ -44,7 +44,8 @@ public struct ConfigurationChange: Equatable, Sendable, Codable {
         guard (1...SlotAllocation.capacity).contains(changed.collectors.count) else {
             throw Failure(
                 .usage, act: act,
-                cause: "\(changed.collectors.count) collectors would be left, a pool has 1 to \(SlotAllocation.capacity)",
+                cause:
+                    "\(changed.collectors.count) collectors would be left, a pool has 1 to \(SlotAllocation.capacity)",
                 remedy: "change fewer at a time")
         }
         // A pin to a collector that goes has its bucket's owner.

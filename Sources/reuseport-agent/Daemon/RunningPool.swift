@@ -60,7 +60,8 @@ final class RunningPool {
             throw error
         }
         log.notice(
-            "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)")
+            "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)"
+        )
         return plan
     }
 
@@ -82,7 +83,8 @@ final class RunningPool {
             throw Failure(
                 .conflict, act: act,
                 cause: "\(changed.joined(separator: ", ")) changed in \(configurationPath), and that takes a restart",
-                remedy: "put the old value back, or stop the agent and start it again: the data plane goes on meanwhile")
+                remedy: "put the old value back, or stop the agent and start it again: the data plane goes on meanwhile"
+            )
         }
     }
 }

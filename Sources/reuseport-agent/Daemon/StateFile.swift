@@ -21,7 +21,9 @@ struct StateFile {
     func read(report: (String) -> Void) -> [Pin] {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else {
-            if errno != ENOENT { report("state file \(path) could not be opened (\(errnoName)): no pins are taken from it") }
+            if errno != ENOENT {
+                report("state file \(path) could not be opened (\(errnoName)): no pins are taken from it")
+            }
             return []
         }
         let file = Descriptor(owning: number)

@@ -128,7 +128,10 @@ import Testing
         ("{name: a, addresses: [192.0.2.1/33]}", "192.0.2.1/33 is not an address or a prefix"),
         ("{name: a, addresses: [192.0.2.1/24]}", "bits beyond its prefix length; write 192.0.2.0/24"),
         ("{name: a, addresses: [192.0.2.1, 192.0.2.1/32]}", "192.0.2.1 is there twice, for exporter a and for a"),
-        ("{name: a, addresses: [192.0.2.1], collector: c9}", "exporter a is pinned to c9, and there is no such collector"),
+        (
+            "{name: a, addresses: [192.0.2.1], collector: c9}",
+            "exporter a is pinned to c9, and there is no such collector"
+        ),
         ("{name: a, addresses: [192.0.2.1], colector: c1}", "has no key colector; write collector"),
         ("{name: x, addresses: [198.51.100.1]}", "exporter x is there twice"),
         ("{name: a, addresses: [\"::ffff:198.51.100.7\"]}", "198.51.100.7 is there twice, for exporter x and for a"),
