@@ -103,6 +103,24 @@ import Testing
         }
     }
 
+    @Test func `unload of a pool whose sockets it can't reach: the kernel scatters again`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()  // held by this process, of no pid inside
+            agent.process.send(SIGTERM)
+            try agent.process.wait()
+            let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+            #expect(unloaded.exitCode == 0 && unloaded.errorOutput.contains("the kernel choose"), "\(unloaded)")
+            usleep(100_000)  // the kernel empties the programs' map in the background
+            var counts = collectors.map { _ in 0 }
+            for _ in 0..<200 {
+                try InternetSocket(.udp, bind: .v4(0x0a06_0001)).send([1], to: .v4(0x7f00_0001), 4_739)
+                for (index, collector) in collectors.enumerated() { counts[index] += collector.udp.receiveWaiting().count }
+            }
+            #expect(counts.reduce(0, +) == 200 && counts.allSatisfy { $0 > 20 }, "\(counts)")
+        }
+    }
+
     @Test func `a second agent on the pool is refused with exit 5, the first one goes on`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

@@ -62,6 +62,27 @@ import Testing
         }
     }
 
+    @Test func `a group that left the configuration is the kernel's again, the other one goes on`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let before = try Self.owners(pool)
+            var configuration = pool.plane.configuration
+            configuration.groups.removeFirst()
+            try pool.reload(configuration)
+            #expect(pool.plane.departedGroups == ["udp-4739-0_0_0_0"])
+            #expect(FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge/groups") == ["tcp-1790-0_0_0_0"])
+            // Four streams of an exporter are scattered, its connection is not.
+            var met = 0
+            for (source, owner) in zip(Self.sources, before) {
+                for _ in 0..<4 { try pool.send(from: source) }
+                if pool.takeReceived().values.contains(where: { $0.count == 4 }) { met += 1 }
+                #expect(try pool.connect(from: source))
+                #expect(pool.takeAccepted()[owner!] == [source])
+            }
+            #expect(met < 20, "\(met) of 200 met")
+        }
+    }
+
     @Test func `20 reloads leave two generations of pins`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()

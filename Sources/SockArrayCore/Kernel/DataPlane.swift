@@ -10,6 +10,11 @@ public final class DataPlane {
     public let table: AssignmentTable
     /// The agent's own pins, as they were given.
     public let pins: [Pin]
+    /// Folder names of groups that the pool had and the configuration doesn't:
+    /// they are the kernel's own again.
+    public let departedGroups: [String]
+    /// Names that the pool had and the configuration doesn't.
+    public var departedCollectors: [String] { allocation.departed }
     let allocation: SlotAllocation
     package let groups: [GroupPlane]
     let tenants: TenantTable
@@ -62,9 +67,12 @@ public final class DataPlane {
             self.groups = groups
             allocation = SlotAllocation(
                 names: configuration.collectors.map(\.name), present: try tenants.all().mapValues(\.name))
+            let pinNames = Set(configuration.groups.map(\.pinName))
+            departedGroups = folder.subfolder("groups").names().filter { !pinNames.contains($0) }
             settings.setHold(configuration.restartHold)
             generation = try Self.generation(number, present, table, in: folder)
             try applyAssignment(number: number, isAdopted: present == table.shape)
+            try GroupRemoval.remove(departedGroups, in: folder)
             if predecessor == nil { try finishInterruptedRegistrations() }
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
         } catch let error as PlaneError {

@@ -2,8 +2,9 @@ import CBPFShim
 
 /// Takes a pool out of the kernel: the programs off their groups, the pins away.
 public struct PoolRemoval: Sendable {
-    /// Groups whose program stays until their last socket is closed, since none
-    /// of their sockets could be reached.
+    /// Groups none of whose sockets could be reached: the program stays attached
+    /// until the last one is closed, without anything to go on to, and the kernel
+    /// chooses.
     public let stillAttached: [String]
 
     /// - Throws: `.absent` if there is no such pool, `.conflict` while an agent runs it.
@@ -17,7 +18,7 @@ public struct PoolRemoval: Sendable {
         do {
             let lock = Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
             if folder.names().isEmpty { throw absent }
-            stillAttached = Self.detach(folder)
+            stillAttached = GroupRemoval.detach(folder.subfolder("groups").names(), in: folder)
             try folder.remove()
             _ = consume lock
             // Only if it was the last pool.
@@ -44,36 +45,5 @@ public struct PoolRemoval: Sendable {
                 remedy: "run it as root, or as the agent's user")
         default: return PlaneError.call(error).failure(act: act, pool: pool)
         }
-    }
-
-    /// Through sockets borrowed from the owners that the pool knows.
-    private static func detach(_ folder: PinFolder) -> [String] {
-        let groups = folder.subfolder("groups")
-        var cookies: [String: Set<UInt64>] = [:]
-        for name in groups.names() {
-            guard let map = try? groups.subfolder(name).open("sockets") else { continue }
-            let sockets = SocketArray(map: map)
-            for index in 0..<UInt16(SlotAllocation.capacity) {
-                if let cookie = try? sockets.cookie(at: Slot(index)) { cookies[name, default: []].insert(cookie) }
-            }
-        }
-        for owner in owners(in: folder) {
-            guard let process = try? OtherProcess(pid: owner.pid),
-                let sockets = try? process.internetSockets()
-            else { continue }
-            for socket in sockets {
-                for (name, members) in cookies where members.contains(socket.offer.socket.cookie) {
-                    if rpa_detach_reuseport(socket.descriptor.number) >= 0 { cookies[name] = nil }
-                }
-            }
-        }
-        return cookies.keys.sorted()
-    }
-
-    private static func owners(in folder: PinFolder) -> [ProcessIdentity] {
-        guard let map = try? folder.open("tenants"), let tenants = try? TenantTable(map: map).all() else {
-            return []
-        }
-        return tenants.values.compactMap(\.owner).filter(\.isAlive)
     }
 }

@@ -8,6 +8,8 @@ public struct SlotAllocation: Equatable, Sendable {
     /// Slots whose names left the configuration, in order. Rows may name them
     /// still, so they go to new names only when no other slot is left.
     public private(set) var freed: [Slot]
+    /// The names that they had.
+    public let departed: [String]
     /// Names that got one of the freed slots: first all rows have to leave it.
     public private(set) var heirs: Set<String> = []
 
@@ -19,6 +21,7 @@ public struct SlotAllocation: Equatable, Sendable {
         let kept = present.filter { wanted.contains($0.value) }
         slotOfName = Dictionary(uniqueKeysWithValues: kept.map { ($0.value, $0.key) })
         freed = present.keys.filter { kept[$0] == nil }.sorted()
+        departed = freed.compactMap { present[$0] }.sorted()
         let unused = (0..<UInt16(Self.capacity)).map(Slot.init).filter { present[$0] == nil }
         var free = (unused + freed).makeIterator()
         // New names in alphabetical order, so that even a fresh pool has the

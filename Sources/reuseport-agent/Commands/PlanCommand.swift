@@ -19,13 +19,17 @@ struct PlanCommand: ParsableCommand {
             --apply puts them in force and keeps them in the agent's state file.
             """)
 
-    @Option(help: ArgumentHelp("Collector to add, with its weight; repeat it.", valueName: "name[=weight]"))
+    @Option(
+        help: ArgumentHelp("Collector to add, with its weight; repeat it.", valueName: "name[=weight]"),
+        transform: WeightedName.init)
     var add: [WeightedName] = []
 
     @Option(help: ArgumentHelp("Collector to remove; repeat it.", valueName: "name"))
     var remove: [String] = []
 
-    @Option(help: ArgumentHelp("Another weight for a collector; repeat it.", valueName: "name=weight"))
+    @Option(
+        help: ArgumentHelp("Another weight for a collector; repeat it.", valueName: "name=weight"),
+        transform: WeightedName.init)
     var weight: [WeightedName] = []
 
     @Flag(help: "Even out the measured load by pins.")
@@ -108,22 +112,26 @@ struct PlanCommand: ParsableCommand {
 }
 
 /// `c5`, or `c5=2`.
-struct WeightedName: ExpressibleByArgument {
+struct WeightedName {
     let collector: PoolConfiguration.Collector
     /// The weight was given.
     let isExplicit: Bool
 
-    init?(argument: String) {
+    @Sendable init(_ argument: String) throws {
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard PoolConfiguration.isUsableName(parts[0]) else { return nil }
+        guard PoolConfiguration.isUsableName(parts[0]) else {
+            throw ValidationError("\"\(parts[0])\" is not a usable name: use 1 to 63 letters, digits, _ and -")
+        }
         isExplicit = parts.count == 2
         guard isExplicit else {
             collector = PoolConfiguration.Collector(name: parts[0])
             return
         }
-        guard let weight = Int(parts[1]), String(weight) == parts[1],
-            PoolConfiguration.Collector.weights.contains(weight)
-        else { return nil }
+        let range = PoolConfiguration.Collector.weights
+        guard let weight = Int(parts[1]), String(weight) == parts[1], range.contains(weight) else {
+            throw ValidationError(
+                "weight \(parts[1]) is not a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
         collector = PoolConfiguration.Collector(name: parts[0], weight: weight)
     }
 }

@@ -25,7 +25,7 @@ struct UnloadCommand: ParsableCommand {
         try Output.write("pool \(pool) is unloaded")
         for group in removal.stillAttached {
             RootCommand.complain(
-                "group \(group): none of its sockets could be reached; its program goes when the last of them is closed"
+                "group \(group): none of its sockets could be reached to detach the program, which lets the kernel choose now"
             )
         }
     }

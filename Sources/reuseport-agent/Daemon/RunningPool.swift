@@ -13,6 +13,7 @@ final class RunningPool {
         configurationPath = path
         let pins = StateFile(configuration).read { log.warning("\($0)") }
         plane = try DataPlane(adopting: configuration, pins: pins)
+        logDepartures()
     }
 
     /// Applies the configuration file as it is now. Nothing changes if it can't be used.
@@ -24,6 +25,7 @@ final class RunningPool {
         let plan = try movePlan(to: configuration, pins: pins, act: act)
         plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
         log.notice("pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows moved")
+        logDepartures()
         return plan
     }
 
@@ -63,6 +65,14 @@ final class RunningPool {
             "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)"
         )
         return plan
+    }
+
+    /// Their processes may well run on, and get nothing any more.
+    private func logDepartures() {
+        for (things, names) in [("collectors", plane.departedCollectors), ("groups", plane.departedGroups)]
+        where !names.isEmpty {
+            log.warning("\(things) that left the configuration: \(names.joined(separator: ", "))")
+        }
     }
 
     private func movePlan(to configuration: PoolConfiguration, pins: [Pin], act: String) throws(Failure) -> MovePlan {
