@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -78,4 +79,9 @@ int rpa_has_capability(int number)
 	if (syscall(SYS_capget, &header, data))
 		return -errno;
 	return data[number / 32].effective >> (number % 32) & 1;
+}
+
+void rpa_trim_memory(void)
+{
+	malloc_trim(0);
 }

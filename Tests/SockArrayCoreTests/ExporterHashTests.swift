@@ -31,6 +31,14 @@ import Testing
         #expect(hash.bucket(of: address, tableSize: 65_536).index == bucket)
     }
 
+    /// As above.
+    @Test(arguments: [
+        ("pe1.zrh", 4_884), ("elephant", 1_774), ("lab", 17_152), ("a-name-of-more-than-eight-bytes.example.net", 43_145),
+    ])
+    func `an exporter's name has the same bucket on every host and release`(name: String, bucket: UInt32) {
+        #expect(ExporterHash.bucket(of: hash(name: name), tableSize: 65_536).index == bucket)
+    }
+
     /// Every input bit flips every output bit in about half of the cases.
     @Test func `one flipped bit flips each hash bit in 50 ± 4 % of 4,096 addresses`() {
         var generator = SplitMix(state: 1)

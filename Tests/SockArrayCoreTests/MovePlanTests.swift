@@ -64,6 +64,9 @@ import Testing
         #expect(code(.init(weight: [.init(name: "c9", weight: 2)])) == 5)
         #expect(code(.init(remove: ["c1"])) == 2)
         #expect(code(.init(add: (2...257).map { .init(name: "c\($0)") })) == 2)
+        #expect(code(.init(add: [.init(name: "c2", weight: 0)])) == 2)
+        #expect(code(.init(weight: [.init(name: "c1", weight: -1)])) == 2)
+        #expect(code(.init(add: [.init(name: "../x")])) == 2)
         #expect(code(.init(add: [.init(name: "c2")], remove: ["c1"])) == nil)
     }
 }

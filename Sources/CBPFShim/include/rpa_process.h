@@ -25,4 +25,7 @@ int rpa_notify(const char *address, const char *state);
 /* 1 if the calling thread's effective set has the capability of that number. */
 int rpa_has_capability(int number);
 
+/* Gives freed memory back to the kernel (malloc_trim(3)). */
+void rpa_trim_memory(void);
+
 #endif

@@ -19,6 +19,15 @@ public struct ConfigurationChange: Equatable, Sendable, Codable {
     ///   nothing or too much would be left.
     public func applied(to configuration: PoolConfiguration, act: String) throws(Failure) -> PoolConfiguration {
         var changed = configuration
+        for collector in add + weight {
+            guard PoolConfiguration.isUsableName(collector.name),
+                PoolConfiguration.Collector.weights.contains(collector.weight)
+            else {
+                throw Failure(
+                    .usage, act: act, cause: "collector \(collector.name) of weight \(collector.weight) can't be one",
+                    remedy: "use a name of 1 to 63 letters, digits, _ and -, and a weight from 1 to 1000")
+            }
+        }
         func checkIsThere(_ name: String) throws(Failure) {
             guard !changed.collectors.contains(where: { $0.name == name }) else { return }
             throw Failure(

@@ -1,3 +1,4 @@
+import CBPFShim
 import Logging
 import SockArrayCore
 
@@ -13,6 +14,7 @@ final class RunningPool {
         configurationPath = path
         let pins = StateFile(configuration).read { log.warning("\($0)") }
         plane = try DataPlane(adopting: configuration, pins: pins)
+        rpa_trim_memory()
         logDepartures()
     }
 
@@ -26,6 +28,8 @@ final class RunningPool {
         plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
         log.notice("pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows moved")
         logDepartures()
+        // A long list of exporters passes through much memory.
+        rpa_trim_memory()
         return plan
     }
 
@@ -48,6 +52,10 @@ final class RunningPool {
                 .usage, act: act,
                 cause: "assignment \(plane.configuration.assignment.rawValue) sends an exporter to any collector",
                 remedy: "there is nothing to pin; rendezvous and maglev have pins")
+        }
+        guard bound > 1, bound <= 1_000 else {
+            throw Failure(
+                .usage, act: act, cause: "\(bound) is not a ratio above 1", remedy: "give a bound like 1.1: 1 is perfect")
         }
         let plan = RebalancePlan(
             plane.configuration, pins: startsOver ? [] : plane.pins, present: plane.pins,
