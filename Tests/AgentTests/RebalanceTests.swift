@@ -49,6 +49,26 @@ import Testing
         }
     }
 
+    @Test func `--over measures from now on: yesterday's elephant isn't pinned`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let collectors = try agent.registerFour()
+            func send(_ number: UInt32, _ count: Int) throws {
+                let exporter = try InternetSocket(.udp, bind: .v4(0x0a00_0000 + number))
+                for _ in 0..<count { try? exporter.send([1], to: .v4(0x7f00_0001), 4_739) }
+            }
+            try send(1, 5_000)
+            let measuring = try agent.start(["plan", "--rebalance", "--over", "1.5", "--json"])
+            usleep(500_000)
+            for number in UInt32(2)...40 { try send(number, Int(number)) }
+            #expect(try measuring.wait() == 0, "\(measuring.errorOutput)")
+            #expect(measuring.output.contains("\"exporters_seen\":39"), "\(measuring.output)")
+            #expect(!measuring.output.contains("\"10.0.0.1\""))
+            #expect(try agent.command(["plan", "--rebalance", "--json"]).output.contains("\"exporters_seen\":40"))
+            _ = collectors
+        }
+    }
+
     /// Sends each exporter's bytes, and looks at what the collectors received.
     private static func maxOverMean(
         _ loads: [(source: IPAddress, bytes: Int)], _ collectors: [CollectorSockets]

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import SockArrayCore
 
 struct PlanCommand: ParsableCommand {
@@ -10,12 +11,12 @@ struct PlanCommand: ParsableCommand {
               reuseport-agent plan --add c5 --remove c1
               reuseport-agent plan --weight c4=2 --json
               reuseport-agent plan --add c5 --config edge.yaml
-              reuseport-agent plan --rebalance --bound 1.1 --apply
+              reuseport-agent plan --rebalance --over 60 --apply
 
             With --config it is worked out from the file alone, without an agent: as shares of all rows.
 
             --rebalance proposes the fewest pins, heaviest exporters first, that bring the highest load of \
-            a collector under the bound, from the bytes that each exporter sent since the pool was made. \
+            a collector under the bound, from the bytes that each exporter sent. \
             --apply puts them in force and keeps them in the agent's state file.
             """)
 
@@ -39,6 +40,11 @@ struct PlanCommand: ParsableCommand {
         help: ArgumentHelp(
             "With --rebalance: highest load of a collector, relative to its weight's part of all.", valueName: "ratio"))
     var bound: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --rebalance: measure that long from now, instead of since the pool was made.", valueName: "seconds"))
+    var over: Double?
 
     @Flag(help: "With --rebalance: put the pins in force.")
     var apply = false
@@ -67,8 +73,11 @@ struct PlanCommand: ParsableCommand {
             if let bound, !(bound > 1 && bound <= 1_000) {
                 throw ValidationError("--bound takes a ratio above 1, like 1.1: 1 is perfect balance")
             }
-        } else if bound != nil || apply || startOver {
-            throw ValidationError("--bound, --apply and --start-over go with --rebalance")
+            if let over, !(over >= 0.1 && over <= 86_400) {
+                throw ValidationError("--over takes 0.1 to 86400 seconds")
+            }
+        } else if bound != nil || over != nil || apply || startOver {
+            throw ValidationError("--bound, --over, --apply and --start-over go with --rebalance")
         }
         if config != nil, change.isEmpty {
             throw ValidationError("with --config, name a change: --add, --remove or --weight")
@@ -104,7 +113,14 @@ struct PlanCommand: ParsableCommand {
 
     private func rebalancePlan() throws -> RebalancePlan {
         let act = "rebalance"
-        let request = ControlRequest.rebalance(bound: bound ?? Self.defaultBound, startsOver: startOver, apply: apply)
+        if let over {
+            let reply = try options.client.send(.markLoads, act: act)
+            guard case .marked = reply else { throw reply.unexpected(act: act) }
+            sleep(UInt32(over))
+            usleep(UInt32((over - over.rounded(.down)) * 1_000_000))
+        }
+        let request = ControlRequest.rebalance(
+            bound: bound ?? Self.defaultBound, sinceMark: over != nil, startsOver: startOver, apply: apply)
         let reply = try options.client.send(request, act: act)
         guard case .rebalanced(let plan) = reply else { throw reply.unexpected(act: act) }
         return plan

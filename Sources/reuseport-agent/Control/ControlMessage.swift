@@ -12,7 +12,10 @@ enum ControlRequest: Codable, Equatable, Sendable {
     case explain(addresses: [String])
     /// What the change would move; an empty one: what a reload would.
     case plan(ConfigurationChange)
-    case rebalance(bound: Double, startsOver: Bool, apply: Bool)
+    /// Remembers what each exporter has sent until now.
+    case markLoads
+    /// - Parameter sinceMark: by what was sent since `markLoads`, else since the pool was made.
+    case rebalance(bound: Double, sinceMark: Bool, startsOver: Bool, apply: Bool)
     /// - Parameter reshuffle: another assignment, seed or table size may be applied.
     case reload(reshuffle: Bool)
 }
@@ -24,6 +27,7 @@ enum ControlReply: Codable, Sendable {
     case explanations([Explanation])
     case moves(MovePlan)
     case rebalanced(RebalancePlan)
+    case marked
     case failure(Failure)
     /// A failure that may pass: the collector hasn't bound all its sockets yet.
     case incomplete(Failure)

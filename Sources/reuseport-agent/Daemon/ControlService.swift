@@ -51,8 +51,12 @@ final class ControlService: RequestService {
             case .status: return .status(try plane.status())
             case .explain(let texts): return .explanations(try texts.map(explain))
             case .plan(let change): return .moves(try pool.plan(change))
-            case .rebalance(let bound, let startsOver, let apply):
-                return .rebalanced(try pool.rebalance(bound: bound, startsOver: startsOver, apply: apply))
+            case .markLoads:
+                try pool.markLoads()
+                return .marked
+            case .rebalance(let bound, let sinceMark, let startsOver, let apply):
+                return .rebalanced(
+                    try pool.rebalance(bound: bound, sinceMark: sinceMark, startsOver: startsOver, apply: apply))
             case .reload(let reshuffle): return .moves(try pool.reload(reshuffle: reshuffle))
             }
         } catch let refusal as RegistrationPlan.Refusal {

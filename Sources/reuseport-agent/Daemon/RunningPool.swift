@@ -8,6 +8,8 @@ final class RunningPool {
     private(set) var plane: DataPlane
     private let configurationPath: String
     private let log: Logger
+    /// What each address had sent when `markLoads` was called.
+    private var mark: [IPAddress: Sighting]?
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -44,8 +46,16 @@ final class RunningPool {
         return try movePlan(to: try change.applied(to: plane.configuration, act: act), pins: plane.pins, act: act)
     }
 
+    /// Begins a measurement for `rebalance`.
+    func markLoads() throws(Failure) {
+        let seen = try plane.seenExporters(act: "measure pool \(plane.configuration.pool)")
+        mark = Dictionary(uniqueKeysWithValues: seen.map { ($0.address, $0) })
+    }
+
     /// Pins that even out the measured load; with `apply` they are in force when it returns.
-    func rebalance(bound: Double, startsOver: Bool, apply: Bool) throws(Failure) -> RebalancePlan {
+    func rebalance(
+        bound: Double, sinceMark: Bool, startsOver: Bool, apply: Bool
+    ) throws(Failure) -> RebalancePlan {
         let act = "rebalance pool \(plane.configuration.pool)"
         guard plane.configuration.assignment.hasAffinity else {
             throw Failure(
@@ -59,7 +69,7 @@ final class RunningPool {
         }
         let plan = RebalancePlan(
             plane.configuration, pins: startsOver ? [] : plane.pins, present: plane.pins,
-            sightings: try plane.seenExporters(act: act), bound: bound)
+            sightings: try loads(sinceMark: sinceMark, act: act), bound: bound)
         guard apply, plan.pins != plane.pins else { return plan }
         let file = StateFile(plane.configuration)
         try file.write(plan.pins, act: act)
@@ -73,6 +83,20 @@ final class RunningPool {
             "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)"
         )
         return plan
+    }
+
+    private func loads(sinceMark: Bool, act: String) throws(Failure) -> [Sighting] {
+        let seen = try plane.seenExporters(act: act)
+        guard sinceMark else { return seen }
+        guard let mark else {
+            throw Failure(
+                .absent, act: act, cause: "the agent was started again during the measurement", remedy: "repeat it")
+        }
+        return seen.compactMap { now in
+            guard let before = mark[now.address] else { return now }
+            guard now.runs > before.runs else { return nil }
+            return Sighting(address: now.address, runs: now.runs - before.runs, bytes: now.bytes - before.bytes)
+        }
     }
 
     /// Their processes may well run on, and get nothing any more.
