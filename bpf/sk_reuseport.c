@@ -70,6 +70,13 @@ struct {
 } sockets SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RPA_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} members SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, RPA_MAX_SLOTS + 1);
 	__type(key, __u32);
@@ -303,10 +310,19 @@ static __always_inline bool is_within_hold(__u64 vacancy)
 	return pool && (__s64)(now - (vacancy >> 16)) < (__s64)pool->hold_ticks;
 }
 
+/* The slot's collector has, or had, a socket in this group. */
+static __always_inline bool is_member(__u32 slot_index)
+{
+	const __u32 *member = bpf_map_lookup_elem(&members, &slot_index);
+
+	return member && *member;
+}
+
 /*
  * Selects the socket of one slot, or says why not. The first run that finds a
  * socket gone starts the slot's hold clock, for all groups: a collector that
- * lost one of its sockets is not usable as a whole.
+ * lost one of its sockets is not usable as a whole. One that never had a socket
+ * in this group, which came to the pool after it, has lost none.
  */
 static __always_inline enum attempt try_slot(struct sk_reuseport_md *ctx, __u32 slot_index)
 {
@@ -321,6 +337,8 @@ static __always_inline enum attempt try_slot(struct sk_reuseport_md *ctx, __u32 
 	if (!is_vacant(tenancy, vacancy)) {
 		if (!bpf_sk_select_reuseport(ctx, &sockets, &slot_index, 0))
 			return DELIVERED;
+		if (tenancy && !is_member(slot_index))
+			return PASS_ON;
 		vacancy = (bpf_ktime_get_ns() >> RPA_TICK_SHIFT) << 16 | (__u16)tenancy;
 		*(volatile __u64 *)&slot->vacancy = vacancy;
 	}

@@ -80,6 +80,27 @@ import Testing
         }
     }
 
+    @Test func `requests that no command sends don't end the agent`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let weights = ["0", "-1", "9223372036854775807", "1099511627776"]
+            var requests = weights.flatMap { weight in
+                [
+                    "\"add\":[{\"name\":\"x\",\"weight\":\(weight)}],\"remove\":[],\"weight\":[]",
+                    "\"add\":[],\"remove\":[],\"weight\":[{\"name\":\"c1\",\"weight\":\(weight)}]",
+                ].map { "{\"plan\":{\"_0\":{\($0)}}}" }
+            }
+            for bound in ["0", "-1", "0.5", "1e308", "NaN"] {
+                requests.append("{\"rebalance\":{\"bound\":\(bound),\"starts_over\":false,\"apply\":true}}")
+            }
+            for request in requests {
+                let reply = try Self.exchange(AgentFixture.controlPath, Array(request.utf8))
+                #expect(reply.contains("failure"), "\(request): \(reply)")
+            }
+            #expect(try agent.command(["status"]).exitCode == 0)
+        }
+    }
+
     @Test func `1,000 idle connections on the status socket, 200 on the control socket: both answer`() async throws {
         try await Sandbox.run { sandbox in
             var limit = rlimit(rlim_cur: 8_192, rlim_max: 8_192)

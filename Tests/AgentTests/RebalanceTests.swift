@@ -51,7 +51,7 @@ import Testing
 
     @Test func `--over measures from now on: yesterday's elephant isn't pinned`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             func send(_ number: UInt32, _ count: Int) throws {
                 let exporter = try InternetSocket(.udp, bind: .v4(0x0a00_0000 + number))
@@ -93,7 +93,6 @@ import Testing
     @Test(arguments: [
         ("", "is not whole"), ("{\"pins\":[{\"exporter\":\"10.0.", "is not whole"),
         ("{\"version\":9,\"pool\":\"edge\",\"pins\":[]}", "is of version 9"),
-        ("{\"version\":1,\"pool\":\"other\",\"pins\":[]}", "pool other"),
         ("[1,2,3]", "is not whole"), ("{\"version\":1,\"pool\":\"edge\",\"pins\":{}}", "is not whole"),
     ])
     func `a state file that can't be used is set aside, and the agent runs`(text: String, message: String)
@@ -107,6 +106,71 @@ import Testing
             #expect(FileText.read(Self.statePath + ".unusable") == text)
             #expect(access(Self.statePath, F_OK) == -1)
             #expect(try agent.command(["status"]).exitCode == 0)
+        }
+    }
+
+    @Test(arguments: [
+        ("another pool's", 5, "it is pool other's"), ("a folder", 2, "not a regular file"),
+        ("a device", 2, "not a regular file"), ("the configuration", 2, "it is the configuration"),
+    ])
+    func `a state file that is something else is refused and stays what it is`(
+        kind: String, exitCode: Int32, message: String
+    ) async throws {
+        try await Sandbox.run { sandbox in
+            mkdir("/run/state", 0o755)
+            let other = "{\"version\":1,\"pool\":\"other\",\"pins\":[]}"
+            var path = Self.statePath
+            switch kind {
+            case "another pool's": try FileText.write(other, to: path)
+            case "a folder": mkdir(path, 0o755)
+            case "a device": #expect(mknod(path, S_IFCHR | 0o666, 0x103) == 0)
+            default: path = sandbox.newPath("agent.yaml")
+            }
+            let configurationPath = kind == "the configuration" ? path : sandbox.newPath("agent.yaml")
+            try FileText.write(AgentFixture.configuration(extra: "state_file: \(path)"), to: configurationPath)
+            var before = stat()
+            #expect(lstat(path, &before) == 0)
+            let result = try CommandResult.of(Subject.program, ["run", "--config", configurationPath], in: sandbox)
+            #expect(result.exitCode == exitCode && result.errorOutput.contains(message), "\(result)")
+            var after = stat()
+            #expect(lstat(path, &after) == 0 && after.st_ino == before.st_ino && after.st_mode == before.st_mode)
+            #expect(FileText.names(in: "/sys/fs/bpf/reuseport-agent").isEmpty)
+        }
+    }
+
+    @Test func `a rebalance while a collector is away is refused: exit 5, and names it`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(collectors: ["c1", "c2", "c3", "c4", "c5"]))
+            let collectors = try agent.registerFour()
+            let result = try agent.command(["plan", "--rebalance", "--apply"])
+            #expect(result.exitCode == 5 && result.errorOutput.contains("elsewhere: c5;"), "\(result)")
+            _ = collectors
+        }
+    }
+
+    @Test func `a reload keeps the pins in force, whatever became of the state file`() async throws {
+        try await Sandbox.run { sandbox in
+            mkdir("/run/state", 0o755)
+            try FileText.write(
+                "{\"version\":1,\"pool\":\"edge\",\"pins\":[{\"exporter\":\"10.0.0.1\",\"collector\":\"c3\"}]}",
+                to: Self.statePath)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            for text in ["", "{{{"] {
+                try FileText.write(text, to: Self.statePath)
+                for command in ["plan", "reload"] { #expect(try agent.command([command]).exitCode == 0) }
+                #expect(FileText.read(Self.statePath) == text)
+                #expect(try agent.owners(of: [.v4(0x0a00_0001)]) == ["c3"])
+            }
+            // Another path takes them along.
+            try FileText.write(
+                AgentFixture.configuration(collectors: Self.names, extra: "state_file: /run/state/new.json"),
+                to: agent.configurationPath)
+            #expect(try agent.command(["reload"]).exitCode == 0)
+            try agent.kill()
+            try agent.restart()
+            #expect(try agent.owners(of: [.v4(0x0a00_0001)]) == ["c3"])
         }
     }
 

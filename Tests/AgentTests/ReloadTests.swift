@@ -49,6 +49,84 @@ import Testing
         }
     }
 
+    @Test func `a group added by reload: the others go on, it fills as the collectors register again`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            let sources = (0..<UInt32(60)).map { IPAddress.v4(0x0a00_0001 + $0) }
+            let before = try agent.owners(of: sources)
+            try FileText.write(
+                """
+                pool: edge
+                collectors: [c1, c2, c3, c4]
+                groups:
+                  - {name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}
+                  - {name: bmp, protocol: tcp, address: 0.0.0.0, port: 1790}
+                  - {name: netflow, protocol: udp, address: 0.0.0.0, port: 2055}
+                """, to: agent.configurationPath)
+            let reloaded = try agent.command(["reload"])
+            #expect(reloaded.output.contains("groups added: netflow"), "\(reloaded)")
+            var netflow: [InternetSocket] = []
+            func check(_ registered: Int) throws {
+                #expect(try agent.command(["status", "--json"]).output.occurrences(of: "\"state\":\"active\"") == 4)
+                #expect(try agent.owners(of: sources) == before)
+                for (source, owner) in zip(sources, before) {
+                    if registered > 0 { try InternetSocket(.udp, bind: source).send([1], to: .v4(0x7f00_0001), 2_055) }
+                    #expect(try source.meeting(at: collectors) == owner)
+                }
+            }
+            try check(0)
+            for (index, collector) in collectors.enumerated() {
+                netflow.append(try InternetSocket.collector(.udp, .v4(0), port: 2_055))
+                let result = try agent.register(
+                    collector.name, [collector.udp.number, collector.tcp.number, netflow[index].number])
+                #expect(result.exitCode == 0, "\(result)")
+                try check(index + 1)
+            }
+            // Whole again: each exporter's datagrams are where its others are.
+            _ = netflow.map { $0.receiveWaiting() }
+            for (source, owner) in zip(sources, before) {
+                try InternetSocket(.udp, bind: source).send([1], to: .v4(0x7f00_0001), 2_055)
+                #expect(netflow.map { $0.receiveWaiting().count } == collectors.map { $0.name == owner ? 1 : 0 })
+            }
+        }
+    }
+
+    @Test func `a reload that runs out of descriptors at any point is all or nothing`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            let old = AgentFixture.configuration()
+            let new = AgentFixture.configuration(
+                collectors: ["c1", "c2", "c3", "c5"], hold: "20s", extra: "exporters: [{name: e, addresses: [10.0.0.1]}]")
+            var failures = 0
+            // Enough to accept the command, and then one more each time.
+            let least = FileText.names(in: "/proc/\(agent.process.pid)/fd").count + 2
+            for limit in least...least + 60 {
+                try FileText.write(new, to: agent.configurationPath)
+                let maps = try PinnedMaps.read()
+                let set = try ChildProcess(
+                    ["prlimit", "--pid", "\(agent.process.pid)", "--nofile=\(limit):1024"], in: sandbox)
+                try set.wait()
+                let result = try agent.command(["reload"])
+                let unset = try ChildProcess(
+                    ["prlimit", "--pid", "\(agent.process.pid)", "--nofile=1024:1024"], in: sandbox)
+                try unset.wait()
+                let names = try agent.command(["status", "--json"]).output
+                if result.exitCode == 0 {
+                    #expect(names.contains("\"c5\"") && !names.contains("\"c4\""))
+                    break
+                }
+                failures += 1
+                #expect(try PinnedMaps.read() == maps, "limit \(limit): \(result.errorOutput)")
+                #expect(names.contains("\"c4\"") && !names.contains("\"c5\""))
+                try FileText.write(old, to: agent.configurationPath)
+            }
+            #expect(failures > 5 && failures < 60, "\(failures)")
+            _ = collectors
+        }
+    }
+
     @Test func `SIGHUP applies a changed file; one that can't be used changes no map, and is logged`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

@@ -23,15 +23,16 @@ import Testing
             let pool = try PoolFixture()
             var configuration = pool.plane.configuration
             var before = try Self.owners(pool)
-            let changes: [(inout PoolConfiguration) -> Void] = [
-                { $0.assignment = .maglev }, { $0.seed = "other" }, { $0.tableSize = 1_009 },
+            let changes: [(change: (inout PoolConfiguration) -> Void, cause: String)] = [
+                ({ $0.assignment = .maglev }, "its assignment is rendezvous"), ({ $0.seed = "other" }, "another seed"),
+                ({ $0.tableSize = 1_009 }, "its table has 65537 rows"),
             ]
-            for change in changes {
+            for (change, cause) in changes {
                 change(&configuration)
                 let maps = try PinnedMaps.read()
-                #expect(throws: Failure.self) { try pool.reload(configuration) }
+                let failure = try #require(throws: Failure.self) { try pool.reload(configuration) }
+                #expect(failure.kind == .conflict && failure.cause.contains(cause), "\(failure)")
                 #expect(try PinnedMaps.read() == maps)
-                #expect(throws: Failure.self) { _ = try DataPlane(adopting: configuration) }
                 try pool.reload(configuration, reshuffle: true)
                 let after = try Self.owners(pool)
                 #expect(!after.contains(nil))

@@ -68,5 +68,19 @@ import Testing
         #expect(code(.init(weight: [.init(name: "c1", weight: -1)])) == 2)
         #expect(code(.init(add: [.init(name: "../x")])) == 2)
         #expect(code(.init(add: [.init(name: "c2")], remove: ["c1"])) == nil)
+        let pinning = PoolConfiguration.pool(["c1", "c2"], exporters: [.init("e", "192.0.2.1", pin: "c2")])
+        #expect(throws: Failure.self) { try ConfigurationChange(remove: ["c2"]).applied(to: pinning, act: "plan") }
+    }
+
+    @Test func `notes name what rows don't tell: newcomers, groups, and what takes --reshuffle`() throws {
+        let before = PoolConfiguration.pool(["c1", "c2"])
+        var after = PoolConfiguration.pool(["c1", "c3"], tableSize: 1_024)
+        after.groups[0].port = 9_995
+        let notes = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), sightings: []).notes
+        #expect(notes.count == 4)
+        for (note, part) in zip(notes, ["--reshuffle", "new: c3", "groups added: ipfix", "groups removed: ipfix"]) {
+            #expect(note.contains(part))
+        }
+        #expect(MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(before), sightings: []).notes.isEmpty)
     }
 }

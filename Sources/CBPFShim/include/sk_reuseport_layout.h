@@ -51,6 +51,9 @@ struct rpa_traffic {
 	__u64 bytes;       /* of both: UDP header and payload, or the SYN's TCP header */
 };
 
+/* Map "members" of a group: one __u32 a slot, 1 from the registration of a
+ * socket in this group until the collector is unregistered. */
+
 /* Map "losses" of a group: per CPU, one entry. Every one of these was dropped. */
 struct rpa_losses {
 	__u64 held;         /* the exporter's collector is away, within the hold time */

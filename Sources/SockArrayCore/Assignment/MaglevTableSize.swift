@@ -17,4 +17,12 @@ extension Maglev {
         while !isPrime(candidate) { candidate += 1 }
         return candidate
     }
+
+    /// The least prime that is not below the number, or, where that is too many
+    /// rows, the greatest one below it.
+    public static func prime(near number: Int) -> Int {
+        var candidate = nextPrime(from: number)
+        while candidate > PoolConfiguration.tableSizes.upperBound || !isPrime(candidate) { candidate -= 1 }
+        return candidate
+    }
 }

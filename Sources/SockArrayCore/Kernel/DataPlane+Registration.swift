@@ -36,10 +36,13 @@ extension DataPlane {
                 throw error
             }
             for placement in plan.placements {
+                try groups[placement.group].setMember(slot, true)
                 try groups[placement.group].attach(through: sockets[placement.socket].descriptor)
             }
             let changed = !fresh.isEmpty || words(of: slot).vacantFor != nil || words(of: slot).tenancy == 0
+            let isFirst = words(of: slot).tenancy == 0
             if changed { markFilled(slot) }
+            if isFirst { refreshStandIns() }
             return Change(changed: changed, slot: slot.index, groups: try filledGroups(of: slot))
         } catch let refusal as RegistrationPlan.Refusal {
             throw refusal
@@ -60,7 +63,7 @@ extension DataPlane {
         do {
             let filled = try filledGroups(of: slot)
             if words(of: slot).tenancy != 0 { markAbandoned(slot) }
-            for group in groups { try group.sockets.clear(slot) }
+            for group in groups { try group.clear(slot) }
             try tenants.set(Tenant(name: collector), at: slot)
             return Change(changed: !filled.isEmpty, slot: slot.index, groups: filled)
         } catch {
@@ -148,6 +151,7 @@ extension DataPlane {
             else { continue }
             for socket in sockets where cookies.contains(socket.offer.socket.cookie) {
                 let group = groups.first { $0.group.isEndpoint(of: socket.offer.socket) }
+                try group?.setMember(slot, true)
                 try group?.attach(through: socket.descriptor)
             }
             let seen = words(of: slot)

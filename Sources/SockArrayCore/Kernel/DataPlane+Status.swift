@@ -25,26 +25,43 @@ extension DataPlane {
         }
     }
 
-    public func explain(_ address: IPAddress) throws(Failure) -> Explanation {
+    public func explain(_ addresses: [IPAddress]) throws(Failure) -> [Explanation] {
+        let names = allocation.nameOfSlot
+        var states: [Slot: SlotState] = [:]
         do {
-            var states: [Slot: SlotState] = [:]
-            for slot in allocation.slotOfName.values { states[slot] = try state(of: slot) }
+            for slot in names.keys { states[slot] = try state(of: slot) }
+        } catch {
+            throw PlaneError.call(error).failure(act: "explain", pool: configuration.pool)
+        }
+        return addresses.map { address in
             guard let place = table.place(of: address) else {
                 return Explanation(
-                    address: address, assignment: table.assignment, collectors: allocation.slotOfName.keys.sorted(),
+                    address: address, assignment: table.assignment, collectors: names.values.sorted(),
                     isAnyActive: states.values.contains(.active))
             }
             let row = row(at: place.row)
-            let names = allocation.nameOfSlot
             let delivery = Delivery(
                 row: row, hash: table.hash(address), state: { states[$0] ?? .failed },
                 wasFilled: { self.words(of: $0).tenancy != 0 })
             return Explanation(address: address, place: place, row: row, delivery: delivery) {
                 names[$0] ?? "slot \($0.index)"
             }
-        } catch {
-            throw PlaneError.call(error).failure(act: "explain \(address)", pool: configuration.pool)
         }
+    }
+
+    public func explain(_ address: IPAddress) throws(Failure) -> Explanation { try explain([address])[0] }
+
+    /// Collectors that don't get what the table gives them, by name.
+    public func unusableCollectors(act: String) throws(Failure) -> [String] {
+        var names: [String] = []
+        do throws(KernelError) {
+            for (name, slot) in allocation.slotOfName {
+                if try state(of: slot) != .active { names.append(name) }
+            }
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+        return names.sorted()
     }
 
     /// What came from each address since the pool was made.
@@ -57,9 +74,11 @@ extension DataPlane {
     }
 
     func state(of slot: Slot) throws(KernelError) -> SlotState {
-        var isFilled = true
-        for plane in groups where try plane.sockets.cookie(at: slot) == nil { isFilled = false }
         let words = self.words(of: slot)
+        var isFilled = words.tenancy != 0
+        for plane in groups {
+            if try plane.isMember(slot), try plane.sockets.cookie(at: slot) == nil { isFilled = false }
+        }
         return SlotState(
             registrations: words.tenancy, vacantFor: words.vacantFor, hold: configuration.restartHold,
             isFilled: isFilled)

@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 
 /// A pool in the kernel: the one place that writes its maps.
 ///
@@ -24,6 +25,8 @@ public final class DataPlane {
     private let folder: PinFolder
     private let lock: PoolLock
     private var generation: Generation
+    /// Rows were written for a pool in which some collectors had never been.
+    private var hasStandIns = false
 
     /// - Parameters:
     ///   - pins: exporters' pins beside those of the configuration.
@@ -69,10 +72,11 @@ public final class DataPlane {
                 names: configuration.collectors.map(\.name), present: try tenants.all().mapValues(\.name))
             let pinNames = Set(configuration.groups.map(\.pinName))
             departedGroups = folder.subfolder("groups").names().filter { !pinNames.contains($0) }
-            settings.setHold(configuration.restartHold)
             generation = try Self.generation(number, present, table, in: folder)
-            try applyAssignment(number: number, isAdopted: present == table.shape)
-            try GroupRemoval.remove(departedGroups, in: folder)
+            // A program that an agent of another version loaded isn't ours.
+            try applyAssignment(number: number, trustsPrograms: predecessor != nil)
+            // What stays is removed by the next adoption.
+            try? GroupRemoval.remove(departedGroups, in: folder)
             if predecessor == nil { try finishInterruptedRegistrations() }
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
         } catch let error as PlaneError {
@@ -133,27 +137,50 @@ public final class DataPlane {
         return try Generation(making: table, number: number + 1, in: folder)
     }
 
-    /// Names of new collectors, then the rows, then the slots that no row names
-    /// any more: at no moment does a row name a slot that isn't its collector's.
-    /// Heirs of a slot come last, when no row names it for the collector before.
-    private func applyAssignment(number: UInt64, isAdopted: Bool) throws {
-        let all = Contender.all(of: configuration, allocation)
-        let first = all.filter { !allocation.heirs.contains($0.name) }
-        try nameSlots(first, isRunning: number != 0)
-        generation.write(table.rows(for: first))
-        for group in groups where !isAdopted || !group.hasProgram(ofParity: generation.parity) {
+    /// First all that may fail, while nothing of it is in force: the programs. Then
+    /// names of new collectors, the rows, and last the slots that no row names any
+    /// more: at no moment does a row name a slot that isn't its collector's. Heirs of
+    /// a slot come when no row names it for the collector before.
+    private func applyAssignment(number: UInt64, trustsPrograms: Bool) throws {
+        let isNew = generation.number != number
+        let isRunning = number != 0
+        if isNew { GroupRemoval.forgetPrograms(ofParity: generation.parity, of: departedGroups, in: folder) }
+        for group in groups where isNew || !trustsPrograms || !group.hasProgram(ofParity: generation.parity) {
             try group.load(generation, poolMaps: poolMaps)
         }
-        if !isAdopted {
+        let all = Contender.all(of: configuration, allocation)
+        let first = all.filter { !allocation.heirs.contains($0.name) }
+        settings.setHold(configuration.restartHold)
+        try nameSlots(first, isRunning: isRunning)
+        generation.write(rows(for: first, isRunning: isRunning))
+        if isNew {
             settings[shapeOf: generation.parity] = table.shape
             settings.generation = generation.number
         }
         guard !allocation.freed.isEmpty else { return }
-        rpa_wait_for_runs()
+        waitForRuns()
         for slot in allocation.freed { try free(slot) }
         guard !allocation.heirs.isEmpty else { return }
         try nameSlots(all, isRunning: true)
-        generation.write(table.rows(for: all))
+        generation.write(rows(for: all, isRunning: true))
+    }
+
+    private func rows(for contenders: [Contender], isRunning: Bool) -> [BucketRow] {
+        let absent = isRunning ? contenders.filter { words(of: $0.slot).tenancy == 0 }.map(\.slot) : []
+        hasStandIns = !absent.isEmpty && absent.count < contenders.count
+        return table.rows(for: contenders, absent: Set(absent))
+    }
+
+    /// A collector has come for the first time: who stood in for it is a rank like others.
+    func refreshStandIns() {
+        guard hasStandIns else { return }
+        generation.write(rows(for: Contender.all(of: configuration, allocation), isRunning: true))
+    }
+
+    /// Until every run that may have seen the rows before has ended.
+    private func waitForRuns() {
+        // Where the kernel doesn't offer it: far longer than a run can take.
+        if rpa_wait_for_runs() < 0 { usleep(100_000) }
     }
 
     private var poolMaps: [(name: String, number: Int32)] {
@@ -172,7 +199,7 @@ public final class DataPlane {
     /// Makes the slot one that never had a collector. Its counts stay the group's.
     private func free(_ slot: Slot) throws(KernelError) {
         for group in groups {
-            try group.sockets.clear(slot)
+            try group.clear(slot)
             try group.retireTraffic(of: slot)
         }
         slots[2 * Int(slot.index)] = 0

@@ -11,7 +11,7 @@ final class Generation {
     /// Its lowest bit: where its pins and programs are.
     var parity: Int { Int(number & 1) }
 
-    /// Adopts the pinned maps of the generation in force.
+    /// With the pinned maps of that parity, made where there are none.
     init(adopting table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PlaneError) {
         let folder = Self.folder(number, in: pool)
         self.number = number

@@ -4,6 +4,7 @@ import CBPFShim
 package final class GroupPlane {
     let group: ReuseportGroup
     package let sockets: SocketArray
+    private let memberMap: Descriptor
     private let trafficMap: Descriptor
     private let lossMap: Descriptor
     /// The program of each generation.
@@ -19,6 +20,7 @@ package final class GroupPlane {
             Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
         }
         let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_MAX_SLOTS)
+        memberMap = try pins.map("members", RPA_MAP_ARRAY, valueSize: 4, entries: RPA_MAX_SLOTS)
         trafficMap = try pins.map(
             "traffic", RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<rpa_traffic>.size,
             entries: RPA_MAX_SLOTS + 1)
@@ -42,13 +44,32 @@ package final class GroupPlane {
     func load(_ generation: Generation, poolMaps: [(name: String, number: Int32)]) throws(PlaneError) {
         let program = try generation.program(
             groupMaps: poolMaps + [
-                ("sockets", sockets.map.number), ("traffic", trafficMap.number), ("losses", lossMap.number),
+                ("sockets", sockets.map.number), ("members", memberMap.number), ("traffic", trafficMap.number),
+                ("losses", lossMap.number),
             ])
         try PlaneError.wrap { () throws(KernelError) in
             var number = program.number
             try kernel(
                 "bpf_map_update_elem programs", rpa_map_update(programs.number, UInt32(generation.parity), &number))
         }
+    }
+
+    /// The slot's collector has, or had, a socket in the group.
+    func isMember(_ slot: Slot) throws(KernelError) -> Bool {
+        var member: UInt32 = 0
+        try kernel("bpf_map_lookup_elem members", rpa_map_lookup(memberMap.number, UInt32(slot.index), &member))
+        return member != 0
+    }
+
+    func setMember(_ slot: Slot, _ isMember: Bool) throws(KernelError) {
+        var member: UInt32 = isMember ? 1 : 0
+        try kernel("bpf_map_update_elem members", rpa_map_update(memberMap.number, UInt32(slot.index), &member))
+    }
+
+    /// Takes the slot's socket out for good.
+    func clear(_ slot: Slot) throws(KernelError) {
+        try sockets.clear(slot)
+        try setMember(slot, false)
     }
 
     func hasProgram(ofParity parity: Int) -> Bool {

@@ -13,6 +13,15 @@ enum GroupRemoval {
         for name in names { try pool.subfolder("groups").subfolder(name).remove() }
     }
 
+    /// Takes a program away that is of no generation any more, before its parity
+    /// comes into force again.
+    static func forgetPrograms(ofParity parity: Int, of names: [String], in pool: PinFolder) {
+        for name in names {
+            guard let programs = try? pool.subfolder("groups").subfolder(name).open("programs") else { continue }
+            rpa_map_delete(programs.number, UInt32(parity))
+        }
+    }
+
     /// Through sockets borrowed from the owners that the pool knows.
     ///
     /// - Returns: groups with live sockets, none of which could be reached.

@@ -74,7 +74,7 @@ extension GenerationShape {
             if assignment != present.assignment {
                 "its assignment is \(name(present.assignment)), the configuration says \(name(assignment))"
             } else if seedFingerprint != present.seedFingerprint {
-                "its pins were made with another seed"
+                "the pool was made with another seed"
             } else {
                 "its table has \(present.tableSize) rows, the configuration says \(tableSize)"
             }

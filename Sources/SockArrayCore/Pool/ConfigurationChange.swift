@@ -57,12 +57,11 @@ public struct ConfigurationChange: Equatable, Sendable, Codable {
                     "\(changed.collectors.count) collectors would be left, a pool has 1 to \(SlotAllocation.capacity)",
                 remedy: "change fewer at a time")
         }
-        // A pin to a collector that goes has its bucket's owner.
         let names = Set(changed.collectors.map(\.name))
-        for index in changed.exporters.indices {
-            if let pin = changed.exporters[index].collector, !names.contains(pin) {
-                changed.exporters[index].collector = nil
-            }
+        if let pinned = changed.exporters.first(where: { $0.collector.map { !names.contains($0) } ?? false }) {
+            throw Failure(
+                .conflict, act: act, cause: "exporter \(pinned.name) is pinned to \(pinned.collector!) by configuration",
+                remedy: "change that pin first")
         }
         return changed
     }

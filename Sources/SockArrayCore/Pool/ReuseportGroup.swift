@@ -25,6 +25,11 @@ public struct ReuseportGroup: Equatable, Sendable {
         self.ipv6Only = ipv6Only
     }
 
+    /// The kernel's same group, under whatever name.
+    public func isSameGroup(as other: ReuseportGroup) -> Bool {
+        transport == other.transport && address == other.address && port == other.port && ipv6Only == other.ipv6Only
+    }
+
     /// `udp 0.0.0.0:4739`, `tcp [::]:1790`.
     public var endpoint: String { "\(transport.rawValue) \(address.withPort(port))" }
 }

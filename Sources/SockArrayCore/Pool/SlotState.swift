@@ -15,7 +15,7 @@ public enum SlotState: Equatable, Sendable {
     /// - Parameters:
     ///   - registrations: how often the slot was filled.
     ///   - vacantFor: since the program found it vacant; nil: it didn't.
-    ///   - isFilled: every group of the pool has the slot's socket.
+    ///   - isFilled: it was registered, and none of its sockets is gone.
     public init(registrations: UInt64, vacantFor: Duration?, hold: Duration, isFilled: Bool) {
         switch vacantFor {
         case .some(let time) where time < hold: self = .holding(left: hold - time)

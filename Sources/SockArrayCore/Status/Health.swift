@@ -7,6 +7,10 @@ public struct Health: Equatable, Sendable, Codable {
     public init(of status: PoolStatus) {
         reasons =
             status.collectors.filter { $0.state != "active" }.map { "collector \($0.name) is \($0.state)" }
+            + status.collectors.filter { $0.state == "active" }.flatMap { collector in
+                collector.groups.filter { $0.value.cookie == nil }.keys.sorted()
+                    .map { "collector \(collector.name) has no socket in group \($0)" }
+            }
             + status.groups.filter { !$0.attached }.map { "group \($0.name) has no registered socket" }
         ok = reasons.isEmpty
     }

@@ -13,6 +13,8 @@ public struct MovePlan: Equatable, Sendable, Codable {
     /// The highest load of a collector, relative to its weight's part of all that
     /// was measured; 1 is perfect.
     public var maxOverMean: BeforeAfter<Double>
+    /// What is to be known besides, a sentence each.
+    public var notes: [String]
 
     public struct Rows: Equatable, Sendable, Codable {
         public var total: Int
@@ -106,6 +108,31 @@ extension MovePlan {
         }
         maxOverMean = BeforeAfter(
             before: loads.before.maxOverMean(weights.0), after: loads.after.maxOverMean(weights.1))
+        notes = Self.notes(before, after)
+    }
+
+    private static func notes(_ before: AssignmentPlan, _ after: AssignmentPlan) -> [String] {
+        var notes: [String] = []
+        if !after.table.keepsAssignment(of: before.table) {
+            notes.append("another assignment, seed or table size: reload takes --reshuffle for it")
+        }
+        let newcomers = after.weights.keys.filter { before.weights[$0] == nil }.sorted()
+        if !newcomers.isEmpty, after.table.assignment.hasAffinity {
+            notes.append(
+                "new: \(newcomers.joined(separator: ", ")); exporters go there when it registers, and stay where they are until then"
+            )
+        }
+        let (old, new) = (before.configuration.groups, after.configuration.groups)
+        let added = new.filter { group in !old.contains { $0.isSameGroup(as: group) } }.map(\.name)
+        if !added.isEmpty {
+            notes.append(
+                "groups added: \(added.joined(separator: ", ")); register each collector again with a socket for them")
+        }
+        let removed = old.filter { group in !new.contains { $0.isSameGroup(as: group) } }.map(\.name)
+        if !removed.isEmpty {
+            notes.append("groups removed: \(removed.joined(separator: ", ")); the kernel scatters what comes there")
+        }
+        return notes
     }
 
     private struct Pair: Hashable {
@@ -125,7 +152,7 @@ extension MovePlan {
         guard before.table.assignment.hasAffinity, after.table.assignment.hasAffinity else { return ([], false) }
         return (
             (0..<sampleCount).map { index in
-                let address = IPAddress.v6(0x2001_0db8 << 32, mix13(UInt64(index)))
+                let address = IPAddress.v6(mix13(UInt64(2 * index)), mix13(UInt64(2 * index + 1)))
                 return Pair(from: before.owner(of: address), to: after.owner(of: address))
             }, false
         )
@@ -143,10 +170,15 @@ extension MovePlan {
         }
 
         func maxOverMean(_ weights: [String: Int]) -> Double {
-            let total = bytes.values.reduce(0.0) { $0 + Double($1) }
-            let weight = Double(weights.values.reduce(0, +))
-            guard total > 0 else { return 1 }
-            return bytes.map { Double($0.value) / total * weight / Double(weights[$0.key] ?? 1) }.max() ?? 1
+            MovePlan.maxOverMean(weights.map { (bytes[$0.key] ?? 0, $0.value) })
         }
+    }
+
+    /// The highest load relative to its weight's part of all; 1 without any load.
+    static func maxOverMean(_ loads: [(bytes: UInt64, weight: Int)]) -> Double {
+        let total = loads.reduce(0.0) { $0 + Double($1.bytes) }
+        let weight = loads.reduce(0.0) { $0 + Double($1.weight) }
+        guard total > 0 else { return 1 }
+        return loads.map { Double($0.bytes) / total * weight / Double($0.weight) }.max() ?? 1
     }
 }

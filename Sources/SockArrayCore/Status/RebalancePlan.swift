@@ -74,14 +74,7 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
                 bytes: MovePlan.BeforeAfter(before: load.0, after: load.1))
         }
         maxOverMean = MovePlan.BeforeAfter(
-            before: Self.maxOverMean(balance.map { ($0.bytes.before, $0.weight) }),
-            after: Self.maxOverMean(balance.map { ($0.bytes.after, $0.weight) }))
-    }
-
-    private static func maxOverMean(_ loads: [(bytes: UInt64, weight: Int)]) -> Double {
-        let total = loads.reduce(0.0) { $0 + Double($1.bytes) }
-        let weight = loads.reduce(0.0) { $0 + Double($1.weight) }
-        guard total > 0 else { return 1 }
-        return loads.map { Double($0.bytes) / total * weight / Double($0.weight) }.max() ?? 1
+            before: MovePlan.maxOverMean(balance.map { ($0.bytes.before, $0.weight) }),
+            after: MovePlan.maxOverMean(balance.map { ($0.bytes.after, $0.weight) }))
     }
 }

@@ -11,6 +11,7 @@ public struct PinnedMaps: Equatable, Sendable {
         "settings": (1, MemoryLayout<rpa_settings>.size, false),
         "tenants": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_tenant>.size, false),
         "sockets": (UInt32(RPA_MAX_SLOTS), 8, false),
+        "members": (UInt32(RPA_MAX_SLOTS), 4, false),
         "traffic": (UInt32(RPA_MAX_SLOTS) + 1, MemoryLayout<rpa_traffic>.size, true),
         "losses": (1, MemoryLayout<rpa_losses>.size, true),
     ]
@@ -33,7 +34,7 @@ public struct PinnedMaps: Equatable, Sendable {
         }
         content["rows"] = try dump("\(bpffs)/\(pool)/generation-\(parity)/rows", shape: (rowCount, 8, false))
         for group in groups {
-            for name in ["sockets", "traffic", "losses"] {
+            for name in ["sockets", "members", "traffic", "losses"] {
                 content["\(group)/\(name)"] = try dump("\(bpffs)/\(pool)/groups/\(group)/\(name)", shape: shapes[name]!)
             }
         }

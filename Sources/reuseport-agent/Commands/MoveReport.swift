@@ -20,12 +20,13 @@ struct MoveReport {
             }
         var lines = [
             "pool \(plan.pool): \(rows)",
-            "\(plan.exporters.count) of \(plan.exportersSeen) exporters seen so far \(verb)",
+            "\(plan.exporters.count) of \(plan.exportersSeen) addresses seen so far \(verb)",
         ]
+        lines += plan.notes
         if !plan.moves.isEmpty {
             lines += [""]
             lines += Table.lines(
-                [["FROM", "TO", "ROWS", "SHARE", "EXPORTERS SEEN"]]
+                [["FROM", "TO", "ROWS", "SHARE", "ADDRESSES SEEN"]]
                     + plan.moves.map {
                         [$0.from, $0.to, "\($0.rows)", Figure.percent($0.share), "\($0.exportersSeen)"]
                     }, numeric: [2, 3, 4])

@@ -71,7 +71,7 @@ struct PlanCommand: ParsableCommand {
                 throw ValidationError("--rebalance goes without --add, --remove, --weight and --config")
             }
             if let bound, !(bound > 1 && bound <= 1_000) {
-                throw ValidationError("--bound takes a ratio above 1, like 1.1: 1 is perfect balance")
+                throw ValidationError("--bound takes a ratio above 1 and up to 1000, like 1.1: 1 is perfect balance")
             }
             if let over, !(over >= 0.1 && over <= 86_400) {
                 throw ValidationError("--over takes 0.1 to 86400 seconds")
@@ -113,14 +113,16 @@ struct PlanCommand: ParsableCommand {
 
     private func rebalancePlan() throws -> RebalancePlan {
         let act = "rebalance"
+        var mark: Int?
         if let over {
             let reply = try options.client.send(.markLoads, act: act)
-            guard case .marked = reply else { throw reply.unexpected(act: act) }
+            guard case .marked(let number) = reply else { throw reply.unexpected(act: act) }
+            mark = number
             sleep(UInt32(over))
             usleep(UInt32((over - over.rounded(.down)) * 1_000_000))
         }
         let request = ControlRequest.rebalance(
-            bound: bound ?? Self.defaultBound, sinceMark: over != nil, startsOver: startOver, apply: apply)
+            bound: bound ?? Self.defaultBound, sinceMark: mark, startsOver: startOver, apply: apply)
         let reply = try options.client.send(request, act: act)
         guard case .rebalanced(let plan) = reply else { throw reply.unexpected(act: act) }
         return plan

@@ -27,7 +27,7 @@ struct RunCommand: ParsableCommand {
     private func checkOpenFiles(_ configuration: PoolConfiguration) throws(Failure) {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        guard limit.rlim_cur < 48 + 8 * configuration.groups.count else { return }
+        guard limit.rlim_cur < 64 + 11 * configuration.groups.count else { return }
         if let failure = Failure.openFiles(act: "run pool \(configuration.pool)", errno: EMFILE) { throw failure }
     }
 }

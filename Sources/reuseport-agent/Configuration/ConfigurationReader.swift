@@ -85,7 +85,7 @@ struct ConfigurationReader {
             let size = try value.integer(in: PoolConfiguration.tableSizes)
             guard assignment != .maglev || Maglev.isPrime(size) else {
                 throw value.problem(
-                    "table_size \(size) is not a prime, and maglev needs one", "use \(Maglev.nextPrime(from: size))")
+                    "table_size \(size) is not a prime, and maglev needs one", "use \(Maglev.prime(near: size))")
             }
             configuration.tableSize = size
         }

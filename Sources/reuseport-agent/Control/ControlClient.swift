@@ -7,8 +7,9 @@ struct ControlClient {
     static let environmentVariable = "REUSEPORT_AGENT_CONTROL"
 
     let path: String
-    /// Longest wait for the agent to take or answer the request.
-    let timeout: Duration = .seconds(10)
+    /// Longest wait for the agent to take or answer the request. It answers one at
+    /// a time, and a large table takes it seconds.
+    let timeout: Duration = .seconds(60)
 
     /// - Parameters:
     ///   - act: what the request is for, as errors tell it.

@@ -14,8 +14,8 @@ enum ControlRequest: Codable, Equatable, Sendable {
     case plan(ConfigurationChange)
     /// Remembers what each exporter has sent until now.
     case markLoads
-    /// - Parameter sinceMark: by what was sent since `markLoads`, else since the pool was made.
-    case rebalance(bound: Double, sinceMark: Bool, startsOver: Bool, apply: Bool)
+    /// - Parameter sinceMark: by what was sent since that `markLoads`; nil: since the pool was made.
+    case rebalance(bound: Double, sinceMark: Int?, startsOver: Bool, apply: Bool)
     /// - Parameter reshuffle: another assignment, seed or table size may be applied.
     case reload(reshuffle: Bool)
 }
@@ -27,7 +27,8 @@ enum ControlReply: Codable, Sendable {
     case explanations([Explanation])
     case moves(MovePlan)
     case rebalanced(RebalancePlan)
-    case marked
+    /// The mark's number.
+    case marked(Int)
     case failure(Failure)
     /// A failure that may pass: the collector hasn't bound all its sockets yet.
     case incomplete(Failure)

@@ -39,7 +39,7 @@ final class PassedDescriptor {
 
 /// One client: reads a request, writes the answer, and is done.
 final class Connection {
-    let deadline: UInt64
+    private(set) var deadline: UInt64
     private let stream: Descriptor
     private var request = Request()
     private var output: ArraySlice<UInt8> = []
@@ -91,6 +91,8 @@ final class Connection {
             }
             output = answer[...]
             isAnswered = true
+            // What the answer took is not the client's fault.
+            deadline = rpa_monotonic_ns() + service.timeLimitNanoseconds
             request = Request()  // closes what was passed
         }
     }

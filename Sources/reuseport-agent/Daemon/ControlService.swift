@@ -49,11 +49,10 @@ final class ControlService: RequestService {
                 return .changed(try registerProcess(collector, pid: pid, peer: request.peer))
             case .unregister(let collector): return .changed(try plane.unregister(collector))
             case .status: return .status(try plane.status())
-            case .explain(let texts): return .explanations(try texts.map(explain))
+            case .explain(let texts):
+                return .explanations(try plane.explain(try texts.map { try IPAddress(argument: $0) }))
             case .plan(let change): return .moves(try pool.plan(change))
-            case .markLoads:
-                try pool.markLoads()
-                return .marked
+            case .markLoads: return .marked(try pool.markLoads())
             case .rebalance(let bound, let sinceMark, let startsOver, let apply):
                 return .rebalanced(
                     try pool.rebalance(bound: bound, sinceMark: sinceMark, startsOver: startsOver, apply: apply))
@@ -67,10 +66,6 @@ final class ControlService: RequestService {
         } catch {
             return malformed("\(error)")
         }
-    }
-
-    private func explain(_ text: String) throws -> Explanation {
-        try plane.explain(try IPAddress(argument: text))
     }
 
     private func register(

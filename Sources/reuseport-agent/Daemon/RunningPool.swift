@@ -8,13 +8,16 @@ final class RunningPool {
     private(set) var plane: DataPlane
     private let configurationPath: String
     private let log: Logger
-    /// What each address had sent when `markLoads` was called.
-    private var mark: [IPAddress: Sighting]?
+    /// What each address had sent when `markLoads` was called last.
+    private var mark: [IPAddress: Sighting] = [:]
+    private var markNumber = 0
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
         configurationPath = path
-        let pins = StateFile(configuration).read { log.warning("\($0)") }
+        let file = StateFile(configuration)
+        try file.check(besides: path)
+        let pins = try file.read { log.warning("\($0)") }
         plane = try DataPlane(adopting: configuration, pins: pins)
         rpa_trim_memory()
         logDepartures()
@@ -23,11 +26,13 @@ final class RunningPool {
     /// Applies the configuration file as it is now. Nothing changes if it can't be used.
     func reload(reshuffle: Bool) throws(Failure) -> MovePlan {
         let act = "reload pool \(plane.configuration.pool)"
-        let configuration = try PoolConfiguration.load(path: configurationPath)
-        try checkNeedsNoRestart(configuration, act: act)
-        let pins = StateFile(configuration).read { log.warning("\($0)") }
-        let plan = try movePlan(to: configuration, pins: pins, act: act)
-        plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
+        let configuration = try changedConfiguration(act: act)
+        let plan = try movePlan(to: configuration, act: act)
+        if configuration.stateFile != plane.configuration.stateFile, !plane.pins.isEmpty {
+            try StateFile(configuration).write(plane.pins, act: act)
+        }
+        plane = try DataPlane(
+            adopting: configuration, pins: plane.pins, reshuffle: reshuffle, replacing: plane)
         log.notice("pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows moved")
         logDepartures()
         // A long list of exporters passes through much memory.
@@ -38,23 +43,23 @@ final class RunningPool {
     /// What would move: by a change, or, for an empty one, by a reload.
     func plan(_ change: ConfigurationChange) throws(Failure) -> MovePlan {
         let act = "plan a change of pool \(plane.configuration.pool)"
-        if change.isEmpty {
-            let configuration = try PoolConfiguration.load(path: configurationPath)
-            let pins = StateFile(configuration).read { log.warning("\($0)") }
-            return try movePlan(to: configuration, pins: pins, act: act)
-        }
-        return try movePlan(to: try change.applied(to: plane.configuration, act: act), pins: plane.pins, act: act)
+        let configuration =
+            change.isEmpty
+            ? try changedConfiguration(act: act) : try change.applied(to: plane.configuration, act: act)
+        return try movePlan(to: configuration, act: act)
     }
 
     /// Begins a measurement for `rebalance`.
-    func markLoads() throws(Failure) {
+    func markLoads() throws(Failure) -> Int {
         let seen = try plane.seenExporters(act: "measure pool \(plane.configuration.pool)")
         mark = Dictionary(uniqueKeysWithValues: seen.map { ($0.address, $0) })
+        markNumber += 1
+        return markNumber
     }
 
     /// Pins that even out the measured load; with `apply` they are in force when it returns.
     func rebalance(
-        bound: Double, sinceMark: Bool, startsOver: Bool, apply: Bool
+        bound: Double, sinceMark: Int?, startsOver: Bool, apply: Bool
     ) throws(Failure) -> RebalancePlan {
         let act = "rebalance pool \(plane.configuration.pool)"
         guard plane.configuration.assignment.hasAffinity else {
@@ -66,6 +71,13 @@ final class RunningPool {
         guard bound > 1, bound <= 1_000 else {
             throw Failure(
                 .usage, act: act, cause: "\(bound) is not a ratio above 1", remedy: "give a bound like 1.1: 1 is perfect")
+        }
+        let unusable = try plane.unusableCollectors(act: act)
+        guard unusable.isEmpty else {
+            throw Failure(
+                .conflict, act: act,
+                cause: "collectors are away, and their load is elsewhere: \(unusable.joined(separator: ", "))",
+                remedy: "register them first, or take them out of collectors in the configuration")
         }
         let plan = RebalancePlan(
             plane.configuration, pins: startsOver ? [] : plane.pins, present: plane.pins,
@@ -85,12 +97,14 @@ final class RunningPool {
         return plan
     }
 
-    private func loads(sinceMark: Bool, act: String) throws(Failure) -> [Sighting] {
+    private func loads(sinceMark number: Int?, act: String) throws(Failure) -> [Sighting] {
         let seen = try plane.seenExporters(act: act)
-        guard sinceMark else { return seen }
-        guard let mark else {
+        guard let number else { return seen }
+        guard number == markNumber else {
             throw Failure(
-                .absent, act: act, cause: "the agent was started again during the measurement", remedy: "repeat it")
+                .conflict, act: act,
+                cause: "the agent was started again during the measurement, or another one was begun",
+                remedy: "repeat it")
         }
         return seen.compactMap { now in
             guard let before = mark[now.address] else { return now }
@@ -107,27 +121,37 @@ final class RunningPool {
         }
     }
 
-    private func movePlan(to configuration: PoolConfiguration, pins: [Pin], act: String) throws(Failure) -> MovePlan {
+    private func movePlan(to configuration: PoolConfiguration, act: String) throws(Failure) -> MovePlan {
         MovePlan(
             from: AssignmentPlan(plane.configuration, pins: plane.pins),
-            to: AssignmentPlan(configuration, pins: pins), sightings: try plane.seenExporters(act: act))
+            to: AssignmentPlan(configuration, pins: plane.pins), sightings: try plane.seenExporters(act: act))
     }
 
-    /// What the running agent has opened or is known by.
-    private func checkNeedsNoRestart(_ new: PoolConfiguration, act: String) throws(Failure) {
+    /// The file as it is now, if it changes nothing that the running agent has
+    /// opened or is known by.
+    private func changedConfiguration(act: String) throws(Failure) -> PoolConfiguration {
+        let new = try PoolConfiguration.load(path: configurationPath)
         let old = plane.configuration
-        let changed = [
-            ("pool", new.pool != old.pool), ("bpffs", new.bpffs != old.bpffs),
+        if new.pool != old.pool || new.bpffs != old.bpffs {
+            throw Failure(
+                .conflict, act: act,
+                cause: "\(new.pool != old.pool ? "pool" : "bpffs") changed in \(configurationPath), which makes it another pool",
+                remedy: "put the old value back, or stop the agent, run: reuseport-agent unload --pool \(old.pool), "
+                    + "and start it and register the collectors again")
+        }
+        let sockets = [
             ("control_socket", new.controlSocket != old.controlSocket),
             ("status_socket", new.statusSocket != old.statusSocket),
         ].filter(\.1).map(\.0)
-        guard changed.isEmpty else {
+        guard sockets.isEmpty else {
             throw Failure(
                 .conflict, act: act,
-                cause: "\(changed.joined(separator: ", ")) changed in \(configurationPath), and that takes a restart",
+                cause: "\(sockets.joined(separator: ", ")) changed in \(configurationPath), and that takes a restart",
                 remedy: "put the old value back, or stop the agent and start it again: the data plane goes on meanwhile"
             )
         }
+        try StateFile(new).check(besides: configurationPath)
+        return new
     }
 }
 

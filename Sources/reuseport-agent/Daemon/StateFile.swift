@@ -16,9 +16,28 @@ struct StateFile {
 
     private static let sizeLimit = 64 << 20
 
-    /// The pins; none where there is no file. A file that can't be used is set
-    /// aside, and `report` told so.
-    func read(report: (String) -> Void) -> [Pin] {
+    /// - Parameter configuration: path of the agent's own.
+    /// - Throws: `.usage` where something stands that the agent must not replace.
+    func check(besides configuration: String) throws(Failure) {
+        func unusable(_ cause: String) -> Failure {
+            Failure(
+                .usage, act: "use state_file \(path)", cause: cause,
+                remedy: "set state_file to a path of its own, like \(PoolConfiguration.defaultStateFile(pool: pool))")
+        }
+        var facts = stat()
+        guard lstat(path, &facts) == 0 else { return }
+        guard facts.st_mode & S_IFMT == S_IFREG else { throw unusable("it is not a regular file") }
+        var other = stat()
+        if stat(configuration, &other) == 0, other.st_dev == facts.st_dev, other.st_ino == facts.st_ino {
+            throw unusable("it is the configuration")
+        }
+    }
+
+    /// The pins; none where there is no file. A file that is cut short or of another
+    /// version is set aside, and `report` told so.
+    ///
+    /// - Throws: `.conflict` for another pool's file.
+    func read(report: (String) -> Void) throws(Failure) -> [Pin] {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else {
             if errno != ENOENT {
@@ -31,23 +50,31 @@ struct StateFile {
             report("state file \(path) could not be read: no pins are taken from it")
             return []
         }
-        do {
-            let content = try JSON.decode(Content.self, from: bytes)
-            if content.version == Content.version, content.pool == pool { return content.pins }
-            setAside(
-                "is of version \(content.version) and pool \(content.pool), not \(Content.version) and \(pool)", report)
-        } catch {
+        guard let content = try? JSON.decode(Content.self, from: bytes) else {
             setAside("is not whole", report)
+            return []
         }
-        return []
+        guard content.version == Content.version else {
+            setAside("is of version \(content.version), not \(Content.version)", report)
+            return []
+        }
+        guard content.pool == pool else {
+            throw Failure(
+                .conflict, act: "use state_file \(path)", cause: "it is pool \(content.pool)'s, not \(pool)'s",
+                remedy: "give each pool a state_file of its own")
+        }
+        return content.pins
     }
 
     /// Replaces the file at once: after a crash there is the old or the new one.
     func write(_ pins: [Pin], act: String) throws(Failure) {
         func failure(_ cause: String) -> Failure {
-            Failure(
-                .privilege, act: act, cause: cause, errno: errno,
-                remedy: "make \(folder) writable for the agent, or set state_file in its configuration")
+            let number = errno
+            let remedy =
+                [EACCES, EPERM, EROFS, ENOENT].contains(number)
+                ? "make \(folder) writable for the agent, or set state_file in its configuration"
+                : "look at the file system of \(folder)"
+            return Failure(.privilege, act: act, cause: cause, errno: number, remedy: remedy)
         }
         makeFolder()
         guard let bytes = try? JSON.encode(Content(version: Content.version, pool: pool, pins: pins), pretty: true)
@@ -67,12 +94,18 @@ struct StateFile {
             written += length
         }
         guard fsync(file.number) == 0, rename(temporary, path) == 0 else {
-            throw failure("\(path) could not be replaced")
+            let failure = failure("\(path) could not be replaced")
+            unlink(temporary)
+            throw failure
         }
+        let holder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if holder >= 0 { fsync(Descriptor(owning: holder).number) }
     }
 
     private func setAside(_ cause: String, _ report: (String) -> Void) {
-        let other = path + ".unusable"
+        // What was set aside before stays.
+        let other = (["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }.first { access($0, F_OK) != 0 })
+            ?? path + ".unusable"
         if rename(path, other) == 0 {
             report("state file \(path) \(cause): it was set aside as \(other), and no pins are taken from it")
         } else {
