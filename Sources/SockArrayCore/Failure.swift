@@ -63,5 +63,10 @@ public struct Failure: Error, Equatable, Sendable, Codable {
 }
 
 extension Failure: CustomStringConvertible {
-    public var description: String { "\(problem); \(remedy)" }
+    /// One line: what a user wrote is repeated without its control characters.
+    public var description: String {
+        String(
+            String.UnicodeScalarView(
+                "\(problem); \(remedy)".unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+    }
 }

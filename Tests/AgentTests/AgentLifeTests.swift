@@ -115,7 +115,9 @@ import Testing
             var counts = collectors.map { _ in 0 }
             for _ in 0..<200 {
                 try InternetSocket(.udp, bind: .v4(0x0a06_0001)).send([1], to: .v4(0x7f00_0001), 4_739)
-                for (index, collector) in collectors.enumerated() { counts[index] += collector.udp.receiveWaiting().count }
+                for (index, collector) in collectors.enumerated() {
+                    counts[index] += collector.udp.receiveWaiting().count
+                }
             }
             #expect(counts.reduce(0, +) == 200 && counts.allSatisfy { $0 > 20 }, "\(counts)")
         }

@@ -98,7 +98,8 @@ import Testing
             let collectors = try agent.registerFour()
             let old = AgentFixture.configuration()
             let new = AgentFixture.configuration(
-                collectors: ["c1", "c2", "c3", "c5"], hold: "20s", extra: "exporters: [{name: e, addresses: [10.0.0.1]}]")
+                collectors: ["c1", "c2", "c3", "c5"], hold: "20s",
+                extra: "exporters: [{name: e, addresses: [10.0.0.1]}]")
             var failures = 0
             // Enough to accept the command, and then one more each time.
             let least = FileText.names(in: "/proc/\(agent.process.pid)/fd").count + 2
@@ -191,6 +192,59 @@ import Testing
             }
             #expect(killed >= 15, "\(killed)")
             #expect(try agent.command(["status", "--json"]).output.occurrences(of: "\"state\":\"active\"") == 4)
+        }
+    }
+
+    @Test func `killed while a group is removed, and started with it again: UDP and TCP of an exporter meet`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            let sources = (0..<UInt32(12)).map { IPAddress.v4(0x0a00_0001 + $0) }
+            func reload(_ text: String) throws {
+                try FileText.write(text, to: agent.configurationPath)
+                let result = try agent.command(["reload"])
+                #expect(result.exitCode == 0, "\(result)")
+            }
+            let pinned = AgentFixture.configuration(
+                extra: "exporters: [{name: p, addresses: [10.0.0.0/24], collector: c1}]")
+            let alias = "exporters: [{name: a, addresses: [192.0.2.0/24]}]"
+            let withoutBMP = """
+                pool: edge
+                collectors: [c1, c2, c3, c4]
+                groups: [{name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}]
+                \(alias)
+                """
+            var killed = 0
+            for step in stride(from: 1, through: 13, by: 2) {
+                try reload(pinned)
+                try reload(AgentFixture.configuration())
+                try FileText.write(withoutBMP, to: agent.configurationPath)
+                let tracer = try ChildProcess(
+                    [
+                        "strace", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)", "-e",
+                        "inject=unlink,rmdir,membarrier:signal=SIGKILL:when=\(step)",
+                    ], in: sandbox)
+                guard waitUntil(.seconds(5), { ProcessStatus.isTraced(agent.process.pid) }) else {
+                    throw LabError("strace does not trace: \(tracer.errorOutput)")
+                }
+                _ = try agent.command(["reload"])
+                if agent.process.exitCode != nil || waitUntil(.milliseconds(50), { agent.process.exitCode != nil }) {
+                    killed += 1
+                } else {
+                    try agent.kill()
+                }
+                try FileText.write(AgentFixture.configuration(extra: alias), to: agent.configurationPath)
+                try agent.restart()
+                for collector in collectors { #expect(try collector.register(with: agent).exitCode == 0) }
+                let owners = try agent.owners(of: sources)
+                for (source, owner) in zip(sources, owners) {
+                    #expect(try source.meeting(at: collectors) == owner, "step \(step)")
+                }
+                #expect(Set(owners).count > 1)
+            }
+            #expect(killed >= 4, "\(killed)")
         }
     }
 

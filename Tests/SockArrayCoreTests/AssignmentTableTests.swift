@@ -62,7 +62,9 @@ import Testing
         throws
     {
         let slots = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, Slot(UInt16($0))) })
-        func contenders(_ names: some Sequence<String>) -> [Contender] { names.map { Contender(name: $0, slot: slots[$0]!) } }
+        func contenders(_ names: some Sequence<String>) -> [Contender] {
+            names.map { Contender(name: $0, slot: slots[$0]!) }
+        }
         let absent = Set(names.dropFirst(2).map { slots[$0]! })
         let table = AssignmentTable(.pool(names, assignment: assignment))
         let before = AssignmentTable(.pool(Array(names.prefix(2)), assignment: assignment))
@@ -71,7 +73,9 @@ import Testing
         for (row, old) in zip(rows, before) {
             let taker = row.ranks.first { !absent.contains($0) }
             // Maglev moves a few rows between those who stay, too.
-            if taker != old.owner, assignment == .rendezvous || absent.contains(row.owner!) { Issue.record("a row of \(old.owner!.index) went to \(String(describing: taker))") }
+            if taker != old.owner, assignment == .rendezvous || absent.contains(row.owner!) {
+                Issue.record("a row of \(old.owner!.index) went to \(String(describing: taker))")
+            }
         }
         // Rank 1 is the assignment's all the same.
         #expect(zip(rows, table.rows(for: contenders(names))).allSatisfy { $0.owner == $1.owner })

@@ -33,7 +33,8 @@ import Testing
 
     /// As above.
     @Test(arguments: [
-        ("pe1.zrh", 4_884), ("elephant", 1_774), ("lab", 17_152), ("a-name-of-more-than-eight-bytes.example.net", 43_145),
+        ("pe1.zrh", 4_884), ("elephant", 1_774), ("lab", 17_152),
+        ("a-name-of-more-than-eight-bytes.example.net", 43_145),
     ])
     func `an exporter's name has the same bucket on every host and release`(name: String, bucket: UInt32) {
         #expect(ExporterHash.bucket(of: hash(name: name), tableSize: 65_536).index == bucket)

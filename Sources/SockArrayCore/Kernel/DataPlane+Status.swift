@@ -65,9 +65,14 @@ extension DataPlane {
     }
 
     /// What came from each address since the pool was made.
-    public func seenExporters(act: String) throws(Failure) -> [Sighting] {
+    public func seenExporters(act: String) throws(Failure) -> [Sighting] { try readSightings(act: act).sightings }
+
+    /// What came from addresses that found no place among the sightings.
+    public func untrackedTraffic(act: String) throws(Failure) -> SlotTraffic { try readSightings(act: act).untracked }
+
+    private func readSightings(act: String) throws(Failure) -> (sightings: [Sighting], untracked: SlotTraffic) {
         do {
-            return try sightings.read().sightings
+            return try sightings.read()
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }

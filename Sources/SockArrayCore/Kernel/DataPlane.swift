@@ -25,6 +25,8 @@ public final class DataPlane {
     private let folder: PinFolder
     private let lock: PoolLock
     private var generation: Generation
+    /// The pool ran, and not all of its rows were those of the configuration.
+    public private(set) var hasChangedRows = false
     /// Rows were written for a pool in which some collectors had never been.
     private var hasStandIns = false
 
@@ -152,7 +154,8 @@ public final class DataPlane {
         let first = all.filter { !allocation.heirs.contains($0.name) }
         settings.setHold(configuration.restartHold)
         try nameSlots(first, isRunning: isRunning)
-        generation.write(rows(for: first, isRunning: isRunning))
+        let changed = generation.write(rows(for: first, isRunning: isRunning))
+        hasChangedRows = isRunning && (isNew || changed > 0)
         if isNew {
             settings[shapeOf: generation.parity] = table.shape
             settings.generation = generation.number

@@ -38,8 +38,16 @@ final class Generation {
     }
 
     /// Each row that differs, by one store.
-    func write(_ table: [BucketRow]) {
-        for (index, row) in table.enumerated() where rows[index] != row.word { rows[index] = row.word }
+    ///
+    /// - Returns: how many did.
+    @discardableResult
+    func write(_ table: [BucketRow]) -> Int {
+        var changed = 0
+        for (index, row) in table.enumerated() where rows[index] != row.word {
+            rows[index] = row.word
+            changed += 1
+        }
+        return changed
     }
 
     /// The program of one group, with its group's maps.

@@ -60,7 +60,8 @@ public struct ConfigurationChange: Equatable, Sendable, Codable {
         let names = Set(changed.collectors.map(\.name))
         if let pinned = changed.exporters.first(where: { $0.collector.map { !names.contains($0) } ?? false }) {
             throw Failure(
-                .conflict, act: act, cause: "exporter \(pinned.name) is pinned to \(pinned.collector!) by configuration",
+                .conflict, act: act,
+                cause: "exporter \(pinned.name) is pinned to \(pinned.collector!) by configuration",
                 remedy: "change that pin first")
         }
         return changed

@@ -12,6 +12,8 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
     /// Exporters whose collector changes, heaviest first.
     public var moved: [MovedExporter]
     public var exportersSeen: Int
+    /// Since the pool was made, of addresses for which there was no room: no plan knows them.
+    public var untrackedBytes: UInt64
     public var balance: [Balance]
 
     public struct MovedExporter: Equatable, Sendable, Codable {
@@ -31,7 +33,8 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
     ///   - pins: from which the plan starts: none, to start over.
     ///   - present: those in force.
     public init(
-        _ configuration: PoolConfiguration, pins: [Pin], present: [Pin], sightings: [Sighting], bound: Double
+        _ configuration: PoolConfiguration, pins: [Pin], present: [Pin], sightings: [Sighting], untracked: UInt64 = 0,
+        bound: Double
     ) {
         let home = AssignmentPlan(configuration)
         let now = AssignmentPlan(configuration, pins: present)
@@ -55,6 +58,7 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
         self.bound = bound
         isReached = result.isReached
         exportersSeen = sightings.count
+        untrackedBytes = untracked
         // Pins of exporters that weren't seen stay as they are.
         self.pins = result.pins + pins.filter { exporters[$0.exporter] == nil }
         let after = AssignmentPlan(configuration, pins: self.pins)

@@ -78,6 +78,9 @@ struct RebalanceReport {
         if !plan.isReached {
             lines.append("the bound can't be reached: an exporter is too heavy, or they are too few")
         }
+        if plan.untrackedBytes > 0 {
+            lines.append("not counted: \(plan.untrackedBytes) bytes of addresses for which there was no room")
+        }
         let widest = Double(plan.balance.map { max($0.bytes.before, $0.bytes.after) }.max() ?? 1)
         lines += [""]
         lines += Table.lines(

@@ -20,6 +20,10 @@ final class RunningPool {
         let pins = try file.read { log.warning("\($0)") }
         plane = try DataPlane(adopting: configuration, pins: pins)
         rpa_trim_memory()
+        if plane.hasChangedRows {
+            log.notice(
+                "pool \(configuration.pool) has run with another configuration: its rows are changed to this one's")
+        }
         logDepartures()
     }
 
@@ -70,7 +74,8 @@ final class RunningPool {
         }
         guard bound > 1, bound <= 1_000 else {
             throw Failure(
-                .usage, act: act, cause: "\(bound) is not a ratio above 1", remedy: "give a bound like 1.1: 1 is perfect")
+                .usage, act: act, cause: "\(bound) is not a ratio above 1",
+                remedy: "give a bound like 1.1: 1 is perfect")
         }
         let unusable = try plane.unusableCollectors(act: act)
         guard unusable.isEmpty else {
@@ -81,7 +86,8 @@ final class RunningPool {
         }
         let plan = RebalancePlan(
             plane.configuration, pins: startsOver ? [] : plane.pins, present: plane.pins,
-            sightings: try loads(sinceMark: sinceMark, act: act), bound: bound)
+            sightings: try loads(sinceMark: sinceMark, act: act), untracked: try plane.untrackedTraffic(act: act).bytes,
+            bound: bound)
         guard apply, plan.pins != plane.pins else { return plan }
         let file = StateFile(plane.configuration)
         try file.write(plan.pins, act: act)
@@ -135,7 +141,8 @@ final class RunningPool {
         if new.pool != old.pool || new.bpffs != old.bpffs {
             throw Failure(
                 .conflict, act: act,
-                cause: "\(new.pool != old.pool ? "pool" : "bpffs") changed in \(configurationPath), which makes it another pool",
+                cause:
+                    "\(new.pool != old.pool ? "pool" : "bpffs") changed in \(configurationPath), which makes it another pool",
                 remedy: "put the old value back, or stop the agent, run: reuseport-agent unload --pool \(old.pool), "
                     + "and start it and register the collectors again")
         }

@@ -104,7 +104,8 @@ struct StateFile {
 
     private func setAside(_ cause: String, _ report: (String) -> Void) {
         // What was set aside before stays.
-        let other = (["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }.first { access($0, F_OK) != 0 })
+        let other =
+            (["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }.first { access($0, F_OK) != 0 })
             ?? path + ".unusable"
         if rename(path, other) == 0 {
             report("state file \(path) \(cause): it was set aside as \(other), and no pins are taken from it")

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Who sends: the source address, its hash, what it sent, and the row that the
+ * configuration gives it. */
+#ifndef EXPORTER_BPF_H
+#define EXPORTER_BPF_H
+
+#include <linux/if_ether.h>
+#include <stdbool.h>
+#include <bpf/bpf_endian.h>
+
+#include "maps.bpf.h"
+
+/* A source address, IPv4 in its IPv4-mapped form, and its hash. */
+struct source {
+	__u64 high, low;
+	__u64 hash;
+};
+
+/*
+ * Multilinear hash of the 128-bit address (Lemire and Kaser, The Computer
+ * Journal 57(11), 2014), whose high half is strongly universal, through the
+ * finalizer Mix13 (Steele, Lea, Flood, OOPSLA 2014, after Stafford), that makes
+ * every bit depend on every bit. Of IPv4 only the last word differs.
+ * ExporterHash.swift is its twin; tests with real sockets hold the two together.
+ */
+static __always_inline __u64 finalize(__u64 sum)
+{
+	sum = (sum ^ (sum >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	sum = (sum ^ (sum >> 27)) * 0x94d049bb133111ebULL;
+	return sum ^ (sum >> 31);
+}
+
+static __always_inline __u64 multilinear(__u64 high, __u64 low)
+{
+	const volatile __u64 *keys = constants.hash_keys;
+
+	return keys[0] + keys[1] * (high >> 32) + keys[2] * (__u32)high + keys[3] * (low >> 32) +
+	       keys[4] * (__u32)low;
+}
+
+static __always_inline bool read_source(struct sk_reuseport_md *ctx, struct source *source)
+{
+	/* eth_protocol, not the socket's family: a dual-stack socket that
+	 * receives IPv4 has a real IPv4 header before it. */
+	if (ctx->eth_protocol == bpf_htons(ETH_P_IP)) {
+		const volatile __u64 *keys = constants.hash_keys;
+		__be32 address;
+
+		if (bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address), BPF_HDR_START_NET))
+			return false;
+		source->high = 0;
+		source->low = 0xffffULL << 32 | bpf_ntohl(address);
+		source->hash = finalize(keys[0] + keys[3] * 0xffff + keys[4] * bpf_ntohl(address));
+		return true;
+	}
+	if (ctx->eth_protocol == bpf_htons(ETH_P_IPV6)) {
+		__be64 address[2];
+
+		if (bpf_skb_load_bytes_relative(ctx, 8, address, sizeof(address), BPF_HDR_START_NET))
+			return false;
+		source->high = bpf_be64_to_cpu(address[0]);
+		source->low = bpf_be64_to_cpu(address[1]);
+		source->hash = finalize(multilinear(source->high, source->low));
+		return true;
+	}
+	return false;
+}
+
+/* Counts the exporter's run. NULL: it found no place, and was counted with others. */
+static __always_inline struct rpa_sighting *note_sighting(const struct source *source, __u32 length)
+{
+	__u32 index;
+	struct rpa_sighting *sighting;
+
+	for (__u32 probe = 0; probe < RPA_SIGHTING_PROBES; probe++) {
+		index = ((__u32)source->hash + probe) % RPA_SIGHTINGS;
+		sighting = bpf_map_lookup_elem(&sightings, &index);
+		if (!sighting)
+			return NULL;
+		if (!sighting->runs) {
+			sighting->high = source->high;
+			sighting->low = source->low;
+		} else if (sighting->low != source->low || sighting->high != source->high) {
+			continue;
+		}
+		sighting->runs++;
+		sighting->bytes += length;
+		return sighting;
+	}
+	index = RPA_UNTRACKED;
+	sighting = bpf_map_lookup_elem(&sightings, &index);
+	if (sighting) {
+		sighting->runs++;
+		sighting->bytes += length;
+	}
+	return NULL;
+}
+
+static __always_inline __u64 leading_bits(__u64 word, __u32 count)
+{
+	return count >= 64 ? word : count ? word & ~0ULL << (64 - count) : 0;
+}
+
+/* What is configured for the address's first bits: the row, RPA_NO_ROW at a
+ * marker, or -1. Global, as the next one, so that the verifier proves it once. */
+__attribute__((noinline)) int find_prefix(__u64 high, __u64 low, __u32 length)
+{
+	__u64 hash;
+
+	high = leading_bits(high, length);
+	low = length > 64 ? leading_bits(low, length - 64) : 0;
+	hash = finalize(multilinear(high, low) + constants.hash_keys[5] * (128 - length));
+	for (__u32 probe = 0; probe < RPA_EXPORTER_PROBES; probe++) {
+		__u32 index = ((__u32)hash + probe) & constants.exporter_mask;
+		const struct rpa_exporter *entry = bpf_map_lookup_elem(&exporters, &index);
+
+		if (!entry || !entry->length_tag)
+			return -1;
+		if (entry->low == low && entry->high == high && entry->length_tag == length + 1)
+			return entry->row;
+	}
+	return -1;
+}
+
+/* The row of the longest configured prefix of the address, or RPA_NO_ROW. */
+__attribute__((noinline)) int find_exporter(__u64 high, __u64 low)
+{
+	bool is_ipv4 = !high && low >> 32 == 0xffff;
+	__u32 from = constants.length_begin[is_ipv4 ? 1 : 0];
+	__u32 to = constants.length_begin[is_ipv4 ? 2 : 1];
+	int found = RPA_NO_ROW;
+
+	/* 8 steps: up to 129 lengths. */
+	for (int step = 0; step < 8 && from < to; step++) {
+		__u32 middle = (from + to) / 2;
+		int row;
+
+		if (middle >= RPA_MAX_LENGTHS)
+			break;
+		row = find_prefix(high, low, constants.lengths[middle]);
+		if (row < 0) {
+			to = middle;
+			continue;
+		}
+		if (row != RPA_NO_ROW)
+			found = row;
+		from = middle + 1;
+	}
+	return found;
+}
+
+/* The row of a configured exporter, else the bucket's. Looked up once for each
+ * generation and CPU, and kept with the sighting. */
+static __always_inline __u32 configured_row(struct rpa_sighting *sighting, const struct source *source, __u32 bucket)
+{
+	__u32 row;
+
+	if (sighting && sighting->generation == constants.generation)
+		return sighting->row;
+	row = find_exporter(source->high, source->low);
+	if (row == RPA_NO_ROW)
+		row = bucket;
+	if (sighting) {
+		sighting->row = row;
+		sighting->generation = constants.generation;
+	}
+	return row;
+}
+
+#endif

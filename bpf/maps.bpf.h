@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The maps of sk_reuseport.c; their values are in sk_reuseport_layout.h. The agent
+ * makes and pins them. */
+#ifndef MAPS_BPF_H
+#define MAPS_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "sk_reuseport_layout.h"
+
+const volatile struct rpa_constants constants = {};
+
+/* The bucket table, and the rows of pinned exporters after it. A row is one
+ * aligned word, so that the agent changes it by one store and a run sees either
+ * the old row or the new. As many as the agent makes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u64);
+} rows SEC(".maps");
+
+/* As many entries as constants.exporter_mask says. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rpa_exporter);
+} exporters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RPA_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, struct rpa_slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rpa_settings);
+} settings SEC(".maps");
+
+/* value_size 8, so that the agent can look up socket cookies. */
+struct {
+	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
+	__uint(max_entries, RPA_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RPA_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} members SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RPA_MAX_SLOTS + 1);
+	__type(key, __u32);
+	__type(value, struct rpa_traffic);
+} traffic SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rpa_losses);
+} losses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RPA_SIGHTINGS + 1);
+	__type(key, __u32);
+	__type(value, struct rpa_sighting);
+} sightings SEC(".maps");
+
+/* The next row's index, of RPA_BY_TURN. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} turns SEC(".maps");
+
+/* The program of each generation. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, RPA_GENERATIONS);
+	__type(key, __u32);
+	__type(value, __u32);
+} programs SEC(".maps");
+
+#endif
