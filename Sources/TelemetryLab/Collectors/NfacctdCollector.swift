@@ -67,6 +67,12 @@ public final class NfacctdCollector: Collector {
         FlowLines.sum(FileText.read(flowsPath) ?? "", of: "packets", by: "peer_ip_src")
     }
 
+    /// The lines that it printed of one exporter, to be looked at.
+    public func flowLines(of exporter: IPAddress) -> String {
+        (FileText.read(flowsPath) ?? "").split(separator: "\n")
+            .filter { line in line.split(separator: "\"").contains { $0 == "\(exporter)" } }.joined(separator: "\n")
+    }
+
     /// BMP messages that it logged, by the router's address.
     public func messagesByRouter() -> [String: Int] {
         FlowLines.sum(FileText.read(messagesPath) ?? "", of: nil, by: "bmp_router")
