@@ -149,22 +149,49 @@ __attribute__((noinline)) int find_exporter(__u64 high, __u64 low)
 	return found;
 }
 
-/* The row of a configured exporter, else the bucket's. Looked up once for each
- * generation and CPU, and kept with the sighting. */
-static __always_inline __u32 configured_row(struct rpa_sighting *sighting, const struct source *source, __u32 bucket)
+/* The row's index: the configured exporter's, else its bucket's. */
+static __always_inline __u32 row_index(const struct source *source)
 {
-	__u32 row;
+	__u32 bucket = ((source->hash >> 32) * constants.table_size) >> 32;
 
-	if (sighting && sighting->generation == constants.generation)
-		return sighting->row;
-	row = find_exporter(source->high, source->low);
-	if (row == RPA_NO_ROW)
-		row = bucket;
-	if (sighting) {
-		sighting->row = row;
-		sighting->generation = constants.generation;
+	if (constants.exporter_mask) {
+		__u32 row = find_exporter(source->high, source->low);
+
+		if (row != RPA_NO_ROW)
+			return row;
 	}
-	return row;
+	return bucket;
+}
+
+/*
+ * The ranked slots of the exporter's row. They are kept with its sighting, which
+ * is in the cache already, for as long as neither the program's generation nor
+ * the version of the rows changes: the agent raises that after it wrote rows.
+ */
+static __always_inline bool ranks_of(struct rpa_sighting *sighting, const struct source *source, __u64 *ranks)
+{
+	__u32 only = 0, index;
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	__u64 *row, tag;
+
+	if (!pool)
+		return false;
+	/* Read before the row: what is kept under this version is no older. */
+	tag = (__u64)constants.generation << 32 | *(const volatile __u32 *)&pool->version;
+	if (sighting && sighting->tag == tag) {
+		*ranks = sighting->ranks;
+		return true;
+	}
+	index = row_index(source);
+	row = bpf_map_lookup_elem(&rows, &index);
+	if (!row)
+		return false;
+	*ranks = *(volatile __u64 *)row;
+	if (sighting) {
+		sighting->ranks = *ranks;
+		sighting->tag = tag;
+	}
+	return true;
 }
 
 #endif

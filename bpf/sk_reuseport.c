@@ -65,23 +65,15 @@ static __always_inline int select_any(struct sk_reuseport_md *ctx)
 SEC("sk_reuseport")
 int select_collector(struct sk_reuseport_md *ctx)
 {
-	struct rpa_sighting *sighting;
 	struct source source;
-	__u64 ranks, *row;
-	__u32 index;
+	__u64 ranks;
 
 	if (constants.selection != RPA_BY_EXPORTER)
 		return select_any(ctx);
 	if (!read_source(ctx, &source))
 		return drop(BAD_PACKET);
-	sighting = note_sighting(&source, ctx->len);
-	index = ((source.hash >> 32) * constants.table_size) >> 32;
-	if (constants.exporter_mask)
-		index = configured_row(sighting, &source, index);
-	row = bpf_map_lookup_elem(&rows, &index);
-	if (!row)
+	if (!ranks_of(note_sighting(&source, ctx->len), &source, &ranks))
 		return drop(NO_COLLECTOR);
-	ranks = *(volatile __u64 *)row;
 
 	for (int rank = 0; rank < RPA_RANKS; rank++) {
 		__u32 slot = ranks & 0xffff;

@@ -73,9 +73,9 @@ struct rpa_losses {
 struct rpa_sighting {
 	__u64 high, low; /* source address; IPv4 in its IPv4-mapped form */
 	__u64 runs;
-	__u64 bytes;      /* as in rpa_traffic, delivered or not */
-	__u32 row;        /* where exporters are configured: its row, */
-	__u32 generation; /* if that is the program's, modulo 2^32 */
+	__u64 bytes;     /* as in rpa_traffic, delivered or not */
+	__u64 ranks;     /* its row's, */
+	__u64 tag;       /* if that is the program's generation << 32 | the rows' version */
 };
 
 /*
@@ -132,11 +132,12 @@ struct rpa_shape {
 	__u64 row_count;        /* table_size, and one row for each pinned exporter */
 };
 
-/* Map "settings", one entry. The program reads generation and hold_ticks. */
+/* Map "settings", one entry. The program reads generation, hold_ticks and version. */
 struct rpa_settings {
 	__u64 layout_version; /* written last when a pool is made: the pins are whole */
 	__u64 generation;     /* counts; 0: there is none yet */
 	__u64 hold_ticks;     /* how long a vacant slot keeps its exporters */
+	__u64 version;        /* raised when rows of the generation in force were written */
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 

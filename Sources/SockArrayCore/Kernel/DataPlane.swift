@@ -154,7 +154,7 @@ public final class DataPlane {
         let first = all.filter { !allocation.heirs.contains($0.name) }
         settings.setHold(configuration.restartHold)
         try nameSlots(first, isRunning: isRunning)
-        let changed = generation.write(rows(for: first, isRunning: isRunning))
+        let changed = writeRows(for: first, isRunning: isRunning)
         hasChangedRows = isRunning && (isNew || changed > 0)
         if isNew {
             settings[shapeOf: generation.parity] = table.shape
@@ -165,7 +165,15 @@ public final class DataPlane {
         for slot in allocation.freed { try free(slot) }
         guard !allocation.heirs.isEmpty else { return }
         try nameSlots(all, isRunning: true)
-        generation.write(rows(for: all, isRunning: true))
+        writeRows(for: all, isRunning: true)
+    }
+
+    /// - Returns: how many changed.
+    @discardableResult
+    private func writeRows(for contenders: [Contender], isRunning: Bool) -> Int {
+        let changed = generation.write(rows(for: contenders, isRunning: isRunning))
+        settings.raiseVersion()
+        return changed
     }
 
     private func rows(for contenders: [Contender], isRunning: Bool) -> [BucketRow] {
@@ -177,7 +185,7 @@ public final class DataPlane {
     /// A collector has come for the first time: who stood in for it is a rank like others.
     func refreshStandIns() {
         guard hasStandIns else { return }
-        generation.write(rows(for: Contender.all(of: configuration, allocation), isRunning: true))
+        writeRows(for: Contender.all(of: configuration, allocation), isRunning: true)
     }
 
     /// Until every run that may have seen the rows before has ended.

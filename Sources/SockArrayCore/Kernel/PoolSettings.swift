@@ -10,7 +10,7 @@ struct PoolSettings {
 
     var map: Descriptor { _read { yield words.map } }
 
-    private static let shapeStart = 3
+    private static let shapeStart = 4
     private static let shapeWords = 5
     private static let wordCount = shapeStart + Int(RPA_GENERATIONS) * shapeWords
 
@@ -33,6 +33,9 @@ struct PoolSettings {
         let nanoseconds = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
         words[2] = nanoseconds >> UInt64(RPA_TICK_SHIFT)
     }
+
+    /// Rows of the generation in force were written: what the program kept of them is void.
+    func raiseVersion() { words[3] &+= 1 }
 
     /// Of the generation whose lowest bit is `parity`.
     subscript(shapeOf parity: Int) -> GenerationShape {
