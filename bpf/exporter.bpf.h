@@ -69,11 +69,13 @@ static __always_inline bool read_source(struct sk_reuseport_md *ctx, struct sour
 /* Counts the exporter's run. NULL: it found no place, and was counted with others. */
 static __always_inline struct rpa_sighting *note_sighting(const struct source *source, __u32 length)
 {
+	/* Runs don't move between CPUs, and none interrupts another. */
+	__u32 block = bpf_get_smp_processor_id() * (RPA_SIGHTINGS + 1);
 	__u32 index;
 	struct rpa_sighting *sighting;
 
 	for (__u32 probe = 0; probe < RPA_SIGHTING_PROBES; probe++) {
-		index = ((__u32)source->hash + probe) % RPA_SIGHTINGS;
+		index = block + ((__u32)source->hash + probe) % RPA_SIGHTINGS;
 		sighting = bpf_map_lookup_elem(&sightings, &index);
 		if (!sighting)
 			return NULL;
@@ -87,7 +89,7 @@ static __always_inline struct rpa_sighting *note_sighting(const struct source *s
 		sighting->bytes += length;
 		return sighting;
 	}
-	index = RPA_UNTRACKED;
+	index = block + RPA_UNTRACKED;
 	sighting = bpf_map_lookup_elem(&sightings, &index);
 	if (sighting) {
 		sighting->runs++;

@@ -75,8 +75,11 @@ struct {
 	__type(value, struct rpa_losses);
 } losses SEC(".maps");
 
+/* A block of RPA_SIGHTINGS + 1 for each CPU. One array: in a per-CPU one every
+ * entry is behind a pointer of its own, which is one more line to load. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, RPA_SIGHTINGS + 1);
 	__type(key, __u32);
 	__type(value, struct rpa_sighting);

@@ -62,9 +62,10 @@ struct rpa_losses {
 };
 
 /*
- * Map "sightings" of the pool: per CPU, a hash table of the exporters that were
- * seen, by open addressing from the low bits of the exporter hash on. An entry
- * with runs 0 is free. The last entry counts what found no place.
+ * Map "sightings" of the pool: for each CPU one after the other, a hash table of
+ * the exporters that were seen, by open addressing from the low bits of the
+ * exporter hash on, and an entry more that counts what found no place. An entry
+ * with runs 0 is free.
  */
 #define RPA_SIGHTINGS 16384
 #define RPA_SIGHTING_PROBES 8

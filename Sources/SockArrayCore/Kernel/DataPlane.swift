@@ -172,7 +172,7 @@ public final class DataPlane {
     @discardableResult
     private func writeRows(for contenders: [Contender], isRunning: Bool) -> Int {
         let changed = generation.write(rows(for: contenders, isRunning: isRunning))
-        settings.raiseVersion()
+        if changed > 0 { settings.raiseVersion() }
         return changed
     }
 
