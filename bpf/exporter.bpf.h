@@ -168,7 +168,9 @@ static __always_inline __u32 row_index(const struct source *source)
 /*
  * The ranked slots of the exporter's row. They are kept with its sighting, which
  * is in the cache already, for as long as neither the program's generation nor
- * the version of the rows changes: the agent raises that after it wrote rows.
+ * the version of the rows changes: the agent makes that odd before it writes
+ * rows, and even after it. While it is odd nothing is kept, so that an agent that
+ * is killed amid its writing leaves no exporter with two rows.
  */
 static __always_inline bool ranks_of(struct rpa_sighting *sighting, const struct source *source, __u64 *ranks)
 {
@@ -178,7 +180,7 @@ static __always_inline bool ranks_of(struct rpa_sighting *sighting, const struct
 
 	if (!pool)
 		return false;
-	/* Read before the row: what is kept under this version is no older. */
+	/* Read before the row: what is kept under a version is no older than that. */
 	tag = (__u64)constants.generation << 32 | *(const volatile __u32 *)&pool->version;
 	if (sighting && sighting->tag == tag) {
 		*ranks = sighting->ranks;
@@ -189,7 +191,7 @@ static __always_inline bool ranks_of(struct rpa_sighting *sighting, const struct
 	if (!row)
 		return false;
 	*ranks = *(volatile __u64 *)row;
-	if (sighting) {
+	if (sighting && !(tag & 1)) {
 		sighting->ranks = *ranks;
 		sighting->tag = tag;
 	}

@@ -84,6 +84,25 @@ import Testing
         }
     }
 
+    @Test func `an agent killed amid its writing of rows: UDP and TCP agree, and the next one writes the rest`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let before = try Self.owners(pool)  // kept with the sightings
+            try PinnedMaps.interruptWriting(allRowsTo: 2)
+            for _ in 0..<2 {
+                for source in Self.sources.prefix(50) { #expect(try pool.meeting(of: source) == ("c3", "c3")) }
+            }
+            let plane = pool.plane.configuration
+            try pool.reload(plane)
+            #expect(try Self.owners(pool) == before)
+            let maps = try PinnedMaps.read()
+            try pool.reload(plane)
+            #expect(try PinnedMaps.read().content["settings"] == maps.content["settings"])
+        }
+    }
+
     @Test func `20 reloads leave two generations of pins`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()

@@ -76,7 +76,7 @@ struct rpa_sighting {
 	__u64 runs;
 	__u64 bytes;     /* as in rpa_traffic, delivered or not */
 	__u64 ranks;     /* its row's, */
-	__u64 tag;       /* if that is the program's generation << 32 | the rows' version */
+	__u64 tag;       /* if that is the program's generation << 32 | the rows' version; never odd */
 };
 
 /*
@@ -138,7 +138,7 @@ struct rpa_settings {
 	__u64 layout_version; /* written last when a pool is made: the pins are whole */
 	__u64 generation;     /* counts; 0: there is none yet */
 	__u64 hold_ticks;     /* how long a vacant slot keeps its exporters */
-	__u64 version;        /* raised when rows of the generation in force were written */
+	__u64 version;        /* odd while rows of the generation in force are written, then even */
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 

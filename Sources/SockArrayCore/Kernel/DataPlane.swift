@@ -171,9 +171,9 @@ public final class DataPlane {
     /// - Returns: how many changed.
     @discardableResult
     private func writeRows(for contenders: [Contender], isRunning: Bool) -> Int {
-        let changed = generation.write(rows(for: contenders, isRunning: isRunning))
-        if changed > 0 { settings.raiseVersion() }
-        return changed
+        let table = rows(for: contenders, isRunning: isRunning)
+        guard settings.isWritingRows || !generation.hasAll(of: table) else { return 0 }
+        return settings.writingRows { generation.write(table) }
     }
 
     private func rows(for contenders: [Contender], isRunning: Bool) -> [BucketRow] {

@@ -37,6 +37,10 @@ final class Generation {
         try PlaneError.wrap { () throws(KernelError) in try fillExporters(of: table) }
     }
 
+    func hasAll(of table: [BucketRow]) -> Bool {
+        table.enumerated().allSatisfy { rows[$0.offset] == $0.element.word }
+    }
+
     /// Each row that differs, by one store.
     ///
     /// - Returns: how many did.

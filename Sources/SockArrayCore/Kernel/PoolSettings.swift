@@ -34,8 +34,16 @@ struct PoolSettings {
         words[2] = nanoseconds >> UInt64(RPA_TICK_SHIFT)
     }
 
-    /// Rows of the generation in force were written: what the program kept of them is void.
-    func raiseVersion() { words[3] &+= 1 }
+    /// An agent was killed while it wrote rows.
+    var isWritingRows: Bool { words[3] & 1 == 1 }
+
+    /// Around the writing of rows of the generation in force: what the program kept
+    /// of them before is void after it, and it keeps nothing meanwhile.
+    func writingRows<Result>(_ write: () -> Result) -> Result {
+        if !isWritingRows { words[3] &+= 1 }
+        defer { words[3] &+= 1 }
+        return write()
+    }
 
     /// Of the generation whose lowest bit is `parity`.
     subscript(shapeOf parity: Int) -> GenerationShape {

@@ -41,6 +41,32 @@ public struct PinnedMaps: Equatable, Sendable {
         return PinnedMaps(content: content)
     }
 
+    /// Leaves the pool as an agent does that is killed amid its writing of rows: all
+    /// rows name one slot, and the version is odd.
+    public static func interruptWriting(allRowsTo slot: UInt16, pool: String = "edge") throws {
+        let folder = "/sys/fs/bpf/reuseport-agent/\(pool)"
+        func change(_ name: String, _ index: UInt32, _ size: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void)
+            throws
+        {
+            let map = Descriptor(owning: rpa_open_pin("\(folder)/\(name)"))
+            var value = [UInt8](repeating: 0, count: size)
+            guard rpa_map_lookup(map.number, index, &value) == 0 else { throw LabError("no \(name)") }
+            value.withUnsafeMutableBytes(body)
+            guard rpa_map_update(map.number, index, value) == 0 else { throw LabError("\(name) can't be written") }
+        }
+        var (parity, rowCount) = (UInt64(0), UInt64(0))
+        try change("settings", 0, MemoryLayout<rpa_settings>.size) { bytes in
+            var settings = bytes.loadUnaligned(as: rpa_settings.self)
+            settings.version += 1
+            parity = settings.generation & 1
+            rowCount = parity == 1 ? settings.shapes.1.row_count : settings.shapes.0.row_count
+            bytes.storeBytes(of: settings, as: rpa_settings.self)
+        }
+        for index in 0..<UInt32(rowCount) {
+            try change("generation-\(parity)/rows", index, 8) { $0.storeBytes(of: slot, as: UInt16.self) }
+        }
+    }
+
     /// What differs, by map.
     public func differences(from other: PinnedMaps) -> [String] {
         content.keys.filter { content[$0] != other.content[$0] }.sorted()
