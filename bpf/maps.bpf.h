@@ -12,8 +12,8 @@
 const volatile struct rpa_constants constants = {};
 
 /* The bucket table, and the rows of pinned exporters after it. A row is one
- * aligned word, so that the agent changes it by one store and a run sees either
- * the old row or the new. As many as the agent makes it. */
+ * aligned word, so that a run sees either the old row or the new. As many as the
+ * agent makes it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -54,12 +54,28 @@ struct {
 	__type(value, __u64);
 } sockets SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+/* The same of every group of the pool, this one's included. */
+struct socket_array {
+	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
 	__uint(max_entries, RPA_MAX_SLOTS);
 	__type(key, __u32);
+	__type(value, __u64);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RPA_MAX_GROUPS);
+	__type(key, __u32);
+	__array(values, struct socket_array);
+} group_sockets SEC(".maps");
+
+/* Which slot a peer's connection went to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RPA_SESSIONS);
+	__type(key, struct rpa_session);
 	__type(value, __u32);
-} members SEC(".maps");
+} sessions SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -13,10 +13,15 @@
  *
  * A run ends in exactly one counted outcome: selected or failed_over (the
  * collector gets it), held, no_collector or bad_packet (dropped: UDP answers
- * with ICMP port unreachable, TCP with RST). SK_PASS is never returned without
- * a selection, for then the kernel would scatter over all members.
+ * with ICMP port unreachable, TCP with RST). SK_PASS without a selection, upon
+ * which the kernel scatters over all members, is returned in one case: see
+ * dispatch().
+ *
+ * TCP groups have the same two programs a second time, as ones that the kernel
+ * asks also where the connections of a closing listener are to go. They take
+ * Linux 5.14; without it such connections are reset.
  */
-#include "exporter.bpf.h"
+#include "session.bpf.h"
 #include "slot.bpf.h"
 
 /* Delivers to the collector whose turn the row is, if it is there. A vacant slot
@@ -24,14 +29,16 @@
 __attribute__((noinline)) int take_turn(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
 {
 	const __u64 *row = bpf_map_lookup_elem(&rows, &index);
+	struct rpa_traffic *count = NULL;
 	__u32 slot;
 
 	if (!row)
 		return SK_DROP;
-	slot = *(const volatile __u64 *)row & 0xffff;
-	if (try_slot(ctx, slot) != DELIVERED)
+	slot = *(const volatile __u64 *)row & RPA_NO_SLOT;
+	if (try_slot(ctx, slot, &count) != DELIVERED)
 		return SK_DROP;
-	return deliver(ctx, slot, is_first);
+	count_delivery(ctx, count, is_first);
+	return SK_PASS;
 }
 
 static __always_inline __u32 next_turn(void)
@@ -59,44 +66,95 @@ static __always_inline int select_any(struct sk_reuseport_md *ctx)
 		else
 			index = index + 1 < constants.table_size ? index + 1 : 0;
 	}
-	return deliver_beyond_ranks(ctx, index);
+	return deliver_beyond_ranks(ctx, index) == RPA_NO_SLOT ? drop(NO_COLLECTOR) : SK_PASS;
+}
+
+/*
+ * The exporter's collector, by the ranks of its row.
+ *
+ * port: the peer's, for TCP.
+ */
+static __always_inline int select_ranked(
+	struct sk_reuseport_md *ctx, const struct source *source, __u32 port, __u64 ranks)
+{
+	struct rpa_traffic *count = NULL;
+	__u32 slot;
+
+	for (int rank = 0; rank < RPA_RANKS; rank++) {
+		slot = ranks & RPA_NO_SLOT;
+		switch (try_slot(ctx, slot, &count)) {
+		case DELIVERED:
+			count_delivery(ctx, count, rank == 0);
+			goto delivered;
+		case HOLD:
+			return drop(HELD);
+		case PASS_ON:
+			ranks >>= RPA_RANK_BITS;
+		}
+	}
+	/* By the row, not the address: several addresses may be one exporter. */
+	slot = deliver_beyond_ranks(ctx, row_index(source));
+	if (slot == RPA_NO_SLOT)
+		return drop(NO_COLLECTOR);
+delivered:
+	if (constants.is_stream)
+		note_session(source, port, slot);
+	return SK_PASS;
+}
+
+/* A datagram or a SYN. */
+static __always_inline int select_first(struct sk_reuseport_md *ctx)
+{
+	struct source source;
+	__u32 port = 0;
+	__u64 ranks;
+
+	if (is_probe(ctx))
+		return drop(PROBE);
+	if (constants.selection != RPA_BY_EXPORTER)
+		return select_any(ctx);
+	if (constants.is_stream) {
+		if (!read_peer(ctx, &source, &port))
+			return drop(BAD_PACKET);
+		note_sighting(&source, ctx->len);
+		if (!ranks_of_syn(&source, &ranks))
+			return drop(NO_COLLECTOR);
+	} else {
+		if (!read_source(ctx, &source))
+			return drop(BAD_PACKET);
+		if (!ranks_of(note_sighting(&source, ctx->len), &source, &ranks))
+			return drop(NO_COLLECTOR);
+	}
+	return select_ranked(ctx, &source, port, ranks);
 }
 
 SEC("sk_reuseport")
 int select_collector(struct sk_reuseport_md *ctx)
 {
-	struct source source;
-	__u64 ranks;
-
-	if (constants.selection != RPA_BY_EXPORTER)
-		return select_any(ctx);
-	if (!read_source(ctx, &source))
-		return drop(BAD_PACKET);
-	if (!ranks_of(note_sighting(&source, ctx->len), &source, &ranks))
-		return drop(NO_COLLECTOR);
-
-	for (int rank = 0; rank < RPA_RANKS; rank++) {
-		__u32 slot = ranks & 0xffff;
-
-		switch (try_slot(ctx, slot)) {
-		case DELIVERED:
-			return deliver(ctx, slot, rank == 0);
-		case HOLD:
-			return drop(HELD);
-		case PASS_ON:
-			ranks >>= 16;
-		}
-	}
-	return deliver_beyond_ranks(ctx, source.hash);
+	return select_first(ctx);
 }
 
-/*
- * What is attached. A pool that was unloaded has no programs any more, and a
- * group whose sockets nobody could reach to detach this goes back to the
- * kernel's own choice: then alone it passes on without a selection.
- */
-SEC("sk_reuseport")
-int dispatch(struct sk_reuseport_md *ctx)
+/* The same, and where a connection goes whose listener closes before it was
+ * accepted: to its exporter's collector. */
+SEC("sk_reuseport/migrate")
+int select_or_migrate(struct sk_reuseport_md *ctx)
+{
+	struct bpf_sock *connection = ctx->migrating_sk;
+	struct source source;
+	__u32 port;
+	__u64 ranks;
+
+	if (!connection)
+		return select_first(ctx);
+	if (constants.selection != RPA_BY_EXPORTER)
+		return select_any(ctx);
+	read_migrating(connection, &source, &port);
+	if (!ranks_of_syn(&source, &ranks))
+		return drop(NO_COLLECTOR);
+	return select_ranked(ctx, &source, port, ranks);
+}
+
+static __always_inline int go_on(struct sk_reuseport_md *ctx)
 {
 	__u32 only = 0;
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
@@ -107,6 +165,23 @@ int dispatch(struct sk_reuseport_md *ctx)
 	else
 		bpf_tail_call_static(ctx, &programs, 0);
 	return SK_PASS;
+}
+
+/*
+ * What is attached. A pool that was unloaded has no programs any more, and a
+ * group whose sockets nobody could reach to detach this goes back to the
+ * kernel's own choice: then alone it passes on without a selection.
+ */
+SEC("sk_reuseport")
+int dispatch(struct sk_reuseport_md *ctx)
+{
+	return go_on(ctx);
+}
+
+SEC("sk_reuseport/migrate")
+int dispatch_or_migrate(struct sk_reuseport_md *ctx)
+{
+	return go_on(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -3,11 +3,12 @@
 #ifndef SLOT_BPF_H
 #define SLOT_BPF_H
 
+#include <linux/errno.h>
 #include <stdbool.h>
 
 #include "maps.bpf.h"
 
-enum loss { HELD, NO_COLLECTOR, BAD_PACKET };
+enum loss { HELD, NO_COLLECTOR, BAD_PACKET, PROBE };
 
 /* What became of an attempt to deliver to one slot. */
 enum attempt {
@@ -27,25 +28,24 @@ static __always_inline int drop(enum loss loss)
 			count->held++;
 		else if (loss == NO_COLLECTOR)
 			count->no_collector++;
-		else
+		else if (loss == BAD_PACKET)
 			count->bad_packet++;
+		else
+			count->probes++;
 	}
 	return SK_DROP;
 }
 
 /* The datagram or SYN goes to the collector whose socket was just selected. */
-static __always_inline int deliver(struct sk_reuseport_md *ctx, __u32 slot, bool is_owner)
+static __always_inline void count_delivery(struct sk_reuseport_md *ctx, struct rpa_traffic *count, bool is_owner)
 {
-	struct rpa_traffic *count = bpf_map_lookup_elem(&traffic, &slot);
-
-	if (count) {
-		if (is_owner)
-			count->selected++;
-		else
-			count->failed_over++;
-		count->bytes += ctx->len;
-	}
-	return SK_PASS;
+	if (!count)
+		return;
+	if (is_owner)
+		count->selected++;
+	else
+		count->failed_over++;
+	count->bytes += ctx->len;
 }
 
 static __always_inline bool is_vacant(__u64 tenancy, __u64 vacancy)
@@ -65,21 +65,50 @@ static __always_inline bool is_within_hold(__u64 vacancy)
 	return pool && (__s64)(now - (vacancy >> 16)) < (__s64)pool->hold_ticks;
 }
 
-/* The slot's collector has, or had, a socket in this group. */
-static __always_inline bool is_member(__u32 slot_index)
+/*
+ * Whether one of the slot's sockets is gone, of the groups with a bit set. A
+ * socket of another group can't be selected, but the refusal tells: ENOENT where
+ * there is none. What was selected before stays selected.
+ */
+__attribute__((noinline)) int has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __u64 groups)
 {
-	const __u32 *member = bpf_map_lookup_elem(&members, &slot_index);
+	for (__u32 number = 0; number < RPA_MAX_GROUPS; number++) {
+		void *of_group;
 
-	return member && *member;
+		if (!(groups >> number & 1))
+			continue;
+		of_group = bpf_map_lookup_elem(&group_sockets, &number);
+		if (of_group && bpf_sk_select_reuseport(ctx, of_group, &slot_index, 0) == -ENOENT)
+			return 1;
+	}
+	return 0;
+}
+
+/* A collector that lost a socket in another group is not usable as a whole. Looked
+ * for once a jiffy, on each CPU. */
+static __always_inline bool is_lost_elsewhere(
+	struct sk_reuseport_md *ctx, const struct rpa_slot *slot, __u32 slot_index, struct rpa_traffic *count)
+{
+	__u64 others = slot->groups & ~(1ULL << (constants.group & 31)), now;
+
+	if (!others || !count)
+		return false;
+	now = bpf_jiffies64();
+	if (count->checked == now)
+		return false;
+	count->checked = now;
+	return has_lost_socket(ctx, slot_index, others);
 }
 
 /*
  * Selects the socket of one slot, or says why not. The first run that finds a
- * socket gone starts the slot's hold clock, for all groups: a collector that
- * lost one of its sockets is not usable as a whole. One that never had a socket
- * in this group, which came to the pool after it, has lost none.
+ * socket gone, here or in another group, starts the slot's hold clock, for all
+ * groups: a collector that lost one of its sockets is not usable as a whole. One
+ * that never had a socket in this group, which came to the pool after it, has
+ * lost none.
  */
-static __always_inline enum attempt try_slot(struct sk_reuseport_md *ctx, __u32 slot_index)
+static __always_inline enum attempt try_slot(
+	struct sk_reuseport_md *ctx, __u32 slot_index, struct rpa_traffic **count)
 {
 	struct rpa_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
 	__u64 tenancy, vacancy;
@@ -90,36 +119,44 @@ static __always_inline enum attempt try_slot(struct sk_reuseport_md *ctx, __u32 
 	tenancy = *(volatile __u64 *)&slot->tenancy;
 	vacancy = *(volatile __u64 *)&slot->vacancy;
 	if (!is_vacant(tenancy, vacancy)) {
-		if (!bpf_sk_select_reuseport(ctx, &sockets, &slot_index, 0))
-			return DELIVERED;
-		if (tenancy && !is_member(slot_index))
+		if (!bpf_sk_select_reuseport(ctx, &sockets, &slot_index, 0)) {
+			*count = bpf_map_lookup_elem(&traffic, &slot_index);
+			if (!is_lost_elsewhere(ctx, slot, slot_index, *count))
+				return DELIVERED;
+		} else if (tenancy && !(slot->groups >> (constants.group & 31) & 1)) {
 			return PASS_ON;
+		}
 		vacancy = (bpf_ktime_get_ns() >> RPA_TICK_SHIFT) << 16 | (__u16)tenancy;
 		*(volatile __u64 *)&slot->vacancy = vacancy;
 	}
 	return is_within_hold(vacancy) ? HOLD : PASS_ON;
 }
 
-/* Delivers to the slot if it has a collector. Global (not static), so that the
- * verifier proves it once and not for each step of the loop below. */
+/* Delivers to the slot if it has a collector that takes in others. Global (not
+ * static), so that the verifier proves it once and not for each step of the loop
+ * below. */
 __attribute__((noinline)) int stand_in(struct sk_reuseport_md *ctx, __u32 slot_index)
 {
 	const struct rpa_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
+	struct rpa_traffic *count = NULL;
 
-	if (!slot || !slot->tenancy || try_slot(ctx, slot_index) != DELIVERED)
+	if (!slot || !slot->tenancy || slot->closed || try_slot(ctx, slot_index, &count) != DELIVERED)
 		return SK_DROP;
-	return deliver(ctx, slot_index, false);
+	count_delivery(ctx, count, false);
+	return SK_PASS;
 }
 
-/* The first usable slot from a place that the hash gives, for a row whose ranks
- * are all down for longer than the hold time. */
-static __always_inline int deliver_beyond_ranks(struct sk_reuseport_md *ctx, __u32 hash)
+/* The first usable slot from a place that the row gives, for a row whose ranks are
+ * all down for longer than the hold time; RPA_NO_SLOT: there is none. */
+static __always_inline __u32 deliver_beyond_ranks(struct sk_reuseport_md *ctx, __u32 row)
 {
 	for (__u32 step = 0; step < RPA_MAX_SLOTS; step++) {
-		if (stand_in(ctx, (hash + step) % RPA_MAX_SLOTS) == SK_PASS)
-			return SK_PASS;
+		__u32 slot_index = (row + step) % RPA_MAX_SLOTS;
+
+		if (stand_in(ctx, slot_index) == SK_PASS)
+			return slot_index;
 	}
-	return drop(NO_COLLECTOR);
+	return RPA_NO_SLOT;
 }
 
 #endif

@@ -35,6 +35,10 @@ static enum bpf_map_type map_type(enum rpa_map_kind kind)
 		return BPF_MAP_TYPE_REUSEPORT_SOCKARRAY;
 	case RPA_MAP_PROGRAMS:
 		return BPF_MAP_TYPE_PROG_ARRAY;
+	case RPA_MAP_OF_SOCKARRAYS:
+		return BPF_MAP_TYPE_ARRAY_OF_MAPS;
+	case RPA_MAP_SESSIONS:
+		return BPF_MAP_TYPE_LRU_HASH;
 	default:
 		return BPF_MAP_TYPE_ARRAY;
 	}
@@ -45,13 +49,19 @@ static uint32_t map_flags(enum rpa_map_kind kind)
 	return kind == RPA_MAP_MMAPABLE_ARRAY ? BPF_F_MMAPABLE : 0;
 }
 
+static uint32_t key_size(enum rpa_map_kind kind)
+{
+	return kind == RPA_MAP_SESSIONS ? sizeof(struct rpa_session) : sizeof(uint32_t);
+}
+
 int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size,
-		   uint32_t max_entries)
+		   uint32_t max_entries, int template)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = map_flags(kind));
 
-	return bpf_map_create(map_type(kind), name, sizeof(uint32_t), value_size, max_entries,
-			      &options);
+	if (kind == RPA_MAP_OF_SOCKARRAYS)
+		options.inner_map_fd = (uint32_t)template;
+	return bpf_map_create(map_type(kind), name, key_size(kind), value_size, max_entries, &options);
 }
 
 int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32_t max_entries)
@@ -63,7 +73,7 @@ int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32
 	if (error)
 		return error;
 	return info.type != map_type(kind) || info.map_flags != map_flags(kind) ||
-	       info.key_size != sizeof(uint32_t) || info.value_size != value_size ||
+	       info.key_size != key_size(kind) || info.value_size != value_size ||
 	       info.max_entries != max_entries;
 }
 
@@ -80,6 +90,31 @@ int rpa_map_update(int map, uint32_t index, const void *value)
 int rpa_map_delete(int map, uint32_t index)
 {
 	return bpf_map_delete_elem(map, &index);
+}
+
+int rpa_session_lookup(int map, const struct rpa_session *session, uint32_t *slot)
+{
+	return bpf_map_lookup_elem(map, session, slot);
+}
+
+int rpa_session_update(int map, const struct rpa_session *session, uint32_t slot)
+{
+	return bpf_map_update_elem(map, session, &slot, BPF_ANY);
+}
+
+int rpa_session_delete(int map, const struct rpa_session *session)
+{
+	return bpf_map_delete_elem(map, session);
+}
+
+int rpa_map_id(int map, uint32_t *id)
+{
+	struct bpf_map_info info = {};
+	uint32_t length = sizeof(info);
+	int error = bpf_obj_get_info_by_fd(map, &info, &length);
+
+	*id = info.id;
+	return error;
 }
 
 int rpa_map_memory(int map, size_t length, void **memory)

@@ -2,6 +2,9 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <unistd.h>
 
 int rpa_probe_sk_reuseport(void)
 {
@@ -11,4 +14,22 @@ int rpa_probe_sk_reuseport(void)
 int rpa_probe_sockarray(void)
 {
 	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_REUSEPORT_SOCKARRAY, NULL);
+}
+
+int rpa_probe_migration(void)
+{
+	/* r0 = SK_DROP; exit */
+	const struct bpf_insn drop[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_DROP},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options,
+		    .expected_attach_type = BPF_SK_REUSEPORT_SELECT_OR_MIGRATE);
+	int program = bpf_prog_load(BPF_PROG_TYPE_SK_REUSEPORT, "probe", "GPL", drop,
+				    sizeof(drop) / sizeof(drop[0]), &options);
+
+	if (program < 0)
+		return program == -EINVAL ? 0 : program;
+	close(program);
+	return 1;
 }

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef SO_NETNS_COOKIE
@@ -32,34 +33,46 @@ static int option64(int socket, int name, uint64_t *value)
 	return -errno;
 }
 
-static int local_address(int socket, struct rpa_socket_facts *facts)
+union name {
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_storage any;
+};
+
+static void read_name(const union name *name, int domain, uint8_t address[16], uint16_t *port)
 {
-	union {
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-		struct sockaddr_storage any;
-	} name = {};
+	if (domain == AF_INET) {
+		*port = ntohs(name->v4.sin_port);
+		memcpy(address, &name->v4.sin_addr, 4);
+	} else {
+		*port = ntohs(name->v6.sin6_port);
+		memcpy(address, &name->v6.sin6_addr, 16);
+	}
+}
+
+static int addresses(int socket, struct rpa_socket_facts *facts)
+{
+	union name name = {};
 	socklen_t length = sizeof(name);
 
 	if (getsockname(socket, (struct sockaddr *)&name, &length))
 		return -errno;
-	if (facts->domain == AF_INET) {
-		facts->port = ntohs(name.v4.sin_port);
-		memcpy(facts->address, &name.v4.sin_addr, 4);
-	} else {
-		facts->port = ntohs(name.v6.sin6_port);
-		memcpy(facts->address, &name.v6.sin6_addr, 16);
-	}
+	read_name(&name, facts->domain, facts->address, &facts->port);
 	length = sizeof(name);
-	facts->connected = getpeername(socket, (struct sockaddr *)&name, &length) == 0;
+	if (!getpeername(socket, (struct sockaddr *)&name, &length))
+		read_name(&name, facts->domain, facts->peer, &facts->peer_port);
 	return 0;
 }
 
 int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts)
 {
+	struct stat file;
 	int error;
 
 	memset(facts, 0, sizeof(*facts));
+	if (fstat(socket, &file))
+		return -errno;
+	facts->user = file.st_uid;
 	if ((error = option(socket, SOL_SOCKET, SO_DOMAIN, &facts->domain)) ||
 	    (error = option(socket, SOL_SOCKET, SO_TYPE, &facts->type)) ||
 	    (error = option(socket, SOL_SOCKET, SO_PROTOCOL, &facts->protocol)))
@@ -76,7 +89,7 @@ int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts)
 	if (facts->domain == AF_INET6 &&
 	    (error = option(socket, IPPROTO_IPV6, IPV6_V6ONLY, &facts->ipv6_only)))
 		return error;
-	return local_address(socket, facts);
+	return addresses(socket, facts);
 }
 
 int rpa_netns_cookie(uint64_t *netns)

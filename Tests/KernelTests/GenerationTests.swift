@@ -115,7 +115,10 @@ import Testing
             }
             let folder = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge").sorted()
             #expect(
-                folder == ["generation-0", "generation-1", "groups", "settings", "sightings", "slots", "tenants"],
+                folder == [
+                    "generation-0", "generation-1", "group_sockets", "groups", "sessions", "settings", "sightings",
+                    "slots", "tenants",
+                ],
                 "\(folder)")
         }
     }

@@ -110,7 +110,9 @@ import Testing
         {
             $0.hasReuseport = false
         },
-        Unfit(testDescription: "connected", text: "is connected to a peer") { $0.isConnected = true },
+        Unfit(testDescription: "connected", text: "is connected to a peer") {
+            $0.peer = .init(address: .v4(0xc000_0201), port: 4_000)
+        },
     ]
 
     @Test(arguments: unfit)

@@ -54,11 +54,8 @@ import Testing
 @Suite struct DeliveryTests {
     private let row = BucketRow(ranks: [Slot(2), Slot(0), Slot(1)])
 
-    private func delivery(_ states: [SlotState], _ row: BucketRow? = nil, hash: UInt64 = 0) -> Delivery {
-        Delivery(
-            row: row ?? self.row, hash: hash,
-            state: { $0.index < states.count ? states[Int($0.index)] : .failed },
-            wasFilled: { $0.index < states.count })
+    private func delivery(_ states: [SlotState], _ row: BucketRow? = nil, at index: Int = 0) -> Delivery {
+        Delivery(row: row ?? self.row, at: index, .of(states))
     }
 
     @Test func `the owner gets it, else it is held for the owner, else the next rank gets it`() {
@@ -72,13 +69,35 @@ import Testing
     @Test func `beyond 4 failed ranks any usable slot stands in, none is no_collector`() {
         let five = BucketRow(ranks: (0..<5).map { Slot($0) })
         #expect(five.ranks.count == 4)
-        #expect(delivery([.failed, .failed, .failed, .failed, .active], five, hash: 250) == .failedOver(Slot(4)))
+        #expect(delivery([.failed, .failed, .failed, .failed, .active], five, at: 250) == .failedOver(Slot(4)))
         #expect(delivery([.failed, .failed, .failed], five) == .noCollector)
     }
 
-    @Test func `a row's word holds rank r in the 16 bits from bit 16 r`() {
-        #expect(row.word == 0xffff_0001_0000_0002)
-        #expect(BucketRow(ranks: []).word == .max)
-        #expect(BucketRow(word: 0xffff_0001_0000_0002).ranks == [Slot(2), Slot(0), Slot(1)])
+    @Test func `a draining collector gets what is its own, and stands in for nobody`() {
+        let five = BucketRow(ranks: (0..<4).map { Slot($0) })
+        #expect(delivery([.active, .active, .draining]) == .selected(Slot(2)))
+        #expect(delivery([.failed, .failed, .failed, .failed, .draining], five, at: 4) == .noCollector)
+    }
+
+    @Test func `a row's word holds rank r in the 10 bits from bit 10 r, and a count that is no part of it`() {
+        let word: UInt64 = 0x3ff << 30 | 1 << 20 | 0 << 10 | 2
+        #expect(row.word == word)
+        #expect(BucketRow(ranks: []).word == 1 << 40 - 1)
+        #expect(BucketRow(word: 0xabcdef << 40 | word) == row)
+        #expect(row.ranks == [Slot(2), Slot(0), Slot(1)])
+        #expect(BucketRow(ranks: [Slot(255), Slot(254), Slot(0), Slot(7)]).ranks.map(\.index) == [255, 254, 0, 7])
+    }
+}
+
+extension SlotStandings {
+    /// States of the slots from 0 on; the others never had a collector.
+    static func of(_ states: [SlotState]) -> SlotStandings {
+        var standings = SlotStandings()
+        for (index, state) in states.enumerated() {
+            standings.set(
+                Slot(UInt16(index)), state, wasFilled: state != .empty && state != .absent,
+                isClosed: state == .draining)
+        }
+        return standings
     }
 }

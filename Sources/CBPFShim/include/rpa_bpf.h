@@ -5,17 +5,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sk_reuseport_layout.h"
+
 enum rpa_map_kind {
 	RPA_MAP_ARRAY,          /* BPF_MAP_TYPE_ARRAY */
 	RPA_MAP_MMAPABLE_ARRAY, /* the same, BPF_F_MMAPABLE */
 	RPA_MAP_PERCPU_ARRAY,
 	RPA_MAP_SOCKARRAY,      /* BPF_MAP_TYPE_REUSEPORT_SOCKARRAY */
 	RPA_MAP_PROGRAMS,       /* BPF_MAP_TYPE_PROG_ARRAY: update takes a program's fd, lookup gives its id */
+	RPA_MAP_OF_SOCKARRAYS,  /* BPF_MAP_TYPE_ARRAY_OF_MAPS: update takes a map's fd, lookup gives its id */
+	RPA_MAP_SESSIONS,       /* BPF_MAP_TYPE_LRU_HASH by struct rpa_session; the others have 4-byte keys */
 };
 
-/* New fd of a map with 4-byte keys. */
+/* New fd. template: of RPA_MAP_OF_SOCKARRAYS, a map like those that it is to hold. */
 int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size,
-		   uint32_t max_entries);
+		   uint32_t max_entries, int template);
 
 /* 0 if the map is of this shape, 1 if it is another, or -errno. */
 int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32_t max_entries);
@@ -24,6 +28,11 @@ int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32
 int rpa_map_lookup(int map, uint32_t index, void *value);
 int rpa_map_update(int map, uint32_t index, const void *value);
 int rpa_map_delete(int map, uint32_t index);
+int rpa_session_lookup(int map, const struct rpa_session *session, uint32_t *slot);
+int rpa_session_update(int map, const struct rpa_session *session, uint32_t slot);
+int rpa_session_delete(int map, const struct rpa_session *session);
+/* The kernel's number of the map, by which a map of maps knows it. */
+int rpa_map_id(int map, uint32_t *id);
 
 /* Maps length bytes of a mmapable array, shared, for reading and writing. The
  * address in *memory stays valid until rpa_unmap, the map's fd may be closed. */
@@ -34,6 +43,12 @@ int rpa_unmap(void *memory, size_t length);
 static inline void rpa_store(uint64_t *word, uint64_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+/* Puts in value if *word is still expected. */
+static inline int rpa_replace(uint64_t *word, uint64_t expected, uint64_t value)
+{
+	return __atomic_compare_exchange_n(word, &expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 static inline uint64_t rpa_load(const uint64_t *word)

@@ -6,6 +6,8 @@
  * or make one, and throw it away. */
 int rpa_probe_sk_reuseport(void);
 int rpa_probe_sockarray(void);
+/* Connections of a closing listener can be sent on (BPF_SK_REUSEPORT_SELECT_OR_MIGRATE). */
+int rpa_probe_migration(void);
 
 /* Numbers of capabilities(7). */
 enum rpa_capability {

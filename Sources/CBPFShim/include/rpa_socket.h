@@ -10,17 +10,19 @@ struct rpa_socket_facts {
 	int32_t protocol;  /* IPPROTO_UDP, … (SO_PROTOCOL) */
 	int32_t reuseport; /* SO_REUSEPORT is set now */
 	int32_t accepting; /* it listens (SO_ACCEPTCONN) */
-	int32_t connected; /* it has a peer */
 	int32_t ipv6_only; /* IPV6_V6ONLY; 0 for AF_INET */
 	int32_t interface; /* index of the interface it is bound to, or 0 */
+	uint32_t user;     /* uid: who made it, or whom fchown(2) gave it to */
 	uint16_t port;     /* local port, host byte order; 0: unbound */
+	uint16_t peer_port; /* 0: it has no peer */
 	uint8_t address[16]; /* local address; AF_INET uses the first four bytes */
+	uint8_t peer[16];
 	uint64_t cookie;   /* SO_COOKIE: unique per network namespace and boot */
 	uint64_t netns;    /* SO_NETNS_COOKIE, or 0 before Linux 5.14 */
 };
 
-/* -EBADF: no open descriptor. -ENOTSOCK: not a socket. Only the fields up to
- * protocol are filled for a domain other than AF_INET and AF_INET6. */
+/* -EBADF: no open descriptor. -ENOTSOCK: not a socket. Only user and the
+ * fields up to protocol are filled for a domain other than AF_INET and AF_INET6. */
 int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts);
 
 /* SO_NETNS_COOKIE of the calling thread's network namespace, 0 before 5.14. */

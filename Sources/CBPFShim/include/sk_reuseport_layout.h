@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 2
+#define RPA_LAYOUT_VERSION 3
 
 /* Slots of a pool, and so entries of each REUSEPORT_SOCKARRAY. */
 #define RPA_MAX_SLOTS 256
@@ -18,9 +18,22 @@
 /* Bytes of a collector's name. */
 #define RPA_MAX_NAME 63
 
-/* Ranked slots of a row. Rank r of a row is the 16 bits from bit 16 * r. */
+/* Groups of a pool. */
+#define RPA_MAX_GROUPS 32
+
+/*
+ * A row is one word: rank r is the 10 bits from bit 10 * r, and the bits from
+ * RPA_SYN_SHIFT on count the row's SYNs (modulo 2^24; the carry falls off the top).
+ *
+ * The agent moves a row to another collector only while it has no session. A
+ * SYN's run first adds to the count and then loads the ranks, the agent replaces
+ * the word that it read before it looked for sessions by compare-and-exchange:
+ * so no session can begin unseen under ranks that are on their way out.
+ */
 #define RPA_RANKS 4
-#define RPA_NO_SLOT 0xffffu
+#define RPA_RANK_BITS 10
+#define RPA_NO_SLOT 0x3ffu
+#define RPA_SYN_SHIFT 40
 
 /* Unit of the times below: nanoseconds of CLOCK_MONOTONIC, shifted right. */
 #define RPA_TICK_SHIFT 16
@@ -39,7 +52,12 @@
 struct rpa_slot {
 	__u64 tenancy; /* counts registrations; 0: never had a collector */
 	__u64 vacancy; /* since_ticks << 16 | low 16 bits of the tenancy seen vacant; 0: none */
+	__u64 groups;  /* bit n: its collector has, or had, a socket in group n of "group_sockets" */
+	__u64 closed;  /* not 0: it stands in for nobody, whose ranks are all down */
 };
+
+/* Map "group_sockets" of the pool: the sockarray of each group, by its number. A
+ * run looks with it whether the collector has lost a socket in another group. */
 
 /* Map "traffic" of a group: per CPU, one entry a slot, and one more in which the
  * agent keeps what slots had counted for collectors that are no more. */
@@ -49,16 +67,27 @@ struct rpa_traffic {
 	__u64 selected;    /* runs delivered to the slot as a row's owner */
 	__u64 failed_over; /* runs delivered to it in place of a better rank */
 	__u64 bytes;       /* of both: UDP header and payload, or the SYN's TCP header */
+	__u64 checked;     /* jiffies when a run last looked whether the collector is whole */
 };
-
-/* Map "members" of a group: one __u32 a slot, 1 from the registration of a
- * socket in this group until the collector is unregistered. */
 
 /* Map "losses" of a group: per CPU, one entry. Every one of these was dropped. */
 struct rpa_losses {
 	__u64 held;         /* the exporter's collector is away, within the hold time */
 	__u64 no_collector; /* no usable slot in the whole pool */
 	__u64 bad_packet;   /* no source address could be read */
+	__u64 probes;       /* the agent's own: see "probe" of the settings. No outcome */
+};
+
+/*
+ * Map "sessions" of the pool, by least recent use: which collector a TCP peer's
+ * SYN went to. What it says of sessions that are no more means nothing.
+ */
+#define RPA_SESSIONS 65536
+
+struct rpa_session {
+	__u64 high, low; /* peer's address; IPv4 in its IPv4-mapped form */
+	__u32 port;      /* peer's, host byte order */
+	__u32 group;     /* number of the group */
 };
 
 /*
@@ -112,6 +141,8 @@ struct rpa_constants {
 	__u64 table_size;   /* rows that are chosen by hash or turn; more may follow, of pinned exporters */
 	__u32 selection;
 	__u32 generation;    /* the one that the program was loaded for, modulo 2^32 */
+	__u32 group;         /* number of its group */
+	__u32 is_stream;     /* of TCP: each run is a SYN, or a connection that migrates */
 	__u32 exporter_mask; /* entries of "exporters" - 1; 0: none are configured */
 	__u32 length_begin[3]; /* lengths of IPv6 are from [0] to [1], of IPv4 from [1] to [2], ascending */
 	__u8 lengths[RPA_MAX_LENGTHS];
@@ -133,12 +164,14 @@ struct rpa_shape {
 	__u64 row_count;        /* table_size, and one row for each pinned exporter */
 };
 
-/* Map "settings", one entry. The program reads generation, hold_ticks and version. */
+/* Map "settings", one entry. The program reads all but the shapes. */
 struct rpa_settings {
 	__u64 layout_version; /* written last when a pool is made: the pins are whole */
 	__u64 generation;     /* counts; 0: there is none yet */
 	__u64 hold_ticks;     /* how long a vacant slot keeps its exporters */
 	__u64 version;        /* odd while rows of the generation in force are written, then even */
+	__u64 probe;          /* a SYN or empty datagram with this source hash + source port shows
+	                       * that the program is attached, and is dropped; 0: none is under way */
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 
@@ -147,7 +180,12 @@ struct rpa_tenant {
 	char name[RPA_MAX_NAME + 1]; /* of the collector, NUL-padded; empty: a free slot */
 	__u64 process_start;         /* clock ticks since boot, field 22 of /proc/PID/stat */
 	__u32 pid;                   /* owner of the registered sockets; 0: not known */
-	__u32 unused;
+	__u32 user;                  /* of the sockets (uid), if has_user */
+	__u8 has_user;
+	__u8 draining;               /* it is to get nothing new */
+	__u8 departing;              /* its name left the configuration: free it when it is empty */
+	__u8 unused[5];
+	__u64 drain_deadline;        /* CLOCK_MONOTONIC in ns: what is left then moves too; 0: none */
 };
 
 #endif

@@ -89,31 +89,13 @@ public struct AssignmentTable: Sendable {
         return table + pinned.map { Self.row(pinnedTo: slots[exporters[$0].pin!], in: table, exporters[$0].bucket) }
     }
 
-    /// All rows, for a pool in which some contenders have never been. The first
-    /// other one that a row names is who would have it without them: four ranks may
-    /// all be newcomers, and Maglev's ranks know of single absences alone.
-    func rows(for contenders: [Contender], absent: Set<Slot>) -> [BucketRow] {
-        let rows = rows(for: contenders)
-        let present = contenders.filter { !absent.contains($0.slot) }
-        guard assignment.hasAffinity, !absent.isEmpty, !present.isEmpty else { return rows }
-        return zip(rows, self.rows(for: present)).map { row, without in
-            let ranks = row.ranks
-            guard let owner = ranks.first, absent.contains(owner), let standIn = without.owner,
-                ranks.first(where: { !absent.contains($0) }) != standIn
-            else { return row }
-            let newcomers = ranks.prefix { absent.contains($0) }.prefix(BucketRow.capacity - 1)
-            return BucketRow(ranks: newcomers + [standIn] + ranks.dropFirst(newcomers.count).filter { $0 != standIn })
-        }
-    }
-
     /// False: a pool that runs by the other one would see most exporters move.
     public func keepsAssignment(of other: AssignmentTable) -> Bool { shape.keepsAssignment(of: other.shape) }
 
     /// The pin is rank 1; when it is away, its bucket's ranks follow.
     private static func row(pinnedTo slot: Slot?, in table: [BucketRow], _ bucket: Bucket) -> BucketRow {
         let row = table[Int(bucket.index)]
-        guard let slot else { return row }
-        return BucketRow(ranks: [slot] + row.ranks.filter { $0 != slot })
+        return slot.map { row.putting(first: $0) } ?? row
     }
 
     /// Where an exporter stands in the table.
@@ -126,6 +108,13 @@ public struct AssignmentTable: Sendable {
         /// Index in the rows: the bucket's, or the pinned exporter's own.
         public let row: Int
         public let reason: Reason
+    }
+
+    /// Index of the address's row; nil where the address doesn't matter.
+    public func row(of address: IPAddress) -> Int? {
+        guard assignment.hasAffinity else { return nil }
+        if let index = lookup.exporter(of: address) { return Int(exporters[index].row) }
+        return Int(hash.bucket(of: address, tableSize: tableSize).index)
     }
 
     /// Nil where the address doesn't matter.

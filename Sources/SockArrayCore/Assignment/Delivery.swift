@@ -8,32 +8,30 @@ public enum Delivery: Equatable, Sendable {
     /// Dropped: no usable collector.
     case noCollector
 
-    /// - Parameters:
-    ///   - state: of any slot.
-    ///   - wasFilled: whether the slot ever had a collector.
-    ///   - hash: the exporter's; its lower half orders the slots beyond the ranks.
-    public init(
-        row: BucketRow, hash: UInt64, state: (Slot) -> SlotState, wasFilled: (Slot) -> Bool
-    ) {
-        for (rank, slot) in row.ranks.enumerated() {
-            switch state(slot) {
-            case .active:
-                self = rank == 0 ? .selected(slot) : .failedOver(slot)
-                return
-            case .holding, .empty:
-                self = .held(slot)
-                return
-            case .failed, .absent: continue
-            }
+    /// - Parameter index: the row's.
+    public init(row: BucketRow, at index: Int, _ standings: SlotStandings) {
+        guard let slot = standings.deliverer(of: row, at: index) else {
+            self = .noCollector
+            return
         }
-        let start = Int(hash & 0xffff_ffff)
-        for step in 0..<SlotAllocation.capacity {
-            let slot = Slot(UInt16((start + step) % SlotAllocation.capacity))
-            if wasFilled(slot), state(slot) == .active {
-                self = .failedOver(slot)
-                return
-            }
+        self = standings[slot] == .held ? .held(slot) : slot == row.owner ? .selected(slot) : .failedOver(slot)
+    }
+
+    /// Who gets it, or is waited for.
+    public var slot: Slot? {
+        switch self {
+        case .selected(let slot), .failedOver(let slot), .held(let slot): slot
+        case .noCollector: nil
         }
-        self = .noCollector
+    }
+
+    /// Of the outcome that the run is counted as.
+    public var name: String {
+        switch self {
+        case .selected: "selected"
+        case .failedOver: "failed_over"
+        case .held: "held"
+        case .noCollector: "no_collector"
+        }
     }
 }

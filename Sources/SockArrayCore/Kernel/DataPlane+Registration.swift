@@ -8,27 +8,53 @@ extension DataPlane {
         public let slot: UInt16
         /// Names of the groups that the collector has a socket in.
         public let groups: [String]
+        /// Rows that stay elsewhere until their exporters' sessions there end.
+        public var waitingRows = 0
+        /// Whose sockets were in the slot, if they were taken over.
+        public var predecessor: Predecessor?
+    }
+
+    /// A process that has lost its slot to another, and has what it got until then.
+    public struct Predecessor: Equatable, Sendable, Codable {
+        /// If it is known.
+        public var pid: Int32?
+        /// SO_COOKIE of its sockets.
+        public var cookies: [UInt64]
     }
 
     /// Puts a collector's sockets into its slot: all of them, or none.
     ///
     /// In this order, so that a run at any moment, and an agent that is killed at
-    /// any moment, leaves a working pool: the sockets of all groups, the program
-    /// of all groups, the slot's mark.
+    /// any moment, leaves a working pool: rows that would come over stay where
+    /// they are, the sockets of all groups, the program of all groups, the slot's
+    /// mark; then rows whose exporters have no session elsewhere come.
+    ///
+    /// - Parameters:
+    ///   - accepted: connections that the collector has already.
+    ///   - replacing: the sockets of another live process may be taken out.
     public func register(
-        _ collector: String, _ sockets: [OfferedSocket], owner: ProcessIdentity?
+        _ collector: String, _ sockets: [OfferedSocket], accepted: [OfferedSocket] = [], owner: ProcessIdentity?,
+        replacing: Bool = false
     ) throws(RegistrationPlan.Refusal) -> Change {
         let act = "register \(collector)"
         do {
             let slot = try checked(collector, act: act)
             let tenant = try tenants.tenant(of: slot)
+            let occupancy = try occupancy(of: slot, tenant: tenant)
             let plan = try RegistrationPlan(
                 collector: collector, slot: slot, offers: sockets.map(\.offer),
-                groups: configuration.groups, occupancy: try occupancy(of: slot, tenant: tenant))
+                groups: configuration.groups, occupancy: occupancy, replacing: replacing)
             let fresh = plan.placements.filter { !$0.isPresent }
+            let before = slots[slot]
+            let changed = !fresh.isEmpty || before.vacantFor != nil || before.tenancy == 0
+            if changed, before.vacantFor != nil { try prepare(slot) }
             // An owner that isn't known is better than the one before it.
             let newOwner = owner ?? (fresh.isEmpty ? tenant?.owner : nil)
-            try tenants.set(Tenant(name: collector, owner: newOwner), at: slot)
+            try tenants.set(
+                Tenant(
+                    name: collector, owner: newOwner, user: sockets.first?.offer.socket.user ?? tenant?.user,
+                    drain: tenant?.drain),
+                at: slot)
             do {
                 try place(fresh, sockets, slot: slot, act: act)
             } catch {
@@ -36,14 +62,17 @@ extension DataPlane {
                 throw error
             }
             for placement in plan.placements {
-                try groups[placement.group].setMember(slot, true)
-                try groups[placement.group].attach(through: sockets[placement.socket].descriptor)
+                let group = groups[placement.group]
+                setMember(slot, of: group)
+                try group.attach(through: sockets[placement.socket].descriptor)
             }
-            let changed = !fresh.isEmpty || words(of: slot).vacantFor != nil || words(of: slot).tenancy == 0
-            let isFirst = words(of: slot).tenancy == 0
-            if changed { markFilled(slot) }
-            if isFirst { refreshStandIns() }
-            return Change(changed: changed, slot: slot.index, groups: try filledGroups(of: slot))
+            noteSessions(accepted, of: slot)
+            if changed { slots.markFilled(slot) }
+            try release()
+            return Change(
+                changed: changed, slot: slot.index, groups: try filledGroups(of: slot),
+                waitingRows: waiting.values.count { $0.owner == slot },
+                predecessor: predecessor(in: occupancy, of: slot, fresh))
         } catch let refusal as RegistrationPlan.Refusal {
             throw refusal
         } catch let failure as Failure {
@@ -62,13 +91,37 @@ extension DataPlane {
         let slot = try checked(collector, act: act)
         do {
             let filled = try filledGroups(of: slot)
-            if words(of: slot).tenancy != 0 { markAbandoned(slot) }
-            for group in groups { try group.clear(slot) }
-            try tenants.set(Tenant(name: collector), at: slot)
+            let tenant = try tenants.tenant(of: slot)
+            if slots[slot].tenancy != 0 { slots.markAbandoned(slot) }
+            for group in groups { try group.sockets.clear(slot) }
+            slots.setGroups(of: slot, 0)
+            try tenants.set(Tenant(name: collector, user: tenant?.user, drain: tenant?.drain), at: slot)
+            try release()
             return Change(changed: !filled.isEmpty, slot: slot.index, groups: filled)
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
+    }
+
+    /// Before a vacant slot is filled: nothing moves by that alone.
+    private func prepare(_ slot: Slot) throws(KernelError) {
+        if case .holding = try state(of: slot) {
+            // Its exporters are nowhere else; that must not change until it is filled.
+            slots.markVacant(slot)
+        } else {
+            try prepareReturn(of: slot)
+        }
+    }
+
+    private func setMember(_ slot: Slot, of group: GroupPlane) {
+        slots.setGroups(of: slot, slots.groups(of: slot) | 1 << UInt64(group.number))
+    }
+
+    private func predecessor(
+        in occupancy: RegistrationPlan.Occupancy, of slot: Slot, _ fresh: [RegistrationPlan.Placement]
+    ) -> Predecessor? {
+        let cookies = fresh.compactMap { occupancy.cookies[$0.group][slot] }
+        return cookies.isEmpty ? nil : Predecessor(pid: occupancy.ownerPid, cookies: cookies)
     }
 
     /// The collector's slot.
@@ -151,11 +204,14 @@ extension DataPlane {
             else { continue }
             for socket in sockets where cookies.contains(socket.offer.socket.cookie) {
                 let group = groups.first { $0.group.isEndpoint(of: socket.offer.socket) }
-                try group?.setMember(slot, true)
+                if let group { setMember(slot, of: group) }
                 try group?.attach(through: socket.descriptor)
             }
-            let seen = words(of: slot)
-            if cookies.count == groups.count, seen.vacantFor != nil || seen.tenancy == 0 { markFilled(slot) }
+            let seen = slots[slot]
+            guard cookies.count == groups.count, seen.vacantFor != nil || seen.tenancy == 0 else { continue }
+            if seen.vacantFor != nil { try prepare(slot) }
+            slots.markFilled(slot)
+            try release()
         }
     }
 }

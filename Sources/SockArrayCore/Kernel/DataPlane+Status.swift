@@ -27,9 +27,9 @@ extension DataPlane {
 
     public func explain(_ addresses: [IPAddress]) throws(Failure) -> [Explanation] {
         let names = allocation.nameOfSlot
-        var states: [Slot: SlotState] = [:]
+        let standings: SlotStandings
         do {
-            for slot in names.keys { states[slot] = try state(of: slot) }
+            standings = try self.standings()
         } catch {
             throw PlaneError.call(error).failure(act: "explain", pool: configuration.pool)
         }
@@ -37,15 +37,12 @@ extension DataPlane {
             guard let place = table.place(of: address) else {
                 return Explanation(
                     address: address, assignment: table.assignment, collectors: names.values.sorted(),
-                    isAnyActive: states.values.contains(.active))
+                    isAnyActive: allocation.slotOfName.values.contains { standings[$0] == .usable })
             }
-            let row = row(at: place.row)
-            let delivery = Delivery(
-                row: row, hash: table.hash(address), state: { states[$0] ?? .failed },
-                wasFilled: { self.words(of: $0).tenancy != 0 })
-            return Explanation(address: address, place: place, row: row, delivery: delivery) {
-                names[$0] ?? "slot \($0.index)"
-            }
+            return Explanation(
+                address: address, place: place, row: generation.row(at: place.row), desired: waiting[place.row],
+                standings
+            ) { names[$0] ?? "slot \($0.index)" }
         }
     }
 
@@ -79,14 +76,15 @@ extension DataPlane {
     }
 
     func state(of slot: Slot) throws(KernelError) -> SlotState {
-        let words = self.words(of: slot)
+        let words = slots[slot]
+        let members = slots.groups(of: slot)
         var isFilled = words.tenancy != 0
-        for plane in groups {
-            if try plane.isMember(slot), try plane.sockets.cookie(at: slot) == nil { isFilled = false }
+        for plane in groups where members >> UInt64(plane.number) & 1 == 1 {
+            if try plane.sockets.cookie(at: slot) == nil { isFilled = false }
         }
         return SlotState(
             registrations: words.tenancy, vacantFor: words.vacantFor, hold: configuration.restartHold,
-            isFilled: isFilled)
+            isFilled: isFilled, isDraining: try tenants.tenant(of: slot)?.drain != nil)
     }
 
     private func status(
@@ -104,11 +102,12 @@ extension DataPlane {
     }
 
     private func memberships(in plane: GroupPlane) throws(KernelError) -> [Slot: PoolStatus.Membership] {
-        let memory = try SocketMemory.entries(of: plane.group)
+        let members = try SocketDump.members(of: plane.group.transport, port: plane.group.port)
+        let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
         var memberships: [Slot: PoolStatus.Membership] = [:]
         for slot in allocation.slotOfName.values {
             let cookie = try plane.sockets.cookie(at: slot)
-            let socket = cookie.flatMap { memory[$0] }
+            let socket = cookie.flatMap { socketByCookie[$0] }
             let traffic = try plane.traffic(of: slot)
             let isUDP = plane.group.transport == .udp
             memberships[slot] = PoolStatus.Membership(
@@ -135,7 +134,7 @@ extension DataPlane {
     private func shares() -> [Slot: Double] {
         var owned: [Slot: Int] = [:]
         for index in 0..<table.tableSize {
-            if let owner = row(at: index).owner { owned[owner, default: 0] += 1 }
+            if let owner = generation.row(at: index).owner { owned[owner, default: 0] += 1 }
         }
         return owned.mapValues { Double($0) / Double(table.tableSize) }
     }

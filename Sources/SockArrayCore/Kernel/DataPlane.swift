@@ -20,15 +20,17 @@ public final class DataPlane {
     package let groups: [GroupPlane]
     let tenants: TenantTable
     let sightings: SightingTable
-    private let slots: MappedArray
-    private let settings: PoolSettings
+    let sessions: SessionTable
+    let slots: SlotTable
+    let settings: PoolSettings
+    let generation: Generation
+    private let registry: GroupRegistry
     private let folder: PinFolder
     private let lock: PoolLock
-    private var generation: Generation
+    /// Rows that are not yet what they are to be: for each, that.
+    var waiting: [Int: BucketRow] = [:]
     /// The pool ran, and not all of its rows were those of the configuration.
     public private(set) var hasChangedRows = false
-    /// Rows were written for a pool in which some collectors had never been.
-    private var hasStandIns = false
 
     /// - Parameters:
     ///   - pins: exporters' pins beside those of the configuration.
@@ -58,16 +60,19 @@ public final class DataPlane {
             if let present, !reshuffle {
                 try table.shape.checkKeepsAssignment(of: present, isRunning: predecessor != nil, act: act)
             }
-            slots = try MappedArray.pinned("slots", in: folder, entries: SlotAllocation.capacity, wordsPerEntry: 2)
+            slots = try SlotTable(in: folder)
             tenants = TenantTable(
                 map: try folder.map(
                     "tenants", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_tenant>.size, entries: RPA_MAX_SLOTS))
             sightings = try SightingTable(in: folder)
+            sessions = try SessionTable(in: folder)
+            registry = try GroupRegistry(in: folder)
             var groups: [GroupPlane] = []
             for group in configuration.groups {
                 let pins = folder.subfolder("groups").subfolder(group.pinName)
                 try pins.make()
-                groups.append(try GroupPlane(group: group, pins: pins, settings: settings.map))
+                groups.append(
+                    try GroupPlane(group: group, pins: pins, settings: settings.map, registry: registry))
             }
             self.groups = groups
             allocation = SlotAllocation(
@@ -76,9 +81,9 @@ public final class DataPlane {
             departedGroups = folder.subfolder("groups").names().filter { !pinNames.contains($0) }
             generation = try Self.generation(number, present, table, in: folder)
             // A program that an agent of another version loaded isn't ours.
-            try applyAssignment(number: number, trustsPrograms: predecessor != nil)
+            try applyAssignment(over: number, present, trustsPrograms: predecessor != nil)
             // What stays is removed by the next adoption.
-            try? GroupRemoval.remove(departedGroups, in: folder)
+            try? removeDepartedGroups()
             if predecessor == nil { try finishInterruptedRegistrations() }
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
         } catch let error as PlaneError {
@@ -91,41 +96,6 @@ public final class DataPlane {
             fatalError("unreachable: all errors above are typed")
         }
     }
-
-    // MARK: - The slots' words
-
-    struct SlotWords {
-        /// How often the slot was filled.
-        let tenancy: UInt64
-        /// Since the program found it vacant; nil: it didn't.
-        let vacantFor: Duration?
-    }
-
-    func words(of slot: Slot) -> SlotWords {
-        let tenancy = slots[2 * Int(slot.index)]
-        let vacancy = slots[2 * Int(slot.index) + 1]
-        guard vacancy != 0, UInt16(truncatingIfNeeded: vacancy) == UInt16(truncatingIfNeeded: tenancy) else {
-            return SlotWords(tenancy: tenancy, vacantFor: nil)
-        }
-        if vacancy >> 16 == UInt64(RPA_LONG_AGO) { return SlotWords(tenancy: tenancy, vacantFor: .seconds(1 << 40)) }
-        let ticks = Int64(bitPattern: Self.nowTicks &- vacancy >> 16)
-        return SlotWords(
-            tenancy: tenancy, vacantFor: .nanoseconds(max(0, ticks) << Int64(RPA_TICK_SHIFT)))
-    }
-
-    /// The slot is filled anew: whatever the program noticed before is void.
-    func markFilled(_ slot: Slot) { slots[2 * Int(slot.index)] &+= 1 }
-
-    /// Nobody is to wait for the slot: its hold counts as long over.
-    func markAbandoned(_ slot: Slot) {
-        let tenancy = slots[2 * Int(slot.index)]
-        slots[2 * Int(slot.index) + 1] = UInt64(RPA_LONG_AGO) << 16 | tenancy & 0xffff
-    }
-
-    /// Of the table, or of a pinned exporter.
-    func row(at index: Int) -> BucketRow { BucketRow(word: generation.rows[index]) }
-
-    private static var nowTicks: UInt64 { rpa_monotonic_ns() >> UInt64(RPA_TICK_SHIFT) }
 
     // MARK: - Applying a table
 
@@ -143,7 +113,7 @@ public final class DataPlane {
     /// names of new collectors, the rows, and last the slots that no row names any
     /// more: at no moment does a row name a slot that isn't its collector's. Heirs of
     /// a slot come when no row names it for the collector before.
-    private func applyAssignment(number: UInt64, trustsPrograms: Bool) throws {
+    private func applyAssignment(over number: UInt64, _ present: GenerationShape?, trustsPrograms: Bool) throws {
         let isNew = generation.number != number
         let isRunning = number != 0
         if isNew { GroupRemoval.forgetPrograms(ofParity: generation.parity, of: departedGroups, in: folder) }
@@ -153,69 +123,99 @@ public final class DataPlane {
         let all = Contender.all(of: configuration, allocation)
         let first = all.filter { !allocation.heirs.contains($0.name) }
         settings.setHold(configuration.restartHold)
+        try markDepartures()
         try nameSlots(first, isRunning: isRunning)
-        let changed = writeRows(for: first, isRunning: isRunning)
-        hasChangedRows = isRunning && (isNew || changed > 0)
+        let desired = try self.desired(for: first)
         if isNew {
-            settings[shapeOf: generation.parity] = table.shape
-            settings.generation = generation.number
+            try putInForce(desired, over: present.map { ($0, number) })
+            hasChangedRows = isRunning
+        } else {
+            hasChangedRows = try move(to: desired) > 0
         }
-        guard !allocation.freed.isEmpty else { return }
-        waitForRuns()
-        for slot in allocation.freed { try free(slot) }
+        try release(leavingFreed: !allocation.heirs.isEmpty)
+        try freeEmptied()
         guard !allocation.heirs.isEmpty else { return }
         try nameSlots(all, isRunning: true)
-        writeRows(for: all, isRunning: true)
+        try move(to: try self.desired(for: all))
+        try release()
     }
 
-    /// - Returns: how many changed.
-    @discardableResult
-    private func writeRows(for contenders: [Contender], isRunning: Bool) -> Int {
-        let table = rows(for: contenders, isRunning: isRunning)
-        guard settings.isWritingRows || !generation.hasAll(of: table) else { return 0 }
-        return settings.writingRows { generation.write(table) }
-    }
-
-    private func rows(for contenders: [Contender], isRunning: Bool) -> [BucketRow] {
-        let absent = isRunning ? contenders.filter { words(of: $0.slot).tenancy == 0 }.map(\.slot) : []
-        hasStandIns = !absent.isEmpty && absent.count < contenders.count
-        return table.rows(for: contenders, absent: Set(absent))
-    }
-
-    /// A collector has come for the first time: who stood in for it is a rank like others.
-    func refreshStandIns() {
-        guard hasStandIns else { return }
-        writeRows(for: Contender.all(of: configuration, allocation), isRunning: true)
+    /// The new generation: its rows are written, then it is in force by one store.
+    private func putInForce(_ desired: [BucketRow], over present: (shape: GenerationShape, number: UInt64)?) throws {
+        var old: MappedArray?
+        // A bucket of the same number is the same bucket.
+        var comparable = 0
+        if let present, table.assignment.hasAffinity, table.shape.keepsAssignment(of: present.shape) {
+            old = try Generation.rows(ofNumber: present.number, count: Int(present.shape.rowCount), in: folder)
+            comparable = table.tableSize
+        }
+        let standings = try self.standings()
+        var moves = RowMoves()
+        if let old {
+            for (index, row) in desired.prefix(comparable).enumerated() {
+                moves.add(index, from: BucketRow(word: old[index]), to: row, standings, follows: follows)
+            }
+        }
+        if present != nil, follows {
+            for session in try liveSessions() {
+                guard let slot = session.slot, standings[slot] == .usable, moves.waiting[session.row] == nil,
+                    standings.deliverer(of: desired[session.row], at: session.row) != slot
+                else { continue }
+                moves.hold(session.row, at: slot, desired[session.row])
+            }
+        }
+        generation.write(desired.enumerated().lazy.map { ($0.offset, moves.writes[$0.offset] ?? $0.element) })
+        waiting = moves.waiting
+        settings[shapeOf: generation.parity] = table.shape
+        settings.generation = generation.number
     }
 
     /// Until every run that may have seen the rows before has ended.
-    private func waitForRuns() {
+    func waitForRuns() {
         // Where the kernel doesn't offer it: far longer than a run can take.
         if rpa_wait_for_runs() < 0 { usleep(100_000) }
     }
 
     private var poolMaps: [(name: String, number: Int32)] {
-        [("slots", slots.map.number), ("settings", settings.map.number), ("sightings", sightings.map.number)]
+        [
+            ("slots", slots.map.number), ("settings", settings.map.number), ("sightings", sightings.map.number),
+            ("group_sockets", registry.map.number), ("sessions", sessions.map.number),
+        ]
     }
 
     /// In a pool that runs, exporters don't wait for a collector that is new: until
-    /// it registers, they stay with its rows' next rank, who had them before.
+    /// it registers, they stay with who had them before.
     private func nameSlots(_ contenders: [Contender], isRunning: Bool) throws(KernelError) {
         for contender in contenders where try tenants.tenant(of: contender.slot)?.name != contender.name {
-            if isRunning { markAbandoned(contender.slot) }
+            if isRunning { slots.markAbandoned(contender.slot) }
             try tenants.set(Tenant(name: contender.name), at: contender.slot)
         }
     }
 
-    /// Makes the slot one that never had a collector. Its counts stay the group's.
-    private func free(_ slot: Slot) throws(KernelError) {
-        for group in groups {
-            try group.clear(slot)
-            try group.retireTraffic(of: slot)
+    /// Slots whose names left the configuration are to get empty; one whose name is
+    /// back is a collector's like any other.
+    private func markDepartures() throws(KernelError) {
+        for slot in allocation.freed {
+            guard var tenant = try tenants.tenant(of: slot) else { continue }
+            slots.setClosed(slot, true)
+            tenant.drain = Tenant.Drain(isDeparture: true)
+            try tenants.set(tenant, at: slot)
         }
-        slots[2 * Int(slot.index)] = 0
-        slots[2 * Int(slot.index) + 1] = 0
-        try tenants.set(nil, at: slot)
+        for slot in allocation.slotOfName.values {
+            guard var tenant = try tenants.tenant(of: slot), tenant.drain?.isDeparture == true else { continue }
+            tenant.drain = nil
+            try tenants.set(tenant, at: slot)
+            slots.setClosed(slot, false)
+        }
+    }
+
+    private func removeDepartedGroups() throws {
+        let departed = try registry.keepOnly(Set(groups.map(\.number)))
+        let mask = departed.reduce(0) { $0 | UInt64(1) << UInt64($1) }
+        if mask != 0 {
+            for slot in allocation.slotOfName.values { slots.setGroups(of: slot, slots.groups(of: slot) & ~mask) }
+        }
+        try GroupRemoval.remove(departedGroups, in: folder)
     }
 }
 

@@ -37,29 +37,49 @@ final class Generation {
         try PlaneError.wrap { () throws(KernelError) in try fillExporters(of: table) }
     }
 
-    func hasAll(of table: [BucketRow]) -> Bool {
-        table.enumerated().allSatisfy { rows[$0.offset] == $0.element.word }
-    }
+    func row(at index: Int) -> BucketRow { BucketRow(word: rows[index]) }
 
-    /// Each row that differs, by one store.
+    /// Each row that differs, by one store; the program's count of SYNs goes on.
     ///
     /// - Returns: how many did.
     @discardableResult
-    func write(_ table: [BucketRow]) -> Int {
+    func write(_ table: some Sequence<(Int, BucketRow)>) -> Int {
         var changed = 0
-        for (index, row) in table.enumerated() where rows[index] != row.word {
-            rows[index] = row.word
+        for (index, row) in table where self.row(at: index) != row {
+            while true {
+                let word = rows[index]
+                if rows.replace(index, expected: word, with: Self.word(of: row, after: word)) { break }
+            }
             changed += 1
         }
         return changed
     }
 
+    /// Only if no SYN came since the word was read.
+    func replace(_ index: Int, expected word: UInt64, with row: BucketRow) -> Bool {
+        rows.replace(index, expected: word, with: Self.word(of: row, after: word))
+    }
+
+    private static func word(of row: BucketRow, after word: UInt64) -> UInt64 { word & ~BucketRow.rankMask | row.word }
+
+    /// The rows of a generation that is about to be replaced.
+    static func rows(ofNumber number: UInt64, count: Int, in pool: PinFolder) throws(PlaneError) -> MappedArray {
+        try MappedArray.pinned("rows", in: folder(number, in: pool), entries: count, wordsPerEntry: 1)
+    }
+
     /// The program of one group, with its group's maps.
-    func program(groupMaps: [(name: String, number: Int32)]) throws(PlaneError) -> Descriptor {
+    ///
+    /// - Parameter number: the group's.
+    func program(
+        _ name: String, group number: Int, isStream: Bool, groupMaps: [(name: String, number: Int32)]
+    ) throws(PlaneError) -> Descriptor {
         let own: [(name: String, number: Int32)] = [
             ("rows", rows.map.number), ("exporters", exporterMapNumber), ("turns", -1),
         ]
-        return try SelectionProgram.load(program: "select_collector", maps: own + groupMaps, constants: constants)
+        var constants = self.constants
+        constants.group = UInt32(number)
+        constants.is_stream = isStream ? 1 : 0
+        return try SelectionProgram.load(program: name, maps: own + groupMaps, constants: constants)
     }
 
     private var exporterMapNumber: Int32 {

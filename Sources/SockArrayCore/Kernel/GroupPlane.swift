@@ -4,7 +4,8 @@ import CBPFShim
 package final class GroupPlane {
     let group: ReuseportGroup
     package let sockets: SocketArray
-    private let memberMap: Descriptor
+    /// The group's bit and index in what the groups of the pool share.
+    let number: Int
     private let trafficMap: Descriptor
     private let lossMap: Descriptor
     /// The program of each generation.
@@ -12,15 +13,21 @@ package final class GroupPlane {
     /// What is attached: it goes on to the program of the generation in force.
     package let dispatcher: Descriptor
     private let cpuCount: Int
+    private let canMigrate: Bool
 
     /// Adopts what is pinned in the folder, and makes and pins what isn't.
-    init(group: ReuseportGroup, pins: PinFolder, settings: borrowing Descriptor) throws(PlaneError) {
+    ///
+    /// - Parameter registry: gives the group its number.
+    init(
+        group: ReuseportGroup, pins: PinFolder, settings: borrowing Descriptor, registry: borrowing GroupRegistry
+    ) throws(PlaneError) {
         self.group = group
+        canMigrate = group.transport == .tcp && rpa_probe_migration() == 1
         cpuCount = try PlaneError.wrap { () throws(KernelError) in
             Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
         }
         let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_MAX_SLOTS)
-        memberMap = try pins.map("members", RPA_MAP_ARRAY, valueSize: 4, entries: RPA_MAX_SLOTS)
+        number = try registry.number(of: sockets)
         trafficMap = try pins.map(
             "traffic", RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<rpa_traffic>.size,
             entries: RPA_MAX_SLOTS + 1)
@@ -31,7 +38,8 @@ package final class GroupPlane {
             dispatcher = adopted
         } else {
             dispatcher = try SelectionProgram.load(
-                program: "dispatch", maps: [("settings", settings.number), ("programs", programs.number)],
+                program: canMigrate ? "dispatch_or_migrate" : "dispatch",
+                maps: [("settings", settings.number), ("programs", programs.number)],
                 constants: rpa_constants())
             try pins.pin(dispatcher, as: "dispatcher")
         }
@@ -43,33 +51,15 @@ package final class GroupPlane {
     /// - Parameter poolMaps: those that all groups share.
     func load(_ generation: Generation, poolMaps: [(name: String, number: Int32)]) throws(PlaneError) {
         let program = try generation.program(
+            canMigrate ? "select_or_migrate" : "select_collector", group: number, isStream: group.transport == .tcp,
             groupMaps: poolMaps + [
-                ("sockets", sockets.map.number), ("members", memberMap.number), ("traffic", trafficMap.number),
-                ("losses", lossMap.number),
+                ("sockets", sockets.map.number), ("traffic", trafficMap.number), ("losses", lossMap.number),
             ])
         try PlaneError.wrap { () throws(KernelError) in
             var number = program.number
             try kernel(
                 "bpf_map_update_elem programs", rpa_map_update(programs.number, UInt32(generation.parity), &number))
         }
-    }
-
-    /// The slot's collector has, or had, a socket in the group.
-    func isMember(_ slot: Slot) throws(KernelError) -> Bool {
-        var member: UInt32 = 0
-        try kernel("bpf_map_lookup_elem members", rpa_map_lookup(memberMap.number, UInt32(slot.index), &member))
-        return member != 0
-    }
-
-    func setMember(_ slot: Slot, _ isMember: Bool) throws(KernelError) {
-        var member: UInt32 = isMember ? 1 : 0
-        try kernel("bpf_map_update_elem members", rpa_map_update(memberMap.number, UInt32(slot.index), &member))
-    }
-
-    /// Takes the slot's socket out for good.
-    func clear(_ slot: Slot) throws(KernelError) {
-        try sockets.clear(slot)
-        try setMember(slot, false)
     }
 
     func hasProgram(ofParity parity: Int) -> Bool {
@@ -105,6 +95,7 @@ package final class GroupPlane {
             sum.held += cpu.held
             sum.noCollector += cpu.no_collector
             sum.badPacket += cpu.bad_packet
+            sum.probes += cpu.probes
         }
     }
 
@@ -118,7 +109,7 @@ package final class GroupPlane {
     private func setTraffic(at index: UInt32, _ total: SlotTraffic) throws(KernelError) {
         var values = Array(repeating: rpa_traffic(), count: cpuCount)
         values[0] = rpa_traffic(
-            selected: total.selected, failed_over: total.failedOver, bytes: total.bytes)
+            selected: total.selected, failed_over: total.failedOver, bytes: total.bytes, checked: 0)
         try kernel("bpf_map_update_elem traffic", rpa_map_update(trafficMap.number, index, &values))
     }
 

@@ -22,6 +22,11 @@ final class MappedArray {
         get { rpa_load(words + index) }
         set { rpa_store(words + index, newValue) }
     }
+
+    /// Puts the value in if the word is still what it was.
+    func replace(_ index: Int, expected: UInt64, with value: UInt64) -> Bool {
+        rpa_replace(words + index, expected, value) != 0
+    }
 }
 
 extension MappedArray {

@@ -36,16 +36,17 @@ struct PinFolder {
 
     /// The pinned map of that name, made and pinned if there is none yet.
     ///
+    /// - Parameter template: for a map of maps: one like those that it is to hold.
     /// - Throws: `foreignPin` for a map of another shape.
     func map(
-        _ name: String, _ kind: rpa_map_kind, valueSize: Int, entries: Int32
+        _ name: String, _ kind: rpa_map_kind, valueSize: Int, entries: Int32, template: Int32 = -1
     ) throws(PlaneError) -> Descriptor {
         if let adopted = try open(name) {
             let differs = rpa_map_differs(adopted.number, kind, UInt32(valueSize), UInt32(entries))
             guard differs == 0 else { throw .foreignPin(path: "\(path)/\(name)") }
             return adopted
         }
-        let result = rpa_map_create(kind, name, UInt32(valueSize), UInt32(entries))
+        let result = rpa_map_create(kind, name, UInt32(valueSize), UInt32(entries), template)
         guard result >= 0 else {
             throw .call(KernelError(operation: "bpf_map_create \(name)", errno: -result))
         }

@@ -10,7 +10,7 @@ struct PoolSettings {
 
     var map: Descriptor { _read { yield words.map } }
 
-    private static let shapeStart = 4
+    private static let shapeStart = 5
     private static let shapeWords = 5
     private static let wordCount = shapeStart + Int(RPA_GENERATIONS) * shapeWords
 
@@ -44,6 +44,9 @@ struct PoolSettings {
         defer { words[3] &+= 1 }
         return write()
     }
+
+    /// Source hash + source port of the probe that is under way; 0: none is.
+    func setProbe(_ probe: UInt64) { words[4] = probe }
 
     /// Of the generation whose lowest bit is `parity`.
     subscript(shapeOf parity: Int) -> GenerationShape {

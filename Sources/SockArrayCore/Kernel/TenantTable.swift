@@ -14,7 +14,12 @@ struct TenantTable: ~Copyable {
         }
         if name.isEmpty { return nil }
         let owner = raw.pid == 0 ? nil : ProcessIdentity(pid: Int32(bitPattern: raw.pid), startTime: raw.process_start)
-        return Tenant(name: name, owner: owner)
+        let drain =
+            raw.draining == 0
+            ? nil
+            : Tenant.Drain(
+                isDeparture: raw.departing != 0, deadline: raw.drain_deadline == 0 ? nil : raw.drain_deadline)
+        return Tenant(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
     }
 
     func set(_ tenant: Tenant?, at slot: Slot) throws(KernelError) {
@@ -24,6 +29,11 @@ struct TenantTable: ~Copyable {
         }
         raw.pid = UInt32(bitPattern: tenant?.owner?.pid ?? 0)
         raw.process_start = tenant?.owner?.startTime ?? 0
+        raw.has_user = tenant?.user == nil ? 0 : 1
+        raw.user = tenant?.user ?? 0
+        raw.draining = tenant?.drain == nil ? 0 : 1
+        raw.departing = tenant?.drain?.isDeparture == true ? 1 : 0
+        raw.drain_deadline = tenant?.drain?.deadline ?? 0
         try kernel("bpf_map_update_elem tenants", rpa_map_update(map.number, UInt32(slot.index), &raw))
     }
 

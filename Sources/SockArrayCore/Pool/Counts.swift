@@ -33,6 +33,8 @@ public struct GroupLosses: Equatable, Sendable {
     public var noCollector: UInt64 = 0
     /// No source address could be read.
     public var badPacket: UInt64 = 0
+    /// The agent's own, by which it sees that the program is attached: no outcome.
+    public var probes: UInt64 = 0
 
     public init() {}
 }

@@ -65,9 +65,10 @@ public struct RegistrationPlan: Equatable, Sendable {
     /// - Parameters:
     ///   - groups: the pool's, in the order of `occupancy.cookies`.
     ///   - slot: the collector's.
+    ///   - replacing: other live sockets may be in the slot.
     public init(
         collector: String, slot: Slot, offers: [Offer], groups: [ReuseportGroup],
-        occupancy: Occupancy
+        occupancy: Occupancy, replacing: Bool = false
     ) throws(Refusal) {
         let act = "register \(collector)"
         var placements: [Placement] = []
@@ -84,12 +85,14 @@ public struct RegistrationPlan: Equatable, Sendable {
                         remedy: "give one socket for each group"))
             }
             let isPresent = try Self.checkSlot(
-                slot, for: offer, of: groups[group], cookies: occupancy.cookies[group], occupancy, act: act)
+                slot, for: offer, of: groups[group], cookies: occupancy.cookies[group], occupancy, replacing: replacing,
+                act: act)
             placements.append(Placement(group: group, socket: index, isPresent: isPresent))
         }
+        // Beside a new socket, what another process left is no part of the collector.
+        let isAnother = occupancy.ownerIsGone || replacing && placements.contains { !$0.isPresent }
         let missing = groups.indices.filter { group in
-            !placements.contains { $0.group == group }
-                && (occupancy.ownerIsGone || occupancy.cookies[group][slot] == nil)
+            !placements.contains { $0.group == group } && (isAnother || occupancy.cookies[group][slot] == nil)
         }
         guard missing.isEmpty else {
             let names = missing.map { "\(groups[$0].name) (\(groups[$0].endpoint))" }
@@ -106,7 +109,7 @@ public struct RegistrationPlan: Equatable, Sendable {
     /// PEERS.md 1: two collectors claim one name, a socket moves to another slot.
     private static func checkSlot(
         _ slot: Slot, for offer: Offer, of group: ReuseportGroup, cookies: [Slot: UInt64],
-        _ occupancy: Occupancy, act: String
+        _ occupancy: Occupancy, replacing: Bool, act: String
     ) throws(Refusal) -> Bool {
         if let (other, _) = cookies.first(where: { $0.value == offer.socket.cookie && $0.key != slot }) {
             let name = occupancy.names[other] ?? "slot \(other.index)"
@@ -118,13 +121,12 @@ public struct RegistrationPlan: Equatable, Sendable {
         }
         guard let holder = cookies[slot] else { return false }
         if holder == offer.socket.cookie { return true }
-        if occupancy.ownerIsGone { return false }
+        if occupancy.ownerIsGone || replacing { return false }
         let owner = occupancy.ownerPid.map { "of process \($0), " } ?? ""
         throw .refused(
             Failure(
                 .conflict, act: act,
                 cause: "its slot in group \(group.name) is held by another live socket (\(owner)cookie \(holder))",
-                remedy: "stop the process that holds it, or run: reuseport-agent unregister "
-                    + "--collector \(occupancy.names[slot] ?? "NAME")"))
+                remedy: "stop the process that holds it; or give --replace, to take the slot over from it"))
     }
 }

@@ -7,6 +7,8 @@ public enum SlotState: Equatable, Sendable {
     case absent
     /// Its collector gets what the table gives it.
     case active
+    /// Its collector keeps what it has, and gets nothing new.
+    case draining
     /// Its collector is away; its exporters wait for it that much longer.
     case holding(left: Duration)
     /// The hold is over; its exporters are at their next ranks.
@@ -16,12 +18,15 @@ public enum SlotState: Equatable, Sendable {
     ///   - registrations: how often the slot was filled.
     ///   - vacantFor: since the program found it vacant; nil: it didn't.
     ///   - isFilled: it was registered, and none of its sockets is gone.
-    public init(registrations: UInt64, vacantFor: Duration?, hold: Duration, isFilled: Bool) {
+    ///   - isDraining: it is to get empty.
+    public init(
+        registrations: UInt64, vacantFor: Duration?, hold: Duration, isFilled: Bool, isDraining: Bool = false
+    ) {
         switch vacantFor {
         case .some(let time) where time < hold: self = .holding(left: hold - time)
         case .some where registrations == 0: self = .absent
         case .some: self = .failed
-        case nil where isFilled: self = .active
+        case nil where isFilled: self = isDraining ? .draining : .active
         case nil where registrations == 0: self = .empty
         // A socket is gone, and no run has come across it yet.
         case nil: self = .holding(left: hold)
@@ -32,6 +37,7 @@ public enum SlotState: Equatable, Sendable {
         switch self {
         case .empty, .absent: "empty"
         case .active: "active"
+        case .draining: "draining"
         case .holding: "holding"
         case .failed: "failed"
         }

@@ -14,33 +14,48 @@ public struct SocketFacts: Equatable, Sendable {
     public var hasReuseport: Bool
     /// TCP: it listens.
     public var isListening: Bool
-    /// It has a peer: connect(2) was called, or it came from accept(2).
-    public var isConnected: Bool
+    /// Its peer: connect(2) was called, or it came from accept(2).
+    public var peer: Peer?
     /// IPV6_V6ONLY.
     public var ipv6Only: Bool
     /// Index of the interface it is bound to, 0 for none.
     public var interface: Int32
     /// SO_COOKIE.
     public var cookie: UInt64
+    /// The user (uid) that it belongs to: sockets of one group all have the same.
+    public var user: UInt32
     /// It lives in the agent's network namespace.
     public var isInOurNamespace: Bool
 
     public init(
         kind: Kind, address: IPAddress, port: UInt16, hasReuseport: Bool = true,
-        isListening: Bool = false, isConnected: Bool = false, ipv6Only: Bool = false,
-        interface: Int32 = 0, cookie: UInt64, isInOurNamespace: Bool = true
+        isListening: Bool = false, peer: Peer? = nil, ipv6Only: Bool = false,
+        interface: Int32 = 0, cookie: UInt64, user: UInt32 = 0, isInOurNamespace: Bool = true
     ) {
         self.kind = kind
         self.address = address
         self.port = port
         self.hasReuseport = hasReuseport
         self.isListening = isListening
-        self.isConnected = isConnected
+        self.peer = peer
         self.ipv6Only = ipv6Only
         self.interface = interface
         self.cookie = cookie
+        self.user = user
         self.isInOurNamespace = isInOurNamespace
     }
+
+    public struct Peer: Equatable, Sendable {
+        public var address: IPAddress
+        public var port: UInt16
+
+        public init(address: IPAddress, port: UInt16) {
+            self.address = address
+            self.port = port
+        }
+    }
+
+    public var isConnected: Bool { peer != nil }
 
     /// `udp 0.0.0.0:4739`.
     public var endpoint: String {

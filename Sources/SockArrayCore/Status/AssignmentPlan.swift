@@ -20,9 +20,9 @@ public struct AssignmentPlan: Sendable {
                 isAnyActive: true)
         }
         let row = rows[place.row]
-        let delivery = Delivery(
-            row: row, hash: table.hash(address), state: { _ in .active }, wasFilled: { _ in true })
-        return Explanation(address: address, place: place, row: row, delivery: delivery) { nameOfSlot[$0] ?? "" }
+        return Explanation(address: address, place: place, row: row, .all(nameOfSlot.keys)) {
+            nameOfSlot[$0] ?? ""
+        }
     }
 
     /// The owner's name; nil where the address doesn't decide.

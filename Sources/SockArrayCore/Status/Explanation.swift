@@ -11,27 +11,35 @@ public struct Explanation: Equatable, Sendable, Codable {
     /// Who gets it, or who it waits for; nil if nobody can, or anybody may.
     public var collector: String?
     /// owner, alias (owner of the bucket that the exporter's name gives), pin,
-    /// failover; round-robin or kernel where the address doesn't decide; nil if
+    /// failover, session (it has a BMP session there, and goes to its owner when
+    /// that ends); round-robin or kernel where the address doesn't decide; nil if
     /// nobody gets it.
     public var why: String?
     /// The outcome that a run is counted as: selected, failed_over, held, no_collector.
     public var outcome: String
 
+    /// - Parameters:
+    ///   - row: that the program has.
+    ///   - desired: what that is to become when its exporters' sessions have ended.
     public init(
-        address: IPAddress, place: AssignmentTable.Place, row: BucketRow, delivery: Delivery,
-        name: (Slot) -> String
+        address: IPAddress, place: AssignmentTable.Place, row: BucketRow, desired: BucketRow? = nil,
+        _ standings: SlotStandings, name: (Slot) -> String
     ) {
         self.address = "\(address)"
         exporter = place.exporter
         bucket = Int(place.bucket.index)
-        ranks = row.ranks.map(name)
-        let own = place.reason.why
-        switch delivery {
-        case .selected(let slot): (collector, why, outcome) = (name(slot), own, "selected")
-        case .failedOver(let slot): (collector, why, outcome) = (name(slot), "failover", "failed_over")
-        case .held(let slot):
-            (collector, why, outcome) = (name(slot), slot == row.owner ? own : "failover", "held")
-        case .noCollector: (collector, why, outcome) = (nil, nil, "no_collector")
+        ranks = (desired ?? row).ranks.map(name)
+        let delivery = Delivery(row: row, at: place.row, standings)
+        collector = delivery.slot.map(name)
+        outcome = delivery.name
+        guard let slot = delivery.slot else { return }
+        let owner = (desired ?? row).owner
+        if slot == owner {
+            why = place.reason.why
+        } else if desired != nil, let owner, standings[owner] == .usable {
+            why = "session"
+        } else {
+            why = "failover"
         }
     }
 

@@ -11,7 +11,7 @@ public struct PinnedMaps: Equatable, Sendable {
         "settings": (1, MemoryLayout<rpa_settings>.size, false),
         "tenants": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_tenant>.size, false),
         "sockets": (UInt32(RPA_MAX_SLOTS), 8, false),
-        "members": (UInt32(RPA_MAX_SLOTS), 4, false),
+        "group_sockets": (UInt32(RPA_MAX_GROUPS), 4, false),
         "traffic": (UInt32(RPA_MAX_SLOTS) + 1, MemoryLayout<rpa_traffic>.size, true),
         "losses": (1, MemoryLayout<rpa_losses>.size, true),
     ]
@@ -22,7 +22,7 @@ public struct PinnedMaps: Equatable, Sendable {
         bpffs: String = "/sys/fs/bpf/reuseport-agent"
     ) throws -> PinnedMaps {
         var content: [String: [UInt8]] = [:]
-        for name in ["slots", "settings", "tenants"] {
+        for name in ["slots", "settings", "tenants", "group_sockets"] {
             content[name] = try dump("\(bpffs)/\(pool)/\(name)", shape: shapes[name]!)
         }
         // Those of the generation in force.
@@ -34,7 +34,7 @@ public struct PinnedMaps: Equatable, Sendable {
         }
         content["rows"] = try dump("\(bpffs)/\(pool)/generation-\(parity)/rows", shape: (rowCount, 8, false))
         for group in groups {
-            for name in ["sockets", "members", "traffic", "losses"] {
+            for name in ["sockets", "traffic", "losses"] {
                 content["\(group)/\(name)"] = try dump("\(bpffs)/\(pool)/groups/\(group)/\(name)", shape: shapes[name]!)
             }
         }
@@ -63,7 +63,10 @@ public struct PinnedMaps: Equatable, Sendable {
             bytes.storeBytes(of: settings, as: rpa_settings.self)
         }
         for index in 0..<UInt32(rowCount) {
-            try change("generation-\(parity)/rows", index, 8) { $0.storeBytes(of: slot, as: UInt16.self) }
+            try change("generation-\(parity)/rows", index, 8) { bytes in
+                let row = BucketRow(word: bytes.loadUnaligned(as: UInt64.self))
+                bytes.storeBytes(of: row.putting(first: Slot(slot)).word, as: UInt64.self)
+            }
         }
     }
 
@@ -75,10 +78,10 @@ public struct PinnedMaps: Equatable, Sendable {
     /// Slots that some row names and that belong to no collector.
     public var slotsWithoutTenant: Set<UInt16> {
         let tenantSize = MemoryLayout<rpa_tenant>.size
-        let named = (content["rows"] ?? []).withUnsafeBytes { rows in Set(rows.bindMemory(to: UInt16.self)) }
-        return named.filter { slot in
-            slot != UInt16(RPA_NO_SLOT) && content["tenants"]?[Int(slot) * tenantSize] == 0
+        let named = (content["rows"] ?? []).withUnsafeBytes { rows in
+            Set(rows.bindMemory(to: UInt64.self).flatMap { BucketRow(word: $0).ranks.map(\.index) })
         }
+        return named.filter { content["tenants"]?[Int($0) * tenantSize] == 0 }
     }
 
     private static func dump(_ path: String, shape: (entries: UInt32, bytes: Int, isPerCPU: Bool)) throws -> [UInt8] {

@@ -62,6 +62,8 @@ struct ExplainCommand: ParsableCommand {
         }
         let fate =
             switch (explanation.outcome, explanation.collector) {
+            case ("selected", let name?) where explanation.why == "session":
+                "\(name), where its BMP session is; \(explanation.ranks.first ?? "its owner") when that has ended"
             case ("selected", let name?): "\(name), \(reason(explanation))"
             case ("failed_over", let name?): "\(name), in place of \(explanation.ranks.first ?? "its owner")"
             case ("held", let name?): "nobody: held for \(name), which is away"

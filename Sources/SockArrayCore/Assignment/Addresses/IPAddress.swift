@@ -13,6 +13,14 @@ public enum IPAddress: Hashable, Sendable {
         return self
     }
 
+    /// The upper and lower 64 bits, of an IPv4 address those of its IPv4-mapped form.
+    var words: (high: UInt64, low: UInt64) {
+        switch self {
+        case .v4(let word): (0, 0xffff << 32 | UInt64(word))
+        case .v6(let high, let low): (high, low)
+        }
+    }
+
     public var isWildcard: Bool { self == .v4(0) || self == .v6(0, 0) }
 
     /// `192.0.2.1:4739` or `[2001:db8::1]:4739`.

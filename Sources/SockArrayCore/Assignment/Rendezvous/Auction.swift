@@ -69,9 +69,7 @@ struct Auction: ~Copyable {
         if isWeighted { weigh(bucket, offered) }
         let ranking = Ranking(UnsafeBufferPointer(start: bids, count: offered))
         guard ranking.isCertain else { return exactRow(bucket) }
-        return BucketRow(
-            word: slot(ranking.fourth) << 48 | slot(ranking.third) << 32 | slot(ranking.second) << 16
-                | slot(ranking.first))
+        return BucketRow(slot(ranking.first), slot(ranking.second), slot(ranking.third), slot(ranking.fourth))
     }
 
     /// What the score lacks to the highest one: equal weights order by it.
@@ -107,7 +105,7 @@ struct Auction: ~Copyable {
     }
 
     @inline(__always)
-    private func slot(_ bid: Bid) -> UInt64 { bid == .none ? 0xffff : slots[bid.contender] }
+    private func slot(_ bid: Bid) -> UInt64 { bid == .none ? UInt64(BucketRow.noSlot) : slots[bid.contender] }
 
     /// By the definition: weighted logarithms, then remainders, then names.
     private func exactRow(_ bucket: UInt64) -> BucketRow {

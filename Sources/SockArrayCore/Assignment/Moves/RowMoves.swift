@@ -1,0 +1,79 @@
+/// How rows get from what they are to what they shall be without tearing a device
+/// apart: an established session can't be moved by the kernel, so the rows that
+/// would send its exporter elsewhere keep it where it is, and wait.
+///
+/// A row that waits has the slot that its exporters are with as its first rank,
+/// and then the ranks that it is to have: if that collector goes, they apply.
+public struct RowMoves: Equatable, Sendable {
+    /// Rows to be written now, by index.
+    public private(set) var writes: [Int: BucketRow] = [:]
+    /// What the rows that wait are to become, by index.
+    public private(set) var waiting: [Int: BucketRow] = [:]
+
+    public init() {}
+
+    /// One row.
+    ///
+    /// - Parameters:
+    ///   - present: what it is; nil: it is new.
+    ///   - follows: it moves only when its sessions have ended.
+    public mutating func add(
+        _ index: Int, from present: BucketRow?, to desired: BucketRow, _ standings: SlotStandings, follows: Bool
+    ) {
+        guard present != desired else { return }
+        guard follows, let present, let slot = standings.deliverer(of: present, at: index),
+            standings[slot] == .usable, standings.deliverer(of: desired, at: index) != slot
+        else {
+            writes[index] = desired
+            return
+        }
+        hold(index, at: slot, desired)
+        if writes[index] == present { writes[index] = nil }
+    }
+
+    /// The row of an exporter that has a session at the slot.
+    public mutating func hold(_ index: Int, at slot: Slot, _ desired: BucketRow) {
+        writes[index] = desired.putting(first: slot)
+        waiting[index] = desired
+    }
+
+    /// Rows that a collector takes over when it comes to its slot: each stays for
+    /// now where it is.
+    ///
+    /// - Parameter desired: what the row is to become, if it waits already.
+    public mutating func addReturn(
+        _ index: Int, present: BucketRow, desired: BucketRow?, of slot: Slot, _ standings: SlotStandings,
+        _ after: SlotStandings
+    ) {
+        guard let now = standings.deliverer(of: present, at: index), standings[now] == .usable,
+            after.deliverer(of: present, at: index) != now
+        else { return }
+        hold(index, at: now, desired ?? present)
+    }
+}
+
+/// Whether a row that waits may move, as far as its slots tell.
+public enum RowWait: Equatable, Sendable {
+    /// It moves nobody: at once.
+    case over
+    /// When its exporters have no session at the slot any more.
+    case sessions(at: Slot)
+    /// Its owner has never come: they stay until then.
+    case owner
+
+    /// - Parameters:
+    ///   - closed: slots that are to get empty.
+    public init(_ index: Int, present: BucketRow, desired: BucketRow, _ standings: SlotStandings, closed: Set<Slot>) {
+        guard let slot = present.owner, standings[slot] == .usable,
+            standings.deliverer(of: desired, at: index) != slot
+        else {
+            self = .over
+            return
+        }
+        if let owner = desired.owner, standings.isStranger(owner), !closed.contains(slot) {
+            self = .owner
+        } else {
+            self = .sessions(at: slot)
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import CBPFShim
+
+/// Moving rows from collector to collector. RowMoves says what waits, and why.
+extension DataPlane {
+    /// Rows stay with their exporters' sessions.
+    var follows: Bool { configuration.onMove != .immediate && table.assignment.hasAffinity }
+
+    /// What the rows are to be: the table's, without the slots that get nothing new.
+    func desired(for contenders: [Contender]) throws(KernelError) -> [BucketRow] {
+        var closed: Set<Slot> = []
+        for contender in contenders where try tenants.tenant(of: contender.slot)?.drain != nil {
+            closed.insert(contender.slot)
+        }
+        let rows = table.rows(for: contenders)
+        return closed.isEmpty ? rows : rows.map { $0.without(closed) }
+    }
+
+    /// - Returns: how many rows are not yet, or were not, what they are to be.
+    @discardableResult
+    func move(to desired: [BucketRow]) throws(KernelError) -> Int {
+        let standings = try self.standings()
+        var moves = RowMoves()
+        for (index, row) in desired.enumerated() {
+            moves.add(index, from: generation.row(at: index), to: row, standings, follows: follows)
+        }
+        // What an agent before had waiting waits on.
+        let changed = moves.writes.count + moves.waiting.count { waiting[$0.key] != $0.value }
+        waiting = moves.waiting
+        write(moves)
+        return changed
+    }
+
+    /// Lets rows go that wait for nothing any more.
+    ///
+    /// - Parameters:
+    ///   - leavingFreed: those at slots that left the configuration don't wait.
+    ///   - slot: nor do those that are there.
+    public func release(leavingFreed: Bool = false, leaving slot: Slot? = nil) throws(KernelError) {
+        guard !waiting.isEmpty else { return }
+        let standings = try self.standings()
+        let closed = try closedSlots()
+        var going: [Int: BucketRow] = [:]
+        var candidates: [(index: Int, word: UInt64, at: Slot)] = []
+        for (index, desired) in waiting {
+            let word = generation.rows[index]
+            switch RowWait(index, present: BucketRow(word: word), desired: desired, standings, closed: closed) {
+            case .over: going[index] = desired
+            case .sessions(let present):
+                if !follows || present == slot || leavingFreed && allocation.freed.contains(present) {
+                    going[index] = desired
+                } else {
+                    candidates.append((index, word, present))
+                }
+            case .owner: break
+            }
+        }
+        let kept = candidates.isEmpty ? [] : try rowsWithSessions(candidates)
+        guard !going.isEmpty || kept.count < candidates.count else { return }
+        settings.writingRows {
+            generation.write(going.lazy.map { ($0.key, $0.value) })
+            for index in going.keys { waiting[index] = nil }
+            for (index, word, _) in candidates where !kept.contains(index) {
+                guard let desired = waiting[index], generation.replace(index, expected: word, with: desired) else {
+                    continue
+                }
+                waiting[index] = nil
+            }
+        }
+    }
+
+    /// The candidates whose exporters have a session there. What can begin one under
+    /// the words that were read has begun it, or shows in the word.
+    private func rowsWithSessions(_ candidates: [(index: Int, word: UInt64, at: Slot)]) throws(KernelError) -> Set<Int>
+    {
+        waitForRuns()
+        let places = Dictionary(uniqueKeysWithValues: candidates.map { ($0.index, $0.at) })
+        var kept: Set<Int> = []
+        for session in try liveSessions() {
+            guard let place = places[session.row], session.slot ?? place == place else { continue }
+            // Ended by us: the router comes back, to its new collector.
+            if configuration.onMove == .reset, (try? session.connection.destroy()) != nil { continue }
+            kept.insert(session.row)
+        }
+        return kept
+    }
+
+    /// A collector comes to its slot: what it would take over waits where it is.
+    func prepareReturn(of slot: Slot) throws(KernelError) {
+        guard follows else { return }
+        let standings = try self.standings()
+        let after = standings.making(usable: slot)
+        var moves = RowMoves()
+        for index in 0..<table.rowCount {
+            moves.addReturn(
+                index, present: generation.row(at: index), desired: waiting[index], of: slot, standings, after)
+        }
+        waiting.merge(moves.waiting) { $1 }
+        write(moves)
+    }
+
+    private func write(_ moves: RowMoves) {
+        guard settings.isWritingRows || !moves.writes.isEmpty else { return }
+        settings.writingRows { _ = generation.write(moves.writes.lazy.map { ($0.key, $0.value) }) }
+    }
+
+    /// Frees the slots of departed collectors that no row names.
+    func freeEmptied() throws(KernelError) {
+        let used = Set(waiting.keys.compactMap { generation.row(at: $0).owner })
+        let empty = try closedSlots(departing: true).subtracting(used)
+        guard !empty.isEmpty else { return }
+        waitForRuns()
+        for slot in empty {
+            for group in groups {
+                try group.sockets.clear(slot)
+                try group.retireTraffic(of: slot)
+            }
+            slots.clear(slot)
+            try tenants.set(nil, at: slot)
+        }
+    }
+
+    /// Slots that are to get empty.
+    private func closedSlots(departing: Bool = false) throws(KernelError) -> Set<Slot> {
+        var closed: Set<Slot> = []
+        for (slot, tenant) in try tenants.all() {
+            guard let drain = tenant.drain, !departing || drain.isDeparture else { continue }
+            closed.insert(slot)
+        }
+        return closed
+    }
+
+    /// Of every slot that has a name.
+    func standings() throws(KernelError) -> SlotStandings {
+        var standings = SlotStandings()
+        for (slot, tenant) in try tenants.all() {
+            standings.set(
+                slot, try state(of: slot), wasFilled: slots[slot].tenancy != 0, isClosed: tenant.drain != nil)
+        }
+        return standings
+    }
+}

@@ -1,0 +1,61 @@
+import CBPFShim
+
+/// The numbers of a pool's groups: where each group's sockarray stands in the map
+/// by which the programs look into other groups (group_sockets).
+struct GroupRegistry: ~Copyable {
+    let map: Descriptor
+
+    init(in folder: PinFolder) throws(PlaneError) {
+        // Like the others, and gone again: the kernel takes its shape from it.
+        let template = rpa_map_create(RPA_MAP_SOCKARRAY, "template", 8, UInt32(RPA_MAX_SLOTS), -1)
+        guard template >= 0 else {
+            throw .call(KernelError(operation: "bpf_map_create sockets", errno: -template))
+        }
+        let owned = Descriptor(owning: template)
+        map = try folder.map(
+            "group_sockets", RPA_MAP_OF_SOCKARRAYS, valueSize: 4, entries: RPA_MAX_GROUPS, template: owned.number)
+    }
+
+    /// The group's place, a new one if it has none yet.
+    ///
+    /// - Throws: ENOSPC: RPA_MAX_GROUPS groups have all places.
+    func number(of sockets: borrowing Descriptor) throws(PlaneError) -> Int {
+        let wanted = sockets.number
+        let places = try all()
+        return try PlaneError.wrap { () throws(KernelError) in
+            var identifier: UInt32 = 0
+            try kernel("bpf_obj_get_info_by_fd sockets", rpa_map_id(wanted, &identifier))
+            if let place = places.first(where: { $0.value == identifier }) { return place.key }
+            guard let free = (0..<Int(RPA_MAX_GROUPS)).first(where: { places[$0] == nil }) else {
+                throw KernelError(operation: "find a place for the group", errno: KernelError.noSpace)
+            }
+            var value = wanted
+            try kernel("bpf_map_update_elem group_sockets", rpa_map_update(map.number, UInt32(free), &value))
+            return free
+        }
+    }
+
+    /// Gives up the places of all groups but these, by number.
+    ///
+    /// - Returns: those that were given up.
+    func keepOnly(_ numbers: Set<Int>) throws(PlaneError) -> [Int] {
+        let departed = try all().keys.filter { !numbers.contains($0) }
+        for number in departed { rpa_map_delete(map.number, UInt32(number)) }
+        return departed
+    }
+
+    /// The maps' numbers in the kernel, by place.
+    private func all() throws(PlaneError) -> [Int: UInt32] {
+        var places: [Int: UInt32] = [:]
+        for index in 0..<Int(RPA_MAX_GROUPS) {
+            var identifier: UInt32 = 0
+            let result = rpa_map_lookup(map.number, UInt32(index), &identifier)
+            if result == -KernelError.noEntry { continue }
+            guard result >= 0 else {
+                throw .call(KernelError(operation: "bpf_map_lookup_elem group_sockets", errno: -result))
+            }
+            places[index] = identifier
+        }
+        return places
+    }
+}

@@ -1,0 +1,67 @@
+import CBPFShim
+
+/// The words of the pool's slots (rpa_slot), that the program reads and writes too.
+struct SlotTable {
+    private let words: MappedArray
+    private static let wordsPerSlot = 4
+
+    init(in folder: PinFolder) throws(PlaneError) {
+        words = try MappedArray.pinned(
+            "slots", in: folder, entries: SlotAllocation.capacity, wordsPerEntry: Self.wordsPerSlot)
+    }
+
+    var map: Descriptor { _read { yield words.map } }
+
+    struct Words {
+        /// How often the slot was filled.
+        let tenancy: UInt64
+        /// Since it was found vacant; nil: it wasn't.
+        let vacantFor: Duration?
+    }
+
+    subscript(slot: Slot) -> Words {
+        let tenancy = self[slot, .tenancy]
+        let vacancy = self[slot, .vacancy]
+        guard vacancy != 0, UInt16(truncatingIfNeeded: vacancy) == UInt16(truncatingIfNeeded: tenancy) else {
+            return Words(tenancy: tenancy, vacantFor: nil)
+        }
+        if vacancy >> 16 == UInt64(RPA_LONG_AGO) { return Words(tenancy: tenancy, vacantFor: .seconds(1 << 40)) }
+        let ticks = Int64(bitPattern: Self.nowTicks &- vacancy >> 16)
+        return Words(tenancy: tenancy, vacantFor: .nanoseconds(max(0, ticks) << Int64(RPA_TICK_SHIFT)))
+    }
+
+    /// The slot is filled anew: whatever was noticed before is void.
+    func markFilled(_ slot: Slot) { self[slot, .tenancy] &+= 1 }
+
+    /// Starts the slot's hold clock.
+    func markVacant(_ slot: Slot) {
+        self[slot, .vacancy] = Self.nowTicks << 16 | self[slot, .tenancy] & 0xffff
+    }
+
+    /// Nobody is to wait for the slot: its hold counts as long over.
+    func markAbandoned(_ slot: Slot) {
+        self[slot, .vacancy] = UInt64(RPA_LONG_AGO) << 16 | self[slot, .tenancy] & 0xffff
+    }
+
+    /// Numbers of the groups that its collector has, or had, a socket in: a bit each.
+    func groups(of slot: Slot) -> UInt64 { self[slot, .groups] }
+
+    func setGroups(of slot: Slot, _ groups: UInt64) { self[slot, .groups] = groups }
+
+    /// It stands in for nobody.
+    func setClosed(_ slot: Slot, _ isClosed: Bool) { self[slot, .closed] = isClosed ? 1 : 0 }
+
+    /// Makes it a slot that never had a collector.
+    func clear(_ slot: Slot) {
+        for word in [Word.groups, .closed, .tenancy, .vacancy] { self[slot, word] = 0 }
+    }
+
+    private enum Word: Int { case tenancy, vacancy, groups, closed }
+
+    private subscript(slot: Slot, word: Word) -> UInt64 {
+        get { words[Self.wordsPerSlot * Int(slot.index) + word.rawValue] }
+        nonmutating set { words[Self.wordsPerSlot * Int(slot.index) + word.rawValue] = newValue }
+    }
+
+    private static var nowTicks: UInt64 { rpa_monotonic_ns() >> UInt64(RPA_TICK_SHIFT) }
+}

@@ -1,0 +1,20 @@
+/// What a collector that is to get empty still has.
+public struct DrainProgress: Equatable, Sendable, Codable {
+    /// UDP: bytes that it hasn't read.
+    public var queuedBytes: UInt64 = 0
+    /// TCP: connections that it hasn't accepted.
+    public var queuedConnections: UInt64 = 0
+    /// TCP: sessions that live.
+    public var sessions = 0
+    /// Rows that wait for the end of sessions.
+    public var rows = 0
+    /// The time that it was given is over.
+    public var isOverdue = false
+
+    public init() {}
+
+    public var hasEmptyQueues: Bool { queuedBytes == 0 && queuedConnections == 0 }
+
+    /// Nothing is left, or nobody waits for it any more.
+    public var isReady: Bool { hasEmptyQueues && (isOverdue || sessions == 0 && rows == 0) }
+}

@@ -1,0 +1,115 @@
+import Testing
+
+@testable import SockArrayCore
+
+@Suite struct RowMovesTests {
+    private let names = (1...8).map { "c\($0)" }
+
+    private func contenders(_ names: some Sequence<String>) -> [Contender] {
+        names.map { name in Contender(name: name, slot: Slot(UInt16(Int(name.dropFirst())! - 1))) }
+    }
+
+    private func rows(_ names: some Collection<String>, _ assignment: Assignment = .rendezvous) -> [BucketRow] {
+        AssignmentTable(.pool(Array(names), assignment: assignment)).rows(for: contenders(names))
+    }
+
+    private func moves(
+        from present: [BucketRow], to desired: [BucketRow], _ standings: SlotStandings, follows: Bool = true
+    ) -> RowMoves {
+        var moves = RowMoves()
+        for (index, row) in desired.enumerated() {
+            moves.add(index, from: present[index], to: row, standings, follows: follows)
+        }
+        return moves
+    }
+
+    @Test(arguments: [Assignment.rendezvous, .maglev])
+    func `from 2 to 8 collectors, none of the new ones there yet: all 65,536 rows stay with who had them`(
+        assignment: Assignment
+    ) {
+        let before = rows(names.prefix(2), assignment)
+        let desired = rows(names, assignment)
+        let standings = SlotStandings.of([.active, .active] + Array(repeating: .absent, count: 6))
+        let moves = moves(from: before, to: desired, standings)
+        for (index, old) in before.enumerated() {
+            let now = moves.writes[index] ?? old
+            #expect(standings.deliverer(of: now, at: index) == old.owner)
+            guard let wanted = moves.waiting[index] else { continue }
+            #expect(wanted == desired[index])
+            // Maglev moves a few rows between those who stay; all others wait for their owner.
+            let isStranger = standings.isStranger(wanted.owner!)
+            #expect(
+                RowWait(index, present: now, desired: wanted, standings, closed: [])
+                    == (isStranger ? .owner : .sessions(at: old.owner!)))
+        }
+        // Four ranks may all be newcomers: then somebody waits.
+        #expect(!moves.waiting.isEmpty)
+    }
+
+    @Test func `8 to 9, all there: only the new one's rows wait, each with its present owner first`() {
+        let nine = names + ["c9"]
+        let before = rows(names)
+        let desired = rows(nine)
+        let moves = moves(from: before, to: desired, .of(Array(repeating: .active, count: 9)))
+        #expect(Set(moves.waiting.keys) == Set(desired.indices.filter { desired[$0].owner == Slot(8) }))
+        for (index, wanted) in moves.waiting {
+            #expect(moves.writes[index]!.owner == before[index].owner)
+            #expect(
+                Array(moves.writes[index]!.ranks.dropFirst())
+                    == Array(wanted.ranks.filter { $0 != before[index].owner }.prefix(3)))
+        }
+    }
+
+    @Test func `without following nothing waits, and every row is the table's`() {
+        let desired = rows(names + ["c9"])
+        let moves = moves(
+            from: rows(names), to: desired, .of(Array(repeating: .active, count: 9)), follows: false)
+        #expect(moves.waiting.isEmpty && moves.writes.allSatisfy { desired[$0.key] == $0.value })
+    }
+
+    @Test func `rows of a collector that is held or failed don't wait: nobody has a session there`() {
+        for state in [SlotState.holding(left: .seconds(1)), .failed, .empty] {
+            let desired = rows(names.dropFirst())
+            let moves = moves(
+                from: rows(names), to: desired, .of([state] + Array(repeating: .active, count: 7)))
+            // Those that failed over already are where they are to be.
+            #expect(moves.waiting.isEmpty)
+        }
+    }
+
+    @Test func `a collector comes back: what it takes over waits where it is, and nothing else does`() {
+        let standings = SlotStandings.of([.failed] + Array(repeating: .active, count: 7))
+        let after = standings.making(usable: Slot(0))
+        let rows = rows(names)
+        var moves = RowMoves()
+        for (index, row) in rows.enumerated() {
+            moves.addReturn(index, present: row, desired: nil, of: Slot(0), standings, after)
+        }
+        #expect(Set(moves.waiting.keys) == Set(rows.indices.filter { rows[$0].owner == Slot(0) }))
+        for (index, row) in moves.writes {
+            #expect(after.deliverer(of: row, at: index) == rows[index].ranks[1])
+            #expect(moves.waiting[index] == rows[index])
+        }
+    }
+
+    @Test func `a row that waits at a collector that goes away is over, and its ranks apply meanwhile`() {
+        let desired = BucketRow(ranks: [Slot(4), Slot(1), Slot(2), Slot(3)])
+        let present = desired.putting(first: Slot(2))
+        #expect(present.ranks == [Slot(2), Slot(4), Slot(1), Slot(3)])
+        for (state, wait) in [
+            (SlotState.active, RowWait.sessions(at: Slot(2))), (.draining, .sessions(at: Slot(2))),
+            (.holding(left: .seconds(1)), .over), (.failed, .over),
+        ] {
+            let standings = SlotStandings.of([.active, .active, state, .active, .active])
+            #expect(RowWait(7, present: present, desired: desired, standings, closed: []) == wait)
+        }
+    }
+
+    @Test func `a row leaves a collector that is to get empty although its owner has never come`() {
+        let desired = BucketRow(ranks: [Slot(1), Slot(2)])
+        let present = desired.putting(first: Slot(0))
+        let standings = SlotStandings.of([.draining, .absent, .active])
+        #expect(RowWait(0, present: present, desired: desired, standings, closed: [Slot(0)]) == .sessions(at: Slot(0)))
+        #expect(RowWait(0, present: present, desired: desired, standings, closed: []) == .owner)
+    }
+}
