@@ -36,7 +36,7 @@ let package = Package(
         .executableTarget(
             name: "reuseport-bench", dependencies: ["SockArrayCore", "TelemetryLab", "CBPFShim"],
             path: "Benchmarks", exclude: ["bpf"], plugins: [embedFiles]),
-        .testTarget(name: "SockArrayCoreTests", dependencies: ["SockArrayCore"]),
+        .testTarget(name: "SockArrayCoreTests", dependencies: ["CBPFShim", "SockArrayCore"]),
         .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(name: "KernelTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(

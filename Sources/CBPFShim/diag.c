@@ -6,97 +6,166 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int request(int netlink, int family, int protocol)
+struct request {
+	struct nlmsghdr header;
+	struct inet_diag_req_v2 body;
+};
+
+/* The kernel's answers are whole messages of at most 32 KiB. */
+struct answer {
+	_Alignas(struct nlmsghdr) char bytes[32768];
+	size_t length;
+	size_t offset;
+};
+
+struct list {
+	struct rpa_diag_socket *sockets;
+	size_t count;
+	size_t capacity;
+};
+
+/* New fd. */
+static int ask(struct request *request)
 {
-	struct {
-		struct nlmsghdr header;
-		struct inet_diag_req_v2 body;
-	} message = {
-		.header = {
-			.nlmsg_len = sizeof(message),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		},
-		.body = {
-			.sdiag_family = (uint8_t)family,
-			.sdiag_protocol = (uint8_t)protocol,
-			.idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1),
-			.idiag_states = protocol == IPPROTO_TCP ? 1 << TCP_LISTEN : ~0u,
-		},
-	};
-
-	return send(netlink, &message, sizeof(message), 0) < 0 ? -errno : 0;
-}
-
-static struct rpa_diag_socket read_socket(struct nlmsghdr *header)
-{
-	struct inet_diag_msg *body = NLMSG_DATA(header);
-	struct rpa_diag_socket socket = {
-		.cookie = (uint64_t)body->id.idiag_cookie[1] << 32 | body->id.idiag_cookie[0],
-		.inode = body->idiag_inode,
-		.uid = body->idiag_uid,
-		.queued = body->idiag_rqueue,
-	};
-	int left = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof(*body)));
-	struct nlattr *attribute = (struct nlattr *)(body + 1);
-
-	while (left >= (int)sizeof(*attribute) && attribute->nla_len >= sizeof(*attribute) &&
-	       attribute->nla_len <= left) {
-		if (attribute->nla_type == INET_DIAG_SKMEMINFO &&
-		    attribute->nla_len >= NLA_HDRLEN + (SK_MEMINFO_DROPS + 1) * sizeof(uint32_t))
-			memcpy(&socket.drops,
-			       (char *)attribute + NLA_HDRLEN + SK_MEMINFO_DROPS * sizeof(uint32_t),
-			       sizeof(socket.drops));
-		left -= NLA_ALIGN(attribute->nla_len);
-		attribute = (struct nlattr *)((char *)attribute + NLA_ALIGN(attribute->nla_len));
-	}
-	return socket;
-}
-
-/* 1 when the dump is over. */
-static int read_replies(struct nlmsghdr *header, int length, uint16_t port,
-			struct rpa_diag_socket *sockets, size_t capacity, size_t *count)
-{
-	for (; NLMSG_OK(header, (unsigned int)length); header = NLMSG_NEXT(header, length)) {
-		struct inet_diag_msg *body = NLMSG_DATA(header);
-
-		if (header->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (header->nlmsg_type == NLMSG_ERROR)
-			return ((struct nlmsgerr *)NLMSG_DATA(header))->error ?: -EPROTO;
-		if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*body)) ||
-		    ntohs(body->id.idiag_sport) != port)
-			continue;
-		if (*count < capacity)
-			sockets[*count] = read_socket(header);
-		(*count)++;
-	}
-	return 0;
-}
-
-int rpa_diag_sockets(int family, int protocol, uint16_t port, struct rpa_diag_socket *sockets,
-		     size_t capacity)
-{
-	_Alignas(struct nlmsghdr) char buffer[32768];
-	size_t count = 0;
 	int error, netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
 	if (netlink < 0)
 		return -errno;
-	error = request(netlink, family, protocol);
-	while (error == 0) {
-		ssize_t length = recv(netlink, buffer, sizeof(buffer), 0);
-
-		error = length < 0 ? -errno
-				   : read_replies((struct nlmsghdr *)buffer, (int)length, port,
-						  sockets, capacity, &count);
-	}
+	request->header.nlmsg_len = sizeof(*request);
+	request->header.nlmsg_flags |= NLM_F_REQUEST;
+	if (send(netlink, request, sizeof(*request), 0) >= 0)
+		return netlink;
+	error = -errno;
 	close(netlink);
-	return error < 0 ? error : (int)count;
+	return error;
+}
+
+static int receive(int netlink, struct answer *answer)
+{
+	ssize_t length;
+
+	do {
+		length = recv(netlink, answer->bytes, sizeof(answer->bytes), MSG_TRUNC);
+	} while (length < 0 && errno == EINTR);
+	if (length < 0)
+		return -errno;
+	if (length == 0 || (size_t)length > sizeof(answer->bytes))
+		return -EBADMSG;
+	answer->length = (size_t)length;
+	answer->offset = 0;
+	return 0;
+}
+
+/* The next of the kernel's messages, as rpa_diag_read has it. */
+static int next(int netlink, struct answer *answer, struct rpa_diag_socket *socket)
+{
+	int found;
+
+	while ((found = rpa_diag_read(answer->bytes, answer->length, &answer->offset, socket)) ==
+	       RPA_DIAG_END) {
+		int error = receive(netlink, answer);
+
+		if (error)
+			return error;
+	}
+	return found;
+}
+
+static int append(struct list *list, const struct rpa_diag_socket *socket)
+{
+	if (list->count == list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : 64;
+		void *grown = reallocarray(list->sockets, capacity, sizeof(*socket));
+
+		if (!grown)
+			return -ENOMEM;
+		list->sockets = grown;
+		list->capacity = capacity;
+	}
+	list->sockets[list->count++] = *socket;
+	return 0;
+}
+
+static int collect(int netlink, int protocol, uint16_t port, struct list *list)
+{
+	struct answer answer = {.length = 0};
+	struct rpa_diag_socket socket;
+	int found;
+
+	while ((found = next(netlink, &answer, &socket)) > 0 && found != RPA_DIAG_DONE) {
+		int error;
+
+		if (found != RPA_DIAG_SOCKET || socket.port != port)
+			continue;
+		socket.protocol = (uint8_t)protocol;
+		if ((error = append(list, &socket)))
+			return error;
+	}
+	return found < 0 ? found : 0;
+}
+
+int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port,
+		     struct rpa_diag_socket **sockets)
+{
+	struct request request = {
+		.header = {.nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_DUMP},
+		.body = {
+			.sdiag_family = (uint8_t)family,
+			.sdiag_protocol = (uint8_t)protocol,
+			.idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1),
+			.idiag_states = states,
+			/* The kernel passes over all other ports. */
+			.id = {.idiag_sport = htons(port)},
+		},
+	};
+	struct list list = {};
+	int error, netlink = ask(&request);
+
+	*sockets = NULL;
+	if (netlink < 0)
+		return netlink;
+	error = collect(netlink, protocol, port, &list);
+	close(netlink);
+	if (error) {
+		free(list.sockets);
+		return error;
+	}
+	*sockets = list.sockets;
+	return (int)list.count;
+}
+
+int rpa_diag_destroy(const struct rpa_diag_socket *session)
+{
+	struct request request = {
+		.header = {.nlmsg_type = SOCK_DESTROY, .nlmsg_flags = NLM_F_ACK},
+		.body = {
+			.sdiag_family = session->family,
+			.sdiag_protocol = session->protocol,
+			.idiag_states = ~0u,
+			.id = {
+				.idiag_sport = htons(session->port),
+				.idiag_dport = htons(session->peer_port),
+				.idiag_if = session->interface,
+				.idiag_cookie = {(uint32_t)session->cookie, (uint32_t)(session->cookie >> 32)},
+			},
+		},
+	};
+	struct answer answer = {.length = 0};
+	struct rpa_diag_socket unused;
+	int found, netlink;
+
+	memcpy(request.body.id.idiag_src, session->address, sizeof(session->address));
+	memcpy(request.body.id.idiag_dst, session->peer, sizeof(session->peer));
+	netlink = ask(&request);
+	if (netlink < 0)
+		return netlink;
+	while ((found = next(netlink, &answer, &unused)) > 0 && found != RPA_DIAG_DONE)
+		;
+	close(netlink);
+	return found < 0 ? found : 0;
 }

@@ -249,3 +249,9 @@ int rpa_sandbox_leave(struct rpa_namespaces *home)
 {
 	return move_to(home);
 }
+
+int rpa_sandbox_user(uint32_t user)
+{
+	/* The C library's function would change all threads. */
+	return syscall(SYS_setresuid, -1, user, -1) ? -errno : 0;
+}

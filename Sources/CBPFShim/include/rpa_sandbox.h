@@ -34,4 +34,10 @@ int rpa_sandbox_enter(int32_t first_pid, struct rpa_namespaces *home);
 /* Moves the thread back and closes the descriptors. */
 int rpa_sandbox_leave(struct rpa_namespaces *home);
 
+/*
+ * The calling thread alone goes on as that user, without its capabilities, and
+ * as root again with 0. As another user it can't leave its sandbox.
+ */
+int rpa_sandbox_user(uint32_t user);
+
 #endif

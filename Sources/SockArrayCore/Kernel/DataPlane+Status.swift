@@ -104,11 +104,12 @@ extension DataPlane {
     }
 
     private func memberships(in plane: GroupPlane) throws(KernelError) -> [Slot: PoolStatus.Membership] {
-        let memory = try SocketMemory.entries(of: plane.group)
+        let members = try SocketDump.members(of: plane.group.transport, port: plane.group.port)
+        let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
         var memberships: [Slot: PoolStatus.Membership] = [:]
         for slot in allocation.slotOfName.values {
             let cookie = try plane.sockets.cookie(at: slot)
-            let socket = cookie.flatMap { memory[$0] }
+            let socket = cookie.flatMap { socketByCookie[$0] }
             let traffic = try plane.traffic(of: slot)
             let isUDP = plane.group.transport == .udp
             memberships[slot] = PoolStatus.Membership(

@@ -15,6 +15,7 @@ public struct KernelError: Error, Equatable, Sendable {
     public static let noProcess: Int32 = 3
     static let notPermitted: Int32 = 1
     static let noEntry: Int32 = 2
+    static let interrupted: Int32 = 4
     static let badDescriptor: Int32 = 9
     static let again: Int32 = 11
     static let accessDenied: Int32 = 13
@@ -23,6 +24,8 @@ public struct KernelError: Error, Equatable, Sendable {
     static let isFolder: Int32 = 21
     static let invalid: Int32 = 22
     static let notSocket: Int32 = 88
+    static let notSupported: Int32 = 95
+    static let noBuffers: Int32 = 105
 }
 
 extension KernelError: CustomStringConvertible {

@@ -24,7 +24,7 @@ public final class OfferedSocket {
         try kernel("getsockopt", rpa_socket_inspect(descriptor.number, &raw))
         try kernel("getsockopt SO_NETNS_COOKIE", rpa_netns_cookie(&ourNamespace))
         return SocketFacts(
-            kind: kind(of: raw), address: address(of: raw), port: raw.port,
+            kind: kind(of: raw), address: IPAddress(family: raw.domain, bytes: raw.address), port: raw.port,
             hasReuseport: raw.reuseport != 0, isListening: raw.accepting != 0,
             isConnected: raw.connected != 0, ipv6Only: raw.ipv6_only != 0, interface: raw.interface,
             cookie: raw.cookie, isInOurNamespace: raw.netns == ourNamespace)
@@ -36,16 +36,6 @@ public final class OfferedSocket {
         case (true, Int32(SOCK_DGRAM.rawValue), Int32(IPPROTO_UDP)): return .udp
         case (true, Int32(SOCK_STREAM.rawValue), Int32(IPPROTO_TCP)): return .tcp
         default: return .other(domain: raw.domain, type: raw.type, protocol: raw.protocol)
-        }
-    }
-
-    private static func address(of raw: rpa_socket_facts) -> IPAddress {
-        withUnsafeBytes(of: raw.address) { bytes in
-            func word(_ first: Int, _ count: Int) -> UInt64 {
-                bytes[first..<first + count].reduce(0) { $0 << 8 | UInt64($1) }
-            }
-            return raw.domain == AF_INET
-                ? .v4(UInt32(truncatingIfNeeded: word(0, 4))) : .v6(word(0, 8), word(8, 8))
         }
     }
 }

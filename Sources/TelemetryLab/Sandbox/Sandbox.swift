@@ -87,6 +87,14 @@ public final class Sandbox {
         waitpid(firstPid, nil, 0)
     }
 
+    /// Runs the body as another user, without capabilities; sockets made there are that user's.
+    public func asUser<Result>(_ user: UInt32, _ body: () throws -> Result) throws -> Result {
+        let result = rpa_sandbox_user(user)
+        guard result == 0 else { throw LabError("setresuid \(user): errno \(-result)") }
+        defer { precondition(rpa_sandbox_user(0) == 0, "a thread can't be root again") }
+        return try body()
+    }
+
     /// A path in `folder` that was not given before.
     public func newPath(_ name: String) -> String {
         fileCount += 1

@@ -1,0 +1,103 @@
+#define _GNU_SOURCE
+#include "include/rpa_diag.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Some 2,000 events. */
+#define QUEUE_BYTES (4 << 20)
+
+static const int groups[] = {
+	SKNLGRP_INET_TCP_DESTROY,
+	SKNLGRP_INET_UDP_DESTROY,
+	SKNLGRP_INET6_TCP_DESTROY,
+	SKNLGRP_INET6_UDP_DESTROY,
+};
+
+static int set(int netlink, int level, int name, int value)
+{
+	return setsockopt(netlink, level, name, &value, sizeof(value)) ? -errno : 0;
+}
+
+int rpa_diag_watch(int events, const uint16_t *ports, size_t count)
+{
+	const unsigned int port_at = NLMSG_HDRLEN + offsetof(struct inet_diag_msg, id.idiag_sport);
+	struct sock_filter code[2 + 2 * RPA_DIAG_PORTS];
+	struct sock_fprog program = {.filter = code};
+
+	if (count > RPA_DIAG_PORTS)
+		return -E2BIG;
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_ABS, port_at);
+	for (size_t i = 0; i < count; i++) {
+		code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1);
+		code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ~0u);
+	}
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	return setsockopt(events, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? -errno : 0;
+}
+
+int rpa_diag_events(const uint16_t *ports, size_t count)
+{
+	int error, events = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+
+	if (events < 0)
+		return -errno;
+	/* The first needs CAP_NET_ADMIN; the second stays below net.core.rmem_max. */
+	error = set(events, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES);
+	if (error == -EPERM)
+		error = set(events, SOL_SOCKET, SO_RCVBUF, QUEUE_BYTES);
+	/* Before the groups: nothing of other ports shall wait. */
+	if (!error)
+		error = rpa_diag_watch(events, ports, count);
+	for (size_t i = 0; !error && i < sizeof(groups) / sizeof(groups[0]); i++)
+		error = set(events, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups[i]);
+	if (!error)
+		return events;
+	close(events);
+	return error;
+}
+
+/*
+ * After an overrun the kernel drops what comes, without another word, until the
+ * queue is empty: only then an event can be trusted to come.
+ */
+static int empty(int events)
+{
+	char byte;
+
+	while (recv(events, &byte, sizeof(byte), 0) >= 0 || errno == ENOBUFS || errno == EINTR)
+		;
+	return errno == EAGAIN ? -ENOBUFS : -errno;
+}
+
+int rpa_diag_next(int events, struct rpa_diag_socket *closed)
+{
+	_Alignas(struct nlmsghdr) char bytes[4096];
+
+	for (;;) {
+		struct sockaddr_nl sender = {};
+		socklen_t size = sizeof(sender);
+		size_t offset = 0;
+		ssize_t length = recvfrom(events, bytes, sizeof(bytes), 0, (struct sockaddr *)&sender, &size);
+		int found;
+
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length < 0)
+			return errno == EAGAIN ? 0 : errno == ENOBUFS ? empty(events) : -errno;
+		/* Others may send to a netlink socket, given the privilege: 0 is the kernel. */
+		if (sender.nl_pid != 0)
+			continue;
+		/* The kernel sends one message a datagram. */
+		found = rpa_diag_read(bytes, (size_t)length, &offset, closed);
+		if (found < 0)
+			return found;
+		if (found == RPA_DIAG_SOCKET)
+			return 1;
+	}
+}

@@ -1,0 +1,55 @@
+import CBPFShim
+import Glibc
+
+/// Tells when UDP and TCP sockets of this network namespace end, whoever owned
+/// them, by their local port (the destroy groups of sock_diag(7)). Asks for no
+/// privilege; with CAP_NET_ADMIN some 2,000 events may wait, and else as many as
+/// net.core.rmem_max lets.
+///
+/// An event comes after the socket has left `SocketDump` and every sockarray. Of
+/// a socket that never got beyond a request (`synReceived`) none comes.
+public final class SocketCloseEvents {
+    public enum Event: Equatable, Sendable {
+        case closed(ClosedSocket)
+        /// Events were lost, and those that waited were thrown away: look at all
+        /// sockets anew. What ends from here on is told again.
+        case overrun
+    }
+
+    /// The most ports that can be watched.
+    public static let portLimit = Int(RPA_DIAG_PORTS)
+
+    private let descriptor: Descriptor
+
+    /// - Throws: E2BIG: more ports than `portLimit`.
+    public init(ports: Set<UInt16>) throws(KernelError) {
+        let ports = Array(ports)
+        descriptor = Descriptor(
+            owning: try kernel("watch closing sockets by sock_diag", rpa_diag_events(ports, ports.count)))
+    }
+
+    /// For poll(2): POLLIN or POLLERR say that `next` has something. Borrowed.
+    public var number: Int32 { descriptor.number }
+
+    /// Other ports instead; of one that is in both lists nothing is lost. What
+    /// waits already still comes.
+    ///
+    /// - Throws: E2BIG: more ports than `portLimit`; the old ones stay.
+    public func watch(ports: Set<UInt16>) throws(KernelError) {
+        let ports = Array(ports)
+        try kernel("watch other ports by sock_diag", rpa_diag_watch(number, ports, ports.count))
+    }
+
+    /// The next that waits, or nil. Never blocks.
+    public func next() throws(KernelError) -> Event? {
+        var raw = rpa_diag_socket()
+        let result = rpa_diag_next(number, &raw)
+        if result == -KernelError.noBuffers { return .overrun }
+        guard try kernel("receive from sock_diag", result) == 1 else { return nil }
+        return .closed(
+            ClosedSocket(
+                transport: Int(raw.protocol) == IPPROTO_UDP ? .udp : .tcp,
+                address: IPAddress(family: raw.family, bytes: raw.address), port: raw.port,
+                peer: IPAddress(family: raw.family, bytes: raw.peer), peerPort: raw.peer_port, cookie: raw.cookie))
+    }
+}

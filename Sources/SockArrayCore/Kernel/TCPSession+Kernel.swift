@@ -1,0 +1,60 @@
+import CBPFShim
+import Glibc
+
+extension TCPSession {
+    /// All whose local port it is, in no order: accepted, waiting to be, or
+    /// requested. Also those that a program of this host made from that port.
+    /// Asks for no privilege.
+    ///
+    /// A session that its owner closed first stays as `finWait2` (inode 0) after
+    /// `SocketCloseEvents` told of it, until the peer closes too, 60 s at most.
+    public static func all(onPort port: UInt16) throws(KernelError) -> [TCPSession] {
+        let states = State.allCases.reduce(UInt32(0)) { $0 | 1 << UInt32($1.rawValue) }
+        return try SocketDump.sockets(of: .tcp, port: port, states: states).compactMap { raw in
+            guard let state = State(rawValue: raw.state) else { return nil }
+            return TCPSession(
+                state: state, address: IPAddress(family: raw.family, bytes: raw.address), port: raw.port,
+                peer: IPAddress(family: raw.family, bytes: raw.peer), peerPort: raw.peer_port,
+                interface: Int32(bitPattern: raw.interface), cookie: raw.cookie, inode: raw.inode, user: raw.uid,
+                queued: UInt64(raw.queued))
+        }
+    }
+
+    /// Aborts it: the peer is sent a reset, and its owner reads ECONNABORTED. One
+    /// that is only requested is forgotten, without a reset.
+    ///
+    /// - Returns: false if it was gone already, also if another has its addresses and ports now.
+    /// - Throws: EPERM: that needs CAP_NET_ADMIN. EOPNOTSUPP: see `canDestroy`.
+    @discardableResult
+    public func destroy() throws(KernelError) -> Bool {
+        let result = withRaw { rpa_diag_destroy($0) }
+        if result == -KernelError.noEntry { return false }
+        try kernel("SOCK_DESTROY of \(endpoints)", result)
+        return true
+    }
+
+    /// Whether the kernel was built with CONFIG_INET_DIAG_DESTROY. Asks by a
+    /// session that can't exist; the privilege isn't needed to know.
+    public static func canDestroy() throws(KernelError) -> Bool {
+        do {
+            try TCPSession(state: .established, address: .v4(0), port: 0, peer: .v4(0), peerPort: 0, cookie: 0)
+                .destroy()
+            return true
+        } catch {
+            if error.errno == KernelError.notSupported { return false }
+            throw error
+        }
+    }
+
+    private func withRaw(_ body: (UnsafePointer<rpa_diag_socket>) -> Int32) -> Int32 {
+        var raw = rpa_diag_socket()
+        (raw.family, raw.address) = address.familyAndBytes
+        raw.peer = peer.familyAndBytes.bytes
+        raw.protocol = UInt8(IPPROTO_TCP)
+        raw.port = port
+        raw.peer_port = peerPort
+        raw.interface = UInt32(bitPattern: interface)
+        raw.cookie = cookie
+        return body(&raw)
+    }
+}

@@ -1,0 +1,42 @@
+/// A socket to which the kernel may give what comes for a port: UDP, or a TCP
+/// listener. Whose it is, of which bind address and group, is not asked.
+public struct BoundSocket: Equatable, Sendable {
+    public var transport: ReuseportGroup.TransportProtocol
+    /// Local address as bound.
+    public var address: IPAddress
+    public var port: UInt16
+    /// IPV6_V6ONLY; false also for an IPv6 socket with a peer, of which the kernel doesn't tell.
+    public var ipv6Only: Bool
+    /// Index of the interface it is bound to, 0 for none.
+    public var interface: Int32
+    /// UDP: connect(2) was called, so it gets that peer's datagrams, and no other.
+    public var hasPeer: Bool
+    /// SO_COOKIE.
+    public var cookie: UInt64
+    /// As in `socket:[INODE]` under /proc/PID/fd. 0: no descriptor has it any more.
+    public var inode: UInt32
+    /// Who made it, or whom fchown(2) gave it to.
+    public var user: UInt32
+    /// UDP: bytes not yet read. TCP: connections not yet accepted.
+    public var queued: UInt64
+    /// Since the socket was made; wraps at 2^32.
+    public var drops: UInt64
+
+    public init(
+        transport: ReuseportGroup.TransportProtocol, address: IPAddress, port: UInt16, ipv6Only: Bool = false,
+        interface: Int32 = 0, hasPeer: Bool = false, cookie: UInt64, inode: UInt32 = 0, user: UInt32 = 0,
+        queued: UInt64 = 0, drops: UInt64 = 0
+    ) {
+        self.transport = transport
+        self.address = address
+        self.port = port
+        self.ipv6Only = ipv6Only
+        self.interface = interface
+        self.hasPeer = hasPeer
+        self.cookie = cookie
+        self.inode = inode
+        self.user = user
+        self.queued = queued
+        self.drops = drops
+    }
+}
