@@ -12,13 +12,6 @@
 /* Some 2,000 events. */
 #define QUEUE_BYTES (4 << 20)
 
-static const int groups[] = {
-	SKNLGRP_INET_TCP_DESTROY,
-	SKNLGRP_INET_UDP_DESTROY,
-	SKNLGRP_INET6_TCP_DESTROY,
-	SKNLGRP_INET6_UDP_DESTROY,
-};
-
 static int set(int netlink, int level, int name, int value)
 {
 	return setsockopt(netlink, level, name, &value, sizeof(value)) ? -errno : 0;
@@ -41,6 +34,20 @@ int rpa_diag_watch(int events, const uint16_t *ports, size_t count)
 	return setsockopt(events, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? -errno : 0;
 }
 
+#define GROUP(number) (1u << ((number) - 1))
+
+/* A socket without an address of its own would be in the groups, and get nothing. */
+static int join(int netlink)
+{
+	const struct sockaddr_nl name = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = GROUP(SKNLGRP_INET_TCP_DESTROY) | GROUP(SKNLGRP_INET_UDP_DESTROY) |
+			     GROUP(SKNLGRP_INET6_TCP_DESTROY) | GROUP(SKNLGRP_INET6_UDP_DESTROY),
+	};
+
+	return bind(netlink, (const struct sockaddr *)&name, sizeof(name)) ? -errno : 0;
+}
+
 int rpa_diag_events(const uint16_t *ports, size_t count)
 {
 	int error, events = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
@@ -51,11 +58,11 @@ int rpa_diag_events(const uint16_t *ports, size_t count)
 	error = set(events, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES);
 	if (error == -EPERM)
 		error = set(events, SOL_SOCKET, SO_RCVBUF, QUEUE_BYTES);
-	/* Before the groups: nothing of other ports shall wait. */
+	/* Before it joins: nothing of other ports shall wait. */
 	if (!error)
 		error = rpa_diag_watch(events, ports, count);
-	for (size_t i = 0; !error && i < sizeof(groups) / sizeof(groups[0]); i++)
-		error = set(events, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups[i]);
+	if (!error)
+		error = join(events);
 	if (!error)
 		return events;
 	close(events);

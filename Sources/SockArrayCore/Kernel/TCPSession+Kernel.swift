@@ -21,7 +21,7 @@ extension TCPSession {
     }
 
     /// Aborts it: the peer is sent a reset, and its owner reads ECONNABORTED. One
-    /// that is only requested is forgotten, without a reset.
+    /// that is only requested is forgotten, without a reset; so is a TIME-WAIT of it.
     ///
     /// - Returns: false if it was gone already, also if another has its addresses and ports now.
     /// - Throws: EPERM: that needs CAP_NET_ADMIN. EOPNOTSUPP: see `canDestroy`.

@@ -7,9 +7,10 @@ public struct ClosedSocket: Equatable, Sendable {
     public var port: UInt16
     /// The unspecified address if it had none. Compare it `unmapped`.
     public var peer: IPAddress
-    /// 0: it had no peer.
+    /// 0: it had no peer, or was a session that nobody had accepted when its
+    /// listener was closed: only `cookie` tells which.
     public var peerPort: UInt16
-    /// SO_COOKIE.
+    /// SO_COOKIE. A session that was never listed before has another in its event.
     public var cookie: UInt64
 
     public init(

@@ -21,7 +21,7 @@ public struct TCPSession: Equatable, Sendable {
     public var peerPort: UInt16
     /// Index of the interface that the socket is bound to, 0 for none.
     public var interface: Int32
-    /// SO_COOKIE, the same from the first SYN on.
+    /// SO_COOKIE: the same in every list from the request on, and in `ClosedSocket`.
     public var cookie: UInt64
     /// As in `socket:[INODE]` under /proc/PID/fd. 0: no descriptor has it: not
     /// accepted yet, or closed by its owner.
