@@ -5,7 +5,8 @@ import Testing
 
 /// A pool on this thread's kernel, and collectors of this process.
 final class PoolFixture {
-    private(set) var plane: DataPlane
+    private var running: DataPlane?
+    var plane: DataPlane { running! }
     let address: IPAddress
     private(set) var udp: [String: InternetSocket] = [:]
     private(set) var tcp: [String: InternetSocket] = [:]
@@ -18,19 +19,19 @@ final class PoolFixture {
         hold: Duration = .milliseconds(300), registering: Bool = true
     ) throws {
         self.address = address
-        plane = try DataPlane(adopting: Self.configuration(names, address, hold))
+        running = try DataPlane(adopting: Self.configuration(names, address, hold))
         if registering { for name in names { try start(name) } }
     }
 
     /// A pool of another kind, all its collectors registered.
     init(_ configuration: PoolConfiguration, pins: [Pin] = []) throws {
         address = configuration.groups[0].address
-        plane = try DataPlane(adopting: configuration, pins: pins)
+        running = try DataPlane(adopting: configuration, pins: pins)
         for collector in configuration.collectors { try start(collector.name) }
     }
 
     func reload(_ configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false) throws {
-        plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
+        running = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
     }
 
     static func configuration(
@@ -55,6 +56,16 @@ final class PoolFixture {
     func stop(_ name: String, keepingTCP: Bool = false) {
         udp[name] = nil
         if !keepingTCP { tcp[name] = nil }
+    }
+
+    func stopTCP(_ name: String) { tcp[name] = nil }
+
+    /// The agent is killed, and another one adopts the pool.
+    func restartAgent() throws {
+        let configuration = plane.configuration
+        let pins = plane.pins
+        running = nil
+        running = try DataPlane(adopting: configuration, pins: pins)
     }
 
     @discardableResult

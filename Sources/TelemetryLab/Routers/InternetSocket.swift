@@ -32,6 +32,11 @@ public final class InternetSocket: Sendable {
         if let address { try bind(address, port) }
     }
 
+    private init(accepted number: Int32, family: Int32) {
+        self.number = number
+        self.family = family
+    }
+
     deinit { close(number) }
 
     /// A collector's member of a reuseport group.
@@ -102,20 +107,32 @@ public final class InternetSocket: Sendable {
     }
 
     /// Accepts what waits now; the sources of the connections, which are closed again.
-    public func acceptWaiting() -> [IPAddress] {
-        var sources: [IPAddress] = []
+    public func acceptWaiting() -> [IPAddress] { acceptSessions().map(\.source) }
+
+    /// Accepts what waits now.
+    public func acceptSessions() -> [(source: IPAddress, connection: InternetSocket)] {
+        var sessions: [(IPAddress, InternetSocket)] = []
         while true {
             var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-            guard poll(&wait, 1, 0) == 1 else { return sources }
+            guard poll(&wait, 1, 0) == 1 else { return sessions }
             var name = sockaddr_storage()
             var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let connection = withUnsafeMutableBytes(of: &name) { raw in
                 accept(number, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
             }
-            guard connection >= 0 else { return sources }
-            close(connection)
-            sources.append(SocketName.address(of: name).unmapped)
+            guard connection >= 0 else { return sessions }
+            _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
+            sessions.append(
+                (SocketName.address(of: name).unmapped, InternetSocket(accepted: connection, family: family)))
         }
+    }
+
+    /// What has come on a connection. Nil: it was reset. Never waits.
+    public func readWaiting() -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(number, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        if count < 0, errno == EAGAIN { return [] }
+        return count < 0 ? nil : Array(bytes[..<count])
     }
 
     private func call(_ operation: String, _ body: () -> Int32) throws {

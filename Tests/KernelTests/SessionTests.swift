@@ -1,0 +1,241 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// An established session can't be moved: rows wait for its end.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct SessionTests {
+    private static func routers(_ count: UInt32, _ pool: PoolFixture) throws -> [Router] {
+        try (0..<count).map { index in
+            let router = Router(.v4(0x0a05_0000 + index))
+            try router.connect(pool)
+            return router
+        }
+    }
+
+    /// Both streams of a router are at one collector.
+    private static func expectTogether(_ routers: [Router], _ pool: PoolFixture) throws {
+        for router in routers {
+            #expect(router.collector != nil)
+            #expect(try router.datagramGoes(pool) == router.collector)
+        }
+    }
+
+    private static func end(_ router: Router, _ pool: PoolFixture) throws {
+        router.disconnect()
+        try pool.plane.release()
+    }
+
+    @Test(arguments: [Assignment.rendezvous, .maglev])
+    func `4 to 5 collectors with 60 sessions: nobody is torn; who has none goes at once; the others when theirs ends`(
+        assignment: Assignment
+    ) async throws {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2", "c3", "c4"])
+            configuration.assignment = assignment
+            let pool = try PoolFixture(configuration)
+            let routers = try Self.routers(60, pool)
+            configuration.collectors.append(.init(name: "c5"))
+            try pool.reload(configuration)
+            try Self.expectTogether(routers, pool)
+            try pool.start("c5")
+            try Self.expectTogether(routers, pool)
+            var movers = 0
+            for router in routers {
+                let explanation = try pool.plane.explain(router.address)
+                #expect(explanation.collector == router.collector)
+                let owner = explanation.ranks[0]
+                #expect(explanation.why == (owner == router.collector ? "owner" : "session"), "\(explanation)")
+                if owner != router.collector { movers += 1 }
+                try Self.end(router, pool)
+                #expect(try router.datagramGoes(pool) == owner)
+                try router.connect(pool)
+                #expect(router.collector == owner)
+                #expect(try pool.plane.explain(router.address).why == "owner")
+            }
+            #expect(movers > 3, "\(movers)")
+            // Without a session: moved already.
+            let others = (0..<100).map { IPAddress.v4(0x0a06_0000 + $0) }
+            for other in others { #expect(try pool.plane.explain(other).why == "owner") }
+        }
+    }
+
+    @Test func `failback: who opened a session at the next rank stays there until it ends, both streams`() async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .milliseconds(100))
+            let sources = (0..<UInt32(200)).map { IPAddress.v4(0x0a05_0000 + $0) }
+                .filter { try! pool.plane.explain($0).collector == "c1" }
+            pool.stop("c1")
+            try pool.send(from: sources[0])
+            usleep(150_000)
+            let routers = sources.prefix(20).map(Router.init)
+            for router in routers { try router.connect(pool) }
+            #expect(!routers.contains { $0.collector == "c1" })
+            try pool.start("c1")
+            try Self.expectTogether(Array(routers), pool)
+            // Rows are what moves: one that shares a router's waits with it.
+            let buckets = try Set(routers.map { try pool.plane.explain($0.address).bucket })
+            for source in sources.dropFirst(20) where try !buckets.contains(pool.plane.explain(source).bucket) {
+                let explanation = try pool.plane.explain(source)
+                #expect(explanation.collector == "c1", "\(explanation)")
+            }
+            for router in routers {
+                #expect(try pool.plane.explain(router.address).why == "session")
+                try Self.end(router, pool)
+                try router.connect(pool)
+                #expect(router.collector == "c1")
+            }
+            try Self.expectTogether(Array(routers), pool)
+        }
+    }
+
+    @Test func `an alias: the session of one address keeps datagrams of the others`() async throws {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2"])
+            configuration.exporters = (0..<20).map { index in
+                .init(
+                    name: "pe\(index)",
+                    prefixes: [
+                        AddressPrefix(.v4(0x0a05_0000 + UInt32(index))),
+                        AddressPrefix(.v4(0x0a07_0000 + UInt32(index))),
+                    ])
+            }
+            let pool = try PoolFixture(configuration)
+            let routers = try Self.routers(20, pool)
+            configuration.collectors += [.init(name: "c3"), .init(name: "c4")]
+            try pool.reload(configuration)
+            try pool.start("c3")
+            try pool.start("c4")
+            for (index, router) in routers.enumerated() {
+                let other = Router(.v4(0x0a07_0000 + UInt32(index)))
+                #expect(try other.datagramGoes(pool) == router.collector)
+                try Self.end(router, pool)
+                try router.connect(pool)
+                #expect(try other.datagramGoes(pool) == router.collector)
+            }
+        }
+    }
+
+    @Test func `a pin made while the session lives: it and the datagrams stay until it ends`() async throws {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2", "c3", "c4"])
+            let pool = try PoolFixture(configuration)
+            let router = try Self.routers(1, pool)[0]
+            let elsewhere = ["c1", "c2", "c3", "c4"].first { $0 != router.collector }!
+            configuration.exporters = [
+                .init(name: "elephant", prefixes: [AddressPrefix(router.address)], collector: elsewhere)
+            ]
+            try pool.reload(configuration)
+            try Self.expectTogether([router], pool)
+            #expect(try pool.plane.explain(router.address).why == "session")
+            try Self.end(router, pool)
+            try router.connect(pool)
+            #expect(router.collector == elsewhere)
+            try Self.expectTogether([router], pool)
+        }
+    }
+
+    @Test func `an agent killed while rows wait: the next one has them waiting too`() async throws {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2"])
+            let pool = try PoolFixture(configuration)
+            let routers = try Self.routers(30, pool)
+            configuration.collectors.append(.init(name: "c3"))
+            try pool.reload(configuration)
+            try pool.start("c3")
+            let waiting = try routers.count { try pool.plane.explain($0.address).why == "session" }
+            #expect(waiting > 2)
+            let maps = try PinnedMaps.read()
+            try pool.restartAgent()
+            #expect(try PinnedMaps.read().content["rows"] == maps.content["rows"])
+            #expect(try routers.count { try pool.plane.explain($0.address).why == "session" } == waiting)
+            for router in routers { router.disconnect() }
+            try pool.plane.release()
+            #expect(try routers.allSatisfy { try pool.plane.explain($0.address).why == "owner" })
+        }
+    }
+
+    @Test func `on_move reset: old sessions are cut, and both streams are at the new owner when the router is back`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2"])
+            configuration.onMove = .reset
+            let pool = try PoolFixture(configuration)
+            let routers = try Self.routers(40, pool)
+            configuration.collectors.append(.init(name: "c3"))
+            try pool.reload(configuration)
+            let cut = routers.filter { $0.isCut }.count
+            #expect(cut == 0, "c3 is not there yet")
+            try pool.start("c3")
+            for router in routers {
+                let owner = try pool.plane.explain(router.address).ranks[0]
+                #expect(router.isCut == (owner != router.collector))
+                if router.isCut { try router.connect(pool) }
+                #expect(router.collector == owner)
+            }
+            try Self.expectTogether(routers, pool)
+        }
+    }
+
+    @Test func `on_move immediate: datagrams go at once, sessions stay`() async throws {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2"])
+            configuration.onMove = .immediate
+            let pool = try PoolFixture(configuration)
+            let routers = try Self.routers(40, pool)
+            configuration.collectors.append(.init(name: "c3"))
+            try pool.reload(configuration)
+            try pool.start("c3")
+            for router in routers {
+                let owner = try pool.plane.explain(router.address).ranks[0]
+                #expect(try router.datagramGoes(pool) == owner)
+                #expect(!router.isCut)
+            }
+        }
+    }
+
+    @Test func `a removed collector keeps its slot until its sessions have ended`() async throws {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2", "c3"])
+            let pool = try PoolFixture(configuration)
+            let routers = try Self.routers(30, pool)
+            configuration.collectors.removeLast()
+            try pool.reload(configuration)
+            try Self.expectTogether(routers, pool)
+            let stayed = routers.filter { $0.collector == "c3" }
+            #expect(stayed.count > 2)
+            for router in stayed {
+                #expect(try pool.plane.explain(router.address).why == "session")
+                router.disconnect()
+            }
+            try pool.plane.release()
+            _ = try pool.plane.finishDrains(act: "test")
+            for router in stayed {
+                try router.connect(pool)
+                #expect(router.collector != "c3" && router.collector != nil)
+            }
+            #expect(try PinnedMaps.read().content["tenants"]!.count { $0 == UInt8(ascii: "3") } == 0)
+        }
+    }
+
+    @Test func `reshuffle with 60 sessions: nobody is torn`() async throws {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2", "c3", "c4"])
+            let pool = try PoolFixture(configuration)
+            let routers = try Self.routers(60, pool)
+            configuration.seed = "another"
+            try pool.reload(configuration, reshuffle: true)
+            try Self.expectTogether(routers, pool)
+            let movers = try routers.filter { try pool.plane.explain($0.address).why == "session" }
+            #expect(movers.count > 20)
+            for router in movers {
+                try Self.end(router, pool)
+                try router.connect(pool)
+                #expect(try pool.plane.explain(router.address).why == "owner")
+            }
+            try Self.expectTogether(routers, pool)
+        }
+    }
+}

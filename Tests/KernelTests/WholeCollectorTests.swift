@@ -1,0 +1,70 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// A collector is usable as a whole, or not at all: the program sees to it alone.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct WholeCollectorTests {
+    @Test func `its BMP listener is gone, and only datagrams come: they are held, then at rank 2, and so is BMP`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .milliseconds(300))
+            let source = try Self.source(of: "c1", pool)
+            let ranks = try pool.plane.explain(source).ranks
+            pool.stopTCP("c1")
+            usleep(20_000)  // beyond the jiffy in which it was looked at
+            try pool.send(from: source)
+            #expect(pool.takeReceived()["c1"] == [])
+            #expect(try pool.plane.explain(source).outcome == "held")
+            usleep(350_000)
+            let meeting = try pool.meeting(of: source)
+            #expect(meeting == (ranks[1], ranks[1]))
+        }
+    }
+
+    @Test func `its UDP socket is gone, and only connections come: refused, then at rank 2`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .milliseconds(300))
+            let source = try Self.source(of: "c2", pool)
+            let ranks = try pool.plane.explain(source).ranks
+            pool.stop("c2", keepingTCP: true)
+            usleep(20_000)
+            #expect(try !pool.connect(from: source))
+            usleep(350_000)
+            let meeting = try pool.meeting(of: source)
+            #expect(meeting == (ranks[1], ranks[1]))
+        }
+    }
+
+    @Test func `three groups, one of them added later: a collector without a socket there is whole in the others`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            var configuration = pool.plane.configuration
+            configuration.groups.append(
+                ReuseportGroup(name: "sflow", transport: .udp, address: .v4(0), port: 6_343))
+            try pool.reload(configuration)
+            usleep(20_000)
+            for index in 0..<UInt32(40) {
+                let meeting = try pool.meeting(of: .v4(0x0a08_0000 + index))
+                #expect(meeting.udp != nil && meeting.udp == meeting.tcp)
+            }
+            // And when the group goes again, nobody misses it.
+            configuration.groups.removeLast()
+            try pool.reload(configuration)
+            usleep(20_000)
+            for index in 0..<UInt32(40) {
+                let meeting = try pool.meeting(of: .v4(0x0a08_0000 + index))
+                #expect(meeting.udp != nil && meeting.udp == meeting.tcp)
+            }
+        }
+    }
+
+    private static func source(of name: String, _ pool: PoolFixture) throws -> IPAddress {
+        try #require(
+            (0..<UInt32(200)).lazy.map { IPAddress.v4(0x0a04_0000 + $0) }
+                .first { try! pool.plane.explain($0).collector == name })
+    }
+}
