@@ -23,12 +23,15 @@ final class RegistrationKeeper {
     private var step = Step.idle
     private var groups: [ReuseportGroup] = []
     private var groupsEnd: ContinuousClock.Instant
+    /// The agent looks in our place, and is asked less often than we would look.
+    private var asksForHidden = false
     private var diary: RegistrationDiary
     /// When the next attempt is due, unless one is under way.
     private(set) var next: ContinuousClock.Instant
     private(set) var lastFailure: Failure?
-    /// How long the pool's groups are taken to be what the agent said.
-    private static let groupsLife: Duration = .seconds(1)
+    /// How long the pool's groups are taken to be what the agent said, while a
+    /// collector binds one after the other.
+    private static let groupsLife: Duration = .seconds(5)
 
     init(collector: String, client: ControlClient) {
         self.collector = collector
@@ -63,7 +66,7 @@ final class RegistrationKeeper {
         step = .idle
         lastFailure = outcome.failure
         let (line, pause) = diary.note(outcome, at: now)
-        next = now + pause
+        next = now + (asksForHidden ? max(pause, RegistrationDiary.patientPause) : pause)
         // The agent may have another configuration by then.
         if case .incomplete = outcome {} else { groupsEnd = now }
         return line
@@ -95,9 +98,13 @@ final class RegistrationKeeper {
     }
 
     private func search(at now: ContinuousClock.Instant) throws(Failure) -> RegistrationOutcome? {
-        switch CollectorSearch.among(descendantsOf: getpid(), groups: groups, act: act) {
+        let search = CollectorSearch.among(descendantsOf: getpid(), groups: groups, act: act)
+        asksForHidden = false
+        switch search {
         case .incomplete(let failure): return .incomplete(failure)
-        case .hidden(let pids): try askForHidden(pids)
+        case .hidden(let pids):
+            asksForHidden = true
+            return try askForHidden(pids)
         case .found(let found):
             try ask(
                 .register(collector: collector, labels: found.sockets.map(\.offer.label), hasOwner: true),
@@ -106,15 +113,21 @@ final class RegistrationKeeper {
         return nil
     }
 
-    private func askForHidden(_ pids: [Int32]) throws(Failure) {
+    private func askForHidden(_ pids: [Int32]) throws(Failure) -> RegistrationOutcome? {
         let process: OtherProcess
         do { process = try OtherProcess(pid: pids[0]) } catch {
-            throw Failure(
-                .unfitSocket, act: act, cause: "process \(pids[0]) can't be named", errno: error.errno,
-                remedy: "look at the agent's log")
+            let isGone = error.errno == KernelError.noProcess
+            let failure = Failure(
+                isGone ? .unfitSocket : .privilege, act: act,
+                cause: isGone ? "process \(pids[0]) is gone" : "\(error.operation) was refused", errno: error.errno,
+                remedy: "let the seccomp profile allow pidfd_open(2), or run from outside: "
+                    + "reuseport-agent register --collector \(collector) --pid PID")
+            if isGone { return .incomplete(failure) }
+            throw failure
         }
         try ask(
             .registerProcess(collector: collector, pid: process.pid), [process.number], for: .registerHidden(pids))
+        return nil
     }
 
     private func take(
@@ -132,8 +145,7 @@ final class RegistrationKeeper {
         case (.changed(let change), .registerHidden(let pids)): return .registered(change, pid: pids[0])
         case (.incomplete(let failure), .registerHidden(let pids)):
             guard pids.count > 1 else { return .incomplete(failure) }
-            try askForHidden(Array(pids.dropFirst()))
-            return nil
+            return try askForHidden(Array(pids.dropFirst()))
         case (.incomplete(let failure), _): return .incomplete(failure)
         default: throw reply.unexpected(act: act)
         }
