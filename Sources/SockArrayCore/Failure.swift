@@ -55,6 +55,14 @@ public struct Failure: Error, Equatable, Sendable, Codable {
         }
     }
 
+    /// A name that the configuration doesn't have; it has these.
+    public static func unknownCollector(pool: String, names: [String], act: String) -> Failure {
+        Failure(
+            .conflict, act: act,
+            cause: "pool \(pool) has no collector of that name; it has \(names.joined(separator: ", "))",
+            remedy: "use one of these names, or add it to collectors in the agent's configuration")
+    }
+
     /// What was tried and why it could not be done, without the next step.
     public var problem: String {
         let code = errno.map { " (\(ErrnoName.of($0)))" } ?? ""

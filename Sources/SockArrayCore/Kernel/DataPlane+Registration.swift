@@ -130,11 +130,7 @@ extension DataPlane {
     @discardableResult
     public func checked(_ collector: String, act: String) throws(Failure) -> Slot {
         if let slot = allocation[collector] { return slot }
-        throw Failure(
-            .conflict, act: act,
-            cause: "pool \(configuration.pool) has no collector of that name; it has "
-                + configuration.collectors.map(\.name).joined(separator: ", "),
-            remedy: "use one of these names, or add it to collectors in the agent's configuration")
+        throw .unknownCollector(pool: configuration.pool, names: configuration.collectors.map(\.name), act: act)
     }
 
     /// Writes the sockets; takes back what it wrote if one is refused.

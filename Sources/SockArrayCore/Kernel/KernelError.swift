@@ -13,7 +13,7 @@ public struct KernelError: Error, Equatable, Sendable {
 
     // The errno values whose meaning a caller decides on.
     public static let noProcess: Int32 = 3
-    static let notPermitted: Int32 = 1
+    public static let notPermitted: Int32 = 1
     static let noEntry: Int32 = 2
     static let interrupted: Int32 = 4
     static let badDescriptor: Int32 = 9

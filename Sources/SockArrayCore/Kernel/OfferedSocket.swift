@@ -8,6 +8,9 @@ public final class OfferedSocket {
     public let offer: RegistrationPlan.Offer
     let descriptor: Descriptor
 
+    /// Of the descriptor, to be passed on while this object lives.
+    public var number: Int32 { descriptor.number }
+
     /// Takes the descriptor over.
     ///
     /// - Parameter label: what its owner knows it by: `fd 5`.

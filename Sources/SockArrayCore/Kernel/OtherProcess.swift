@@ -12,6 +12,9 @@ public struct OtherProcess: ~Copyable {
         descriptor = Descriptor(owning: try kernel("pidfd_open \(pid)", rpa_pidfd_open(pid)))
     }
 
+    /// Its pidfd, to be passed on while this value lives.
+    public var number: Int32 { descriptor.number }
+
     /// Its UDP and TCP sockets, each borrowed until the object in the list goes.
     ///
     /// Every number of its descriptor table is tried: the names under
@@ -61,8 +64,11 @@ public enum ProcessFacts {
         status(of: pid)?["PPid"].flatMap { Int32($0) }
     }
 
-    static func status(of pid: Int32) -> [Substring: Substring]? {
-        guard let text = read("/proc/\(pid)/status") else { return nil }
+    static func status(of pid: Int32) -> [Substring: Substring]? { fields(of: "/proc/\(pid)/status") }
+
+    /// `Name:	value` lines.
+    static func fields(of path: String) -> [Substring: Substring]? {
+        guard let text = read(path) else { return nil }
         var fields: [Substring: Substring] = [:]
         for line in text.split(separator: "\n") {
             guard let colon = line.firstIndex(of: ":") else { continue }
@@ -71,7 +77,7 @@ public enum ProcessFacts {
         return fields
     }
 
-    private static func read(_ path: String) -> String? {
+    static func read(_ path: String) -> String? {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { return nil }
         let file = Descriptor(owning: number)

@@ -10,6 +10,7 @@ public final class NfacctdCollector: Collector {
     private let messagesPath: String
     private let logPath: String
     private let templatesPath: String
+    private let launcher: [String]
     private let sandbox: Sandbox
 
     public static let program = "/usr/sbin/nfacctd"
@@ -17,11 +18,15 @@ public final class NfacctdCollector: Collector {
 
     /// Starts it; it binds BMP at once and its UDP port some 5 s later.
     ///
-    /// - Parameter startingAfresh: without the files that one of its name left.
+    /// - Parameters:
+    ///   - startingAfresh: without the files that one of its name left.
+    ///   - launcher: the command line that runs it, ended by its own.
     public init(
-        _ name: String, in sandbox: Sandbox, changing changes: [String: String] = [:], startingAfresh: Bool = false
+        _ name: String, in sandbox: Sandbox, changing changes: [String: String] = [:], startingAfresh: Bool = false,
+        launcher: [String] = []
     ) throws {
         self.name = name
+        self.launcher = launcher
         self.sandbox = sandbox
         configurationPath = "\(sandbox.folder)/\(name).conf"
         flowsPath = "\(sandbox.folder)/\(name).flows.json"
@@ -39,11 +44,13 @@ public final class NfacctdCollector: Collector {
                 "print_refresh_time[flows]": "1",
             ].merging(changes) { $1 })
         try FileText.write(configuration.text, to: configurationPath)
-        process = try Self.start(configurationPath, sandbox)
+        process = try Self.start(configurationPath, launcher, sandbox)
     }
 
-    private static func start(_ configuration: String, _ sandbox: Sandbox) throws -> ChildProcess {
-        try ChildProcess([program, "-f", configuration], in: sandbox)
+    private static func start(
+        _ configuration: String, _ launcher: [String], _ sandbox: Sandbox
+    ) throws -> ChildProcess {
+        try ChildProcess(launcher + [program, "-f", configuration], in: sandbox)
     }
 
     /// True once its log tells that it waits for IPFIX and for BMP; false if it ended.
@@ -59,7 +66,7 @@ public final class NfacctdCollector: Collector {
     public func restart(by signal: Int32 = SIGINT) throws {
         process.send(signal)
         try process.wait()
-        process = try Self.start(configurationPath, sandbox)
+        process = try Self.start(configurationPath, launcher, sandbox)
     }
 
     /// Packets of the flows that it printed, by the exporter's address.

@@ -14,6 +14,8 @@ enum UsageHint {
         var previous = ""
         for argument in arguments.drop(while: { $0 != name }).dropFirst() {
             if argument == "--" { return nil }
+            // What follows is another program's.
+            if name == "exec", !argument.hasPrefix("-"), !known.contains(previous) { return nil }
             if known.contains(previous), let value = Double(argument), value < 0 {
                 return "\(previous) takes no negative number, like \(argument)"
             }

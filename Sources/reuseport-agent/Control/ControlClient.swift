@@ -9,7 +9,7 @@ struct ControlClient {
     let path: String
     /// Longest wait for the agent to take or answer the request. It answers one at
     /// a time, and a large table takes it seconds.
-    let timeout: Duration = .seconds(60)
+    var timeout: Duration = .seconds(60)
 
     /// - Parameters:
     ///   - act: what the request is for, as errors tell it.
@@ -25,13 +25,17 @@ struct ControlClient {
         } catch let failure as Failure {
             throw failure
         } catch {
-            throw Failure(
-                .absent, act: act, cause: "the agent at \(path) gave no answer (\(error))",
-                remedy: "look at the agent's log; what it had done is kept, the same command can be repeated")
+            throw gaveNoAnswer("\(error)", act: act)
         }
     }
 
-    private func reply(in bytes: [UInt8], act: String) throws -> ControlReply {
+    func gaveNoAnswer(_ reason: String, act: String) -> Failure {
+        Failure(
+            .absent, act: act, cause: "the agent at \(path) gave no answer (\(reason))",
+            remedy: "look at the agent's log; what it had done is kept, the same command can be repeated")
+    }
+
+    func reply(in bytes: [UInt8], act: String) throws(Failure) -> ControlReply {
         if let reply = try? JSON.decode(ControlReply.self, from: bytes) { return reply }
         if bytes.starts(with: "HTTP/".utf8) {
             throw Failure(
@@ -44,7 +48,7 @@ struct ControlClient {
             remedy: "look at the agent's log, and use the reuseport-agent command of the agent's own version")
     }
 
-    private func connect(act: String) throws(Failure) -> Descriptor {
+    func connect(act: String) throws(Failure) -> Descriptor {
         let result = rpa_unix_connect(path, UInt32(timeout / .milliseconds(1)))
         if result >= 0 { return Descriptor(owning: result) }
         if let failure = Failure.openFiles(act: act, errno: -result) { throw failure }
@@ -73,7 +77,7 @@ struct ControlClient {
         }
     }
 
-    private func write(_ bytes: [UInt8], _ descriptors: [Int32], to stream: borrowing Descriptor) throws {
+    func write(_ bytes: [UInt8], _ descriptors: [Int32], to stream: borrowing Descriptor) throws {
         var sent = 0
         while sent < bytes.count {
             let result = bytes[sent...].withUnsafeBytes { part in

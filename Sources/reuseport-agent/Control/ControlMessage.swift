@@ -4,8 +4,10 @@ import SockArrayCore
 /// by shutting down the writing half. Descriptors travel beside it (SCM_RIGHTS).
 enum ControlRequest: Codable, Equatable, Sendable {
     /// The passed descriptors, in the order of the labels (`fd 5`).
-    case register(collector: String, labels: [String])
-    /// The sockets of a process that belong to the pool's groups.
+    /// - Parameter hasOwner: one more comes last, a pidfd of the process that has the sockets. Nil is false.
+    case register(collector: String, labels: [String], hasOwner: Bool? = nil)
+    /// The sockets of a process that belong to the pool's groups. If a pidfd comes
+    /// with it, that says which process, and not the pid.
     case registerProcess(collector: String, pid: Int32)
     case unregister(collector: String)
     case status

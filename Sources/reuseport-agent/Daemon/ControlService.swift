@@ -11,6 +11,8 @@ final class ControlService: RequestService {
 
     private let pool: RunningPool
     private let log: Logger
+    /// By collector: `exec` asks again each second.
+    private var lastRefusals: [String: Failure] = [:]
 
     init(pool: RunningPool, log: Logger) {
         self.pool = pool
@@ -43,10 +45,10 @@ final class ControlService: RequestService {
         }
         do {
             switch wanted {
-            case .register(let collector, let labels):
-                return .changed(try register(collector, labels, request))
+            case .register(let collector, let labels, let hasOwner):
+                return .changed(try register(collector, labels, hasOwner: hasOwner ?? false, request))
             case .registerProcess(let collector, let pid):
-                return .changed(try registerProcess(collector, pid: pid, peer: request.peer))
+                return .changed(try registerProcess(collector, pid: try self.pid(pid, request), peer: request.peer))
             case .unregister(let collector): return .changed(try plane.unregister(collector))
             case .status: return .status(try plane.status())
             case .explain(let texts):
@@ -69,13 +71,14 @@ final class ControlService: RequestService {
     }
 
     private func register(
-        _ collector: String, _ labels: [String], _ request: Request
+        _ collector: String, _ labels: [String], hasOwner: Bool, _ request: Request
     ) throws -> DataPlane.Change {
         let act = "register \(collector)"
-        guard labels.count == request.descriptors.count, !labels.isEmpty else {
+        let announced = labels.count + (hasOwner ? 1 : 0)
+        guard announced == request.descriptors.count, !labels.isEmpty else {
             throw Failure(
                 .usage, act: act,
-                cause: "\(labels.count) descriptors were announced and \(request.descriptors.count) came",
+                cause: "\(announced) descriptors were announced and \(request.descriptors.count) came",
                 remedy: "use the reuseport-agent command of the agent's own version")
         }
         var sockets: [OfferedSocket] = []
@@ -89,8 +92,34 @@ final class ControlService: RequestService {
                     remedy: "pass the collector's UDP or listening TCP socket")
             }
         }
-        let owner = SocketOwner.find(of: sockets, passedBy: request.peer.pid)
+        let passed = hasOwner ? try passedProcess(request, act: act) : nil
+        let owner =
+            passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
         return try plane.register(collector, sockets, owner: owner)
+    }
+
+    /// The process that the request's last descriptor is a pidfd of.
+    private func passedProcess(_ request: Request, act: String) throws(Failure) -> PassedProcess? {
+        guard let descriptor = request.descriptors.last?.take() else { return nil }
+        do {
+            return try PassedProcess(descriptor)
+        } catch {
+            throw Failure(
+                .usage, act: act, cause: "the descriptor of the owner is not a pidfd", errno: error.errno,
+                remedy: "use the reuseport-agent command of the agent's own version")
+        }
+    }
+
+    /// Of the pidfd that came, or else as it was said.
+    private func pid(_ said: Int32, _ request: Request) throws(Failure) -> Int32 {
+        let act = "borrow the sockets of process \(said)"
+        guard let passed = try passedProcess(request, act: act) else { return said }
+        if let identity = passed.identity { return identity.pid }
+        throw Failure(
+            .privilege, act: act, cause: "it is gone, or not visible in the agent's PID namespace",
+            errno: KernelError.noProcess,
+            remedy: "let the command look into it itself (CAP_SYS_PTRACE), or run the agent in the host's PID namespace"
+        )
     }
 
     private func registerProcess(
@@ -124,8 +153,9 @@ final class ControlService: RequestService {
     }
 
     private func report(_ reply: ControlReply, to wanted: ControlRequest?) {
+        if isRepeated(reply, to: wanted) { return }
         switch (reply, wanted) {
-        case (.changed(let change), .register(let collector, _)) where change.changed,
+        case (.changed(let change), .register(let collector, _, _)) where change.changed,
             (.changed(let change), .registerProcess(let collector, _)) where change.changed:
             log.notice(
                 "collector \(collector) is registered: slot \(change.slot), groups \(change.groups.joined(separator: ", "))"
@@ -136,6 +166,17 @@ final class ControlService: RequestService {
         // Asked again and again while a collector starts.
         case (.incomplete(let failure), _): log.debug("\(failure)")
         default: break
+        }
+    }
+    /// Whether the collector's last registration was refused for the same reason.
+    private func isRepeated(_ reply: ControlReply, to wanted: ControlRequest?) -> Bool {
+        switch wanted {
+        case .register(let collector, _, _), .registerProcess(let collector, _):
+            var refusal: Failure?
+            if case .failure(let failure) = reply { refusal = failure }
+            defer { lastRefusals[collector] = refusal }
+            return refusal != nil && lastRefusals[collector] == refusal
+        default: return false
         }
     }
 }

@@ -1,0 +1,50 @@
+import Glibc
+
+extension ProcessFacts {
+    /// Its children, their children and so on: the nearest first, at most 10,000.
+    public static func descendants(of pid: Int32) -> [Int32] {
+        let tree = hasChildrenFiles ? nil : childrenOfAll()
+        var found: [Int32] = []
+        var level = [pid]
+        while !level.isEmpty, found.count < 10_000 {
+            level = level.flatMap { parent in
+                if let tree { return tree[parent] ?? [] }
+                return children(of: parent)
+            }
+            found += level
+        }
+        return found
+    }
+
+    /// CONFIG_PROC_CHILDREN.
+    private static let hasChildrenFiles = access("/proc/thread-self/children", F_OK) == 0
+
+    /// Of all its threads, in the order of their pids.
+    private static func children(of pid: Int32) -> [Int32] {
+        numbers(in: "/proc/\(pid)/task").flatMap { thread in
+            (read("/proc/\(pid)/task/\(thread)/children") ?? "").split(separator: " ").compactMap { Int32($0) }
+        }.sorted()
+    }
+
+    private static func childrenOfAll() -> [Int32: [Int32]] {
+        var children: [Int32: [Int32]] = [:]
+        for pid in numbers(in: "/proc") {
+            if let parent = parent(of: pid) { children[parent, default: []].append(pid) }
+        }
+        return children
+    }
+
+    /// Names in the folder that are numbers, in their order.
+    private static func numbers(in folder: String) -> [Int32] {
+        guard let stream = opendir(folder) else { return [] }
+        defer { closedir(stream) }
+        var numbers: [Int32] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if let number = Int32(name) { numbers.append(number) }
+        }
+        return numbers.sorted()
+    }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import SockArrayCore
+
+struct ExecCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "exec", abstract: "Run a collector and keep its sockets registered.",
+        usage: "reuseport-agent exec --collector NAME [--wait SECONDS] [--control PATH] -- COMMAND [ARG ...]",
+        discussion: """
+            Examples:
+              reuseport-agent exec --collector c1 -- nfacctd -f /etc/pmacct/nfacctd-c1.conf
+              ENTRYPOINT ["reuseport-agent", "exec", "--collector", "c1", "--", "nfacctd", "-f", "/etc/nfacctd.conf"]
+
+            COMMAND stays in the foreground. Its sockets, or those of a process that it started, are \
+            registered as soon as every group is bound, and again when the agent, the pool or the sockets \
+            are new. It needs no agent to run: it is waited for. Signals are forwarded, and exec ends as \
+            COMMAND ends; it restarts nothing. As the first process of a container it reaps every orphan.
+
+            Exit codes: COMMAND's own; 127 it is not found, 126 it can't be executed; of --wait those \
+            of register.
+            """)
+
+    @Option(help: "Name of the collector in the agent's configuration.")
+    var collector: String
+
+    @Option(
+        help: ArgumentHelp(
+            "If it is not registered by then, terminate it and exit with the reason's code; else wait for ever.",
+            valueName: "seconds"))
+    var wait: Double?
+
+    @OptionGroup var options: ControlOptions
+
+    @Argument(
+        parsing: .captureForPassthrough, help: ArgumentHelp("The collector's command line.", valueName: "command"))
+    var commandLine: [String] = []
+
+    /// Without the `--` before it.
+    private var arguments: [String] { commandLine.first == "--" ? Array(commandLine.dropFirst()) : commandLine }
+
+    func validate() throws {
+        if let wait, !(0...86_400).contains(wait) { throw ValidationError("--wait takes 0 to 86400 seconds") }
+        if let first = commandLine.first, first.hasPrefix("-"), first != "--" {
+            throw ValidationError("there is no option \(first); the command comes after --")
+        }
+        guard let program = arguments.first, !program.isEmpty else {
+            throw ValidationError("give the collector's command after --, like: -- nfacctd -f FILE")
+        }
+    }
+
+    func run() throws {
+        let keeper = RegistrationKeeper(collector: collector, client: try options.client)
+        let command = try LaunchedCommand(arguments)
+        LaunchedCommand.endLike(try Supervision(command, keeper: keeper, wait: wait).run())
+    }
+}

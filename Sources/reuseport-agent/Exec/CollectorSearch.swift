@@ -1,0 +1,62 @@
+import SockArrayCore
+
+/// A process that has a socket for every group of the pool.
+final class FoundCollector {
+    let process: OtherProcess
+    /// Those that belong to the groups, borrowed as long as this object lives.
+    let sockets: [OfferedSocket]
+
+    init(_ process: consuming OtherProcess, _ sockets: [OfferedSocket]) {
+        self.process = process
+        self.sockets = sockets
+    }
+}
+
+/// What there is of a collector among the processes that come from this one.
+enum CollectorSearch {
+    case found(FoundCollector)
+    /// No process has a socket for every group.
+    case incomplete(Failure)
+    /// Nor has one that we may look into. These we may not; the agent may be allowed to.
+    case hidden([Int32])
+
+    /// Looks into them, the nearest first: what a collector's children inherited
+    /// is not theirs to read.
+    static func among(descendantsOf root: Int32, groups: [ReuseportGroup], act: String) -> CollectorSearch {
+        var hidden: [Int32] = []
+        var nearest: (pid: Int32, sockets: [OfferedSocket], missing: [ReuseportGroup])?
+        for pid in ProcessFacts.descendants(of: root) {
+            do {
+                let process = try OtherProcess(pid: pid)
+                let sockets = try process.internetSockets()
+                let missing = groups.filter { group in !sockets.contains { group.hasCandidate($0.offer.socket) } }
+                if missing.isEmpty {
+                    let members = sockets.filter { socket in
+                        groups.contains { $0.hasCandidate(socket.offer.socket) }
+                    }
+                    return .found(FoundCollector(process, members))
+                }
+                if missing.count < nearest?.missing.count ?? .max { nearest = (pid, sockets, missing) }
+            } catch  where error.errno == KernelError.noProcess {
+                continue
+            } catch {
+                // EPERM; ENOSYS before Linux 5.6.
+                hidden.append(pid)
+            }
+        }
+        if !hidden.isEmpty { return .hidden(hidden) }
+        guard let nearest else {
+            return .incomplete(
+                Failure(
+                    .unfitSocket, act: act, cause: "no process of the command is there",
+                    errno: KernelError.noProcess, remedy: "let it stay in the foreground"))
+        }
+        return .incomplete(
+            Failure(
+                .unfitSocket, act: act,
+                cause: "no process of the command has a socket for every group; process \(nearest.pid) has none of "
+                    + nearest.missing.map(\.endpoint).joined(separator: ", ")
+                    + CollectorProcess.whatItHas(nearest.sockets),
+                remedy: "make its bind addresses and the groups' in the agent's configuration the same"))
+    }
+}

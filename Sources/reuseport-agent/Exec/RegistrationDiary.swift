@@ -1,0 +1,103 @@
+import SockArrayCore
+
+/// How one attempt to register ended.
+enum RegistrationOutcome {
+    /// - Parameter pid: the collector's process.
+    case registered(DataPlane.Change, pid: Int32)
+    /// It hasn't bound all its sockets.
+    case incomplete(Failure)
+    /// Nobody answers on the control socket.
+    case absent(Failure)
+    /// Not as things are; a reload of the agent may change that.
+    case refused(Failure)
+
+    init(_ failure: Failure) { self = failure.kind == .absent ? .absent(failure) : .refused(failure) }
+
+    var failure: Failure? {
+        switch self {
+        case .registered: nil
+        case .incomplete(let failure), .absent(let failure), .refused(let failure): failure
+        }
+    }
+}
+
+/// What `exec` says of its attempts, and when the next one is: what is as it was
+/// is not said again.
+struct RegistrationDiary {
+    private enum State: Equatable {
+        case registered
+        case incomplete(saysWhy: Bool)
+        case absent
+        case refused(String)
+    }
+
+    let collector: String
+    let agentPath: String
+    private(set) var wasRegistered = false
+    private var state: State?
+    /// Since when it has been incomplete: from here on it is looked for often.
+    private var searchStart: ContinuousClock.Instant
+    private var backoff: Duration = .milliseconds(50)
+
+    static let eagerTime: Duration = .seconds(30)
+    static let eagerPause: Duration = .milliseconds(20)
+    static let patientPause: Duration = .milliseconds(200)
+    static let refusedPause: Duration = .seconds(1)
+    static let refreshPause: Duration = .seconds(5)
+
+    init(collector: String, agentPath: String, start: ContinuousClock.Instant) {
+        self.collector = collector
+        self.agentPath = agentPath
+        searchStart = start
+    }
+
+    /// - Returns: a line to be said, or nil, and the time until the next attempt.
+    mutating func note(
+        _ outcome: RegistrationOutcome, at now: ContinuousClock.Instant
+    ) -> (line: String?, pause: Duration) {
+        switch outcome {
+        case .registered(let change, let pid): return (registered(change, pid), Self.refreshPause)
+        case .incomplete(let failure): return incomplete(failure, at: now)
+        case .absent(let failure): return absent(failure)
+        case .refused(let failure):
+            let text = "\(failure)"
+            defer { state = .refused(text) }
+            return (state == .refused(text) ? nil : text, Self.refusedPause)
+        }
+    }
+
+    private mutating func registered(_ change: DataPlane.Change, _ pid: Int32) -> String? {
+        defer {
+            state = .registered
+            wasRegistered = true
+            backoff = .milliseconds(50)
+        }
+        // A loss that nobody was told of needs no end.
+        if wasRegistered, !change.changed, state == .registered || state == .incomplete(saysWhy: false) { return nil }
+        let how = !wasRegistered ? "" : change.changed ? " again" : " as before"
+        return "\(collector) is registered\(how): slot \(change.slot), "
+            + "groups \(change.groups.joined(separator: ", ")), process \(pid)"
+    }
+
+    private mutating func incomplete(_ failure: Failure, at now: ContinuousClock.Instant) -> (String?, Duration) {
+        var saidWhy = false
+        switch state {
+        case .incomplete(let saysWhy): saidWhy = saysWhy
+        // A collector that starts takes its time; one that was whole and isn't, no longer receives all.
+        case .registered: searchStart = now
+        case .absent, .refused, nil: break
+        }
+        let isPatient = now - searchStart >= Self.eagerTime
+        let says = !saidWhy && (isPatient || state == .registered)
+        state = .incomplete(saysWhy: saidWhy || says)
+        return (says ? "\(failure)" : nil, isPatient ? Self.patientPause : Self.eagerPause)
+    }
+
+    private mutating func absent(_ failure: Failure) -> (String?, Duration) {
+        let line = state == .absent ? nil : "waiting for the agent at \(agentPath): \(failure.problem)"
+        state = .absent
+        if wasRegistered { return (line, Self.patientPause) }
+        defer { backoff = min(backoff * 2, .seconds(1)) }
+        return (line, backoff)
+    }
+}

@@ -1,0 +1,60 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+
+/// A command under `exec`.
+struct Exec {
+    let process: ChildProcess
+    private let sandbox: Sandbox
+
+    /// The collector that is built into the program: binds all at once, then prints `ready`.
+    static let collector = [Subject.program, "demo-collector"]
+
+    /// A first process of a PID namespace of its own, in the sandbox's network namespace.
+    static let asFirstProcess = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+    init(
+        _ command: [String] = Exec.collector, as name: String = "c1", in sandbox: Sandbox, options: [String] = [],
+        prefix: [String] = [], user: UInt32? = nil, descriptors: [Int32: Int32] = [:]
+    ) throws {
+        self.sandbox = sandbox
+        process = try ChildProcess(
+            prefix + [Subject.program, "exec", "--collector", name] + options + ["--"] + command, in: sandbox,
+            descriptors: descriptors, user: user)
+    }
+
+    var said: String { process.errorOutput }
+
+    func waitUntilSaid(_ text: String, _ limit: Duration = .seconds(10)) -> Bool {
+        waitUntil(limit, every: .milliseconds(2)) { said.contains(text) || process.exitCode != nil }
+            && said.contains(text)
+    }
+
+    func waitUntilPrinted(_ text: String) -> Bool {
+        waitUntil(.seconds(10), every: .milliseconds(2)) { process.output.contains(text) }
+    }
+
+    /// Processes below it, the nearest first, zombies too, as the sandbox knows them.
+    var processes: [Int32] { ProcessFacts.descendants(of: process.pid) }
+
+    /// Sends a signal to a process of the sandbox's.
+    func send(_ signal: Int32, to pid: Int32) throws {
+        try ChildProcess(["kill", "-\(signal)", "\(pid)"], in: sandbox).wait()
+    }
+}
+
+extension AgentFixture {
+    /// The pid that the status tells of the collector.
+    func ownerPid(_ name: String = "c1") throws -> Int32? {
+        let text = try command(["status", "--json"]).output
+        guard let start = text.firstRange(of: "\"name\":\"\(name)\"")?.upperBound else { return nil }
+        let rest = text[start...].prefix { $0 != "}" }
+        guard let mark = rest.firstRange(of: "\"pid\":")?.upperBound else { return nil }
+        return Int32(rest[mark...].prefix { $0.isNumber })
+    }
+
+    func isActive(_ name: String = "c1") throws -> Bool {
+        let lines = try command(["status"]).output.split(separator: "\n")
+        return lines.contains { $0.split(separator: " ").starts(with: [name[...]]) && $0.contains("active") }
+    }
+}

@@ -1,0 +1,46 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// A real nfacctd under `exec`: it binds BMP at once and its UDP port some 5 s later.
+@Suite(.serialized, .enabled(if: Subject.hasNfacctd, "needs root and the Debian package pmacct"))
+struct ExecNfacctdTests {
+    @Test func `nfacctd as it is: registered within 200 ms of its last bind, TERM ends both, and again`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
+            for round in 0..<2 {
+                let collector = try NfacctdCollector(
+                    "c1", in: sandbox, startingAfresh: true,
+                    launcher: [Subject.program, "exec", "--collector", "c1", "--"])
+                let exec = collector.process
+                let isBound = waitUntil(.seconds(20), every: .milliseconds(2)) {
+                    (FileText.read("/proc/\(exec.pid)/net/udp") ?? "").contains(":1283 ")  // 4739
+                }
+                #expect(isBound)
+                let bound = ContinuousClock.now
+                #expect(
+                    waitUntil(.seconds(10), every: .milliseconds(2)) {
+                        exec.errorOutput.contains("c1 is registered: ")
+                    }, "\(exec.errorOutput)")
+                let time = ContinuousClock.now - bound
+                print("nfacctd registered after its last bind: \(time)")
+                #expect(time < .milliseconds(200))
+                // Itself and not its print plugin, which has inherited the BMP listener.
+                #expect(try agent.ownerPid() == ProcessFacts.descendants(of: exec.pid)[0])
+                if round == 1 {
+                    let exporter = Exporter(.v4(0xc000_0201))
+                    try exporter.sendStream(1)
+                    #expect(waitUntil(.seconds(20)) { collector.packetsByExporter()["192.0.2.1"] != nil })
+                }
+                let start = ContinuousClock.now
+                exec.send(SIGTERM)
+                // As nfacctd ends by itself.
+                #expect(try exec.wait() == 0)
+                #expect(ContinuousClock.now - start < .seconds(10))
+                #expect(ProcessFacts.descendants(of: exec.pid).isEmpty)
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// `exec` stands for its command: signals, ends, orphans, terminals.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ExecProcessTests {
+    @Test(arguments: [
+        ("exit 0", Int32(0)), ("exit 3", 3), ("kill -TERM $$", -SIGTERM), ("kill -KILL $$", -SIGKILL),
+        ("kill -SEGV $$", -SIGSEGV), ("kill -HUP $$", -SIGHUP),
+    ]) func `exec ends as its command ends`(script: String, end: Int32) async throws {
+        try await Sandbox.run { sandbox in
+            let exec = try Exec(["sh", "-c", script], in: sandbox)
+            #expect(try exec.process.wait() == end)
+        }
+    }
+
+    @Test(arguments: [
+        (["nonesuch"], Int32(127), "cannot run nonesuch: it is in no folder of PATH (ENOENT)"),
+        (["/run/nonesuch"], 127, "there is no such file (ENOENT)"),
+        (["/etc/passwd"], 126, "it may not be executed (EACCES)"), (["/run"], 126, "EACCES"),
+    ]) func `what can't be run: 127 if it isn't there, else 126`(command: [String], end: Int32, cause: String)
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let exec = try Exec(command, in: sandbox)
+            #expect(try exec.process.wait() == end)
+            #expect(exec.said.contains(cause), "\(exec.said)")
+            #expect(exec.said.split(separator: "\n").count == 1)
+        }
+    }
+
+    @Test func `usage is 2: no command, an unknown option before it; the command's own options are its own`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            func run(_ arguments: [String]) throws -> CommandResult {
+                try CommandResult.of(Subject.program, ["exec", "--collector", "c1"] + arguments, in: sandbox)
+            }
+            for arguments in [[], ["--"], ["--wiat", "3", "true"], ["--wait", "-1", "--", "true"]] {
+                let result = try run(arguments)
+                #expect(result.exitCode == 2, "\(arguments)")
+            }
+            #expect(try run(["echo", "-f", "--wait", "--help"]).output == "-f --wait --help\n")
+            #expect(try run(["--", "echo", "--", "-f"]).output == "-- -f\n")
+        }
+    }
+
+    /// Prints the name of each signal that it gets; ends by TERM.
+    private static let listener = [
+        "perl", "-e",
+        """
+        $| = 1; for my $s (qw(HUP INT QUIT USR1 USR2 WINCH CONT TSTP TERM)) {
+        $SIG{$s} = sub { print "$s\\n"; exit 5 if $s eq "TERM" } } print "ready\\n"; sleep 1 while 1;
+        """,
+    ]
+
+    @Test func `nine signals are forwarded once each, and exec has one thread`() async throws {
+        try await Sandbox.run { sandbox in
+            let exec = try Exec(Self.listener, in: sandbox)
+            #expect(exec.waitUntilPrinted("ready\n"))
+            #expect(FileText.names(in: "/proc/\(exec.process.pid)/task").count == 1)
+            var expected = "ready\n"
+            let signals = [
+                (SIGHUP, "HUP"), (SIGINT, "INT"), (SIGQUIT, "QUIT"), (SIGUSR1, "USR1"), (SIGUSR2, "USR2"),
+                (SIGWINCH, "WINCH"), (SIGCONT, "CONT"), (SIGTSTP, "TSTP"), (SIGTERM, "TERM"),
+            ]
+            for (signal, name) in signals {
+                exec.process.send(signal)
+                expected += name + "\n"
+                #expect(exec.waitUntilPrinted(expected), "\(name): \(exec.process.output)")
+            }
+            #expect(try exec.process.wait() == 5)
+            #expect(exec.process.output == expected)
+        }
+    }
+
+    @Test func `SIGTERM at any moment of the start ends both, 20 of 20`() async throws {
+        try await Sandbox.run { sandbox in
+            for index in 0..<20 {
+                let exec = try Exec(["sleep", "77"], in: sandbox)
+                usleep(UInt32(index) * 3_000)
+                exec.process.send(SIGTERM)
+                #expect(try exec.process.wait(.seconds(5)) == -SIGTERM)
+            }
+            #expect(waitUntil(.seconds(2)) { Self.pids(of: "sleep").isEmpty })
+        }
+    }
+
+    private static func pids(of name: String) -> [String] {
+        FileText.names(in: "/proc").filter { FileText.read("/proc/\($0)/comm") == name + "\n" }
+    }
+
+    @Test func `an agent that hangs keeps no signal back`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            agent.process.send(SIGSTOP)
+            let exec = try Exec(in: sandbox)
+            #expect(exec.waitUntilPrinted("ready\n"))
+            usleep(300_000)
+            exec.process.send(SIGTERM)
+            #expect(try exec.process.wait(.seconds(1)) == -SIGTERM)
+            agent.process.send(SIGCONT)
+        }
+    }
+
+    @Test func `killed by SIGKILL, exec takes its command along`() async throws {
+        try await Sandbox.run { sandbox in
+            let exec = try Exec(Self.listener, in: sandbox)
+            #expect(exec.waitUntilPrinted("ready\n"))
+            let command = exec.processes[0]
+            exec.process.send(SIGKILL)
+            try exec.process.wait()
+            #expect(waitUntil(.seconds(2)) { ProcessFacts.startTime(of: command) == nil })
+            #expect(exec.process.output == "ready\nTERM\n")
+        }
+    }
+
+    @Test func `first process of a PID namespace: 20 orphans reaped, SIGTERM forwarded, death by signal 9 is 137`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let script = "for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.1 & sleep 0.2 &) ; done; exec \"$@\""
+            let exec = try Exec(["sh", "-c", script, "sh"] + Self.listener, in: sandbox, prefix: Exec.asFirstProcess)
+            #expect(exec.waitUntilPrinted("ready\n"))
+            // unshare's child is exec, and that one's the command, alone.
+            #expect(waitUntil(.seconds(5)) { exec.processes.count == 2 }, "\(exec.processes)")
+            usleep(300_000)
+            let (first, command) = (exec.processes[0], exec.processes[1])
+            #expect(exec.processes == [first, command])
+            try exec.send(SIGUSR1, to: first)
+            #expect(exec.waitUntilPrinted("USR1\n"))
+            try exec.send(SIGKILL, to: command)
+            #expect(try exec.process.wait() == 128 + SIGKILL)
+        }
+    }
+
+    @Test func `Ctrl-C and Ctrl-Z of a terminal reach the command once: exec sends neither, and stops with it`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            var ends: [Int32] = [0, 0]
+            pipe(&ends)
+            let input = Descriptor(owning: ends[0])
+            let keys = Descriptor(owning: ends[1])
+            let script = sandbox.newPath("terminal.sh")
+            // With job control, as an interactive shell has it.
+            try FileText.write(
+                """
+                set -m
+                \(Subject.program) exec --collector c1 -- \
+                    perl -e '$| = 1; $SIG{INT} = sub { print "GOT\\n" }; print "ready\\n"; sleep 1 while 1'
+                echo stopped; fg; echo end $?
+                """, to: script)
+            let terminal = try ChildProcess(
+                ["script", "-q", "-c", "bash \(script)", "/dev/null"], in: sandbox, descriptors: [0: input.number])
+            func type(_ key: UInt8) {
+                var key = key
+                _ = write(keys.number, &key, 1)
+            }
+            func shows(_ text: String) -> Bool { waitUntil(.seconds(10)) { terminal.output.contains(text) } }
+            #expect(shows("ready"), "\(terminal.output)\(terminal.errorOutput)")
+            let exec = try #require(Self.pids(of: "reuseport-agent").first)
+            let trace = sandbox.newPath("trace")
+            let tracer = try ChildProcess(
+                ["strace", "-f", "-e", "trace=kill,tgkill", "-o", trace, "-p", exec], in: sandbox)
+            #expect(waitUntil(.seconds(10)) { tracer.errorOutput.contains("attached") })
+            type(3)
+            #expect(shows("^CGOT"))
+            type(26)
+            #expect(shows("stopped"), "\(terminal.output)")
+            usleep(300_000)
+            type(3)
+            #expect(waitUntil(.seconds(10)) { terminal.output.occurrences(of: "^CGOT") == 2 }, "\(terminal.output)")
+            type(28)
+            #expect(shows("end 131"), "\(terminal.output)")
+            try tracer.wait()
+            // The calls that exec made: of Ctrl-C none. fg's SIGCONT came by kill(2), and goes on.
+            let calls = (FileText.read(trace) ?? "").split(separator: "\n").filter { $0.contains("kill(") }
+            #expect(!calls.contains { $0.contains("SIGINT") }, "\(calls)")
+            #expect(calls.count { $0.contains("SIGTSTP") } == 1, "its own stop: \(calls)")
+            #expect(calls.count { $0.contains("SIGQUIT") } == 1, "its own end: \(calls)")
+        }
+    }
+}

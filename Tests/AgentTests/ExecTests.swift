@@ -1,0 +1,173 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// `exec` registers what it runs, and keeps it registered.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ExecTests {
+    @Test func `a collector is registered within 1 s of its start, said once, and leaves its slot when it is killed`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let exec = try Exec(in: sandbox)
+            #expect(exec.waitUntilSaid("c1 is registered", .seconds(1)))
+            #expect(try agent.ownerPid() == exec.processes[0])
+            #expect(try agent.isActive())
+            usleep(6_000_000)  // a look at it in between
+            #expect(
+                exec.said == "reuseport-agent: c1 is registered: slot 0, groups ipfix, bmp, process "
+                    + "\(exec.processes[0])\n")
+            // Nobody keeps a copy of a socket: with the collector it is gone.
+            try exec.send(SIGKILL, to: exec.processes[0])
+            #expect(try exec.process.wait() == -SIGKILL)
+            #expect(try !agent.isActive())
+        }
+    }
+
+    @Test func `behind a shell, that starts it again, the collector is found, not the shell: both times`() async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let exec = try Exec(["sh", "-c", "while :; do \"$@\"; done", "sh"] + Exec.collector, in: sandbox)
+            #expect(exec.waitUntilSaid("c1 is registered: "))
+            let first = exec.processes[1]
+            #expect(try agent.ownerPid() == first)
+            try exec.send(SIGKILL, to: first)
+            #expect(exec.waitUntilSaid("c1 is registered again: "))
+            #expect(exec.processes.count == 2 && exec.processes[1] != first)
+            #expect(try agent.ownerPid() == exec.processes[1])
+        }
+    }
+
+    @Test func `as user 1000, with the agent as root and a control socket of mode 0666`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(
+                    extra: "control_socket: {path: \(AgentFixture.controlPath), mode: \"0666\"}"))
+            let exec = try Exec(in: sandbox, user: 1_000)
+            #expect(exec.waitUntilSaid("c1 is registered: "), "\(exec.said)")
+            #expect(ProcessFacts.user(of: exec.processes[0]) == 1_000)
+            #expect(try agent.ownerPid() == exec.processes[0])
+            exec.process.send(SIGTERM)
+            #expect(try exec.process.wait() == -SIGTERM)
+        }
+    }
+
+    @Test func `first process of a PID namespace: the agent outside knows the collector by its own pid`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let exec = try Exec(in: sandbox, prefix: Exec.asFirstProcess)
+            #expect(exec.waitUntilSaid("groups ipfix, bmp, process 2\n"), "\(exec.said)")
+            let collector = exec.processes[1]
+            #expect(collector != 2)
+            #expect(try agent.ownerPid() == collector)
+        }
+    }
+
+    @Test func `an agent that can't see the collector's process registers its sockets all the same, without a pid`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let path = sandbox.newPath("agent.yaml")
+            try FileText.write(AgentFixture.configuration(), to: path)
+            let agent = try ChildProcess(
+                Exec.asFirstProcess + [Subject.program, "run", "--config", path], in: sandbox)
+            let exec = try Exec(in: sandbox)
+            #expect(exec.waitUntilSaid("c1 is registered: "), "\(exec.said)")
+            let status = try CommandResult.of(Subject.program, ["status", "--json"], in: sandbox).output
+            #expect(status.contains("\"state\":\"active\"") && !status.contains("\"pid\""), "\(status)")
+            agent.send(SIGTERM)
+        }
+    }
+
+    @Test func `a collector of another user, that exec may not look into: the agent does, also across PID namespaces`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let exec = try Exec(
+                ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"] + Exec.collector, in: sandbox,
+                prefix: ["setpriv", "--bounding-set=-sys_ptrace"] + Exec.asFirstProcess)
+            #expect(exec.waitUntilSaid("groups ipfix, bmp, process 2\n"), "\(exec.said)")
+            #expect(ProcessFacts.user(of: exec.processes[1]) == 1_000)
+            #expect(try agent.ownerPid() == exec.processes[1])
+        }
+    }
+
+    @Test func `an agent that starts later, is killed and started again, and one whose pool was unloaded`() async throws
+    {
+        try await Sandbox.run { sandbox in
+            let exec = try Exec(in: sandbox)
+            #expect(exec.waitUntilSaid("waiting for the agent at \(AgentFixture.controlPath): "))
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            #expect(exec.waitUntilSaid("c1 is registered: ", .seconds(2)))
+            try agent.kill()
+            waitUntil(.seconds(10)) { exec.said.occurrences(of: "waiting for the agent") == 2 }
+            try agent.restart()
+            #expect(exec.waitUntilSaid("c1 is registered as before: ", .seconds(2)))
+            try agent.kill()
+            #expect(try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox).exitCode == 0)
+            try agent.restart()
+            #expect(exec.waitUntilSaid("c1 is registered again: ", .seconds(7)))
+            #expect(try agent.isActive())
+            #expect(try agent.command(["unregister", "--collector", "c1"]).exitCode == 0)
+            #expect(waitUntil(.seconds(7)) { exec.said.occurrences(of: "is registered again") == 2 })
+            #expect(exec.process.exitCode == nil)
+        }
+    }
+
+    @Test func `an unknown name is refused once on both sides, and registered after the reload that adds it`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
+            let exec = try Exec(as: "c2", in: sandbox)
+            #expect(exec.waitUntilSaid("register c2: pool edge has no collector of that name; it has c1; use one"))
+            usleep(2_500_000)
+            #expect(exec.said.split(separator: "\n").count == 1)
+            #expect(agent.process.errorOutput.occurrences(of: "no collector of that name") == 0)
+            try FileText.write(
+                AgentFixture.configuration(collectors: ["c1", "c2"]), to: agent.configurationPath)
+            #expect(try agent.command(["reload"]).exitCode == 0)
+            #expect(exec.waitUntilSaid("c2 is registered: slot 1", .seconds(2)))
+        }
+    }
+
+    @Test func `a slot held by another is refused once on both sides, and taken when that is gone`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let holder = try Exec(in: sandbox)
+            #expect(holder.waitUntilSaid("c1 is registered: "))
+            let exec = try Exec(in: sandbox)
+            #expect(exec.waitUntilSaid("held by another live socket (of process \(holder.processes[0]), "))
+            usleep(2_500_000)
+            #expect(exec.said.split(separator: "\n").count == 1)
+            #expect(agent.process.errorOutput.occurrences(of: "held by another live socket") == 1)
+            holder.process.send(SIGTERM)
+            #expect(exec.waitUntilSaid("c1 is registered: ", .seconds(3)))
+            #expect(try agent.ownerPid() == exec.processes[0])
+        }
+    }
+
+    @Test(arguments: [
+        (["sleep", "60"], true, Int32(4), "no process of the command has a socket for every group"),
+        (["sleep", "60"], false, 3, "no agent answers at"),
+        (["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], false, 3, "no agent answers at"),
+    ]) func `--wait ends the command that is not registered in 0.5 s, with the reason's exit code`(
+        command: [String], hasAgent: Bool, code: Int32, cause: String
+    ) async throws {
+        try await Sandbox.run { sandbox in
+            let agent = hasAgent ? try AgentFixture(in: sandbox, program: Subject.program) : nil
+            let exec = try Exec(command, in: sandbox, options: ["--wait", "0.5"])
+            let start = ContinuousClock.now
+            #expect(try exec.process.wait() == code)
+            // One that doesn't heed SIGTERM is killed 10 s later.
+            #expect(ContinuousClock.now - start < .seconds(command[0] == "sh" ? 13 : 3))
+            #expect(exec.said.contains(cause) && exec.said.contains("after 0.5 s"), "\(exec.said)")
+            _ = agent
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Glibc
+import SockArrayCore
+import Testing
+
+@testable import reuseport_agent
+
+/// What `exec` says, when it tries again and which signals go on: decided without a process.
+@Suite struct ExecPlanTests {
+    private static let start = ContinuousClock.now
+    private static let half = RegistrationOutcome.incomplete(
+        Failure(.unfitSocket, act: "register c1", cause: "half", remedy: "wait"))
+    private static let noAgent = RegistrationOutcome(
+        Failure(.absent, act: "register c1", cause: "no agent answers", errno: ENOENT, remedy: "start it"))
+
+    private static func refused(_ cause: String) -> RegistrationOutcome {
+        RegistrationOutcome(Failure(.conflict, act: "register c1", cause: cause, remedy: "look"))
+    }
+
+    private static func registered(changed: Bool) throws -> RegistrationOutcome {
+        let text = "{\"changed\":\(changed),\"slot\":0,\"groups\":[\"ipfix\",\"bmp\"]}"
+        return .registered(try JSON.decode(DataPlane.Change.self, from: Array(text.utf8)), pid: 812)
+    }
+
+    private var diary = RegistrationDiary(collector: "c1", agentPath: "/a.sock", start: Self.start)
+
+    private mutating func note(_ outcome: RegistrationOutcome, after seconds: Double = 0) -> (String?, Duration) {
+        let (line, pause) = diary.note(outcome, at: Self.start + .seconds(seconds))
+        return (line, pause)
+    }
+
+    @Test mutating func `a registration is said once, and looked at again every 5 s without a word`() throws {
+        #expect(
+            note(try Self.registered(changed: true))
+                == ("c1 is registered: slot 0, groups ipfix, bmp, process 812", .seconds(5)))
+        for _ in 0..<3 { #expect(note(try Self.registered(changed: false)) == (nil, .seconds(5))) }
+        #expect(note(try Self.registered(changed: true)).0?.hasPrefix("c1 is registered again: slot 0") == true)
+    }
+
+    @Test mutating func `half a collector is looked for every 20 ms for 30 s, then named once and every 200 ms`() {
+        #expect(note(Self.half, after: 1) == (nil, .milliseconds(20)))
+        #expect(note(Self.half, after: 29.9) == (nil, .milliseconds(20)))
+        #expect(note(Self.half, after: 30) == ("cannot register c1: half; wait", .milliseconds(200)))
+        #expect(note(Self.half, after: 31) == (nil, .milliseconds(200)))
+    }
+
+    @Test mutating func `a collector that was whole and isn't is named at once and looked for every 20 ms`() throws {
+        _ = note(try Self.registered(changed: true), after: 100)
+        #expect(note(Self.half, after: 105) == ("cannot register c1: half; wait", .milliseconds(20)))
+        #expect(note(Self.half, after: 134) == (nil, .milliseconds(20)))
+        #expect(note(Self.half, after: 135) == (nil, .milliseconds(200)))
+        #expect(note(try Self.registered(changed: true)).0?.hasPrefix("c1 is registered again") == true)
+    }
+
+    @Test mutating func `an agent that is away is said once, asked after 50 ms to 1 s, and 200 ms once it was there`()
+        throws
+    {
+        let first = note(Self.noAgent)
+        #expect(first.0 == "waiting for the agent at /a.sock: cannot register c1: no agent answers (ENOENT)")
+        var pauses = [first.1]
+        for _ in 0..<6 {
+            let (line, pause) = note(Self.noAgent)
+            #expect(line == nil)
+            pauses.append(pause)
+        }
+        #expect(pauses == [50, 100, 200, 400, 800, 1_000, 1_000].map { .milliseconds($0) })
+        #expect(note(try Self.registered(changed: true)).0?.hasPrefix("c1 is registered: ") == true)
+        #expect(note(Self.noAgent).1 == .milliseconds(200))
+        #expect(note(Self.noAgent) == (nil, .milliseconds(200)))
+        #expect(note(try Self.registered(changed: false)).0?.hasPrefix("c1 is registered as before: ") == true)
+    }
+
+    @Test mutating func `a refusal is said when its text changes, and tried again every second`() {
+        #expect(note(Self.refused("a")) == ("cannot register c1: a; look", .seconds(1)))
+        #expect(note(Self.refused("a")) == (nil, .seconds(1)))
+        #expect(note(Self.refused("b")) == ("cannot register c1: b; look", .seconds(1)))
+    }
+
+    @Test func `what a terminal told the whole group is not forwarded, all else is, but for the command's own`() {
+        let sharing = SignalForwarding(leadsSession: false, sharesGroup: true, command: 9)
+        for signal in [SIGINT, SIGQUIT, SIGTSTP, SIGWINCH, SIGHUP, SIGCONT] {
+            #expect(!sharing.forwards(signal, fromKernel: true, sender: 0))
+            #expect(sharing.forwards(signal, fromKernel: false, sender: 1))
+            #expect(!sharing.forwards(signal, fromKernel: false, sender: 9))
+        }
+        let apart = SignalForwarding(leadsSession: false, sharesGroup: false, command: 9)
+        #expect(apart.forwards(SIGINT, fromKernel: true, sender: 0))
+        let leading = SignalForwarding(leadsSession: true, sharesGroup: true, command: 9)
+        #expect(leading.forwards(SIGHUP, fromKernel: true, sender: 0))
+        #expect(!leading.forwards(SIGINT, fromKernel: true, sender: 0))
+        for signal in [SIGTERM, SIGUSR1, SIGUSR2] { #expect(apart.forwards(signal, fromKernel: false, sender: 0)) }
+        #expect(!apart.forwards(SIGCHLD, fromKernel: true, sender: 9))
+        #expect(sharing.stopsItself(SIGTSTP, fromKernel: true) && !sharing.stopsItself(SIGTSTP, fromKernel: false))
+    }
+
+    @Test func `a request without has_owner, as an older command sends it, has none`() throws {
+        let text = #"{"register":{"collector":"c1","labels":["fd 3"]}}"#
+        #expect(
+            try JSON.decode(ControlRequest.self, from: Array(text.utf8)) == .register(collector: "c1", labels: ["fd 3"])
+        )
+        let whole = ControlRequest.register(collector: "c1", labels: ["fd 3"], hasOwner: true)
+        #expect(try JSON.decode(ControlRequest.self, from: JSON.encode(whole)) == whole)
+    }
+}
