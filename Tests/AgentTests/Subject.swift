@@ -13,9 +13,10 @@ enum Subject {
         return String(beside)
     }()
 
-    /// examples/captures of this package.
-    static let captures =
-        String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count)) + "examples/captures"
+    /// examples of this package.
+    static let examples =
+        String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count)) + "examples"
+    static let captures = examples + "/captures"
 
     /// With CI=true what is missing is a failure: the tests run, and fail.
     static let mustRun = getenv("CI").map { String(cString: $0) } == "true"

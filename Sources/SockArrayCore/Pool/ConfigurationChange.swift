@@ -40,7 +40,9 @@ public struct ConfigurationChange: Equatable, Sendable, Codable {
         }
         for collector in weight {
             try checkIsThere(collector.name)
-            changed.collectors = changed.collectors.map { $0.name == collector.name ? collector : $0 }
+            for index in changed.collectors.indices where changed.collectors[index].name == collector.name {
+                changed.collectors[index].weight = collector.weight
+            }
         }
         for collector in add {
             guard !changed.collectors.contains(where: { $0.name == collector.name }) else {

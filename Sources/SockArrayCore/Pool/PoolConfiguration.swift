@@ -14,6 +14,10 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var seed: String
     /// How long an empty slot keeps its exporters before they fail over.
     public var restartHold: Duration
+    /// What becomes of live sessions when rows change owner.
+    public var onMove: OnMove
+    /// Whom the collectors' sockets belong to; nil: the agent's own user.
+    public var collectorUser: UInt32?
     /// Aliases and pins. An address in none of them is an exporter of its own.
     public var exporters: [Exporter]
     /// Where pins are kept that `plan --rebalance --apply` made.
@@ -31,13 +35,16 @@ public struct PoolConfiguration: Equatable, Sendable {
         path: "/run/reuseport-agent/status.sock", mode: 0o666)
     /// The least and the most rows of a bucket table.
     public static let tableSizes = 256...1_048_576
+    /// The program keeps the groups that a collector is in as bits of one word.
+    public static let groupLimit = 32
     public static func defaultStateFile(pool: String) -> String { "/var/lib/reuseport-agent/\(pool).json" }
     public static let defaultBPFFS = "/sys/fs/bpf/reuseport-agent"
 
     public init(
         pool: String, collectors: [Collector], groups: [ReuseportGroup],
         assignment: Assignment = .rendezvous, tableSize: Int? = nil, seed: String = Self.defaultSeed,
-        restartHold: Duration = Self.defaultRestartHold, exporters: [Exporter] = [], stateFile: String? = nil,
+        restartHold: Duration = Self.defaultRestartHold, onMove: OnMove = .follow, collectorUser: UInt32? = nil,
+        exporters: [Exporter] = [], stateFile: String? = nil,
         controlSocket: SocketFile = Self.defaultControlSocket,
         statusSocket: SocketFile = Self.defaultStatusSocket, bpffs: String = Self.defaultBPFFS
     ) {
@@ -48,6 +55,8 @@ public struct PoolConfiguration: Equatable, Sendable {
         self.tableSize = tableSize
         self.seed = seed
         self.restartHold = restartHold
+        self.onMove = onMove
+        self.collectorUser = collectorUser
         self.exporters = exporters
         self.stateFile = stateFile ?? Self.defaultStateFile(pool: pool)
         self.controlSocket = controlSocket
@@ -72,12 +81,18 @@ public struct PoolConfiguration: Equatable, Sendable {
         public var name: String
         /// Share of the exporters relative to the other collectors' weights, 1 … 1,000.
         public var weight: Int
+        /// How its process is found when nobody registers it; nil: it registers.
+        public var recognition: Recognition?
 
         public static let weights = 1...1_000
 
-        public init(name: String, weight: Int = 1) {
+        /// The agent alone recognises: it isn't told to others.
+        private enum CodingKeys: CodingKey { case name, weight }
+
+        public init(name: String, weight: Int = 1, recognition: Recognition? = nil) {
             self.name = name
             self.weight = weight
+            self.recognition = recognition
         }
     }
 

@@ -13,11 +13,13 @@ struct ConfigurationReader {
         try YAMLBounds.check(text, file: file)
         let top = try Section(root(), file: file, title: "the configuration")
         try top.allowOnly([
-            "pool", "collectors", "groups", "assignment", "table_size", "seed", "restart_hold", "exporters",
-            "state_file", "control_socket", "status_socket", "bpffs",
+            "pool", "collectors", "groups", "assignment", "table_size", "seed", "restart_hold", "on_move",
+            "collector_user", "exporters", "state_file", "control_socket", "status_socket", "bpffs",
         ])
         var configuration = PoolConfiguration(
             pool: try top.required("pool").name(), collectors: try collectors(top), groups: try groups(top))
+        if let value = try top.optional("on_move") { configuration.onMove = try value.choice(of: "on_move") }
+        if let user = try top.optional("collector_user") { configuration.collectorUser = try user.user() }
         try readAssignment(top, into: &configuration)
         if let path = try top.optional("state_file") { configuration.stateFile = try path.absolutePath() }
         if let seed = try top.optional("seed") { configuration.seed = try seed.string() }
@@ -69,13 +71,7 @@ struct ConfigurationReader {
         _ top: Section, into configuration: inout PoolConfiguration
     ) throws(Failure) {
         if let value = try top.optional("assignment") {
-            let text = try value.string()
-            guard let assignment = Assignment(rawValue: text) else {
-                throw value.problem(
-                    "there is no assignment \(text.prefix(80))",
-                    "use one of \(Assignment.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            configuration.assignment = assignment
+            configuration.assignment = try value.choice(of: "assignment")
         }
         let assignment = configuration.assignment
         if let value = try top.optional("table_size") {
@@ -103,32 +99,14 @@ struct ConfigurationReader {
 
     private func collectors(_ top: Section) throws(Failure) -> [PoolConfiguration.Collector] {
         let list = try top.required("collectors")
-        var collectors: [PoolConfiguration.Collector] = []
-        for entry in try list.list(of: "collectors") {
-            let collector = try collector(entry)
-            if collectors.contains(where: { $0.name == collector.name }) {
-                throw entry.problem(
-                    "collector \(collector.name) is there twice", "give each collector a name of its own")
-            }
-            collectors.append(collector)
-        }
-        guard collectors.count <= SlotAllocation.capacity else {
+        var reader = CollectorReader(file: file)
+        for entry in try list.list(of: "collectors") { try reader.read(entry) }
+        guard reader.collectors.count <= SlotAllocation.capacity else {
             throw list.problem(
-                "\(collectors.count) collectors are more than a pool's \(SlotAllocation.capacity) slots",
+                "\(reader.collectors.count) collectors are more than a pool's \(SlotAllocation.capacity) slots",
                 "share them out over several pools")
         }
-        return collectors
-    }
-
-    private func collector(_ entry: Value) throws(Failure) -> PoolConfiguration.Collector {
-        guard entry.isMapping else { return PoolConfiguration.Collector(name: try entry.name()) }
-        let section = try Section(entry.node, file: file, title: "a collector")
-        try section.allowOnly(["name", "weight"])
-        var collector = PoolConfiguration.Collector(name: try section.required("name").name())
-        if let weight = try section.optional("weight") {
-            collector.weight = try weight.integer(in: PoolConfiguration.Collector.weights)
-        }
-        return collector
+        return reader.collectors
     }
 
     private func groups(_ top: Section) throws(Failure) -> [ReuseportGroup] {
@@ -145,6 +123,11 @@ struct ConfigurationReader {
                             + "the kernel gives what both could get to one of them alone",
                         "keep one of them, or give them different ports")
                 }
+            }
+            guard groups.count < PoolConfiguration.groupLimit else {
+                throw entry.problem(
+                    "group \(group.name) is one more than a pool's \(PoolConfiguration.groupLimit) groups",
+                    "share them out over several pools")
             }
             groups.append(group)
         }

@@ -23,6 +23,17 @@ struct Value {
         return scalar.string
     }
 
+    /// One of a few words.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>(of key: String) throws(Failure) -> Choice {
+        let text = try string()
+        guard let choice = Choice(rawValue: text) else {
+            throw problem(
+                "there is no \(key) \(text.prefix(80))",
+                "use one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return choice
+    }
+
     /// Entries of a list that isn't empty.
     func list(of things: String) throws(Failure) -> [Value] {
         let entries = try entries()

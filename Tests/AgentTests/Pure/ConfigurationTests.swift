@@ -20,6 +20,19 @@ import Testing
         #expect(read.controlSocket == .init(path: "/run/reuseport-agent/control.sock", mode: 0o660))
         #expect(read.statusSocket == .init(path: "/run/reuseport-agent/status.sock", mode: 0o666))
         #expect(read.bpffs == "/sys/fs/bpf/reuseport-agent")
+        #expect(read.onMove == .follow && read.collectorUser == nil)
+        #expect(read.collectors[0].recognition == nil)
+    }
+
+    @Test func `the example has every default as its value`() throws {
+        let example = try PoolConfiguration.load(path: Subject.examples + "/reuseport-agent.yaml")
+        let shortest = PoolConfiguration(
+            pool: "edge", collectors: ["c1", "c2", "c3", "c4"].map { .init(name: $0) },
+            groups: [
+                .init(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739),
+                .init(name: "bmp", transport: .tcp, address: .v4(0), port: 1_790),
+            ], tableSize: 65_536)
+        #expect(example == shortest)
     }
 
     @Test func `every key is read`() throws {
@@ -33,6 +46,8 @@ import Testing
             assignment: rendezvous
             seed: "other"
             restart_hold: 2m
+            on_move: reset
+            collector_user: nobody
             control_socket: {path: /run/a.sock, mode: "0600"}
             status_socket: {path: /run/b.sock}
             bpffs: /sys/fs/bpf/mine/
@@ -42,6 +57,7 @@ import Testing
             read.groups[0]
                 == ReuseportGroup(name: "six", transport: .tcp, address: .v6(0, 0), port: 1790, ipv6Only: true))
         #expect(read.seed == "other" && read.restartHold == .seconds(120))
+        #expect(read.onMove == .reset && read.collectorUser == 65_534)
         #expect(read.controlSocket == .init(path: "/run/a.sock", mode: 0o600))
         #expect(read.statusSocket == .init(path: "/run/b.sock", mode: 0o666))
         #expect(read.bpffs == "/sys/fs/bpf/mine")
@@ -76,6 +92,18 @@ import Testing
             "pool: edge\ncollectors: [c1]\nassignment: best\n\(groups)",
             "edge.yaml:3:13: there is no assignment best; use one of rendezvous, maglev, round-robin, kernel"
         ),
+        (
+            "pool: edge\ncollectors: [c1]\non_move: wait\n\(groups)",
+            "edge.yaml:3:10: there is no on_move wait; use one of follow, reset, immediate"
+        ),
+        (
+            "pool: edge\ncollectors: [c1]\ncollector_user: no-such-user\n\(groups)",
+            "edge.yaml:3:17: there is no user no-such-user; make it, or give the uid of collector_user as a number"
+        ),
+        ("pool: edge\ncollectors: [c1]\ncollector_user: 4294967295\n\(groups)", "4294967295 is no uid"),
+        ("pool: edge\ncollectors: [c1]\ncollector_user: 99999999999\n\(groups)", "99999999999 is no uid"),
+        ("pool: edge\ncollectors: [c1]\ncollector_user: -1\n\(groups)", "there is no user -1"),
+        ("pool: edge\ncollectors: [c1]\ncollector_user: \"\"\n\(groups)", "there is no user ; make it"),
         ("pool: edge\ncollectors: [c1]\ntable_size: 255\n\(groups)", "not a whole number from 256 to 1048576"),
         (
             "pool: edge\ncollectors: [c1]\nassignment: maglev\ntable_size: 65536\n\(groups)",
@@ -174,6 +202,77 @@ import Testing
         let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
         #expect(failure.description.contains("weight"), "\(failure)")
         #expect(failure.description.contains("edge.yaml:2:"), "\(failure)")
+    }
+
+    @Test func `a collector is recognised by unit, pid file, command, user, or command and user`() throws {
+        let read = try Self.read(
+            """
+            pool: edge
+            collectors:
+              - {name: c1, unit: nfacctd@c1}
+              - {name: c2, pid_file: /run/nfacctd-c2.pid, weight: 2}
+              - {name: c3, command: "nfacctd: Core Process [c3]"}
+              - {name: c4, user: nobody}
+              - {name: c5, user: 1005, command: "*/collect --name=c5 *"}
+            \(Self.groups)
+            """)
+        #expect(
+            read.collectors.map(\.recognition) == [
+                .unit(try UnitName("nfacctd@c1.service")), .pidFile("/run/nfacctd-c2.pid"),
+                .command(try CommandPattern("nfacctd: Core Process [c3]"), user: nil), .user(65_534),
+                .command(try CommandPattern("*/collect --name=c5 *"), user: 1_005),
+            ])
+        #expect(read.collectors[1].weight == 2)
+    }
+
+    @Test(arguments: [
+        (
+            "unit: a, command: b",
+            "edge.yaml:4:34: collector c2 has unit and command, and unit says it all; keep one of them"
+        ),
+        ("unit: a, pid_file: /b", "has unit and pid_file"), ("unit: a, user: root", "has unit and user"),
+        ("pid_file: /b, user: root", "has pid_file and user"), ("pid_file: /b, command: c", "has pid_file and command"),
+        ("pid_file: b", "pid_file b is not an absolute path"), ("unit: \"\"", "unit  is no name of a unit"),
+        ("unit: a/b", "unit a/b is no name of a unit; write it like nfacctd@c1.service"),
+        ("unit: nfacctd@.service", "is a template, and each collector is an instance"),
+        ("unit: nfacctd.socket", "is a socket, in which no process runs; name the service, scope or slice"),
+        ("command: \"\"", "command \"\" is empty"), ("command: \" a\"", "has spaces around it"),
+        ("command: \"*\"", "command * is every process's; write what only this collector's has"),
+        ("command: \"?* *\"", "is every process's"), ("command: [a]", "command is not a single value"),
+        ("user: no-such-user", "there is no user no-such-user"), ("unti: a", "has no key unti; write unit"),
+        ("unit: c1.service", "collectors c1 and c2 are both recognised by unit c1.service; say what only one"),
+        ("user: ~", "user has no value"),
+    ])
+    func `a recognition that is wrong is refused`(keys: String, message: String) throws {
+        let text = "pool: edge\ncollectors:\n  - {name: c1, unit: c1}\n  - {name: c2, \(keys)}\n\(Self.groups)"
+        let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
+        #expect(failure.description.contains(message), "\(failure)")
+        #expect(failure.description.contains("edge.yaml:4"), "\(failure)")
+    }
+
+    @Test func `two collectors of the very same recognition are refused, of other users not`() throws {
+        func read(_ first: String, _ second: String) throws(Failure) -> PoolConfiguration {
+            try Self.read(
+                "pool: edge\ncollectors:\n  - {name: a, \(first)}\n  - {name: b, \(second)}\n\(Self.groups)")
+        }
+        for same in ["pid_file: /run/a.pid", "command: a", "user: 1000", "command: a, user: 1000"] {
+            let failure = try #require(throws: Failure.self) { _ = try read(same, same) }
+            #expect(failure.description.contains("edge.yaml:4:5: collectors a and b are both recognised by"))
+        }
+        let nobody = try #require(throws: Failure.self) { _ = try read("user: nobody", "user: 65534") }
+        #expect(nobody.description.contains("both recognised by user 65534"))
+        #expect(try read("command: a, user: 1000", "command: a, user: 1001").collectors.count == 2)
+        #expect(try read("command: a", "command: a, user: 1000").collectors.count == 2)
+    }
+
+    @Test func `33 groups are more than a pool's 32: the line of the 33rd`() throws {
+        func text(_ count: Int) -> String {
+            let groups = (1...count).map { "  - {name: g\($0), protocol: udp, address: 0.0.0.0, port: \(5_000 + $0)}" }
+            return "pool: edge\ncollectors: [c1]\ngroups:\n\(groups.joined(separator: "\n"))"
+        }
+        #expect(try Self.read(text(32)).groups.count == 32)
+        let failure = try #require(throws: Failure.self) { _ = try Self.read(text(33)) }
+        #expect(failure.description.contains("edge.yaml:36:5: group g33 is one more than a pool's 32 groups"))
     }
 
     @Test(arguments: ["10", "-5s", "1.5s", "s", "10 s", "25h", "999999999999s", "1d", "", "10S"])

@@ -1,0 +1,50 @@
+import Glibc
+import SockArrayCore
+
+extension Value {
+    /// A user's number, or the name of one that this machine knows (getpwnam_r(3)).
+    func user() throws(Failure) -> UInt32 {
+        let text = try string()
+        if !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+            // (uid_t)-1 is nobody's: chown(2) leaves the owner as it is.
+            guard let number = UInt32(text), number != .max else {
+                throw problem("\(key) \(text.prefix(80)) is no uid", "use one from 0 to \(UInt32.max - 1), or a name")
+            }
+            return number
+        }
+        switch UserLookup.number(of: text) {
+        case .success(let number?): return number
+        case .success(nil):
+            throw problem("there is no user \(text.prefix(80))", "make it, or give the uid of \(key) as a number")
+        case .failure(let error):
+            throw problem(
+                "\(key) \(text.prefix(80)) could not be looked up (\(ErrnoName.of(error.errno)))",
+                "give the uid as a number, or look at the machine's user database")
+        }
+    }
+}
+
+/// The machine's users.
+enum UserLookup {
+    /// Nil: there is no user of that name.
+    static func number(of name: String) -> Result<UInt32?, KernelError> {
+        guard !name.isEmpty, !name.utf8.contains(0) else { return .success(nil) }
+        // An entry has a home folder and a shell: some hundred bytes.
+        var room = [CChar](repeating: 0, count: 1_024)
+        while true {
+            var entry = passwd()
+            var found: UnsafeMutablePointer<passwd>?
+            let result = getpwnam_r(name, &entry, &room, room.count, &found)
+            if result == ERANGE, room.count < 1 << 20 {
+                room = [CChar](repeating: 0, count: room.count * 4)
+            } else if let found {
+                return .success(found.pointee.pw_uid)
+            } else if [0, ENOENT, ESRCH, EBADF, EPERM].contains(result) {
+                // The values that mean "not found" by the manual page, on one system or another.
+                return .success(nil)
+            } else {
+                return .failure(KernelError(operation: "getpwnam_r \(name)", errno: result))
+            }
+        }
+    }
+}
