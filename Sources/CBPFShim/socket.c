@@ -102,3 +102,51 @@ int rpa_netns_cookie(uint64_t *netns)
 	close(probe);
 	return error;
 }
+
+static int bind_placeholder(int socket, int family, const uint8_t address[16], uint16_t port,
+			    int ipv6_only)
+{
+	union name name = {};
+	socklen_t length = family == AF_INET ? sizeof(name.v4) : sizeof(name.v6);
+	int on = 1, small = 1;
+
+	if (family == AF_INET) {
+		name.v4.sin_family = AF_INET;
+		name.v4.sin_port = htons(port);
+		memcpy(&name.v4.sin_addr, address, 4);
+	} else {
+		name.v6.sin6_family = AF_INET6;
+		name.v6.sin6_port = htons(port);
+		memcpy(&name.v6.sin6_addr, address, 16);
+	}
+	/* Nothing is to come here; what does, by mistake, is to take no room. */
+	setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	if (setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
+	    (family == AF_INET6 &&
+	     setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &ipv6_only, sizeof(ipv6_only))) ||
+	    bind(socket, (struct sockaddr *)&name, length))
+		return -errno;
+	return 0;
+}
+
+int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port,
+		    int ipv6_only, uint32_t user)
+{
+	int type = protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
+	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* Before bind: the kernel compares the users of a group's sockets there. */
+	if (user != geteuid() && fchown(fd, user, (gid_t)-1))
+		error = -errno;
+	if (!error)
+		error = bind_placeholder(fd, family, address, port, ipv6_only);
+	if (!error && protocol == IPPROTO_TCP && listen(fd, 0))
+		error = -errno;
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}

@@ -25,6 +25,15 @@ struct rpa_socket_facts {
  * fields up to protocol are filled for a domain other than AF_INET and AF_INET6. */
 int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts);
 
+/*
+ * New fd of a UDP socket or a TCP listener that is bound there with SO_REUSEPORT
+ * and belongs to the user, as a collector's would: it keeps the reuseport group,
+ * and what is attached to it, while no collector is there. -EPERM: to give it to
+ * another user takes CAP_CHOWN. -EADDRINUSE: somebody else's socket is there.
+ */
+int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port,
+		    int ipv6_only, uint32_t user);
+
 /* SO_NETNS_COOKIE of the calling thread's network namespace, 0 before 5.14. */
 int rpa_netns_cookie(uint64_t *netns);
 

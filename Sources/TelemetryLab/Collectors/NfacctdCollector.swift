@@ -37,7 +37,7 @@ public final class NfacctdCollector: Collector {
         var configuration = NfacctdConfiguration.example
         try configuration.set(
             [
-                "pidfile": "\(sandbox.folder)/\(name).pid", "logfile": logPath,
+                "core_proc_name": name, "pidfile": "\(sandbox.folder)/\(name).pid", "logfile": logPath,
                 "nfacctd_templates_file": templatesPath,
                 "print_output_file[flows]": flowsPath, "bmp_daemon_msglog_file": messagesPath,
                 // What it received is wanted soon.
