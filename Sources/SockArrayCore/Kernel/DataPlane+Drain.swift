@@ -42,7 +42,15 @@ extension DataPlane {
 
     /// What waits to be read or accepted in these sockets of the pool's groups, by
     /// SO_COOKIE. Those that are closed have nothing.
-    public func queues(of cookies: Set<UInt64>) throws(KernelError) -> DrainProgress {
+    public func queues(of cookies: Set<UInt64>, act: String) throws(Failure) -> DrainProgress {
+        do {
+            return try queues(of: cookies)
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+    }
+
+    private func queues(of cookies: Set<UInt64>) throws(KernelError) -> DrainProgress {
         var progress = DrainProgress()
         for group in groups {
             for member in try SocketDump.members(of: group.group.transport, port: group.group.port)

@@ -18,6 +18,49 @@ extension DataPlane {
         return sockets
     }
 
+    /// Configured collectors that are not there, by name.
+    public func awayCollectors(act: String) throws(Failure) -> Set<String> {
+        do {
+            let standings = try self.standings()
+            return Set(allocation.slotOfName.filter { standings[$0.value] != .usable }.keys)
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+    }
+
+    /// Members of the pool's groups that no slot has, and that aren't the agent's own.
+    public func strangers(act: String) throws(Failure) -> [BoundSocket] {
+        let registered = try registeredSockets(act: act)
+        var strangers: [BoundSocket] = []
+        do {
+            for group in groups {
+                strangers += try SocketDump.members(of: group.group.transport, port: group.group.port).filter {
+                    member in
+                    group.group.hasMember(member) && registered[member.cookie] == nil
+                        && member.cookie != group.placeholder?.cookie
+                }
+            }
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+        return strangers
+    }
+
+    /// Slots whose collectors have lost a socket, and nobody has noticed yet.
+    public func lostSlots(act: String) throws(Failure) -> [Slot] {
+        do {
+            var lost: [Slot] = []
+            for slot in try tenants.all().keys.sorted() {
+                let words = slots[slot]
+                guard words.tenancy != 0, words.vacantFor == nil else { continue }
+                if case .holding = try state(of: slot) { lost.append(slot) }
+            }
+            return lost
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+    }
+
     /// The processes that the registered sockets belong to, as far as they are known.
     public func owners(act: String) throws(Failure) -> [Slot: ProcessIdentity] {
         do {
@@ -37,12 +80,28 @@ extension DataPlane {
         do {
             let words = slots[slot]
             let isNews = words.tenancy != 0 && words.vacantFor == nil
-            if isNews { slots.markVacant(slot) }
+            if isNews {
+                slots.markVacant(slot)
+                revision += 1
+            }
             if hasEnded {
                 for group in groups { try group.sockets.clear(slot) }
             }
             try release()
             return isNews
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+    }
+
+    /// Rows that are not yet what they are to be.
+    public var waitingRowCount: Int { waiting.count }
+
+    /// Lets rows go that wait for nothing any more.
+    public func releaseRows(act: String) throws(Failure) {
+        do {
+            try release()
+            try freeEmptied()
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }

@@ -68,6 +68,8 @@ extension DataPlane {
             }
             noteSessions(accepted, of: slot)
             if changed { slots.markFilled(slot) }
+            revision += 1
+            if let user = sockets.first?.offer.socket.user { keepGroups(for: user) }
             try release()
             return Change(
                 changed: changed, slot: slot.index, groups: try filledGroups(of: slot),
@@ -91,13 +93,23 @@ extension DataPlane {
         let slot = try checked(collector, act: act)
         do {
             let filled = try filledGroups(of: slot)
-            let tenant = try tenants.tenant(of: slot)
             if slots[slot].tenancy != 0 { slots.markAbandoned(slot) }
             for group in groups { try group.sockets.clear(slot) }
             slots.setGroups(of: slot, 0)
-            try tenants.set(Tenant(name: collector, user: tenant?.user, drain: tenant?.drain), at: slot)
+            revision += 1
             try release()
             return Change(changed: !filled.isEmpty, slot: slot.index, groups: filled)
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+    }
+
+    /// Somebody has unregistered the collector, and it is the same process still.
+    public func isDismissed(_ collector: String, _ owner: ProcessIdentity?, act: String) throws(Failure) -> Bool {
+        let slot = try checked(collector, act: act)
+        do {
+            let last = try tenants.tenant(of: slot)?.owner
+            return slots.isAbandoned(slot) && slots[slot].tenancy != 0 && last == owner
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
@@ -214,7 +226,7 @@ extension DataPlane {
 
 extension ProcessIdentity {
     /// The process with this pid is alive, and no other one.
-    var isAlive: Bool { ProcessFacts.startTime(of: pid) == startTime }
+    public var isAlive: Bool { ProcessFacts.startTime(of: pid) == startTime }
 
     /// Nil: there is no such process.
     public init?(pid: Int32) {

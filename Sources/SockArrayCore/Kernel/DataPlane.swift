@@ -29,6 +29,8 @@ public final class DataPlane {
     private let lock: PoolLock
     /// Rows that are not yet what they are to be: for each, that.
     var waiting: [Int: BucketRow] = [:]
+    /// Counts registrations and what undid them.
+    public internal(set) var revision = 0
     /// The pool ran, and not all of its rows were those of the configuration.
     public private(set) var hasChangedRows = false
 
@@ -84,6 +86,9 @@ public final class DataPlane {
             try applyAssignment(over: number, present, trustsPrograms: predecessor != nil)
             // What stays is removed by the next adoption.
             try? removeDepartedGroups()
+            if let user = try configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first {
+                keepGroups(for: user)
+            }
             if predecessor == nil { try finishInterruptedRegistrations() }
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
         } catch let error as PlaneError {
@@ -174,6 +179,11 @@ public final class DataPlane {
     func waitForRuns() {
         // Where the kernel doesn't offer it: far longer than a run can take.
         if rpa_wait_for_runs() < 0 { usleep(100_000) }
+    }
+
+    /// The groups live on when their last collector goes.
+    func keepGroups(for user: UInt32) {
+        for group in groups { group.keep(for: configuration.collectorUser ?? user) }
     }
 
     private var poolMaps: [(name: String, number: Int32)] {

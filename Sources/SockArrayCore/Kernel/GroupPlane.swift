@@ -14,6 +14,9 @@ package final class GroupPlane {
     package let dispatcher: Descriptor
     private let cpuCount: Int
     private let canMigrate: Bool
+    /// The agent's own socket in the group, and why there is none.
+    private(set) var placeholder: Placeholder?
+    private(set) var placeholderRefusal: KernelError?
 
     /// Adopts what is pinned in the folder, and makes and pins what isn't.
     ///
@@ -71,6 +74,22 @@ package final class GroupPlane {
     func attach(through member: borrowing Descriptor) throws(KernelError) {
         try kernel(
             "setsockopt SO_ATTACH_REUSEPORT_EBPF", rpa_attach_reuseport(member.number, dispatcher.number))
+    }
+
+    /// Keeps the group, with what is attached, also without a collector. Of no
+    /// effect if that is done, or can't be.
+    ///
+    /// - Parameter user: whom its sockets belong to.
+    func keep(for user: UInt32) {
+        guard placeholder?.user != user else { return }
+        do throws(KernelError) {
+            let made = try Placeholder(in: group, user: user)
+            try attach(through: made.descriptor)
+            placeholder = made
+            placeholderRefusal = nil
+        } catch {
+            placeholderRefusal = error
+        }
     }
 
     /// Sums over all CPUs.

@@ -21,6 +21,9 @@ public final class PassedProcess {
         self.identity = isSame ? identity : nil
     }
 
+    /// For poll(2): POLLIN says that it has ended. Borrowed.
+    public var number: Int32 { descriptor.number }
+
     /// `Pid:` of /proc/self/fdinfo/N: in the PID namespace of that /proc; 0 if it
     /// isn't visible there, -1 once it is reaped. Nil: no pidfd.
     private static func pid(of descriptor: borrowing Descriptor) -> Int32? {

@@ -43,6 +43,11 @@ struct SlotTable {
         self[slot, .vacancy] = UInt64(RPA_LONG_AGO) << 16 | self[slot, .tenancy] & 0xffff
     }
 
+    /// Nobody waits for it.
+    func isAbandoned(_ slot: Slot) -> Bool {
+        self[slot, .vacancy] == UInt64(RPA_LONG_AGO) << 16 | self[slot, .tenancy] & 0xffff
+    }
+
     /// Numbers of the groups that its collector has, or had, a socket in: a bit each.
     func groups(of slot: Slot) -> UInt64 { self[slot, .groups] }
 

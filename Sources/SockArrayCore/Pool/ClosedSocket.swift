@@ -24,4 +24,7 @@ public struct ClosedSocket: Equatable, Sendable {
         self.peerPort = peerPort
         self.cookie = cookie
     }
+
+    /// `udp 0.0.0.0:4739`.
+    public var endpoint: String { "\(transport.rawValue) \(address.withPort(port))" }
 }

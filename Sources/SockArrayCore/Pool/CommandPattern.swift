@@ -32,15 +32,9 @@ public struct CommandPattern: Hashable, Sendable {
 
     private static let wildcards: [Unicode.Scalar] = ["*", "?"]
 
-<<<<<<< HEAD
-    public func matches(_ arguments: [String]) -> Bool {
-        guard !arguments.isEmpty else { return false }
-        let line = Array(arguments.joined(separator: " ").unicodeScalars)
-=======
     /// - Parameter line: arguments, joined by one space each.
     func matches(_ line: [Unicode.Scalar]) -> Bool {
         if line.isEmpty { return false }
->>>>>>> 911bb61
         return isGlob ? matchesWhole(line) : isWords(of: line)
     }
 

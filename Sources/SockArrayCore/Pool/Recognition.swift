@@ -17,11 +17,7 @@ public enum Recognition: Hashable, Sendable {
         case .unit(let unit): process.cgroups.contains(where: unit.isComponent)
         case .pidFile: false
         case .command(let pattern, let user):
-<<<<<<< HEAD
-            (user.map { $0 == process.user } ?? true) && pattern.matches(process.commandLine)
-=======
             (user.map { $0 == process.user } ?? true) && pattern.matches(process.line)
->>>>>>> 911bb61
         case .user(let user): user == process.user
         }
     }
@@ -69,16 +65,6 @@ extension Recognition: CustomStringConvertible {
 
 /// What /proc tells of a process.
 public struct ProcessDescription: Equatable, Sendable {
-<<<<<<< HEAD
-    public var pid: Int32
-    /// Effective user.
-    public var user: UInt32
-    /// Its arguments as they are now, which a process may write over; empty for
-    /// a kernel thread and a process that has ended.
-    public var commandLine: [String]
-    /// Its place in each hierarchy of control groups: `/system.slice/nfacctd.service`.
-    public var cgroups: [String]
-=======
     public let pid: Int32
     /// Effective user.
     public let user: UInt32
@@ -89,16 +75,12 @@ public struct ProcessDescription: Equatable, Sendable {
     public let cgroups: [String]
     /// The arguments, joined once for however many patterns.
     let line: [Unicode.Scalar]
->>>>>>> 911bb61
 
     public init(pid: Int32, user: UInt32, commandLine: [String] = [], cgroups: [String] = []) {
         self.pid = pid
         self.user = user
         self.commandLine = commandLine
         self.cgroups = cgroups
-<<<<<<< HEAD
-=======
         line = Array(commandLine.joined(separator: " ").unicodeScalars)
->>>>>>> 911bb61
     }
 }

@@ -82,6 +82,15 @@ extension ReuseportGroup {
         isEndpoint(of: socket) && !socket.isConnected && (transport == .udp || socket.isListening)
     }
 
+    /// Whether the socket is a member of the group, as far as the kernel's list tells.
+    public func hasMember(_ socket: BoundSocket) -> Bool {
+        guard transport == socket.transport, address == socket.address, port == socket.port, !socket.hasPeer,
+            socket.interface == 0
+        else { return false }
+        guard case .v6 = address, address.isWildcard else { return true }
+        return socket.ipv6Only == ipv6Only
+    }
+
     /// Whether the kernel would count the socket among the group's members:
     /// dual-stack and IPv6-only sockets of one address are groups apart.
     func sharesFamilies(with socket: SocketFacts) -> Bool {

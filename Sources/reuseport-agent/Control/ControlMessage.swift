@@ -4,12 +4,22 @@ import SockArrayCore
 /// by shutting down the writing half. Descriptors travel beside it (SCM_RIGHTS).
 enum ControlRequest: Codable, Equatable, Sendable {
     /// The passed descriptors, in the order of the labels (`fd 5`).
-    /// - Parameter hasOwner: one more comes last, a pidfd of the process that has the sockets. Nil is false.
-    case register(collector: String, labels: [String], hasOwner: Bool? = nil)
+    ///
+    /// - Parameters:
+    ///   - hasOwner: one more comes last, a pidfd of the process that has the sockets. Nil is false.
+    ///   - manner: nil: an ordinary one.
+    case register(collector: String, labels: [String], hasOwner: Bool? = nil, manner: RegistrationManner? = nil)
     /// The sockets of a process that belong to the pool's groups. If a pidfd comes
     /// with it, that says which process, and not the pid.
-    case registerProcess(collector: String, pid: Int32)
+    case registerProcess(collector: String, pid: Int32, manner: RegistrationManner? = nil)
     case unregister(collector: String)
+    /// - Parameter seconds: after which exporters with sessions go too; nil: never.
+    case drain(collector: String, seconds: Double?)
+    case undrain(collector: String)
+    /// What a draining collector still has.
+    case drainProgress(collector: String)
+    /// What waits in these sockets of the pool's groups, by SO_COOKIE.
+    case queues(cookies: [UInt64])
     case status
     case explain(addresses: [String])
     /// What the change would move; an empty one: what a reload would.
@@ -22,9 +32,19 @@ enum ControlRequest: Codable, Equatable, Sendable {
     case reload(reshuffle: Bool)
 }
 
+enum RegistrationManner: String, Codable, Sendable {
+    /// By a program, to keep what is registered: not against an `unregister`.
+    case renewal
+    /// In place of another live process's sockets.
+    case takeover
+}
+
 /// The agent's answer, one JSON value; then it closes the stream.
 enum ControlReply: Codable, Sendable {
     case changed(DataPlane.Change)
+    /// False: it was so already.
+    case done(changed: Bool)
+    case progress(DrainProgress)
     case status(PoolStatus)
     case explanations([Explanation])
     case moves(MovePlan)

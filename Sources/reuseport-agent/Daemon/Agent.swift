@@ -8,6 +8,8 @@ import SockArrayCore
 final class Agent {
     private let pool: RunningPool
     private let servers: [RequestServer]
+    /// Served in this order.
+    private let sources: [any EventSource]
     private let signals: Descriptor
     private let log: Logger
 
@@ -27,10 +29,12 @@ final class Agent {
         let control = try SocketPlace(file: configuration.controlSocket, key: "control_socket").listen()
         let status = try SocketPlace(file: configuration.statusSocket, key: "status_socket").listen()
         pool = try RunningPool(configuration, path: path, log: log)
+        let watch = try CollectorWatch(pool: pool, log: log)
         servers = [
-            RequestServer(control, service: ControlService(pool: pool, log: log)),
+            RequestServer(control, service: ControlService(pool: pool, watch: watch, log: log)),
             RequestServer(status, service: StatusService(pool: pool)),
         ]
+        sources = servers + [watch, Discovery(pool: pool, log: log)]
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -42,9 +46,9 @@ final class Agent {
             metadata: ["control": "\(servers[0].path)", "status": "\(servers[1].path)"])
         while true {
             var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
-            let ranges = servers.map { server in
+            let ranges = sources.map { source in
                 let start = waits.count
-                waits += server.waits
+                waits += source.waits
                 return start..<waits.count
             }
             poll(&waits, UInt(waits.count), millisecondsToDeadline())
@@ -54,7 +58,7 @@ final class Agent {
                 return
             }
             let now = rpa_monotonic_ns()
-            for (server, range) in zip(servers, ranges) { server.serve(waits[range], now: now) }
+            for (source, range) in zip(sources, ranges) { source.serve(waits[range], now: now) }
         }
     }
 
@@ -77,7 +81,7 @@ final class Agent {
     }
 
     private func millisecondsToDeadline() -> Int32 {
-        guard let deadline = servers.compactMap(\.nextDeadline).min() else { return -1 }
+        guard let deadline = sources.compactMap(\.nextDeadline).min() else { return -1 }
         let now = rpa_monotonic_ns()
         return deadline <= now ? 0 : Int32((deadline - now) / 1_000_000 + 1)
     }

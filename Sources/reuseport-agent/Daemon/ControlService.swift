@@ -10,12 +10,14 @@ final class ControlService: RequestService {
     let timeLimitNanoseconds: UInt64 = 5_000_000_000
 
     private let pool: RunningPool
+    private let registration: ControlRegistration
     private let log: Logger
     /// By collector: `exec` asks again each second.
     private var lastRefusals: [String: Failure] = [:]
 
-    init(pool: RunningPool, log: Logger) {
+    init(pool: RunningPool, watch: CollectorWatch, log: Logger) {
         self.pool = pool
+        registration = ControlRegistration(pool: pool, watch: watch)
         self.log = log
     }
 
@@ -45,11 +47,18 @@ final class ControlService: RequestService {
         }
         do {
             switch wanted {
-            case .register(let collector, let labels, let hasOwner):
-                return .changed(try register(collector, labels, hasOwner: hasOwner ?? false, request))
-            case .registerProcess(let collector, let pid):
-                return .changed(try registerProcess(collector, pid: try self.pid(pid, request), peer: request.peer))
+            case .register(let collector, let labels, let hasOwner, let manner):
+                return .changed(
+                    try registration.register(collector, labels, hasOwner: hasOwner ?? false, manner, request))
+            case .registerProcess(let collector, let pid, let manner):
+                return .changed(try registration.registerProcess(collector, pid: pid, manner, request))
             case .unregister(let collector): return .changed(try plane.unregister(collector))
+            case .drain(let collector, let seconds):
+                return .done(changed: try plane.drain(collector, limit: seconds.map { .seconds($0) }))
+            case .undrain(let collector): return .done(changed: try plane.undrain(collector))
+            case .drainProgress(let collector): return .progress(try plane.progress(ofDraining: collector))
+            case .queues(let cookies):
+                return .progress(try plane.queues(of: Set(cookies), act: "look at the queues"))
             case .status: return .status(try plane.status())
             case .explain(let texts):
                 return .explanations(try plane.explain(try texts.map { try IPAddress(argument: $0) }))
@@ -70,98 +79,18 @@ final class ControlService: RequestService {
         }
     }
 
-    private func register(
-        _ collector: String, _ labels: [String], hasOwner: Bool, _ request: Request
-    ) throws -> DataPlane.Change {
-        let act = "register \(collector)"
-        let announced = labels.count + (hasOwner ? 1 : 0)
-        guard announced == request.descriptors.count, !labels.isEmpty else {
-            throw Failure(
-                .usage, act: act,
-                cause: "\(announced) descriptors were announced and \(request.descriptors.count) came",
-                remedy: "use the reuseport-agent command of the agent's own version")
-        }
-        var sockets: [OfferedSocket] = []
-        for (label, passed) in zip(labels, request.descriptors) {
-            guard let descriptor = passed.take() else { continue }
-            do {
-                sockets.append(try OfferedSocket(descriptor, label: label))
-            } catch {
-                throw Failure(
-                    .unfitSocket, act: act, cause: "\(label) is not a socket", errno: error.errno,
-                    remedy: "pass the collector's UDP or listening TCP socket")
-            }
-        }
-        let passed = hasOwner ? try passedProcess(request, act: act) : nil
-        let owner =
-            passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
-        return try plane.register(collector, sockets, owner: owner)
-    }
-
-    /// The process that the request's last descriptor is a pidfd of.
-    private func passedProcess(_ request: Request, act: String) throws(Failure) -> PassedProcess? {
-        guard let descriptor = request.descriptors.last?.take() else { return nil }
-        do {
-            return try PassedProcess(descriptor)
-        } catch {
-            throw Failure(
-                .usage, act: act, cause: "the descriptor of the owner is not a pidfd", errno: error.errno,
-                remedy: "use the reuseport-agent command of the agent's own version")
-        }
-    }
-
-    /// Of the pidfd that came, or else as it was said.
-    private func pid(_ said: Int32, _ request: Request) throws(Failure) -> Int32 {
-        let act = "borrow the sockets of process \(said)"
-        guard let passed = try passedProcess(request, act: act) else { return said }
-        if let identity = passed.identity { return identity.pid }
-        throw Failure(
-            .privilege, act: act, cause: "it is gone, or not visible in the agent's PID namespace",
-            errno: KernelError.noProcess,
-            remedy: "let the command look into it itself (CAP_SYS_PTRACE), or run the agent in the host's PID namespace"
-        )
-    }
-
-    private func registerProcess(
-        _ collector: String, pid: Int32, peer: rpa_peer
-    ) throws -> DataPlane.Change {
-        let act = "register \(collector)"
-        guard let owner = ProcessIdentity(pid: pid) else {
-            throw Failure(
-                .unfitSocket, act: act, cause: "there is no process \(pid)", errno: KernelError.noProcess,
-                remedy: "name the collector's own pid, as the agent's pid namespace knows it")
-        }
-        guard peer.uid == 0 || peer.uid == ProcessFacts.user(of: pid) else {
-            throw Failure(
-                .privilege, act: act, cause: "process \(pid) belongs to another user than you (uid \(peer.uid))",
-                remedy: "run it as root or as the collector's user")
-        }
-        let sockets = try CollectorProcess.sockets(of: pid, act: act)
-        let members = sockets.filter { socket in
-            plane.configuration.groups.contains { $0.hasCandidate(socket.offer.socket) }
-        }
-        guard members.isEmpty else {
-            do {
-                return try plane.register(collector, members, owner: owner)
-            } catch {
-                throw error.telling(whatItHas: sockets)
-            }
-        }
-        try plane.checked(collector, act: act)
-        throw RegistrationPlan.Refusal.incomplete(
-            CollectorProcess.hasNoMember(pid, sockets, plane.configuration.groups, act: act))
-    }
-
     private func report(_ reply: ControlReply, to wanted: ControlRequest?) {
         if isRepeated(reply, to: wanted) { return }
         switch (reply, wanted) {
-        case (.changed(let change), .register(let collector, _, _)) where change.changed,
-            (.changed(let change), .registerProcess(let collector, _)) where change.changed:
+        case (.changed(let change), .register(let collector, _, _, _)) where change.changed,
+            (.changed(let change), .registerProcess(let collector, _, _)) where change.changed:
             log.notice(
                 "collector \(collector) is registered: slot \(change.slot), groups \(change.groups.joined(separator: ", "))"
             )
         case (.changed(let change), .unregister(let collector)) where change.changed:
             log.notice("collector \(collector) is unregistered: slot \(change.slot)")
+        case (.done(changed: true), .drain(let collector, _)): log.notice("collector \(collector) is draining")
+        case (.done(changed: true), .undrain(let collector)): log.notice("collector \(collector) drains no longer")
         case (.failure(let failure), _): log.warning("\(failure)")
         // Asked again and again while a collector starts.
         case (.incomplete(let failure), _): log.debug("\(failure)")
@@ -171,7 +100,7 @@ final class ControlService: RequestService {
     /// Whether the collector's last registration was refused for the same reason.
     private func isRepeated(_ reply: ControlReply, to wanted: ControlRequest?) -> Bool {
         switch wanted {
-        case .register(let collector, _, _), .registerProcess(let collector, _):
+        case .register(let collector, _, _, _), .registerProcess(let collector, _, _):
             var refusal: Failure?
             if case .failure(let failure) = reply { refusal = failure }
             defer { lastRefusals[collector] = refusal }

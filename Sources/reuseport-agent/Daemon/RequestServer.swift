@@ -6,7 +6,7 @@ import SockArrayCore
 ///
 /// It never blocks, and nothing that a client does or leaves undone costs
 /// another client its turn: connections are few, short and bounded in bytes.
-final class RequestServer {
+final class RequestServer: EventSource {
     private let socket: ListeningSocket
     private let service: any RequestService
     private var connections: [Connection] = []
@@ -18,13 +18,12 @@ final class RequestServer {
 
     var path: String { socket.path }
 
-    /// What to wait for; `serve` takes the results in the same order.
     var waits: [pollfd] {
         [pollfd(fd: socket.descriptor.number, events: Int16(POLLIN), revents: 0)]
             + connections.map { pollfd(fd: $0.number, events: $0.events, revents: 0) }
     }
 
-    /// The earliest deadline of a connection, CLOCK_MONOTONIC in nanoseconds.
+    /// The earliest deadline of a connection.
     var nextDeadline: UInt64? { connections.map(\.deadline).min() }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {

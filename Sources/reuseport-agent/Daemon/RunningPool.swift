@@ -5,7 +5,8 @@ import SockArrayCore
 /// The pool that the agent runs, with the configuration that is in force. A
 /// reload replaces it as a whole, or not at all.
 final class RunningPool {
-    private(set) var plane: DataPlane
+    private(set) var plane: DataPlane { didSet { planeCount += 1 } }
+    private var planeCount = 0
     private let configurationPath: String
     private let log: Logger
     /// What each address had sent when `markLoads` was called last.
@@ -26,6 +27,14 @@ final class RunningPool {
         }
         logDepartures()
     }
+
+    /// Tells whether something was registered, unregistered or reloaded since.
+    struct Revision: Equatable {
+        let plane: Int
+        let count: Int
+    }
+
+    var revision: Revision { Revision(plane: planeCount, count: plane.revision) }
 
     /// Applies the configuration file as it is now. Nothing changes if it can't be used.
     func reload(reshuffle: Bool) throws(Failure) -> MovePlan {

@@ -1,0 +1,93 @@
+import CBPFShim
+import SockArrayCore
+
+/// Registrations that arrive on the control socket: by descriptors, or by naming a process.
+struct ControlRegistration {
+    let pool: RunningPool
+    let watch: CollectorWatch
+
+    func register(
+        _ collector: String, _ labels: [String], hasOwner: Bool, _ manner: RegistrationManner?, _ request: Request
+    ) throws -> DataPlane.Change {
+        let act = "register \(collector)"
+        let announced = labels.count + (hasOwner ? 1 : 0)
+        guard announced == request.descriptors.count, !labels.isEmpty else {
+            throw Failure(
+                .usage, act: act,
+                cause: "\(announced) descriptors were announced and \(request.descriptors.count) came",
+                remedy: "use the reuseport-agent command of the agent's own version")
+        }
+        var sockets: [OfferedSocket] = []
+        for (label, passed) in zip(labels, request.descriptors) {
+            guard let descriptor = passed.take() else { continue }
+            do {
+                sockets.append(try OfferedSocket(descriptor, label: label))
+            } catch {
+                throw Failure(
+                    .unfitSocket, act: act, cause: "\(label) is not a socket", errno: error.errno,
+                    remedy: "pass the collector's UDP or listening TCP socket")
+            }
+        }
+        let passed = hasOwner ? try passedProcess(request, act: act) : nil
+        let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
+        try checkMayRenew(collector, owner, manner, act: act)
+        let change = try pool.plane.register(collector, sockets, owner: owner, replacing: manner == .takeover)
+        if let passed { watch.adopt(passed, of: Slot(change.slot)) }
+        return change
+    }
+
+    func registerProcess(
+        _ collector: String, pid said: Int32, _ manner: RegistrationManner?, _ request: Request
+    ) throws -> DataPlane.Change {
+        let act = "register \(collector)"
+        let pid = try self.pid(said, request)
+        guard let owner = ProcessIdentity(pid: pid) else {
+            throw Failure(
+                .unfitSocket, act: act, cause: "there is no process \(pid)", errno: KernelError.noProcess,
+                remedy: "name the collector's own pid, as the agent's pid namespace knows it")
+        }
+        guard request.peer.uid == 0 || request.peer.uid == ProcessFacts.user(of: pid) else {
+            throw Failure(
+                .privilege, act: act,
+                cause: "process \(pid) belongs to another user than you (uid \(request.peer.uid))",
+                remedy: "run it as root or as the collector's user")
+        }
+        try checkMayRenew(collector, owner, manner, act: act)
+        return try pool.register(collector, process: owner, replacing: manner == .takeover)
+    }
+
+    /// What keeps a collector registered by itself leaves it alone when somebody has
+    /// unregistered it.
+    private func checkMayRenew(
+        _ collector: String, _ owner: ProcessIdentity?, _ manner: RegistrationManner?, act: String
+    ) throws(Failure) {
+        guard manner == .renewal, try pool.plane.isDismissed(collector, owner, act: act) else { return }
+        throw Failure(
+            .conflict, act: act, cause: "it was unregistered, and stays so",
+            remedy: "run: reuseport-agent register --collector \(collector) --pid PID; or start the collector again")
+    }
+
+    /// The process that the request's last descriptor is a pidfd of.
+    private func passedProcess(_ request: Request, act: String) throws(Failure) -> PassedProcess? {
+        guard let descriptor = request.descriptors.last?.take() else { return nil }
+        do {
+            return try PassedProcess(descriptor)
+        } catch {
+            throw Failure(
+                .usage, act: act, cause: "the descriptor of the owner is not a pidfd", errno: error.errno,
+                remedy: "use the reuseport-agent command of the agent's own version")
+        }
+    }
+
+    /// Of the pidfd that came, or else as it was said.
+    private func pid(_ said: Int32, _ request: Request) throws(Failure) -> Int32 {
+        let act = "borrow the sockets of process \(said)"
+        guard let passed = try passedProcess(request, act: act) else { return said }
+        if let identity = passed.identity { return identity.pid }
+        throw Failure(
+            .privilege, act: act, cause: "it is gone, or not visible in the agent's PID namespace",
+            errno: KernelError.noProcess,
+            remedy: "let the command look into it itself (CAP_SYS_PTRACE), or run the agent in the host's PID namespace"
+        )
+    }
+}

@@ -1,0 +1,31 @@
+import SockArrayCore
+
+/// Registering a process with all that it has in the pool's groups.
+extension RunningPool {
+    /// - Parameter replacing: it takes the slot over from a living one.
+    /// - Throws: `.incomplete`: it has not bound all of the groups.
+    func register(
+        _ collector: String, process owner: ProcessIdentity, replacing: Bool = false
+    ) throws(RegistrationPlan.Refusal) -> DataPlane.Change {
+        let act = "register \(collector)"
+        let groups = plane.configuration.groups
+        let sockets: [OfferedSocket]
+        do {
+            try plane.checked(collector, act: act)
+            sockets = try CollectorProcess.sockets(of: owner.pid, act: act)
+        } catch {
+            throw .refused(error)
+        }
+        let members = sockets.filter { socket in groups.contains { $0.hasCandidate(socket.offer.socket) } }
+        guard !members.isEmpty else {
+            throw .incomplete(CollectorProcess.hasNoMember(owner.pid, sockets, groups, act: act))
+        }
+        do throws(RegistrationPlan.Refusal) {
+            return try plane.register(
+                collector, members, accepted: sockets.filter { $0.offer.socket.isConnected }, owner: owner,
+                replacing: replacing)
+        } catch {
+            throw error.telling(whatItHas: sockets)
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import CBPFShim
+import Glibc
+import Logging
+import SockArrayCore
+
+/// Registers collectors that are back, and that the configuration tells how to
+/// recognise, with nobody calling `register`.
+///
+/// The kernel tells of sockets that close, not of those that are made. So while
+/// such a collector is away, and only then, the groups' sockets are listed every
+/// 25 ms; when there is one that no slot has, the machine's processes are looked
+/// through for its collector.
+final class Discovery: EventSource {
+    private let pool: RunningPool
+    private let log: Logger
+    private var seen: RunningPool.Revision?
+    /// Collectors that are away and can be recognised.
+    private var sought: [String: Recognition] = [:]
+    private var next: UInt64 = 0
+    /// Sockets that were there at the last look through the processes.
+    private var strangers: Set<UInt64> = []
+    private var nextSearch: UInt64 = 0
+    /// What was said of a collector last.
+    private var said: [String: String] = [:]
+    private let act = "look for collectors"
+    private static let pause: UInt64 = 25_000_000
+    /// The same sockets may get a pid file, or another title, a little later.
+    private static let searchPause: UInt64 = 500_000_000
+
+    init(pool: RunningPool, log: Logger) {
+        self.pool = pool
+        self.log = log
+    }
+
+    let waits: [pollfd] = []
+
+    var nextDeadline: UInt64? {
+        if seen != pool.revision { return 0 }
+        return sought.isEmpty ? nil : next
+    }
+
+    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+        do {
+            if seen != pool.revision { try lookWhoIsAway() }
+            guard !sought.isEmpty, next <= now else { return }
+            next = now + Self.pause
+            let sockets = try pool.plane.strangers(act: act)
+            guard !sockets.isEmpty else { return }
+            let cookies = Set(sockets.map(\.cookie))
+            guard cookies != strangers || nextSearch <= now else { return }
+            (strangers, nextSearch) = (cookies, now + Self.searchPause)
+            try search(users: Set(sockets.map(\.user)))
+        } catch {
+            log.error("\(error)")
+            next = now + Self.searchPause
+        }
+    }
+
+    private func lookWhoIsAway() throws(Failure) {
+        seen = pool.revision
+        let away = try pool.plane.awayCollectors(act: act)
+        var sought: [String: Recognition] = [:]
+        for collector in pool.plane.configuration.collectors where away.contains(collector.name) {
+            sought[collector.name] = collector.recognition
+        }
+        if sought != self.sought { strangers = [] }
+        self.sought = sought
+    }
+
+    private func search(users: Set<UInt32>) throws(Failure) {
+        let found: RecognizedProcesses
+        do {
+            var table = try ProcessTable()
+            found = table.processes(for: sought, socketUsers: users)
+        } catch {
+            throw Failure(
+                .privilege, act: act, cause: "\(error.operation) failed", errno: error.errno,
+                remedy: "mount /proc for the agent, without hidepid")
+        }
+        for (pid, names) in found.ambiguous {
+            let list = names.sorted().joined(separator: ", ")
+            say("process \(pid) is recognised as \(list): none of them is registered", of: list)
+        }
+        for (name, pids) in found.pids.sorted(by: { $0.key < $1.key }) { register(name, among: pids) }
+    }
+
+    /// The first of the processes that is a whole collector.
+    private func register(_ name: String, among pids: [Int32]) {
+        var refusal: RegistrationPlan.Refusal?
+        for pid in pids {
+            guard let owner = ProcessIdentity(pid: pid), !isDismissed(name, owner) else { continue }
+            do throws(RegistrationPlan.Refusal) {
+                let change = try pool.register(name, process: owner)
+                said[name] = nil
+                log.notice("collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
+                return
+            } catch {
+                refusal = refusal ?? error
+            }
+        }
+        // Half a collector: it is still starting, or a worker of one.
+        if case .refused(let failure) = refusal { say("\(failure)", of: name) }
+    }
+
+    private func isDismissed(_ name: String, _ owner: ProcessIdentity) -> Bool {
+        (try? pool.plane.isDismissed(name, owner, act: act)) ?? false
+    }
+
+    private func say(_ text: String, of name: String) {
+        guard said.updateValue(text, forKey: name) != text else { return }
+        log.warning("\(text)")
+    }
+}
