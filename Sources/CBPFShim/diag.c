@@ -30,19 +30,18 @@ struct list {
 };
 
 /* New fd. */
-static int ask(struct request *request)
+static int open_netlink(void)
 {
-	int error, netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
-	if (netlink < 0)
-		return -errno;
+	return netlink < 0 ? -errno : netlink;
+}
+
+static int ask(int netlink, struct request *request)
+{
 	request->header.nlmsg_len = sizeof(*request);
 	request->header.nlmsg_flags |= NLM_F_REQUEST;
-	if (send(netlink, request, sizeof(*request), 0) >= 0)
-		return netlink;
-	error = -errno;
-	close(netlink);
-	return error;
+	return send(netlink, request, sizeof(*request), 0) < 0 ? -errno : 0;
 }
 
 static int receive(int netlink, struct answer *answer)
@@ -109,6 +108,20 @@ static int collect(int netlink, int protocol, uint16_t port, struct list *list)
 	return found < 0 ? found : 0;
 }
 
+/*
+ * The kernel makes an answer as large as the largest buffer that it has seen us
+ * receive with, and puts no more sockets in the first than 20 before it saw one.
+ * It sees ours with the answer to a request for nothing.
+ */
+static int show_buffer(int netlink)
+{
+	struct request nothing = {.header = {.nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_ACK}};
+	struct answer answer = {.length = 0};
+	int error = ask(netlink, &nothing);
+
+	return error ? error : receive(netlink, &answer);
+}
+
 int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port,
 		     struct rpa_diag_socket **sockets)
 {
@@ -124,12 +137,16 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port,
 		},
 	};
 	struct list list = {};
-	int error, netlink = ask(&request);
+	int error, netlink = open_netlink();
 
 	*sockets = NULL;
 	if (netlink < 0)
 		return netlink;
-	error = collect(netlink, protocol, port, &list);
+	error = show_buffer(netlink);
+	if (!error)
+		error = ask(netlink, &request);
+	if (!error)
+		error = collect(netlink, protocol, port, &list);
 	close(netlink);
 	if (error) {
 		free(list.sockets);
@@ -137,6 +154,17 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port,
 	}
 	*sockets = list.sockets;
 	return (int)list.count;
+}
+
+static int acknowledged(int netlink)
+{
+	struct answer answer = {.length = 0};
+	struct rpa_diag_socket unused;
+	int found;
+
+	while ((found = next(netlink, &answer, &unused)) > 0 && found != RPA_DIAG_DONE)
+		;
+	return found < 0 ? found : 0;
 }
 
 int rpa_diag_destroy(const struct rpa_diag_socket *session)
@@ -155,17 +183,15 @@ int rpa_diag_destroy(const struct rpa_diag_socket *session)
 			},
 		},
 	};
-	struct answer answer = {.length = 0};
-	struct rpa_diag_socket unused;
-	int found, netlink;
+	int error, netlink = open_netlink();
 
-	memcpy(request.body.id.idiag_src, session->address, sizeof(session->address));
-	memcpy(request.body.id.idiag_dst, session->peer, sizeof(session->peer));
-	netlink = ask(&request);
 	if (netlink < 0)
 		return netlink;
-	while ((found = next(netlink, &answer, &unused)) > 0 && found != RPA_DIAG_DONE)
-		;
+	memcpy(request.body.id.idiag_src, session->address, sizeof(session->address));
+	memcpy(request.body.id.idiag_dst, session->peer, sizeof(session->peer));
+	error = ask(netlink, &request);
+	if (!error)
+		error = acknowledged(netlink);
 	close(netlink);
-	return found < 0 ? found : 0;
+	return error;
 }

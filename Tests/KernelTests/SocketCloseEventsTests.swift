@@ -131,9 +131,8 @@ import Testing
                 _ = try InternetSocket(.udp, bind: .v4(0), port: 9)
                 var told: [UInt16] = []
                 while told.last != 9, let closed = try events.waitForClosed() { told.append(closed.port) }
-                while let closed = try events.wait(.milliseconds(20)) {
-                    if case .closed(let socket) = closed { told.append(socket.port) }
-                }
+                // Two processors' events may pass each other.
+                while case .closed(let closed)? = try events.wait(.milliseconds(100)) { told.append(closed.port) }
                 return told.filter { $0 != 9 }.sorted()
             }
             let events = try SocketCloseEvents(ports: Set(ports[..<255] + [9]))
@@ -144,7 +143,8 @@ import Testing
             #expect(refused?.errno == E2BIG)
             #expect(try told(events) == Array(ports[290...]), "the old ones stay")
             try events.watch(ports: [])
-            #expect(try told(events).isEmpty)
+            _ = try InternetSocket(.udp, bind: .v4(0), port: ports[0])
+            #expect(try events.wait(.milliseconds(100)) == nil)
         }
     }
 
@@ -159,11 +159,11 @@ import Testing
             setsockopt(events.number, SOL_SOCKET, SO_RCVBUF, &few, 4)
             func end(_ count: Int, port: UInt16) throws {
                 for _ in 0..<count { _ = try InternetSocket(.udp, bind: .v4(0), port: port) }
-                usleep(100_000)
             }
             try end(1_000, port: 9)
-            #expect(try events.next() == nil)
+            #expect(try events.wait(.milliseconds(200)) == nil)
             try end(1_000, port: Self.port)
+            usleep(200_000)
             #expect(try events.next() == .overrun)
             #expect(try events.next() == nil)
             for _ in 0..<20 {
@@ -180,6 +180,22 @@ import Testing
             for _ in 0..<2_000 { cookies.insert(try InternetSocket(.udp, bind: .v4(0), port: Self.port).cookie) }
             while let closed = try events.waitForClosed(), cookies.remove(closed.cookie) != nil, !cookies.isEmpty {}
             #expect(cookies.isEmpty)
+        }
+    }
+
+    @Test func `10 times a collector's 2 sockets end: when that is told, neither is in its sockarray`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let events = try SocketCloseEvents(ports: [PoolFixture.ipfixPort, PoolFixture.bmpPort])
+            for _ in 0..<10 {
+                pool.stop("c2")
+                for _ in 0..<2 {
+                    let closed = try #require(try events.waitForClosed())
+                    let group = closed.transport == .udp ? "ipfix" : "bmp"
+                    #expect(try pool.plane.status().collectors[1].groups[group]?.cookie == nil)
+                }
+                try pool.start("c2")
+            }
         }
     }
 }
