@@ -90,7 +90,7 @@ import Testing
             #expect(left.map(\.state) == [.finWait2] && left.map(\.cookie) == [session.cookie])
             #expect(left.map(\.inode) == [0])
             fixture.closeClient()
-            #expect(try TCPSession.all(onPort: Self.port).isEmpty)
+            #expect(try waitUntil(.seconds(2)) { try TCPSession.all(onPort: Self.port).isEmpty })
             #expect(try events.wait(.milliseconds(50)) == nil)
         }
     }

@@ -137,6 +137,7 @@ import Testing
             session.cookie -= 1
             fixture.closeClient()
             fixture.closeAccepted()
+            #expect(try waitUntil(.seconds(2)) { try TCPSession.all(onPort: Self.port).isEmpty })
             #expect(try !session.destroy())
             #expect(try SocketDump.members(of: .tcp, port: Self.port).count == 1)
         }
