@@ -1,6 +1,11 @@
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import Testing
+
+/// One after the other: what one sandbox's start or child copies of this process's
+/// descriptors keeps the sockets of all others open for a moment.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces")) enum SocketDiagTests {}
 
 /// A TCP session of this process: both its ends.
 final class SessionFixture {

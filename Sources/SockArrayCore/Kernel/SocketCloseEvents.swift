@@ -2,12 +2,14 @@ import CBPFShim
 import Glibc
 
 /// Tells when UDP and TCP sockets of this network namespace end, whoever owned
-/// them, by their local port (the destroy groups of sock_diag(7)). Asks for no
-/// privilege; with CAP_NET_ADMIN some 2,000 events may wait, and else as many as
-/// net.core.rmem_max lets.
+/// them, by their local port (the destroy groups of sock_diag(7)).
+///
+/// Asks for no privilege. 6,500 events may wait, or without CAP_NET_ADMIN as many
+/// as net.core.rmem_max lets: 330 of its default.
 ///
 /// An event comes after the socket has left `SocketDump` and every sockarray. Of
-/// a socket that never got beyond a request (`synReceived`) none comes.
+/// a socket that never got beyond a request (`synReceived`) none comes. A session
+/// that its owner closed is told when the peer has acknowledged that.
 public final class SocketCloseEvents {
     public enum Event: Equatable, Sendable {
         case closed(ClosedSocket)

@@ -6,7 +6,7 @@ import Glibc
 public enum SocketDump {
     /// UDP sockets of any state, or TCP listeners, in no order.
     ///
-    /// A list is of one moment up to some 60 sockets of a family. Of more, one
+    /// A list is of one moment up to some 180 sockets of a family. Of more, one
     /// may be missing if others come or go while it is read.
     public static func members(
         of transport: ReuseportGroup.TransportProtocol, port: UInt16

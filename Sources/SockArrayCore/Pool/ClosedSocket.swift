@@ -10,7 +10,7 @@ public struct ClosedSocket: Equatable, Sendable {
     /// 0: it had no peer, or was a session that nobody had accepted when its
     /// listener was closed: only `cookie` tells which.
     public var peerPort: UInt16
-    /// SO_COOKIE. A session that was never listed before has another in its event.
+    /// SO_COOKIE.
     public var cookie: UInt64
 
     public init(
