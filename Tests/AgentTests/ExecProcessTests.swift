@@ -99,7 +99,7 @@ import Testing
             #expect(exec.waitUntilPrinted("ready\n"))
             usleep(300_000)
             exec.process.send(SIGTERM)
-            #expect(try exec.process.wait(.seconds(1)) == -SIGTERM)
+            #expect(try exec.process.wait(.seconds(5)) == -SIGTERM)
             agent.process.send(SIGCONT)
         }
     }
