@@ -6,7 +6,7 @@ import Testing
 /// A real nfacctd under `exec`: it binds BMP at once and its UDP port some 5 s later.
 @Suite(.serialized, .enabled(if: Subject.hasNfacctd, "needs root and the Debian package pmacct"))
 struct ExecNfacctdTests {
-    @Test func `nfacctd as it is: registered within 200 ms of its last bind, TERM ends both, and again`() async throws {
+    @Test func `nfacctd as it is: registered within 1 s of its last bind, TERM ends both, and again`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
@@ -25,8 +25,7 @@ struct ExecNfacctdTests {
                         exec.errorOutput.contains("c1 is registered: ")
                     }, "\(exec.errorOutput)")
                 let time = ContinuousClock.now - bound
-                print("nfacctd registered after its last bind: \(time)")
-                #expect(time < .milliseconds(200))
+                #expect(time < .seconds(1))
                 // Itself and not its print plugin, which has inherited the BMP listener.
                 #expect(try agent.ownerPid() == ProcessFacts.descendants(of: exec.pid)[0])
                 if round == 1 {

@@ -46,6 +46,21 @@ import Testing
         }
     }
 
+    @Test func `the command begins as it would without exec: descriptors, signal mask, what nohup ignores`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let script = "ls /proc/self/fd; grep -E 'Sig(Blk|Ign)' /proc/self/status"
+            let ignoring = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"]
+            let alone = try ChildProcess(ignoring + ["sh", "-c", script], in: sandbox)
+            try alone.wait()
+            let exec = try Exec(["sh", "-c", script], in: sandbox, prefix: ignoring)
+            try exec.process.wait()
+            #expect(exec.process.output == alone.output)
+            #expect(alone.output.hasSuffix("1\n"), "the lowest bit is SIGHUP's: \(alone.output)")
+        }
+    }
+
     /// Prints the name of each signal that it gets; ends by TERM.
     private static let listener = [
         "perl", "-e",
@@ -99,7 +114,7 @@ import Testing
             #expect(exec.waitUntilPrinted("ready\n"))
             usleep(300_000)
             exec.process.send(SIGTERM)
-            #expect(try exec.process.wait(.seconds(1)) == -SIGTERM)
+            #expect(try exec.process.wait(.seconds(5)) == -SIGTERM)
             agent.process.send(SIGCONT)
         }
     }

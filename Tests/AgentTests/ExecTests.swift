@@ -5,13 +5,13 @@ import Testing
 
 /// `exec` registers what it runs, and keeps it registered.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ExecTests {
-    @Test func `a collector is registered within 1 s of its start, said once, and leaves its slot when it is killed`()
+    @Test func `a collector is registered without further doing, said once, and leaves its slot when it is killed`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let exec = try Exec(in: sandbox)
-            #expect(exec.waitUntilSaid("c1 is registered", .seconds(1)))
+            #expect(exec.waitUntilSaid("c1 is registered", .seconds(5)))
             #expect(try agent.ownerPid() == exec.processes[0])
             #expect(try agent.isActive())
             usleep(6_000_000)  // a look at it in between
@@ -102,18 +102,19 @@ import Testing
             let exec = try Exec(in: sandbox)
             #expect(exec.waitUntilSaid("waiting for the agent at \(AgentFixture.controlPath): "))
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            #expect(exec.waitUntilSaid("c1 is registered: ", .seconds(2)))
+            #expect(exec.waitUntilSaid("c1 is registered: ", .seconds(5)))
             try agent.kill()
             waitUntil(.seconds(10)) { exec.said.occurrences(of: "waiting for the agent") == 2 }
             try agent.restart()
-            #expect(exec.waitUntilSaid("c1 is registered as before: ", .seconds(2)))
+            #expect(exec.waitUntilSaid("c1 is registered as before: ", .seconds(5)))
             try agent.kill()
             #expect(try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox).exitCode == 0)
             try agent.restart()
-            #expect(exec.waitUntilSaid("c1 is registered again: ", .seconds(7)))
+            #expect(exec.waitUntilSaid("c1 is registered again: ", .seconds(15)))
             #expect(try agent.isActive())
             #expect(try agent.command(["unregister", "--collector", "c1"]).exitCode == 0)
-            #expect(waitUntil(.seconds(7)) { exec.said.occurrences(of: "is registered again") == 2 })
+            let isBack = waitUntil(.seconds(15)) { exec.said.occurrences(of: "is registered again") == 2 }
+            #expect(isBack, "\(exec.said)")
             #expect(exec.process.exitCode == nil)
         }
     }
@@ -132,7 +133,7 @@ import Testing
             try FileText.write(
                 AgentFixture.configuration(collectors: ["c1", "c2"]), to: agent.configurationPath)
             #expect(try agent.command(["reload"]).exitCode == 0)
-            #expect(exec.waitUntilSaid("c2 is registered: slot 1", .seconds(2)))
+            #expect(exec.waitUntilSaid("c2 is registered: slot 1", .seconds(5)))
         }
     }
 
@@ -147,7 +148,7 @@ import Testing
             #expect(exec.said.split(separator: "\n").count == 1)
             #expect(agent.process.errorOutput.occurrences(of: "held by another live socket") == 1)
             holder.process.send(SIGTERM)
-            #expect(exec.waitUntilSaid("c1 is registered: ", .seconds(3)))
+            #expect(exec.waitUntilSaid("c1 is registered: ", .seconds(5)))
             #expect(try agent.ownerPid() == exec.processes[0])
         }
     }
@@ -165,7 +166,7 @@ import Testing
             let start = ContinuousClock.now
             #expect(try exec.process.wait() == code)
             // One that doesn't heed SIGTERM is killed 10 s later.
-            #expect(ContinuousClock.now - start < .seconds(command[0] == "sh" ? 13 : 3))
+            #expect(ContinuousClock.now - start < .seconds(command[0] == "sh" ? 15 : 5))
             #expect(exec.said.contains(cause) && exec.said.contains("after 0.5 s"), "\(exec.said)")
             _ = agent
         }

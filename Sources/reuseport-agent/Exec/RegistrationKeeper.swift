@@ -31,7 +31,7 @@ final class RegistrationKeeper {
     private(set) var lastFailure: Failure?
     /// How long the pool's groups are taken to be what the agent said, while a
     /// collector binds one after the other.
-    private static let groupsLife: Duration = .seconds(5)
+    private static let groupsLife: Duration = .seconds(3)
 
     init(collector: String, client: ControlClient) {
         self.collector = collector

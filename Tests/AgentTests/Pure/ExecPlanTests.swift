@@ -1,3 +1,4 @@
+import CBPFShim
 import Glibc
 import SockArrayCore
 import Testing
@@ -99,5 +100,24 @@ import Testing
         )
         let whole = ControlRequest.register(collector: "c1", labels: ["fd 3"], hasOwner: true)
         #expect(try JSON.decode(ControlRequest.self, from: JSON.encode(whole)) == whole)
+    }
+
+    @Test func `a passed pidfd names its process while that is there; another descriptor is refused`() throws {
+        let own = try PassedProcess(Descriptor(owning: rpa_pidfd_open(getpid())))
+        #expect(own.identity != nil && own.identity == ProcessIdentity(pid: getpid()))
+        var child: pid_t = 0
+        let arguments = [strdup("true"), nil]
+        defer { free(arguments[0]) }
+        #expect(posix_spawnp(&child, "true", nil, nil, arguments, environ) == 0)
+        let descriptor = Descriptor(owning: rpa_pidfd_open(child))
+        waitpid(child, nil, 0)
+        #expect(try PassedProcess(descriptor).identity == nil)
+        let file = Descriptor(owning: open("/dev/null", O_RDONLY | O_CLOEXEC))
+        do {
+            _ = try PassedProcess(file)
+            Issue.record("/dev/null was taken for a process")
+        } catch {
+            #expect(error.errno == EBADF)
+        }
     }
 }
