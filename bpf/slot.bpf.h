@@ -111,12 +111,28 @@ __attribute__((noinline)) int stand_in(struct sk_reuseport_md *ctx, __u32 slot_i
 	return deliver(ctx, slot_index, false);
 }
 
+/*
+ * Tries 16 slots. Unrolled, as its caller is: where the agent lacks CAP_PERFMON,
+ * the verifier follows each branch also the way that it doesn't go, as a processor
+ * may by speculation, and so never leaves a loop.
+ */
+__attribute__((noinline)) int stand_in_among(struct sk_reuseport_md *ctx, __u32 first)
+{
+#pragma unroll
+	for (__u32 step = 0; step < 16; step++) {
+		if (stand_in(ctx, (first + step) % RPA_MAX_SLOTS) == SK_PASS)
+			return SK_PASS;
+	}
+	return SK_DROP;
+}
+
 /* The first usable slot from a place that the hash gives, for a row whose ranks
  * are all down for longer than the hold time. */
 static __always_inline int deliver_beyond_ranks(struct sk_reuseport_md *ctx, __u32 hash)
 {
-	for (__u32 step = 0; step < RPA_MAX_SLOTS; step++) {
-		if (stand_in(ctx, (hash + step) % RPA_MAX_SLOTS) == SK_PASS)
+#pragma unroll
+	for (__u32 step = 0; step < RPA_MAX_SLOTS; step += 16) {
+		if (stand_in_among(ctx, hash + step) == SK_PASS)
 			return SK_PASS;
 	}
 	return drop(NO_COLLECTOR);
