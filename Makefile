@@ -53,7 +53,7 @@ bench:
 install: build
 	install -D -m 755 $(release) $(DESTDIR)$(PREFIX)/bin/reuseport-agent
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/reuseport-agent \
-	    examples/nfacctd.conf examples/reuseport-agent.yaml
+	    examples/nfacctd.conf examples/reuseport-agent.yaml examples/systemd/*
 
 clean:
 	rm -rf .build && mkdir -p $(TMPDIR)

@@ -103,12 +103,18 @@ static __always_inline __u64 leading_bits(__u64 word, __u32 count)
 	return count >= 64 ? word : count ? word & ~0ULL << (64 - count) : 0;
 }
 
-/* What is configured for the address's first bits: the row, RPA_NO_ROW at a
- * marker, or -1. Global, as the next one, so that the verifier proves it once. */
-__attribute__((noinline)) int find_prefix(__u64 high, __u64 low, __u32 length)
+/* What is configured for the address's first bits, as many as the length of that
+ * index: the row, RPA_NO_ROW at a marker, or -1. Global, as the next one, so that
+ * the verifier proves it once, for an index that it doesn't know: of one it knows
+ * it refuses to add several to one pointer, where CAP_PERFMON isn't there. */
+__attribute__((noinline)) int find_prefix(__u64 high, __u64 low, __u32 length_index)
 {
+	__u32 length;
 	__u64 hash;
 
+	if (length_index >= RPA_MAX_LENGTHS)
+		return -1;
+	length = constants.lengths[length_index];
 	high = leading_bits(high, length);
 	low = length > 64 ? leading_bits(low, length - 64) : 0;
 	hash = finalize(multilinear(high, low) + constants.hash_keys[5] * (128 - length));
@@ -128,18 +134,18 @@ __attribute__((noinline)) int find_prefix(__u64 high, __u64 low, __u32 length)
 __attribute__((noinline)) int find_exporter(__u64 high, __u64 low)
 {
 	bool is_ipv4 = !high && low >> 32 == 0xffff;
-	__u32 from = constants.length_begin[is_ipv4 ? 1 : 0];
-	__u32 to = constants.length_begin[is_ipv4 ? 2 : 1];
+	/* All three first: without CAP_PERFMON an address may not depend on a branch. */
+	__u32 ipv6 = constants.length_begin[0], ipv4 = constants.length_begin[1], end = constants.length_begin[2];
+	__u32 from = is_ipv4 ? ipv4 : ipv6;
+	__u32 to = is_ipv4 ? end : ipv4;
 	int found = RPA_NO_ROW;
 
-	/* 8 steps: up to 129 lengths. */
+	/* 8 steps: up to 129 lengths. Unrolled for the reason of stand_in_among(). */
+#pragma unroll
 	for (int step = 0; step < 8 && from < to; step++) {
 		__u32 middle = (from + to) / 2;
-		int row;
+		int row = find_prefix(high, low, middle);
 
-		if (middle >= RPA_MAX_LENGTHS)
-			break;
-		row = find_prefix(high, low, constants.lengths[middle]);
 		if (row < 0) {
 			to = middle;
 			continue;

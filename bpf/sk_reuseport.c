@@ -53,18 +53,34 @@ static __always_inline __u32 next_turn(void)
 	return turn;
 }
 
+/* Takes 8 turns: the next ones, or those of the rows from the index on. Unrolled
+ * for the same reason as stand_in_among(). */
+__attribute__((noinline)) int take_turns(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
+{
+#pragma unroll
+	for (__u32 step = 0; step < 8; step++) {
+		__u32 turn = constants.selection == RPA_BY_TURN ? next_turn() : index + step;
+
+		if (turn >= constants.table_size)
+			turn -= constants.table_size;
+		if (take_turn(ctx, turn, is_first && step == 0) == SK_PASS)
+			return SK_PASS;
+	}
+	return SK_DROP;
+}
+
 /* For collectors that need no affinity: any that is there will do. */
 static __always_inline int select_any(struct sk_reuseport_md *ctx)
 {
-	__u32 index = constants.selection == RPA_BY_TURN ? next_turn() : (ctx->hash * constants.table_size) >> 32;
+	__u32 index = (ctx->hash * constants.table_size) >> 32;
 
-	for (__u32 step = 0; step < 64; step++) {
-		if (take_turn(ctx, index, step == 0) == SK_PASS)
+#pragma unroll
+	for (__u32 step = 0; step < 64; step += 8) {
+		if (take_turns(ctx, index, step == 0) == SK_PASS)
 			return SK_PASS;
-		if (constants.selection == RPA_BY_TURN)
-			index = next_turn();
-		else
-			index = index + 1 < constants.table_size ? index + 1 : 0;
+		index += 8;
+		if (index >= constants.table_size)
+			index -= constants.table_size;
 	}
 	return deliver_beyond_ranks(ctx, index) == RPA_NO_SLOT ? drop(NO_COLLECTOR) : SK_PASS;
 }

@@ -66,19 +66,24 @@ static __always_inline bool is_within_hold(__u64 vacancy)
 }
 
 /*
- * Whether one of the slot's sockets is gone, of the groups with a bit set. A
- * socket of another group can't be selected, but the refusal tells: ENOENT where
- * there is none. What was selected before stays selected.
+ * Whether the slot's socket in a group is gone. A socket of another group can't be
+ * selected, but the refusal tells: ENOENT where there is none. What was selected
+ * before stays selected.
  */
-__attribute__((noinline)) int has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __u64 groups)
+__attribute__((noinline)) int has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 group)
 {
-	for (__u32 number = 0; number < RPA_MAX_GROUPS; number++) {
-		void *of_group;
+	void *of_group = bpf_map_lookup_elem(&group_sockets, &group);
 
-		if (!(groups >> number & 1))
-			continue;
-		of_group = bpf_map_lookup_elem(&group_sockets, &number);
-		if (of_group && bpf_sk_select_reuseport(ctx, of_group, &slot_index, 0) == -ENOENT)
+	return of_group && bpf_sk_select_reuseport(ctx, of_group, &slot_index, 0) == -ENOENT;
+}
+
+/* The same for eight groups: those of the bits. Unrolled for the reason of
+ * stand_in_among(). */
+__attribute__((noinline)) int has_lost_one(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 first, __u64 bits)
+{
+#pragma unroll
+	for (__u32 number = 0; number < 8; number++) {
+		if (bits >> number & 1 && has_lost_socket(ctx, slot_index, first + number))
 			return 1;
 	}
 	return 0;
@@ -97,7 +102,12 @@ static __always_inline bool is_lost_elsewhere(
 	if (count->checked == now)
 		return false;
 	count->checked = now;
-	return has_lost_socket(ctx, slot_index, others);
+#pragma unroll
+	for (__u32 first = 0; first < RPA_MAX_GROUPS; first += 8) {
+		if (others >> first & 0xff && has_lost_one(ctx, slot_index, first, others >> first))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -146,14 +156,31 @@ __attribute__((noinline)) int stand_in(struct sk_reuseport_md *ctx, __u32 slot_i
 	return SK_PASS;
 }
 
+/*
+ * Tries 16 slots; the one that delivers, or RPA_NO_SLOT. Unrolled, as its caller
+ * is: where the agent lacks CAP_PERFMON, the verifier follows each branch also the
+ * way that it doesn't go, as a processor may by speculation, and so never leaves a
+ * loop.
+ */
+__attribute__((noinline)) int stand_in_among(struct sk_reuseport_md *ctx, __u32 first)
+{
+#pragma unroll
+	for (__u32 step = 0; step < 16; step++) {
+		if (stand_in(ctx, (first + step) % RPA_MAX_SLOTS) == SK_PASS)
+			return (first + step) % RPA_MAX_SLOTS;
+	}
+	return RPA_NO_SLOT;
+}
+
 /* The first usable slot from a place that the row gives, for a row whose ranks are
  * all down for longer than the hold time; RPA_NO_SLOT: there is none. */
 static __always_inline __u32 deliver_beyond_ranks(struct sk_reuseport_md *ctx, __u32 row)
 {
-	for (__u32 step = 0; step < RPA_MAX_SLOTS; step++) {
-		__u32 slot_index = (row + step) % RPA_MAX_SLOTS;
+#pragma unroll
+	for (__u32 step = 0; step < RPA_MAX_SLOTS; step += 16) {
+		__u32 slot_index = stand_in_among(ctx, row + step);
 
-		if (stand_in(ctx, slot_index) == SK_PASS)
+		if (slot_index != RPA_NO_SLOT)
 			return slot_index;
 	}
 	return RPA_NO_SLOT;

@@ -2,10 +2,16 @@ import SockArrayCore
 import Testing
 
 @Suite struct CheckListTests {
-    private static func host(mayUseBPF: Bool = true, mayBorrowSockets: Bool = true) -> HostFacts {
+    private static let edge = PoolConfiguration(pool: "edge", collectors: [.init(name: "c1")], groups: [])
+
+    private static func host(
+        mayUseBPF: Bool = true, mayBorrowSockets: Bool = true, mayEndSessions: Bool = false,
+        mayGiveSockets: Bool = false
+    ) -> HostFacts {
         HostFacts(
             kernelRelease: "6.1.0", hasProgramType: mayUseBPF ? true : nil, hasSocketArray: mayUseBPF ? true : nil,
-            mayUseBPF: mayUseBPF, mayBorrowSockets: mayBorrowSockets, hasBPFFS: true, mayMount: true,
+            mayUseBPF: mayUseBPF, mayBorrowSockets: mayBorrowSockets,
+            mayEndSessions: mayEndSessions, mayGiveSockets: mayGiveSockets, user: 990, hasBPFFS: true, mayMount: true,
             bpffs: "/sys/fs/bpf/x", mayWritePins: true)
     }
     private static func failure(_ kind: Failure.Kind) -> Failure {
@@ -22,7 +28,7 @@ import Testing
     @Test func `the machine counts before the configuration, that before a socket in use`() {
         func code(_ host: HostFacts, _ configuration: Failure.Kind?, _ socket: Failure.Kind?) -> Int32 {
             CheckList(
-                host, configuration: configuration.map { .failure(Self.failure($0)) } ?? .success("edge"),
+                host, configuration: configuration.map { .failure(Self.failure($0)) } ?? .success(Self.edge),
                 sockets: [("control_socket", socket.map(Self.failure)), ("status_socket", nil)]
             ).exitCode
         }
@@ -37,5 +43,24 @@ import Testing
         let list = CheckList(Self.host(), configuration: .failure(Self.failure(.usage)))
         #expect(list.items.last?.detail == "cannot use edge.yaml:2:1: it is wrong")
         #expect(list.items.last?.remedy == "put it right")
+    }
+
+    @Test func `on_move: reset takes CAP_NET_ADMIN, another collector_user CAP_CHOWN: exit 6 without, and no more`() {
+        func items(_ configuration: PoolConfiguration, _ host: HostFacts) -> (Int32, [String]) {
+            let list = CheckList(host, configuration: .success(configuration))
+            return (list.exitCode, list.items.filter { !$0.ok }.map(\.detail))
+        }
+        #expect(items(Self.edge, Self.host()) == (0, []))
+        var reset = Self.edge
+        reset.onMove = .reset
+        #expect(items(reset, Self.host()) == (6, ["CAP_NET_ADMIN is missing: no session can be ended"]))
+        #expect(items(reset, Self.host(mayEndSessions: true)) == (0, []))
+        var other = Self.edge
+        other.collectorUser = 1_000
+        #expect(
+            items(other, Self.host()) == (6, ["CAP_CHOWN is missing: user 990's sockets can't be given to it"]))
+        #expect(items(other, Self.host(mayGiveSockets: true)) == (0, []))
+        other.collectorUser = 990
+        #expect(items(other, Self.host()) == (0, []))
     }
 }

@@ -9,7 +9,7 @@ extension DataPlane {
         /// Names of the groups that the collector has a socket in.
         public let groups: [String]
         /// Rows that stay elsewhere until their exporters' sessions there end.
-        public var waitingRows = 0
+        public var waitingRows: Int?
         /// Whose sockets were in the slot, if they were taken over.
         public var predecessor: Predecessor?
     }

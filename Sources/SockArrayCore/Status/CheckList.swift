@@ -16,12 +16,11 @@ public struct CheckList: Sendable {
     public let exitCode: Int32
 
     /// - Parameters:
-    ///   - configuration: the pool's name, or why the file can't be used; nil
-    ///     where no file was given.
+    ///   - configuration: why the file can't be used, if it can't; nil where no file was given.
     ///   - sockets: the agent's sockets, by their keys and paths, and why one
     ///     can't be made.
     public init(
-        _ host: HostFacts, configuration: Result<String, Failure>?,
+        _ host: HostFacts, configuration: Result<PoolConfiguration, Failure>?,
         sockets: [(name: String, problem: Failure?)] = []
     ) {
         var items = [
@@ -34,10 +33,12 @@ public struct CheckList: Sendable {
             Self.borrowing(host),
             Self.pins(host),
         ]
+        if case .success(let configuration) = configuration { items += Self.extras(configuration, host) }
         let isMachineFit = items.allSatisfy(\.ok)
         var failures = sockets.compactMap(\.problem)
         switch configuration {
-        case .success(let pool): items.append(Item(check: "configuration", ok: true, detail: "pool \(pool)"))
+        case .success(let configuration):
+            items.append(Item(check: "configuration", ok: true, detail: "pool \(configuration.pool)"))
         case .failure(let failure):
             failures.append(failure)
             items.append(Self.item("configuration", failure))
@@ -85,6 +86,28 @@ public struct CheckList: Sendable {
             check: "register --pid of other users' processes", ok: true,
             detail: host.mayBorrowSockets ? "CAP_SYS_PTRACE is there" : "CAP_SYS_PTRACE is missing: not possible here",
             remedy: host.mayBorrowSockets ? nil : "give the agent CAP_SYS_PTRACE, or let collectors use register --fd")
+    }
+
+    /// What only some configurations need.
+    private static func extras(_ configuration: PoolConfiguration, _ host: HostFacts) -> [Item] {
+        var items: [Item] = []
+        if configuration.onMove == .reset {
+            items.append(
+                item(
+                    "on_move: reset", host.mayEndSessions, "CAP_NET_ADMIN is there: sessions can be ended",
+                    "CAP_NET_ADMIN is missing: no session can be ended",
+                    "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or set on_move: follow"))
+        }
+        if let user = configuration.collectorUser {
+            let isOwn = user == host.user
+            items.append(
+                item(
+                    "collector_user \(user)", isOwn || host.mayGiveSockets,
+                    isOwn ? "it is the agent's own user" : "CAP_CHOWN is there: sockets can be given to it",
+                    "CAP_CHOWN is missing: user \(host.user)'s sockets can't be given to it",
+                    "give the agent CAP_CHOWN (AmbientCapabilities= of its unit), or run it as user \(user)"))
+        }
+        return items
     }
 
     private static func pins(_ host: HostFacts) -> Item {

@@ -9,6 +9,12 @@ public struct HostFacts: Equatable, Sendable {
     public var mayUseBPF: Bool
     /// CAP_SYS_PTRACE: sockets of other users' processes can be borrowed.
     public var mayBorrowSockets: Bool
+    /// CAP_NET_ADMIN: TCP sessions of others can be ended (sock_destroy).
+    public var mayEndSessions: Bool
+    /// CAP_CHOWN: a socket can be given to another user.
+    public var mayGiveSockets: Bool
+    /// Whom sockets belong to that are made here.
+    public var user: UInt32
     /// A bpffs is mounted at the pins' folder or above it.
     public var hasBPFFS: Bool
     /// CAP_SYS_ADMIN: the agent mounts one by itself at the standard place.
@@ -19,13 +25,17 @@ public struct HostFacts: Equatable, Sendable {
 
     public init(
         kernelRelease: String, hasProgramType: Bool?, hasSocketArray: Bool?, mayUseBPF: Bool, mayBorrowSockets: Bool,
-        hasBPFFS: Bool, mayMount: Bool, bpffs: String, mayWritePins: Bool
+        mayEndSessions: Bool, mayGiveSockets: Bool, user: UInt32, hasBPFFS: Bool, mayMount: Bool, bpffs: String,
+        mayWritePins: Bool
     ) {
         self.kernelRelease = kernelRelease
         self.hasProgramType = hasProgramType
         self.hasSocketArray = hasSocketArray
         self.mayUseBPF = mayUseBPF
         self.mayBorrowSockets = mayBorrowSockets
+        self.mayEndSessions = mayEndSessions
+        self.mayGiveSockets = mayGiveSockets
+        self.user = user
         self.hasBPFFS = hasBPFFS
         self.mayMount = mayMount
         self.bpffs = bpffs

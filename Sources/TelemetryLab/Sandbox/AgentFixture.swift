@@ -7,6 +7,8 @@ public final class AgentFixture {
     public let configurationPath: String
     public private(set) var process: ChildProcess
     private let program: String
+    /// A command that runs the agent, like setpriv with its flags; empty: none.
+    private let launcher: [String]
 
     public static let controlPath = "/run/reuseport-agent/control.sock"
     public static let statusPath = "/run/reuseport-agent/status.sock"
@@ -28,12 +30,16 @@ public final class AgentFixture {
     }
 
     /// Starts the agent and waits until it answers.
-    public init(in sandbox: Sandbox, program: String, configuration: String = AgentFixture.configuration()) throws {
+    public init(
+        in sandbox: Sandbox, program: String, configuration: String = AgentFixture.configuration(),
+        launcher: [String] = []
+    ) throws {
         self.sandbox = sandbox
+        self.launcher = launcher
         self.program = program
         configurationPath = sandbox.newPath("agent.yaml")
         try FileText.write(configuration, to: configurationPath)
-        process = try Self.start(program, configurationPath, sandbox)
+        process = try Self.start(launcher + [program], configurationPath, sandbox)
     }
 
     public func kill() throws {
@@ -41,7 +47,7 @@ public final class AgentFixture {
         try process.wait()
     }
 
-    public func restart() throws { process = try Self.start(program, configurationPath, sandbox) }
+    public func restart() throws { process = try Self.start(launcher + [program], configurationPath, sandbox) }
 
     /// A new agent's process, for a test that has to do while it starts.
     public func startWithoutWaiting() throws -> ChildProcess {
@@ -76,8 +82,8 @@ public final class AgentFixture {
         return (lines.last.flatMap { Int($0) } ?? 0, lines.dropLast().joined(separator: "\n"))
     }
 
-    private static func start(_ program: String, _ configuration: String, _ sandbox: Sandbox) throws -> ChildProcess {
-        let process = try ChildProcess([program, "run", "--config", configuration], in: sandbox)
+    private static func start(_ program: [String], _ configuration: String, _ sandbox: Sandbox) throws -> ChildProcess {
+        let process = try ChildProcess(program + ["run", "--config", configuration], in: sandbox)
         // "is ready" is logged after both sockets listen.
         let isReady = waitUntil(.seconds(20), every: .milliseconds(5)) {
             process.errorOutput.contains("is ready") || process.exitCode != nil

@@ -25,7 +25,7 @@ struct CheckCommand: ParsableCommand {
         }
         let bpffs = (try? result?.get().bpffs) ?? PoolConfiguration.defaultBPFFS
         let list = CheckList(
-            HostFacts.probe(bpffs: bpffs), configuration: result?.map(\.pool), sockets: sockets(try? result?.get()))
+            HostFacts.probe(bpffs: bpffs), configuration: result, sockets: sockets(try? result?.get()))
         if json {
             try Output.write(try JSON.text(list.items))
         } else {

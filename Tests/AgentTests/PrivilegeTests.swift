@@ -1,0 +1,206 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// The agent as examples/systemd/reuseport-agent.service runs it: its user, its
+/// capabilities, its folder of pins. What is mocked is systemd, by setpriv.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct PrivilegeTests {
+    private static let user: UInt32 = 64_000
+    private static let collectorUser: UInt32 = 1_001
+
+    /// Which capability is there for what: each is tried without it.
+    private struct Need: Sendable {
+        let capability: String
+        /// What fails without it; the result of the command.
+        let attempt: @Sendable (_ sandbox: Sandbox, _ launcher: [String]) throws -> CommandResult
+        let message: String
+    }
+
+    private static let needs = [
+        Need(
+            capability: "CAP_BPF",
+            attempt: { sandbox, launcher in
+                let file = sandbox.newPath("edge.yaml")
+                try FileText.write(AgentFixture.configuration(), to: file)
+                return try CommandResult.of(
+                    launcher[0], Array(launcher.dropFirst()) + [Subject.program, "run", "--config", file], in: sandbox)
+            }, message: "run it as root or with CAP_BPF"),
+        Need(
+            capability: "CAP_SYS_PTRACE",
+            attempt: { sandbox, launcher in
+                let agent = try AgentFixture(in: sandbox, program: Subject.program, launcher: launcher)
+                let collector = try collector("c1", in: sandbox)
+                return try agent.command(["register", "--collector", "c1", "--pid", "\(collector.process.pid)"])
+            }, message: "could not be borrowed (EPERM); give the agent CAP_SYS_PTRACE"),
+    ]
+
+    /// Comments of the unit, whose functions have no test here yet.
+    private static let untried = ["CAP_NET_ADMIN", "CAP_CHOWN", "CAP_NET_BIND_SERVICE"]
+
+    /// As the machine is before the unit starts, and what systemd and the unit do then.
+    private static func prepare(_ sandbox: Sandbox, _ unit: UnitFile) throws {
+        chmod("/sys/fs/bpf", 0o700)
+        mkdir("/run/reuseport-agent", 0o755)
+        chown("/run/reuseport-agent", user, user)
+        try unit.prepare(in: sandbox, user: user)
+    }
+
+    private static func collector(_ name: String, in sandbox: Sandbox) throws -> BuiltInCollector {
+        let collector = try BuiltInCollector(
+            name,
+            command: UnitFile.launcher(user: collectorUser, capabilities: []) + [Subject.program, "demo-collector"],
+            in: sandbox)
+        guard collector.waitUntilReady(.seconds(20)) else { throw LabError(collector.process.errorOutput) }
+        return collector
+    }
+
+    @Test func `with the unit's capabilities alone: register, select, adopt after a kill, reload, unregister, unload`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let unit = try UnitFile("reuseport-agent.service")
+            try Self.prepare(sandbox, unit)
+            let launcher = UnitFile.launcher(user: Self.user, capabilities: unit.capabilities)
+            let exporters = "exporters: [{name: lab, addresses: [198.51.100.0/24, 198.51.100.7], collector: c2}]"
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(collectors: ["c1", "c2"], extra: exporters),
+                launcher: launcher)
+            #expect(ProcessFacts.user(of: agent.process.pid) == Self.user)
+            let collectors = try ["c1", "c2"].map { try Self.collector($0, in: sandbox) }
+            func register() throws -> [CommandResult] {
+                try collectors.map {
+                    try agent.command(["register", "--collector", $0.name, "--pid", "\($0.process.pid)"])
+                }
+            }
+            for result in try register() { #expect(result.exitCode == 0, "\(result.errorOutput)") }
+            let sources =
+                (1...40).map { IPAddress.v4(0x0a00_0000 + UInt32($0)) } + [.v4(0xc633_6401), .v4(0xc633_6407)]
+            for source in sources {
+                let exporter = Exporter(source)
+                try exporter.send([[1, 2, 3]])
+                try exporter.openSession([1])
+            }
+            let seen = { collectors.map { ($0.ipfixSources, $0.bmpSources) } }
+            #expect(waitUntil(.seconds(5)) { seen().map(\.0.count).reduce(0, +) == 42 })
+            #expect(waitUntil(.seconds(5)) { seen().allSatisfy { $0 == $1 } }, "UDP and TCP meet")
+            #expect(seen().allSatisfy { $0.0.count > 5 })
+            #expect(collectors[1].ipfixSources.isSuperset(of: ["198.51.100.1", "198.51.100.7"]))
+
+            let before = try PinnedMaps.read()
+            try agent.kill()
+            try agent.restart()
+            #expect(try PinnedMaps.read().differences(from: before) == [])
+            #expect(agent.process.errorOutput.contains("adopted: c1 (slot 0, active), c2 (slot 1, active)"))
+            for result in try register() { #expect(result.output.contains("was already registered")) }
+            let status = try agent.command(["status"])
+            #expect(status.exitCode == 0 && status.output.contains("active"), "\(status.errorOutput)")
+            try FileText.write(
+                AgentFixture.configuration(collectors: ["c1", "c2", "c3"]), to: agent.configurationPath)
+            let reload = try agent.command(["reload", "--reshuffle"])
+            #expect(reload.exitCode == 0, "\(reload.errorOutput)")
+            let check = try agent.command(["unregister", "--collector", "c2"])
+            #expect(check.exitCode == 0, "\(check.errorOutput)")
+
+            agent.process.send(SIGTERM)
+            #expect(try agent.process.wait() == 0)
+            let unload = try CommandResult.of(
+                launcher[0], Array(launcher.dropFirst()) + [Subject.program, "unload", "--pool", "edge"], in: sandbox)
+            #expect(unload.exitCode == 0, "\(unload.errorOutput)")
+            #expect(access("/sys/fs/bpf/reuseport-agent/edge", F_OK) == -1)
+        }
+    }
+
+    @Test func `each capability of the unit is needed: without it, exit 6 and what to give`() async throws {
+        let unit = try UnitFile("reuseport-agent.service")
+        #expect(unit.capabilities == Self.needs.map(\.capability))
+        #expect(unit.optionalCapabilities == Self.untried)
+        #expect(unit.values("CapabilityBoundingSet") == unit.capabilities)
+        for index in Self.needs.indices {
+            try await Sandbox.run { sandbox in
+                let need = Self.needs[index]
+                let unit = try UnitFile("reuseport-agent.service")
+                try Self.prepare(sandbox, unit)
+                let others = unit.capabilities.filter { $0 != need.capability }
+                let result = try need.attempt(sandbox, UnitFile.launcher(user: Self.user, capabilities: others))
+                #expect(result.exitCode == 6, "without \(need.capability): \(result.errorOutput)")
+                #expect(result.errorOutput.contains(need.message), "\(result.errorOutput)")
+            }
+        }
+    }
+
+    /// Without CAP_PERFMON the verifier is stricter. Prefixes of all 162 lengths that there are.
+    @Test(arguments: [
+        "assignment: rendezvous", "assignment: maglev", "assignment: round-robin", "assignment: kernel",
+        "exporters: [{name: all, addresses: ["
+            + ((0...128).map { "\"\(AddressPrefix(.v6(0x2001_0db8_0000_0000, 1)).cut(to: $0))\"" }
+            + (96...128).map { "\(AddressPrefix(.v4(0xc633_6407)).cut(to: $0))" }).joined(separator: ", ") + "]}]",
+    ])
+    func `the program loads with CAP_BPF alone, whatever is constant in it`(extra: String) async throws {
+        try await Sandbox.run { sandbox in
+            try Self.prepare(sandbox, try UnitFile("reuseport-agent.service"))
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(extra: extra),
+                launcher: UnitFile.launcher(user: Self.user, capabilities: ["CAP_BPF"]))
+            #expect(try agent.command(["status"]).exitCode == 0)
+        }
+    }
+
+    @Test func `pins that an agent left that ran as root are taken over by the unit's user`() async throws {
+        try await Sandbox.run { sandbox in
+            let unit = try UnitFile("reuseport-agent.service")
+            let asRoot = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try asRoot.registerFour()
+            asRoot.process.send(SIGTERM)
+            try asRoot.process.wait()
+            let before = try PinnedMaps.read()
+            // systemd gives an existing RuntimeDirectory= to the unit's user.
+            try Self.prepare(sandbox, unit)
+            let launcher = UnitFile.launcher(user: Self.user, capabilities: unit.capabilities)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, launcher: launcher)
+            #expect(try PinnedMaps.read().differences(from: before) == [])
+            #expect(agent.process.errorOutput.contains("c4 (slot 3, active)"), "\(agent.process.errorOutput)")
+            #expect(collectors.count == 4)
+        }
+    }
+
+    @Test func `check tells what on_move: reset and collector_user lack: exit 6; with them exit 0`() async throws {
+        try await Sandbox.run { sandbox in
+            let unit = try UnitFile("reuseport-agent.service")
+            try Self.prepare(sandbox, unit)
+            let file = sandbox.newPath("edge.yaml")
+            try FileText.write(
+                AgentFixture.configuration(extra: "on_move: reset\ncollector_user: \(Self.collectorUser)"), to: file)
+            func check(_ more: [String]) throws -> CommandResult {
+                let launcher = UnitFile.launcher(user: Self.user, capabilities: unit.capabilities + more)
+                return try CommandResult.of(
+                    launcher[0], Array(launcher.dropFirst()) + [Subject.program, "check", "--config", file],
+                    in: sandbox)
+            }
+            let without = try check([])
+            #expect(without.exitCode == 6)
+            #expect(without.output.contains("✗ on_move: reset: CAP_NET_ADMIN is missing"), "\(without.output)")
+            #expect(without.output.contains("✗ collector_user 1001: CAP_CHOWN is missing"), "\(without.output)")
+            let with = try check(["CAP_NET_ADMIN", "CAP_CHOWN"])
+            #expect(with.exitCode == 0, "\(with.output)")
+        }
+    }
+
+    @Test(.enabled(if: access("/usr/bin/systemd-analyze", X_OK) == 0, "needs systemd-analyze"))
+    func `systemd has nothing to say against the units`() async throws {
+        try await Sandbox.run { sandbox in
+            for name in ["reuseport-agent.service", "nfacctd@.service"] {
+                let unit = try #require(FileText.read("\(Subject.examples)/systemd/\(name)"))
+                // It looks whether the commands are there.
+                let installed = unit.split(
+                    separator: "/usr/local/bin/reuseport-agent", omittingEmptySubsequences: false)
+                let path = "\(sandbox.folder)/\(name)"
+                try FileText.write(installed.joined(separator: Subject.program), to: path)
+                let result = try CommandResult.of("systemd-analyze", ["verify", "--man=no", path], in: sandbox)
+                #expect(result.exitCode == 0, "\(result.errorOutput)")
+                #expect(!result.errorOutput.contains(name.prefix { $0 != "." && $0 != "@" }), "\(result.errorOutput)")
+            }
+        }
+    }
+}
