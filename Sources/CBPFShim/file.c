@@ -42,6 +42,11 @@ int rpa_lock_folder(const char *path)
 	return fd;
 }
 
+int rpa_unlock_folder(int folder)
+{
+	return result(flock(folder, LOCK_UN));
+}
+
 uint64_t rpa_monotonic_ns(void)
 {
 	struct timespec now;

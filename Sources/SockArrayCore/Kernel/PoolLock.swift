@@ -19,4 +19,6 @@ final class PoolLock {
             throw PlaneError.call(error).failure(act: act, pool: pool)
         }
     }
+
+    deinit { rpa_unlock_folder(folder.number) }
 }

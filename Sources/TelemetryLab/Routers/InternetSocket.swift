@@ -37,7 +37,7 @@ public final class InternetSocket: Sendable {
         self.family = family
     }
 
-    deinit { close(number) }
+    deinit { _ = ForkGate.pass { close(number) } }
 
     /// A collector's member of a reuseport group.
     public static func collector(_ kind: Kind, _ address: IPAddress, port: UInt16) throws -> InternetSocket {

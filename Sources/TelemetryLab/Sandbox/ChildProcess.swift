@@ -97,7 +97,7 @@ public final class ChildProcess {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var pid: pid_t = 0
-        let result = posix_spawnp(&pid, arguments[0], &actions, &attributes, argv, envp)
+        let result = ForkGate.pass { posix_spawnp(&pid, arguments[0], &actions, &attributes, argv, envp) }
         guard result == 0 else { throw LabError("cannot start \(arguments[0]): errno \(result)") }
         return pid
     }

@@ -66,7 +66,7 @@ public final class Sandbox {
         guard proc >= 0 else { throw refused("open /proc", -errno) }
         outerProc = Descriptor(owning: proc)
         var step: UnsafePointer<CChar>?
-        firstPid = rpa_sandbox_start(nil, &step)
+        firstPid = ForkGate.pass { rpa_sandbox_start(nil, &step) }
         guard firstPid > 0 else { throw refused(step.map { String(cString: $0) } ?? "clone", firstPid) }
         let entered = rpa_sandbox_enter(firstPid, &home)
         guard entered >= 0 else {
