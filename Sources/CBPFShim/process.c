@@ -28,6 +28,11 @@ int rpa_pidfd_getfd(int pidfd, int number)
 	return result(syscall(SYS_pidfd_getfd, pidfd, number, 0));
 }
 
+int rpa_pidfd_signal(int pidfd, int signal)
+{
+	return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
 int rpa_signal_fd(void)
 {
 	sigset_t signals;

@@ -69,11 +69,22 @@ final class PoolFixture {
     }
 
     @discardableResult
-    func register(_ name: String, _ sockets: [InternetSocket], owner: ProcessIdentity? = nil) throws -> DataPlane.Change
-    {
+    func register(
+        _ name: String, _ sockets: [InternetSocket], owner: ProcessIdentity? = nil, replacing: Bool = false
+    ) throws -> DataPlane.Change {
         try plane.register(
             name, sockets.enumerated().map { try Self.offer($0.element.number, label: "fd \($0.offset + 3)") },
-            owner: owner)
+            owner: owner, replacing: replacing)
+    }
+
+    /// New sockets take the slot; the old ones are closed with their last owner.
+    func replace(_ name: String) throws -> DataPlane.Change {
+        let sockets: [InternetSocket] = [
+            try .collector(.udp, address, port: Self.ipfixPort), try .collector(.tcp, address, port: Self.bmpPort),
+        ]
+        let change = try register(name, sockets, replacing: true)
+        (udp[name], tcp[name]) = (sockets[0], sockets[1])
+        return change
     }
 
     /// As it comes out of SCM_RIGHTS: a duplicate, that the registration closes.

@@ -211,7 +211,7 @@ import Testing
                 router.disconnect()
             }
             try pool.plane.release()
-            _ = try pool.plane.finishDrains(act: "test")
+            try pool.plane.releaseRows(act: "test")
             for router in stayed {
                 try router.connect(pool)
                 #expect(router.collector != "c3" && router.collector != nil)

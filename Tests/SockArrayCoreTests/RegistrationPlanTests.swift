@@ -20,7 +20,7 @@ import Testing
             groups: Self.groups,
             occupancy: .init(
                 cookies: cookies, ownerIsGone: ownerIsGone, names: [Slot(0): "c1", Slot(1): "c2"],
-                ownerPid: ownerPid))
+                owner: ownerPid.map { ProcessIdentity(pid: $0, startTime: 1) }))
     }
 
     private func refusal(_ body: () throws(RegistrationPlan.Refusal) -> RegistrationPlan) -> RegistrationPlan.Refusal? {

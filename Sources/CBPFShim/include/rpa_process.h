@@ -10,6 +10,7 @@ int rpa_pidfd_open(int32_t pid);
 /* pidfd_getfd(2): new fd of the other process's descriptor number. -EBADF: it
  * has none of that number. -EPERM: lacks CAP_SYS_PTRACE over that process. */
 int rpa_pidfd_getfd(int pidfd, int number);
+int rpa_pidfd_signal(int pidfd, int signal); /* pidfd_send_signal(2) */
 
 /* Blocks SIGTERM, SIGINT and SIGHUP and gives them through a new fd, which
  * never blocks. SIGPIPE is ignored from here on. */

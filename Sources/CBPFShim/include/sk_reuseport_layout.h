@@ -184,8 +184,7 @@ struct rpa_tenant {
 	__u8 has_user;
 	__u8 draining;               /* it is to get nothing new */
 	__u8 departing;              /* its name left the configuration: free it when it is empty */
-	__u8 unused[5];
-	__u64 drain_deadline;        /* CLOCK_MONOTONIC in ns: what is left then moves too; 0: none */
+	__u8 unused;
 };
 
 #endif

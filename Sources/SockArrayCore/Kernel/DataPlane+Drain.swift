@@ -1,16 +1,12 @@
-import CBPFShim
-
 /// Emptying a collector without tearing anything: nothing new comes to it, and what
 /// it has ends by itself.
 extension DataPlane {
     /// Gives the collector nothing new. Exporters without a session there go to
     /// their next rank at once, the others when it has ended.
     ///
-    /// - Parameter limit: after that long the others go too; nil: never.
-    /// - Returns: false if it was draining already; a new limit counts.
-    public func drain(_ collector: String, limit: Duration?) throws(Failure) -> Bool {
-        let deadline = limit.map { rpa_monotonic_ns() + UInt64($0 / .nanoseconds(1)) }
-        return try setDrain(Tenant.Drain(deadline: deadline), of: collector, act: "drain \(collector)")
+    /// - Returns: false if it was draining already.
+    public func drain(_ collector: String) throws(Failure) -> Bool {
+        try setDrain(.asked, of: collector, act: "drain \(collector)")
     }
 
     /// The collector gets what the table gives it. Exporters with a session
@@ -26,18 +22,17 @@ extension DataPlane {
         let act = "drain \(collector)"
         let slot = try checked(collector, act: act)
         do {
-            var progress = DrainProgress()
-            progress.rows = waiting.keys.count { generation.row(at: $0).owner == slot }
-            progress.sessions = try liveSessions().count { $0.slot == slot }
-            let isOver = try tenants.tenant(of: slot)?.drain?.deadline.map { $0 <= rpa_monotonic_ns() } ?? false
-            progress.isOverdue = isOver
-            let queued = try queues(of: Set(cookies(of: slot)))
-            progress.queuedBytes = queued.queuedBytes
-            progress.queuedConnections = queued.queuedConnections
-            return progress
+            return try progress(ofDraining: slot)
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
+    }
+
+    func progress(ofDraining slot: Slot) throws(KernelError) -> DrainProgress {
+        var progress = try queues(of: Set(cookies(of: slot)))
+        progress.rows = waiting.keys.count { generation.row(at: $0).owner == slot }
+        progress.sessions = try liveSessions().count { $0.slot == slot }
+        return progress
     }
 
     /// What waits to be read or accepted in these sockets of the pool's groups, by
@@ -62,28 +57,6 @@ extension DataPlane {
             }
         }
         return progress
-    }
-
-    /// Moves what is left in slots whose time to drain is over, and frees departed
-    /// collectors' slots that are empty.
-    ///
-    /// - Returns: CLOCK_MONOTONIC in ns of the next deadline.
-    public func finishDrains(act: String) throws(Failure) -> UInt64? {
-        do {
-            var next: UInt64?
-            for (slot, tenant) in try tenants.all() {
-                guard let deadline = tenant.drain?.deadline else { continue }
-                if deadline <= rpa_monotonic_ns() {
-                    try release(leaving: slot)
-                } else {
-                    next = min(next ?? deadline, deadline)
-                }
-            }
-            try freeEmptied()
-            return next
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
-        }
     }
 
     private func setDrain(_ drain: Tenant.Drain?, of collector: String, act: String) throws(Failure) -> Bool {

@@ -17,7 +17,7 @@ extension DataPlane {
     /// A process that has lost its slot to another, and has what it got until then.
     public struct Predecessor: Equatable, Sendable, Codable {
         /// If it is known.
-        public var pid: Int32?
+        public var process: ProcessIdentity?
         /// SO_COOKIE of its sockets.
         public var cookies: [UInt64]
     }
@@ -71,10 +71,13 @@ extension DataPlane {
             revision += 1
             if let user = sockets.first?.offer.socket.user { keepGroups(for: user) }
             try release()
+            let predecessor = predecessor(in: occupancy, of: slot, fresh)
+            // From here on nothing is on its way to the sockets that were there.
+            if predecessor != nil { waitForRuns() }
             return Change(
                 changed: changed, slot: slot.index, groups: try filledGroups(of: slot),
                 waitingRows: waiting.values.count { $0.owner == slot },
-                predecessor: predecessor(in: occupancy, of: slot, fresh))
+                predecessor: predecessor)
         } catch let refusal as RegistrationPlan.Refusal {
             throw refusal
         } catch let failure as Failure {
@@ -133,7 +136,7 @@ extension DataPlane {
         in occupancy: RegistrationPlan.Occupancy, of slot: Slot, _ fresh: [RegistrationPlan.Placement]
     ) -> Predecessor? {
         let cookies = fresh.compactMap { occupancy.cookies[$0.group][slot] }
-        return cookies.isEmpty ? nil : Predecessor(pid: occupancy.ownerPid, cookies: cookies)
+        return cookies.isEmpty ? nil : Predecessor(process: occupancy.owner, cookies: cookies)
     }
 
     /// The collector's slot.
@@ -188,7 +191,7 @@ extension DataPlane {
         }
         return RegistrationPlan.Occupancy(
             cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names,
-            ownerPid: tenant?.owner?.pid)
+            owner: tenant?.owner)
     }
 
     private func filledGroups(of slot: Slot) throws(KernelError) -> [String] {

@@ -32,10 +32,8 @@ extension DataPlane {
 
     /// Lets rows go that wait for nothing any more.
     ///
-    /// - Parameters:
-    ///   - leavingFreed: those at slots that left the configuration don't wait.
-    ///   - slot: nor do those that are there.
-    public func release(leavingFreed: Bool = false, leaving slot: Slot? = nil) throws(KernelError) {
+    /// - Parameter leavingFreed: those at slots that left the configuration don't wait.
+    public func release(leavingFreed: Bool = false) throws(KernelError) {
         guard !waiting.isEmpty else { return }
         let standings = try self.standings()
         let closed = try closedSlots()
@@ -46,7 +44,7 @@ extension DataPlane {
             switch RowWait(index, present: BucketRow(word: word), desired: desired, standings, closed: closed) {
             case .over: going[index] = desired
             case .sessions(let present):
-                if !follows || present == slot || leavingFreed && allocation.freed.contains(present) {
+                if !follows || leavingFreed && allocation.freed.contains(present) {
                     going[index] = desired
                 } else {
                     candidates.append((index, word, present))
@@ -123,7 +121,7 @@ extension DataPlane {
     private func closedSlots(departing: Bool = false) throws(KernelError) -> Set<Slot> {
         var closed: Set<Slot> = []
         for (slot, tenant) in try tenants.all() {
-            guard let drain = tenant.drain, !departing || drain.isDeparture else { continue }
+            guard let drain = tenant.drain, !departing || drain == .departed else { continue }
             closed.insert(slot)
         }
         return closed

@@ -6,14 +6,16 @@ extension DataPlane {
             for plane in groups { memberships.append(try self.memberships(in: plane)) }
             var collectors: [PoolStatus.Collector] = []
             let shares = self.shares()
-            for collector in configuration.collectors {
-                let slot = allocation[collector.name]!
+            for (collector, slot) in try collectorsAndSlots() {
                 collectors.append(
                     try status(of: collector, slot, share: shares[slot] ?? 0, memberships.map { $0[slot]! }))
             }
             var groups: [PoolStatus.Group] = []
             for (plane, members) in zip(self.groups, memberships) {
-                groups.append(try status(of: plane, isAttached: members.values.contains { $0.cookie != nil }))
+                groups.append(
+                    try status(
+                        of: plane, isAttached: plane.placeholder != nil || members.values.contains { $0.cookie != nil })
+                )
             }
             return PoolStatus(
                 pool: configuration.pool, assignment: table.assignment.rawValue,
@@ -87,6 +89,16 @@ extension DataPlane {
             isFilled: isFilled, isDraining: try tenants.tenant(of: slot)?.drain != nil)
     }
 
+    /// Those of the configuration, and then those that left it and still have something.
+    private func collectorsAndSlots() throws(KernelError) -> [(PoolConfiguration.Collector, Slot)] {
+        var all = configuration.collectors.map { ($0, allocation[$0.name]!) }
+        for slot in allocation.freed where !allocation.slotOfName.values.contains(slot) {
+            guard let tenant = try tenants.tenant(of: slot) else { continue }
+            all.append((PoolConfiguration.Collector(name: tenant.name, weight: 0), slot))
+        }
+        return all
+    }
+
     private func status(
         of collector: PoolConfiguration.Collector, _ slot: Slot, share: Double,
         _ memberships: [PoolStatus.Membership]
@@ -98,6 +110,7 @@ extension DataPlane {
         return PoolStatus.Collector(
             name: collector.name, slot: Int(slot.index), state: state.name, holdLeft: holdLeft,
             weight: collector.weight, share: share, pid: owner.flatMap { $0.isAlive ? $0.pid : nil },
+            drain: state == .draining ? try progress(ofDraining: slot) : nil,
             groups: Dictionary(uniqueKeysWithValues: zip(groups.map(\.group.name), memberships)))
     }
 
@@ -105,7 +118,7 @@ extension DataPlane {
         let members = try SocketDump.members(of: plane.group.transport, port: plane.group.port)
         let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
         var memberships: [Slot: PoolStatus.Membership] = [:]
-        for slot in allocation.slotOfName.values {
+        for (_, slot) in try collectorsAndSlots() {
             let cookie = try plane.sockets.cookie(at: slot)
             let socket = cookie.flatMap { socketByCookie[$0] }
             let traffic = try plane.traffic(of: slot)
@@ -120,7 +133,7 @@ extension DataPlane {
 
     private func status(of plane: GroupPlane, isAttached: Bool) throws(KernelError) -> PoolStatus.Group {
         var total = try plane.retiredTraffic()
-        for slot in allocation.slotOfName.values { total += try plane.traffic(of: slot) }
+        for (_, slot) in try collectorsAndSlots() { total += try plane.traffic(of: slot) }
         let losses = try plane.losses()
         return PoolStatus.Group(
             name: plane.group.name, protocol: plane.group.transport.rawValue,

@@ -208,11 +208,11 @@ public final class DataPlane {
         for slot in allocation.freed {
             guard var tenant = try tenants.tenant(of: slot) else { continue }
             slots.setClosed(slot, true)
-            tenant.drain = Tenant.Drain(isDeparture: true)
+            tenant.drain = .departed
             try tenants.set(tenant, at: slot)
         }
         for slot in allocation.slotOfName.values {
-            guard var tenant = try tenants.tenant(of: slot), tenant.drain?.isDeparture == true else { continue }
+            guard var tenant = try tenants.tenant(of: slot), tenant.drain == .departed else { continue }
             tenant.drain = nil
             try tenants.set(tenant, at: slot)
             slots.setClosed(slot, false)

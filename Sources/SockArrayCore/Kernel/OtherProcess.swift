@@ -15,6 +15,11 @@ public struct OtherProcess: ~Copyable {
     /// Its pidfd, to be passed on while this value lives.
     public var number: Int32 { descriptor.number }
 
+    /// pidfd_send_signal(2): never to another process that has its pid by now.
+    public func send(_ signal: Int32) throws(KernelError) {
+        try kernel("pidfd_send_signal \(pid)", rpa_pidfd_signal(descriptor.number, signal))
+    }
+
     /// Its UDP and TCP sockets, each borrowed until the object in the list goes.
     ///
     /// Every number of its descriptor table is tried: the names under

@@ -17,8 +17,7 @@ struct TenantTable: ~Copyable {
         let drain =
             raw.draining == 0
             ? nil
-            : Tenant.Drain(
-                isDeparture: raw.departing != 0, deadline: raw.drain_deadline == 0 ? nil : raw.drain_deadline)
+            : raw.departing == 0 ? Tenant.Drain.asked : .departed
         return Tenant(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
     }
 
@@ -32,8 +31,7 @@ struct TenantTable: ~Copyable {
         raw.has_user = tenant?.user == nil ? 0 : 1
         raw.user = tenant?.user ?? 0
         raw.draining = tenant?.drain == nil ? 0 : 1
-        raw.departing = tenant?.drain?.isDeparture == true ? 1 : 0
-        raw.drain_deadline = tenant?.drain?.deadline ?? 0
+        raw.departing = tenant?.drain == .departed ? 1 : 0
         try kernel("bpf_map_update_elem tenants", rpa_map_update(map.number, UInt32(slot.index), &raw))
     }
 

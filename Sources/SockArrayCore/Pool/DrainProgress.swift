@@ -8,13 +8,10 @@ public struct DrainProgress: Equatable, Sendable, Codable {
     public var sessions = 0
     /// Rows that wait for the end of sessions.
     public var rows = 0
-    /// The time that it was given is over.
-    public var isOverdue = false
 
     public init() {}
 
     public var hasEmptyQueues: Bool { queuedBytes == 0 && queuedConnections == 0 }
 
-    /// Nothing is left, or nobody waits for it any more.
-    public var isReady: Bool { hasEmptyQueues && (isOverdue || sessions == 0 && rows == 0) }
+    public var isEmpty: Bool { hasEmptyQueues && sessions == 0 && rows == 0 }
 }

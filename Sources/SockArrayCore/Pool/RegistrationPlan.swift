@@ -35,16 +35,16 @@ public struct RegistrationPlan: Equatable, Sendable {
         public let ownerIsGone: Bool
         /// Names by slot, for messages.
         public let names: [Slot: String]
-        /// The process that registered the slot's sockets, for messages; nil: it isn't known.
-        public let ownerPid: Int32?
+        /// The process that registered the slot's sockets; nil: it isn't known.
+        public let owner: ProcessIdentity?
 
         public init(
-            cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String], ownerPid: Int32? = nil
+            cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String], owner: ProcessIdentity? = nil
         ) {
             self.cookies = cookies
             self.ownerIsGone = ownerIsGone
             self.names = names
-            self.ownerPid = ownerPid
+            self.owner = owner
         }
     }
 
@@ -122,7 +122,7 @@ public struct RegistrationPlan: Equatable, Sendable {
         guard let holder = cookies[slot] else { return false }
         if holder == offer.socket.cookie { return true }
         if occupancy.ownerIsGone || replacing { return false }
-        let owner = occupancy.ownerPid.map { "of process \($0), " } ?? ""
+        let owner = occupancy.owner.map { "of process \($0.pid), " } ?? ""
         throw .refused(
             Failure(
                 .conflict, act: act,

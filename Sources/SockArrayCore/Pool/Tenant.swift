@@ -15,22 +15,16 @@ public struct Tenant: Equatable, Sendable {
         self.drain = drain
     }
 
-    /// The slot gets nothing new, and loses what it has.
-    public struct Drain: Equatable, Sendable {
+    /// Why the slot gets nothing new, and is to lose what it has.
+    public enum Drain: Equatable, Sendable {
+        case asked
         /// Its name left the configuration: when it is empty it is freed.
-        public var isDeparture: Bool
-        /// CLOCK_MONOTONIC in nanoseconds, when what is left moves too; nil: never.
-        public var deadline: UInt64?
-
-        public init(isDeparture: Bool = false, deadline: UInt64? = nil) {
-            self.isDeparture = isDeparture
-            self.deadline = deadline
-        }
+        case departed
     }
 }
 
 /// One process for good: a pid alone is used again after its process is gone.
-public struct ProcessIdentity: Equatable, Sendable {
+public struct ProcessIdentity: Equatable, Sendable, Codable {
     public var pid: Int32
     /// Clock ticks from boot to its start.
     public var startTime: UInt64

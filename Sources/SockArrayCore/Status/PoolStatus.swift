@@ -13,15 +13,18 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String
         public var slot: Int
-        /// empty, active, holding, failed.
+        /// empty, active, draining, holding, failed.
         public var state: String
         /// Seconds until a held slot fails over.
         public var holdLeft: Double?
+        /// 0: it left the configuration, and is to get empty.
         public var weight: Int
         /// Part of the table's rows that it owns, 0 … 1.
         public var share: Double
         /// Owner of its sockets, if it is known and alive.
         public var pid: Int32?
+        /// What it still has; nil unless it is draining.
+        public var drain: DrainProgress?
         /// By group name.
         public var groups: [String: Membership]
     }

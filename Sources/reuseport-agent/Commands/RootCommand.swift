@@ -17,6 +17,8 @@ struct RootCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, CheckCommand.self, RegisterCommand.self, ExecCommand.self, UnregisterCommand.self,
+            ReplaceCommand.self,
+            DrainCommand.self, UndrainCommand.self,
             StatusCommand.self,
             ExplainCommand.self, PlanCommand.self, ReloadCommand.self, UnloadCommand.self, DemoCommand.self,
             DemoStage.self, DemoCollector.self,

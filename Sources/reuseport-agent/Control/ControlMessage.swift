@@ -13,8 +13,7 @@ enum ControlRequest: Codable, Equatable, Sendable {
     /// with it, that says which process, and not the pid.
     case registerProcess(collector: String, pid: Int32, manner: RegistrationManner? = nil)
     case unregister(collector: String)
-    /// - Parameter seconds: after which exporters with sessions go too; nil: never.
-    case drain(collector: String, seconds: Double?)
+    case drain(collector: String)
     case undrain(collector: String)
     /// What a draining collector still has.
     case drainProgress(collector: String)

@@ -53,8 +53,7 @@ final class ControlService: RequestService {
             case .registerProcess(let collector, let pid, let manner):
                 return .changed(try registration.registerProcess(collector, pid: pid, manner, request))
             case .unregister(let collector): return .changed(try plane.unregister(collector))
-            case .drain(let collector, let seconds):
-                return .done(changed: try plane.drain(collector, limit: seconds.map { .seconds($0) }))
+            case .drain(let collector): return .done(changed: try plane.drain(collector))
             case .undrain(let collector): return .done(changed: try plane.undrain(collector))
             case .drainProgress(let collector): return .progress(try plane.progress(ofDraining: collector))
             case .queues(let cookies):
@@ -89,7 +88,7 @@ final class ControlService: RequestService {
             )
         case (.changed(let change), .unregister(let collector)) where change.changed:
             log.notice("collector \(collector) is unregistered: slot \(change.slot)")
-        case (.done(changed: true), .drain(let collector, _)): log.notice("collector \(collector) is draining")
+        case (.done(changed: true), .drain(let collector)): log.notice("collector \(collector) is draining")
         case (.done(changed: true), .undrain(let collector)): log.notice("collector \(collector) drains no longer")
         case (.failure(let failure), _): log.warning("\(failure)")
         // Asked again and again while a collector starts.

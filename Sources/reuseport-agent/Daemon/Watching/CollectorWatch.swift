@@ -41,10 +41,8 @@ final class CollectorWatch: EventSource {
 
     var nextDeadline: UInt64? {
         if seen != pool.revision { return 0 }
-        return [nextLook, nextDrain].compactMap(\.self).min()
+        return nextLook
     }
-
-    private var nextDrain: UInt64?
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         do {
@@ -55,7 +53,6 @@ final class CollectorWatch: EventSource {
             if seen != pool.revision { try lookAtAll() }
             if let due = nextLook, due <= now { try pool.plane.releaseRows(act: act) }
             nextLook = pool.plane.waitingRowCount == 0 ? nil : now + Self.lookPause
-            nextDrain = try pool.plane.finishDrains(act: act)
         } catch {
             log.error("\(error)")
             nextLook = now + Self.lookPause

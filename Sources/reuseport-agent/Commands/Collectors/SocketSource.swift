@@ -3,23 +3,8 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-struct RegisterCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "register", abstract: "Put a collector's sockets into its slot.",
-        discussion: """
-            Examples:
-              reuseport-agent register --collector c1 --pid-file /run/nfacctd-c1.pid --wait 30
-              reuseport-agent register --collector c1 --pid 812
-              reuseport-agent register --collector c1 --fd 3 --fd 4
-              reuseport-agent register --collector c1 --listen-fds
-
-            All sockets are checked before one is registered. Registering the same sockets again \
-            changes nothing.
-            """)
-
-    @Option(help: "Name of the collector in the agent's configuration.")
-    var collector: String
-
+/// The flags that say which sockets are a collector's, and their registration.
+struct SocketSource: ParsableArguments {
     @Option(name: .customLong("fd"), help: ArgumentHelp("Inherited descriptor of a socket; repeat it.", valueName: "n"))
     var descriptors: [Int32] = []
 
@@ -40,8 +25,6 @@ struct RegisterCommand: ParsableCommand {
             valueName: "seconds"))
     var wait: Double?
 
-    @OptionGroup var options: ControlOptions
-
     func validate() throws {
         let ways = [!descriptors.isEmpty, pid != nil, pidFile != nil, listenFds].count { $0 }
         guard ways == 1 else {
@@ -56,29 +39,32 @@ struct RegisterCommand: ParsableCommand {
         if let pid, pid <= 0 { throw ValidationError("--pid takes a positive number") }
     }
 
-    func run() throws {
-        let change: DataPlane.Change
-        if pid != nil || pidFile != nil {
-            change = try registerProcess()
-        } else {
-            change = try register(listenFds ? try listenDescriptors() : descriptors)
-        }
-        let groups = change.groups.joined(separator: ", ")
-        try Output.write(
-            "\(collector) \(change.changed ? "is" : "was already") registered: slot \(change.slot), groups \(groups)")
+    func register(_ collector: String, _ manner: RegistrationManner?, with client: ControlClient) throws
+        -> DataPlane.Change
+    {
+        let registration = Registration(collector: collector, manner: manner, client: client)
+        if pid != nil || pidFile != nil { return try registration.process(pid: pid, pidFile: pidFile, wait: wait) }
+        return try registration.descriptors(listenFds ? try registration.listenDescriptors() : descriptors)
     }
+}
+
+/// Asks the agent to register one collector.
+private struct Registration {
+    let collector: String
+    let manner: RegistrationManner?
+    let client: ControlClient
 
     private var act: String { "register \(collector)" }
 
-    private func listenDescriptors() throws(Failure) -> [Int32] {
+    func listenDescriptors() throws(Failure) -> [Int32] {
         // Without a service manager's descriptors there is nothing to ask the agent for.
         _ = try ListenDescriptors.fromEnvironment(groups: [], act: act)
-        let reply = try options.client.send(.status, act: act)
+        let reply = try client.send(.status, act: act)
         guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
         return try ListenDescriptors.fromEnvironment(groups: status.groups.map(\.name), act: act)
     }
 
-    private func register(_ numbers: [Int32]) throws(Failure) -> DataPlane.Change {
+    func descriptors(_ numbers: [Int32]) throws(Failure) -> DataPlane.Change {
         for number in numbers where fcntl(number, F_GETFD) == -1 {
             throw Failure(
                 .unfitSocket, act: act, cause: "fd \(number) is not open", errno: EBADF,
@@ -89,19 +75,20 @@ struct RegisterCommand: ParsableCommand {
                 .usage, act: act, cause: "\(numbers.count) descriptors are more than \(RPA_MAX_PASSED)",
                 remedy: "give one for each group of the pool")
         }
-        let reply = try options.client.send(
-            .register(collector: collector, labels: numbers.map { "fd \($0)" }), descriptors: numbers, act: act)
+        let reply = try client.send(
+            .register(collector: collector, labels: numbers.map { "fd \($0)" }, manner: manner), descriptors: numbers,
+            act: act)
         guard case .changed(let change) = reply else { throw reply.unexpected(act: act) }
         return change
     }
 
     /// Asks again until the collector is whole: nfacctd writes its pid file and
     /// binds its UDP port some 5 s after BMP.
-    private func registerProcess() throws -> DataPlane.Change {
+    func process(pid: Int32?, pidFile: String?, wait: Double?) throws -> DataPlane.Change {
         let deadline = ContinuousClock.now + .seconds(wait ?? 0)
         while true {
             var failure: Failure
-            switch try ask() {
+            switch try ask(pid, pidFile) {
             case .changed(let change): return change
             case .incomplete(let missing): failure = missing
             // Its process ended after the file was read.
@@ -120,12 +107,13 @@ struct RegisterCommand: ParsableCommand {
         }
     }
 
-    private func ask() throws -> ControlReply {
+    private func ask(_ pid: Int32?, _ pidFile: String?) throws -> ControlReply {
         do {
-            let pid = try pidFile.map { path throws(RegistrationPlan.Refusal) in
+            let inFile = try pidFile.map { path throws(RegistrationPlan.Refusal) in
                 try PidFile(path: path).livePid(act: act)
             }
-            return try options.client.send(.registerProcess(collector: collector, pid: pid ?? self.pid!), act: act)
+            return try client.send(
+                .registerProcess(collector: collector, pid: inFile ?? pid!, manner: manner), act: act)
         } catch RegistrationPlan.Refusal.incomplete(let failure) {
             return .incomplete(failure)
         } catch RegistrationPlan.Refusal.refused(let failure) {

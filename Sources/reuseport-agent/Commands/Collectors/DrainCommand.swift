@@ -1,0 +1,78 @@
+import ArgumentParser
+import SockArrayCore
+
+struct DrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drain", abstract: "Give a collector nothing new, so that it gets empty.",
+        discussion: """
+            Examples:
+              reuseport-agent drain --collector c1 --wait
+              reuseport-agent drain --collector c1 --wait --timeout 600
+
+            Exporters without a BMP session there go to their next rank at once; the others stay, with \
+            all their streams, until the session ends or the collector does (on_move in the configuration \
+            has other ways). It drains over restarts, until: undrain.
+            """)
+
+    @Option(help: "Name of the collector in the agent's configuration.")
+    var collector: String
+
+    @Flag(help: "Return when its queues are empty and its sessions gone, or the timeout has passed.")
+    var wait = false
+
+    @Option(help: ArgumentHelp("With --wait: longest wait.", valueName: "seconds"))
+    var timeout: Double = 60
+
+    @OptionGroup var options: ControlOptions
+
+    func validate() throws {
+        guard timeout >= 0, timeout <= 86_400 else { throw ValidationError("--timeout takes 0 to 86400 seconds") }
+    }
+
+    func run() throws {
+        let act = "drain \(collector)"
+        let reply = try options.client.send(.drain(collector: collector), act: act)
+        guard case .done(let changed) = reply else { throw reply.unexpected(act: act) }
+        guard wait else {
+            try Output.write("\(collector) \(changed ? "is" : "was already") draining")
+            return
+        }
+        let left = try QueueWait(client: options.client, act: act, limit: .seconds(timeout)).untilEmpty {
+            .drainProgress(collector: collector)
+        }
+        try Output.write(
+            left.isEmpty ? "\(collector) is empty" : "\(collector) still has, after \(timeout) s: \(left.text)")
+    }
+}
+
+struct UndrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "undrain", abstract: "Give a draining collector its exporters back.",
+        discussion: """
+            Example: reuseport-agent undrain --collector c1
+
+            Exporters with a BMP session elsewhere come when it has ended.
+            """)
+
+    @Option(help: "Name of the collector in the agent's configuration.")
+    var collector: String
+
+    @OptionGroup var options: ControlOptions
+
+    func run() throws {
+        let act = "undrain \(collector)"
+        let reply = try options.client.send(.undrain(collector: collector), act: act)
+        guard case .done(let changed) = reply else { throw reply.unexpected(act: act) }
+        try Output.write(changed ? "\(collector) is no longer draining" : "\(collector) was not draining")
+    }
+}
+
+extension DrainProgress {
+    /// `3 BMP sessions, 512 bytes`.
+    var text: String {
+        let sessions = sessions == 0 ? nil : "\(sessions) BMP session" + (sessions == 1 ? "" : "s")
+        let queues = hasEmptyQueues ? nil : "\(queueText) to read"
+        let rows = rows == 0 || sessions != nil ? nil : "\(rows) rows"
+        return [sessions, rows, queues].compactMap(\.self).joined(separator: ", ")
+    }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import SockArrayCore
+
+struct RegisterCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "register", abstract: "Put a collector's sockets into its slot.",
+        discussion: """
+            Examples:
+              reuseport-agent register --collector c1 --pid-file /run/nfacctd-c1.pid --wait 30
+              reuseport-agent register --collector c1 --pid 812
+              reuseport-agent register --collector c1 --fd 3 --fd 4
+              reuseport-agent register --collector c1 --listen-fds
+
+            All sockets are checked before one is registered. Registering the same sockets again \
+            changes nothing.
+            """)
+
+    @Option(help: "Name of the collector in the agent's configuration.")
+    var collector: String
+
+    @OptionGroup var source: SocketSource
+
+    @Flag(help: "Take the slot over, if another live process has it. See also: replace.")
+    var replace = false
+
+    @OptionGroup var options: ControlOptions
+
+    func run() throws {
+        let change = try source.register(collector, replace ? .takeover : nil, with: options.client)
+        try Output.write(change.sentence(of: collector))
+    }
+}
+
+extension DataPlane.Change {
+    func sentence(of collector: String) -> String {
+        let groups = groups.joined(separator: ", ")
+        return "\(collector) \(changed ? "is" : "was already") registered: slot \(slot), groups \(groups)"
+            + Self.waiting(waitingRows ?? 0)
+    }
+
+    static func waiting(_ rows: Int) -> String {
+        switch rows {
+        case 0: ""
+        case 1: "; 1 of its rows comes when BMP sessions elsewhere have ended"
+        default: "; \(rows) of its rows come when BMP sessions elsewhere have ended"
+        }
+    }
+}

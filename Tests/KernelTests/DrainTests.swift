@@ -1,0 +1,146 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct DrainTests {
+    private static func state(_ name: String, _ pool: PoolFixture) throws -> String {
+        try pool.plane.status().collectors.first { $0.name == name }!.state
+    }
+
+    @Test func `drain: who has no session goes to rank 2 at once, who has one when it ends; undrain brings all back`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let sources = (0..<UInt32(300)).map { IPAddress.v4(0x0a09_0000 + $0) }
+                .filter { try! pool.plane.explain($0).collector == "c2" }
+            let router = Router(sources[0])
+            try router.connect(pool)
+            #expect(router.collector == "c2")
+            let ranks = try Dictionary(uniqueKeysWithValues: sources.map { ($0, try pool.plane.explain($0).ranks) })
+
+            #expect(try pool.plane.drain("c2"))
+            #expect(try !pool.plane.drain("c2"))
+            #expect(try Self.state("c2", pool) == "draining")
+            #expect(try router.datagramGoes(pool) == "c2")
+            for source in sources.dropFirst() {
+                let meeting = try pool.meeting(of: source)
+                #expect(meeting == (ranks[source]![1], ranks[source]![1]))
+            }
+            var progress = try pool.plane.progress(ofDraining: "c2")
+            #expect(progress.sessions == 1 && progress.rows == 1 && !progress.isEmpty)
+            #expect(try pool.plane.status().collectors[1].drain == progress)
+
+            // It outlives the agent.
+            try pool.restartAgent()
+            #expect(try Self.state("c2", pool) == "draining")
+            #expect(try router.datagramGoes(pool) == "c2")
+            router.disconnect()
+            try pool.plane.releaseRows(act: "test")
+            progress = try pool.plane.progress(ofDraining: "c2")
+            #expect(progress.isEmpty)
+            try router.connect(pool)
+            #expect(router.collector == ranks[sources[0]]![1])
+
+            #expect(try pool.plane.undrain("c2"))
+            #expect(try Self.state("c2", pool) == "active")
+            for source in sources.dropFirst() {
+                let meeting = try pool.meeting(of: source)
+                #expect(meeting == ("c2", "c2"))
+            }
+            #expect(try router.datagramGoes(pool) == router.collector)
+            router.disconnect()
+            try pool.plane.releaseRows(act: "test")
+            try router.connect(pool)
+            #expect(router.collector == "c2")
+        }
+    }
+
+    @Test func `a draining collector that ends with sessions: nobody waits for it`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .seconds(10))
+            let source = try #require(
+                (0..<UInt32(100)).map { IPAddress.v4(0x0a09_0000 + $0) }
+                    .first { try pool.plane.explain($0).collector == "c3" })
+            let router = Router(source)
+            try router.connect(pool)
+            _ = try pool.plane.drain("c3")
+            #expect(try router.datagramGoes(pool) == "c3")
+            router.disconnect()
+            pool.stop("c3")
+            try pool.plane.noteLoss(of: Slot(2), hasEnded: true, act: "test")
+            let next = try pool.plane.explain(source).ranks[0]
+            #expect(try router.datagramGoes(pool) == next)
+            #expect(try router.datagramGoes(pool) != nil)
+        }
+    }
+
+    @Test func `all but one collector fail: a draining one takes in nobody`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"], hold: .milliseconds(50))
+            _ = try pool.plane.drain("c2")
+            pool.stop("c1")
+            let source = IPAddress.v4(0x0a09_0001)
+            try pool.send(from: source)
+            usleep(80_000)
+            #expect(try Router(source).datagramGoes(pool) == nil)
+            #expect(try pool.outcomes("ipfix").noCollector == 1)
+        }
+    }
+}
+
+/// One process takes another's slot over.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct ReplaceTests {
+    @Test(arguments: ["0.0.0.0", "::", "::1"])
+    func `50 connections wait at the old listener: it closes, and the new one accepts all, their data intact`(
+        address: String
+    ) async throws {
+        try await Sandbox.run { _ in
+            let bound = IPAddress(address)!
+            let pool = try PoolFixture(collectors: ["c1", "c2"], address: bound)
+            let clients = try (0..<UInt64(50)).map { index in
+                // Over IPv4 to the dual-stack one, too.
+                let source: IPAddress =
+                    address == "0.0.0.0" || address == "::" && index % 2 == 0
+                    ? .v4(0x0a0a_0000 + UInt32(index)) : .v6(0x2001_0db8 << 32, index + 1)
+                let client = try InternetSocket(.tcp, bind: source)
+                try client.connect(PoolFixture.target(for: source), PoolFixture.bmpPort)
+                try client.write([UInt8(index)])
+                return (source, client)
+            }
+            let owners = try clients.map { try pool.plane.explain($0.0).collector }
+            for name in ["c1", "c2"] {
+                let old = (pool.udp[name]!, pool.tcp[name]!)
+                let change = try pool.replace(name)
+                #expect(change.changed && change.predecessor?.cookies.count == 2)
+                _ = old
+            }
+            // The old listeners are closed by now.
+            var accepted: [IPAddress: String] = [:]
+            for (name, listener) in pool.tcp {
+                for (source, connection) in listener.acceptSessions() {
+                    let index = try #require(clients.firstIndex { $0.0 == source })
+                    #expect(connection.readWaiting() == [UInt8(index)])
+                    accepted[source] = name
+                }
+            }
+            #expect(clients.map { accepted[$0.0] } == owners)
+            // None was reset.
+            for (_, client) in clients { #expect(client.readWaiting() == []) }
+        }
+    }
+
+    @Test func `a slot with a live socket is refused without --replace, and a half collector with it`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"])
+            let before = try PinnedMaps.read()
+            let udp = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
+            let tcp = try InternetSocket.collector(.tcp, .v4(0), port: PoolFixture.bmpPort)
+            #expect(throws: RegistrationPlan.Refusal.self) { try pool.register("c1", [udp, tcp]) }
+            #expect(throws: RegistrationPlan.Refusal.self) { try pool.register("c1", [udp], replacing: true) }
+            #expect(try PinnedMaps.read() == before)
+            _ = (udp, tcp)
+        }
+    }
+}
