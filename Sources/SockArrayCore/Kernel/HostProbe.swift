@@ -16,7 +16,8 @@ extension HostFacts {
         }
         return HostFacts(
             kernelRelease: release, hasProgramType: mayUseBPF ? rpa_probe_sk_reuseport() == 1 : nil,
-            hasSocketArray: mayUseBPF ? rpa_probe_sockarray() == 1 : nil, mayUseBPF: mayUseBPF,
+            hasSocketArray: mayUseBPF ? rpa_probe_sockarray() == 1 : nil,
+            canMigrate: mayUseBPF ? rpa_probe_migration() == 1 : nil, mayUseBPF: mayUseBPF,
             mayBorrowSockets: has(RPA_CAP_SYS_PTRACE), mayEndSessions: has(RPA_CAP_NET_ADMIN),
             mayGiveSockets: has(RPA_CAP_CHOWN), user: geteuid(), hasBPFFS: BPFFileSystem.isMounted(at: bpffs),
             mayMount: isAdministrator, bpffs: bpffs, mayWritePins: access(nearestFolder(bpffs), W_OK) == 0)

@@ -31,6 +31,8 @@ public struct CheckList: Sendable {
                 "loading BPF programs", host.mayUseBPF, "CAP_BPF is there", "CAP_BPF is missing",
                 "run it as root, or give the agent CAP_BPF (AmbientCapabilities= of its unit)"),
             Self.borrowing(host),
+            Self.migration(host),
+            Self.placeholders(host),
             Self.pins(host),
         ]
         if case .success(let configuration) = configuration { items += Self.extras(configuration, host) }
@@ -86,6 +88,29 @@ public struct CheckList: Sendable {
             check: "register --pid of other users' processes", ok: true,
             detail: host.mayBorrowSockets ? "CAP_SYS_PTRACE is there" : "CAP_SYS_PTRACE is missing: not possible here",
             remedy: host.mayBorrowSockets ? nil : "give the agent CAP_SYS_PTRACE, or let collectors use register --fd")
+    }
+
+    /// Without it the agent works, and `replace` may lose what is not accepted yet.
+    private static func migration(_ host: HostFacts) -> Item {
+        let isThere = host.canMigrate ?? true
+        return Item(
+            check: "connections of a closing listener", ok: true,
+            detail: isThere
+                ? "they go on to the collector's new one" : "the kernel can't send them on: they are reset",
+            remedy: isThere ? nil : "boot a kernel from 5.14 on, if BMP connections are not to be reset by a restart")
+    }
+
+    /// Nor does it keep the agent from working: then the last collector takes the
+    /// group, with the program, along.
+    private static func placeholders(_ host: HostFacts) -> Item {
+        Item(
+            check: "groups outlive their last collector", ok: true,
+            detail: host.mayGiveSockets
+                ? "CAP_CHOWN is there: of any user's collectors"
+                : "CAP_CHOWN is missing: only of collectors of user \(host.user)",
+            remedy: host.mayGiveSockets
+                ? nil : "give the agent CAP_CHOWN (AmbientCapabilities= of its unit), or run it as the collectors' user"
+        )
     }
 
     /// What only some configurations need.

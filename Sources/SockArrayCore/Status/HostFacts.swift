@@ -5,6 +5,8 @@ public struct HostFacts: Equatable, Sendable {
     /// Nil: it could not be tried, for want of CAP_BPF.
     public var hasProgramType: Bool?
     public var hasSocketArray: Bool?
+    /// Linux 5.14: connections that wait at a closing listener can be sent on.
+    public var canMigrate: Bool?
     /// CAP_BPF, or CAP_SYS_ADMIN, which includes it.
     public var mayUseBPF: Bool
     /// CAP_SYS_PTRACE: sockets of other users' processes can be borrowed.
@@ -24,13 +26,15 @@ public struct HostFacts: Equatable, Sendable {
     public var mayWritePins: Bool
 
     public init(
-        kernelRelease: String, hasProgramType: Bool?, hasSocketArray: Bool?, mayUseBPF: Bool, mayBorrowSockets: Bool,
+        kernelRelease: String, hasProgramType: Bool?, hasSocketArray: Bool?, canMigrate: Bool?, mayUseBPF: Bool,
+        mayBorrowSockets: Bool,
         mayEndSessions: Bool, mayGiveSockets: Bool, user: UInt32, hasBPFFS: Bool, mayMount: Bool, bpffs: String,
         mayWritePins: Bool
     ) {
         self.kernelRelease = kernelRelease
         self.hasProgramType = hasProgramType
         self.hasSocketArray = hasSocketArray
+        self.canMigrate = canMigrate
         self.mayUseBPF = mayUseBPF
         self.mayBorrowSockets = mayBorrowSockets
         self.mayEndSessions = mayEndSessions
