@@ -140,6 +140,24 @@ import Testing
         }
     }
 
+    @Test func `pins of a layout that this version doesn't know: refused, nothing changes, unload is named`() async throws {
+        try await Sandbox.run { _ in
+            var pool: PoolFixture? = try PoolFixture()
+            let configuration = pool!.plane.configuration
+            let sockets = (pool!.udp, pool!.tcp)
+            pool = nil
+            for layout: UInt64 in [2, 99] {
+                try PinnedMaps.setLayoutVersion(layout)
+                let maps = try PinnedMaps.read()
+                let failure = try #require(throws: Failure.self) { try DataPlane(adopting: configuration) }
+                #expect(failure.kind == .conflict && failure.cause.contains("its pins have layout \(layout)"))
+                #expect(failure.remedy.contains("reuseport-agent unload --pool edge"))
+                #expect(try PinnedMaps.read() == maps)
+            }
+            _ = sockets
+        }
+    }
+
     @Test func `another seed on a pool is refused, and nothing changes`() async throws {
         try await Sandbox.run { _ in
             var pool: PoolFixture? = try PoolFixture()

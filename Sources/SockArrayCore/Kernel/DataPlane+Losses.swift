@@ -97,6 +97,16 @@ extension DataPlane {
     /// Rows that are not yet what they are to be.
     public var waitingRowCount: Int { waiting.count }
 
+    /// Rows that go to a collector that is there when sessions elsewhere have ended.
+    public func rowsWaitingForSessions(act: String) throws(Failure) -> Int {
+        do {
+            let standings = try self.standings()
+            return waiting.count { index, desired in desired.owner.map { standings[$0] == .usable } ?? false }
+        } catch {
+            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+        }
+    }
+
     /// Lets rows go that wait for nothing any more.
     public func releaseRows(act: String) throws(Failure) {
         do {

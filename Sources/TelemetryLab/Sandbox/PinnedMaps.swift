@@ -41,6 +41,15 @@ public struct PinnedMaps: Equatable, Sendable {
         return PinnedMaps(content: content)
     }
 
+    /// As another version of the agent would have it.
+    public static func setLayoutVersion(_ version: UInt64, pool: String = "edge") throws {
+        let map = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(pool)/settings"))
+        var settings = rpa_settings()
+        guard rpa_map_lookup(map.number, 0, &settings) == 0 else { throw LabError("no settings") }
+        settings.layout_version = version
+        guard rpa_map_update(map.number, 0, &settings) == 0 else { throw LabError("settings can't be written") }
+    }
+
     /// Leaves the pool as an agent does that is killed amid its writing of rows: all
     /// rows name one slot, and the version is odd.
     public static func interruptWriting(allRowsTo slot: UInt16, pool: String = "edge") throws {

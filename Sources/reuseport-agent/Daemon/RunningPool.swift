@@ -40,13 +40,21 @@ final class RunningPool {
     func reload(reshuffle: Bool) throws(Failure) -> MovePlan {
         let act = "reload pool \(plane.configuration.pool)"
         let configuration = try changedConfiguration(act: act)
-        let plan = try movePlan(to: configuration, act: act)
+        var plan = try movePlan(to: configuration, act: act)
         if configuration.stateFile != plane.configuration.stateFile, !plane.pins.isEmpty {
             try StateFile(configuration).write(plane.pins, act: act)
         }
         plane = try DataPlane(
             adopting: configuration, pins: plane.pins, reshuffle: reshuffle, replacing: plane)
-        log.notice("pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows moved")
+        let waiting = try plane.rowsWaitingForSessions(act: act)
+        if waiting > 0 {
+            plan.notes.append(
+                "of these, rows that stay until BMP sessions there have ended (on_move: "
+                    + "\(configuration.onMove.rawValue)): \(waiting)")
+        }
+        log.notice(
+            "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows move",
+            metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
         logDepartures()
         // A long list of exporters passes through much memory.
         rpa_trim_memory()
