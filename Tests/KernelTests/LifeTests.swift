@@ -140,7 +140,9 @@ import Testing
         }
     }
 
-    @Test func `pins of a layout that this version doesn't know: refused, nothing changes, unload is named`() async throws {
+    @Test func `pins of a layout that this version doesn't know: refused, nothing changes, unload is named`()
+        async throws
+    {
         try await Sandbox.run { _ in
             var pool: PoolFixture? = try PoolFixture()
             let configuration = pool!.plane.configuration

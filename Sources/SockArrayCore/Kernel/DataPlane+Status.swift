@@ -109,7 +109,8 @@ extension DataPlane {
         if case .holding(let left) = state { holdLeft = left / .seconds(1) }
         return PoolStatus.Collector(
             name: collector.name, slot: Int(slot.index), state: state.name, holdLeft: holdLeft,
-            weight: collector.weight, share: share, pid: owner.flatMap { $0.isAlive ? $0.pid : nil },
+            weight: collector.weight, share: share,
+            pid: owner.flatMap { $0.isAlive && memberships.contains { $0.cookie != nil } ? $0.pid : nil },
             drain: state == .draining ? try progress(ofDraining: slot) : nil,
             groups: Dictionary(uniqueKeysWithValues: zip(groups.map(\.group.name), memberships)))
     }

@@ -83,9 +83,12 @@ final class ControlService: RequestService {
         switch (reply, wanted) {
         case (.changed(let change), .register(let collector, _, _, _)) where change.changed,
             (.changed(let change), .registerProcess(let collector, _, _)) where change.changed:
+            let groups = change.groups.joined(separator: ", ")
+            let predecessor = change.predecessor.map { old in
+                ", in place of " + (old.process.map { "process \($0.pid)" } ?? "another process")
+            }
             log.notice(
-                "collector \(collector) is registered: slot \(change.slot), groups \(change.groups.joined(separator: ", "))"
-            )
+                "collector \(collector) is registered: slot \(change.slot), groups \(groups)\(predecessor ?? "")")
         case (.changed(let change), .unregister(let collector)) where change.changed:
             log.notice("collector \(collector) is unregistered: slot \(change.slot)")
         case (.done(changed: true), .drain(let collector)): log.notice("collector \(collector) is draining")

@@ -116,13 +116,18 @@ final class CollectorWatch: EventSource {
 
     private func noteEnd(of slot: Slot) throws(Failure) {
         guard let owner = owners.removeValue(forKey: slot) else { return }
-        let name = owner.identity.map { "process \($0.pid)" } ?? "its process"
-        try noteLoss(of: slot, hasEnded: true, what: "has ended (\(name))")
+        let process = owner.identity.map { "process \($0.pid)" } ?? "its process"
+        let isNews = try noteLoss(of: slot, hasEnded: true, what: "has ended (\(process))")
+        if !isNews { log.notice("collector \(pool.plane.name(of: slot)): \(process) has ended") }
     }
 
-    private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) {
-        guard try pool.plane.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return }
-        log.warning("collector \(pool.plane.name(of: slot)) \(what): held for \(pool.plane.configuration.restartHold)")
+    /// - Returns: false if it was known.
+    @discardableResult
+    private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) -> Bool {
+        guard try pool.plane.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return false }
+        let hold = pool.plane.configuration.restartHold
+        log.warning("collector \(pool.plane.name(of: slot)) \(what): its exporters wait for it for \(hold)")
+        return true
     }
 
     private static func ports(of pool: RunningPool) -> Set<UInt16> {
