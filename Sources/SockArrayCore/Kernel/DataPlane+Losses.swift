@@ -53,7 +53,7 @@ extension DataPlane {
             for slot in try tenants.all().keys.sorted() {
                 let words = slots[slot]
                 guard words.tenancy != 0, words.vacantFor == nil else { continue }
-                if case .holding = try state(of: slot) { lost.append(slot) }
+                if try !isWhole(slot) { lost.append(slot) }
             }
             return lost
         } catch {
@@ -79,7 +79,9 @@ extension DataPlane {
     public func noteLoss(of slot: Slot, hasEnded: Bool, act: String) throws(Failure) -> Bool {
         do {
             let words = slots[slot]
-            let isNews = words.tenancy != 0 && words.vacantFor == nil
+            var isNews = words.tenancy != 0 && words.vacantFor == nil
+            // What was told lost may have been replaced meanwhile.
+            if isNews, !hasEnded { isNews = try !isWhole(slot) }
             if isNews {
                 slots.markVacant(slot)
                 revision += 1

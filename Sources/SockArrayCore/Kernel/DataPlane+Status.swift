@@ -79,14 +79,10 @@ extension DataPlane {
 
     func state(of slot: Slot) throws(KernelError) -> SlotState {
         let words = slots[slot]
-        let members = slots.groups(of: slot)
-        var isFilled = words.tenancy != 0
-        for plane in groups where members >> UInt64(plane.number) & 1 == 1 {
-            if try plane.sockets.cookie(at: slot) == nil { isFilled = false }
-        }
+        let isWhole = try isWhole(slot)
         return SlotState(
             registrations: words.tenancy, vacantFor: words.vacantFor, hold: configuration.restartHold,
-            isFilled: isFilled, isDraining: try tenants.tenant(of: slot)?.drain != nil)
+            isFilled: words.tenancy != 0 && isWhole, isDraining: try tenants.tenant(of: slot)?.drain != nil)
     }
 
     /// Those of the configuration, and then those that left it and still have something.
@@ -97,6 +93,15 @@ extension DataPlane {
             all.append((PoolConfiguration.Collector(name: tenant.name, weight: 0), slot))
         }
         return all
+    }
+
+    /// Its collector has lost none of its sockets.
+    func isWhole(_ slot: Slot) throws(KernelError) -> Bool {
+        let members = slots.groups(of: slot)
+        for plane in groups where members >> UInt64(plane.number) & 1 == 1 {
+            if try plane.sockets.cookie(at: slot) == nil { return false }
+        }
+        return true
     }
 
     private func status(

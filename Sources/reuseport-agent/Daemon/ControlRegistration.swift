@@ -32,7 +32,7 @@ struct ControlRegistration {
         let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
         try checkMayRenew(collector, owner, manner, act: act)
         let change = try pool.plane.register(collector, sockets, owner: owner, replacing: manner == .takeover)
-        if let passed { watch.adopt(passed, of: Slot(change.slot)) }
+        if change.changed || passed != nil { watch.adopt(passed, of: Slot(change.slot)) }
         return change
     }
 

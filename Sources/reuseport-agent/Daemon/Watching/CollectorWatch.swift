@@ -33,11 +33,13 @@ final class CollectorWatch: EventSource {
     }
 
     var waits: [pollfd] {
-        [pollfd(fd: events.number, events: Int16(POLLIN), revents: 0)]
-            + order.map { pollfd(fd: owners[$0]!.number, events: Int16(POLLIN), revents: 0) }
+        polled = owners.map { ($0.key, $0.value) }
+        return [pollfd(fd: events.number, events: Int16(POLLIN), revents: 0)]
+            + polled.map { pollfd(fd: $0.process.number, events: Int16(POLLIN), revents: 0) }
     }
 
-    private var order: [Slot] { owners.keys.sorted() }
+    /// Whom `waits` named: others may have come by the time that they are served.
+    private var polled: [(slot: Slot, process: WatchedProcess)] = []
 
     var nextDeadline: UInt64? {
         if seen != pool.revision { return 0 }
@@ -46,22 +48,27 @@ final class CollectorWatch: EventSource {
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         do {
-            let ended = zip(order, results.dropFirst()).filter { $0.1.revents != 0 }.map(\.0)
             // Whoever has ended is to be known before its sockets are told closed.
-            for slot in ended { try noteEnd(of: slot) }
+            for ((slot, process), result) in zip(polled, results.dropFirst()) where result.revents != 0 {
+                try noteEnd(of: process, in: slot)
+            }
             try takeEvents()
             if seen != pool.revision { try lookAtAll() }
-            if let due = nextLook, due <= now { try pool.plane.releaseRows(act: act) }
-            nextLook = pool.plane.waitingRowCount == 0 ? nil : now + Self.lookPause
+            if let due = nextLook, due <= now {
+                try pool.plane.releaseRows(act: act)
+                nextLook = nil
+            }
+            nextLook = pool.plane.waitingRowCount == 0 ? nil : nextLook ?? now + Self.lookPause
         } catch {
             log.error("\(error)")
             nextLook = now + Self.lookPause
         }
     }
 
-    /// A process that a client passed as the owner, whether or not we could find it by its pid.
-    func adopt(_ process: PassedProcess, of slot: Slot) {
-        owners[slot] = WatchedProcess(process)
+    /// Who has the slot's sockets from now on, if a client passed it: also one that
+    /// we could not find by its pid.
+    func adopt(_ process: PassedProcess?, of slot: Slot) {
+        owners[slot] = process.map(WatchedProcess.init)
     }
 
     private func takeEvents() throws(Failure) {
@@ -71,8 +78,8 @@ final class CollectorWatch: EventSource {
             case .overrun: seen = nil
             case .closed(let socket):
                 if let slot = slots.removeValue(forKey: socket.cookie) {
-                    try noteLoss(
-                        of: slot, hasEnded: owners[slot]?.hasEnded ?? false, what: "has lost \(socket.endpoint)")
+                    // Of its slot, or of the one before it there: that is looked at.
+                    try noteLoss(of: slot, hasEnded: false, what: "has lost \(socket.endpoint)")
                 } else if pool.plane.noteSessionEnd(socket) {
                     mayRelease = true
                 }
@@ -114,8 +121,11 @@ final class CollectorWatch: EventSource {
         }
     }
 
-    private func noteEnd(of slot: Slot) throws(Failure) {
-        guard let owner = owners.removeValue(forKey: slot) else { return }
+    private func noteEnd(of owner: WatchedProcess, in slot: Slot) throws(Failure) {
+        // Its slot may be another one's by now.
+        guard owners[slot] === owner else { return }
+        owners[slot] = nil
+        if let identity = owner.identity, try pool.plane.owners(act: act)[slot] != identity { return }
         let process = owner.identity.map { "process \($0.pid)" } ?? "its process"
         let isNews = try noteLoss(of: slot, hasEnded: true, what: "has ended (\(process))")
         if !isNews { log.notice("collector \(pool.plane.name(of: slot)): \(process) has ended") }
