@@ -109,14 +109,17 @@ import Testing
             #expect(c1.waitUntilReady())
             let byTitle = ["c1": try Self.command("nfacctd: Core Process [c1]")]
             #expect(waitUntil(.seconds(20)) { (try? Self.find(byTitle).pids) == ["c1": [c1.process.pid]] })
-            #expect(try Self.find(byFile).pids == [:], "the title stands there now")
+            // The titles stand there now, the plugin's a moment later.
+            #expect(waitUntil(.seconds(20)) { (try? Self.find(byFile).pids) == [:] })
             let all = try #require(try Self.find(["c1": Self.command("nfacctd: *")]).pids["c1"])
-            #expect(all.count == 2 && all.first == c1.process.pid)
+            try #require(all.count == 2 && all.first == c1.process.pid)
             #expect(try Self.find(["c1": Self.command("nfacctd: Print Plugin [flows]")]).pids == ["c1": [all[1]]])
         }
     }
 
-    @Test func `2,000 processes of another user cost a stat each, less than 50 ms in all`() async throws {
+    @Test func `2,000 processes of another user cost a stat each, a third of what their command lines would`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let count = 2_000
             let crowd = try ChildProcess(
@@ -135,7 +138,7 @@ import Testing
             print(
                 "\(count) processes: stats \(others), command lines \(lines), control groups \(groups), matches \(matches)"
             )
-            #expect(others < .milliseconds(50))
+            #expect(others * 3 < lines, "\(others) and \(lines)")
             #expect(try Self.find(["c1": Self.command("sleep 60?")], users: [1_000]).pids["c1"]?.count == count)
         }
     }

@@ -62,7 +62,7 @@ extension DataPlane {
     private func setDrain(_ drain: Tenant.Drain?, of collector: String, act: String) throws(Failure) -> Bool {
         let slot = try checked(collector, act: act)
         do {
-            var tenant = try tenants.tenant(of: slot) ?? Tenant(name: collector)
+            var tenant = tenants.tenant(of: slot) ?? Tenant(name: collector)
             let changed = (tenant.drain == nil) != (drain == nil)
             tenant.drain = drain
             try tenants.set(tenant, at: slot)

@@ -7,7 +7,7 @@ extension DataPlane {
     public func registeredSockets(act: String) throws(Failure) -> [UInt64: Slot] {
         var sockets: [UInt64: Slot] = [:]
         do {
-            for slot in try tenants.all().keys {
+            for slot in tenants.all().keys {
                 for group in groups {
                     if let cookie = try group.sockets.cookie(at: slot) { sockets[cookie] = slot }
                 }
@@ -50,7 +50,7 @@ extension DataPlane {
     public func lostSlots(act: String) throws(Failure) -> [Slot] {
         do {
             var lost: [Slot] = []
-            for slot in try tenants.all().keys.sorted() {
+            for slot in tenants.all().keys.sorted() {
                 let words = slots[slot]
                 guard words.tenancy != 0, words.vacantFor == nil else { continue }
                 if try !isWhole(slot) { lost.append(slot) }
@@ -62,13 +62,7 @@ extension DataPlane {
     }
 
     /// The processes that the registered sockets belong to, as far as they are known.
-    public func owners(act: String) throws(Failure) -> [Slot: ProcessIdentity] {
-        do {
-            return try tenants.all().compactMapValues(\.owner)
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
-        }
-    }
+    public var owners: [Slot: ProcessIdentity] { tenants.all().compactMapValues(\.owner) }
 
     /// The slot's collector has lost a socket, or ended: the hold clock starts, in
     /// all groups. What is left of a collector that has ended is taken out: a child
@@ -121,6 +115,6 @@ extension DataPlane {
 
     /// The collector that has the slot, or had it when it left the configuration.
     public func name(of slot: Slot) -> String {
-        allocation.nameOfSlot[slot] ?? (try? tenants.tenant(of: slot))??.name ?? "slot \(slot.index)"
+        allocation.nameOfSlot[slot] ?? tenants.tenant(of: slot)?.name ?? "slot \(slot.index)"
     }
 }

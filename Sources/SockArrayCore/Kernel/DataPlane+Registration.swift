@@ -39,7 +39,7 @@ extension DataPlane {
         let act = "register \(collector)"
         do {
             let slot = try checked(collector, act: act)
-            let tenant = try tenants.tenant(of: slot)
+            let tenant = tenants.tenant(of: slot)
             let occupancy = try occupancy(of: slot, tenant: tenant)
             let plan = try RegistrationPlan(
                 collector: collector, slot: slot, offers: sockets.map(\.offer),
@@ -110,12 +110,8 @@ extension DataPlane {
     /// Somebody has unregistered the collector, and it is the same process still.
     public func isDismissed(_ collector: String, _ owner: ProcessIdentity?, act: String) throws(Failure) -> Bool {
         let slot = try checked(collector, act: act)
-        do {
-            let last = try tenants.tenant(of: slot)?.owner
-            return slots.isAbandoned(slot) && slots[slot].tenancy != 0 && last == owner
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
-        }
+        let last = tenants.tenant(of: slot)?.owner
+        return slots.isAbandoned(slot) && slots[slot].tenancy != 0 && last == owner
     }
 
     /// Before a vacant slot is filled: nothing moves by that alone.
@@ -205,7 +201,7 @@ extension DataPlane {
     /// program: both are put right here, as far as the owner lets us reach its
     /// sockets. Whoever registered sees the call fail, and repeats it.
     func finishInterruptedRegistrations() throws(KernelError) {
-        for (slot, tenant) in try tenants.all() {
+        for (slot, tenant) in tenants.all() {
             guard let owner = tenant.owner, owner.isAlive else { continue }
             var cookies: [UInt64] = []
             for group in groups {

@@ -8,7 +8,7 @@ extension DataPlane {
     /// What the rows are to be: the table's, without the slots that get nothing new.
     func desired(for contenders: [Contender]) throws(KernelError) -> [BucketRow] {
         var closed: Set<Slot> = []
-        for contender in contenders where try tenants.tenant(of: contender.slot)?.drain != nil {
+        for contender in contenders where tenants.tenant(of: contender.slot)?.drain != nil {
             closed.insert(contender.slot)
         }
         let rows = table.rows(for: contenders)
@@ -120,7 +120,7 @@ extension DataPlane {
     /// Slots that are to get empty.
     private func closedSlots(departing: Bool = false) throws(KernelError) -> Set<Slot> {
         var closed: Set<Slot> = []
-        for (slot, tenant) in try tenants.all() {
+        for (slot, tenant) in tenants.all() {
             guard let drain = tenant.drain, !departing || drain == .departed else { continue }
             closed.insert(slot)
         }
@@ -130,7 +130,7 @@ extension DataPlane {
     /// Of every slot that has a name.
     func standings() throws(KernelError) -> SlotStandings {
         var standings = SlotStandings()
-        for (slot, tenant) in try tenants.all() {
+        for (slot, tenant) in tenants.all() {
             standings.set(
                 slot, try state(of: slot), wasFilled: slots[slot].tenancy != 0, isClosed: tenant.drain != nil)
         }

@@ -82,14 +82,14 @@ extension DataPlane {
         let isWhole = try isWhole(slot)
         return SlotState(
             registrations: words.tenancy, vacantFor: words.vacantFor, hold: configuration.restartHold,
-            isFilled: words.tenancy != 0 && isWhole, isDraining: try tenants.tenant(of: slot)?.drain != nil)
+            isFilled: words.tenancy != 0 && isWhole, isDraining: tenants.tenant(of: slot)?.drain != nil)
     }
 
     /// Those of the configuration, and then those that left it and still have something.
     private func collectorsAndSlots() throws(KernelError) -> [(PoolConfiguration.Collector, Slot)] {
         var all = configuration.collectors.map { ($0, allocation[$0.name]!) }
         for slot in allocation.freed where !allocation.slotOfName.values.contains(slot) {
-            guard let tenant = try tenants.tenant(of: slot) else { continue }
+            guard let tenant = tenants.tenant(of: slot) else { continue }
             all.append((PoolConfiguration.Collector(name: tenant.name, weight: 0), slot))
         }
         return all
@@ -109,7 +109,7 @@ extension DataPlane {
         _ memberships: [PoolStatus.Membership]
     ) throws(KernelError) -> PoolStatus.Collector {
         let state = try self.state(of: slot)
-        let owner = try tenants.tenant(of: slot)?.owner
+        let owner = tenants.tenant(of: slot)?.owner
         var holdLeft: Double?
         if case .holding(let left) = state { holdLeft = left / .seconds(1) }
         return PoolStatus.Collector(

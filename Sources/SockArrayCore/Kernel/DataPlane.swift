@@ -63,9 +63,7 @@ public final class DataPlane {
                 try table.shape.checkKeepsAssignment(of: present, isRunning: predecessor != nil, act: act)
             }
             slots = try SlotTable(in: folder)
-            tenants = TenantTable(
-                map: try folder.map(
-                    "tenants", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_tenant>.size, entries: RPA_MAX_SLOTS))
+            tenants = try TenantTable(in: folder)
             sightings = try SightingTable(in: folder)
             sessions = try SessionTable(in: folder)
             registry = try GroupRegistry(in: folder)
@@ -78,7 +76,7 @@ public final class DataPlane {
             }
             self.groups = groups
             allocation = SlotAllocation(
-                names: configuration.collectors.map(\.name), present: try tenants.all().mapValues(\.name))
+                names: configuration.collectors.map(\.name), present: tenants.all().mapValues(\.name))
             let pinNames = Set(configuration.groups.map(\.pinName))
             departedGroups = folder.subfolder("groups").names().filter { !pinNames.contains($0) }
             generation = try Self.generation(number, present, table, in: folder)
@@ -196,7 +194,7 @@ public final class DataPlane {
     /// In a pool that runs, exporters don't wait for a collector that is new: until
     /// it registers, they stay with who had them before.
     private func nameSlots(_ contenders: [Contender], isRunning: Bool) throws(KernelError) {
-        for contender in contenders where try tenants.tenant(of: contender.slot)?.name != contender.name {
+        for contender in contenders where tenants.tenant(of: contender.slot)?.name != contender.name {
             if isRunning { slots.markAbandoned(contender.slot) }
             try tenants.set(Tenant(name: contender.name), at: contender.slot)
         }
@@ -206,13 +204,13 @@ public final class DataPlane {
     /// back is a collector's like any other.
     private func markDepartures() throws(KernelError) {
         for slot in allocation.freed {
-            guard var tenant = try tenants.tenant(of: slot) else { continue }
+            guard var tenant = tenants.tenant(of: slot) else { continue }
             slots.setClosed(slot, true)
             tenant.drain = .departed
             try tenants.set(tenant, at: slot)
         }
         for slot in allocation.slotOfName.values {
-            guard var tenant = try tenants.tenant(of: slot), tenant.drain == .departed else { continue }
+            guard var tenant = tenants.tenant(of: slot), tenant.drain == .departed else { continue }
             tenant.drain = nil
             try tenants.set(tenant, at: slot)
             slots.setClosed(slot, false)

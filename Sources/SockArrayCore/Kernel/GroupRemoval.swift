@@ -49,7 +49,7 @@ enum GroupRemoval {
     }
 
     private static func owners(in pool: PinFolder) -> [ProcessIdentity] {
-        guard let map = try? pool.open("tenants"), let tenants = try? TenantTable(map: map).all() else {
+        guard (try? pool.open("tenants")) != nil, let tenants = try? TenantTable(in: pool).all() else {
             return []
         }
         return tenants.values.compactMap(\.owner).filter(\.isAlive)

@@ -3,12 +3,25 @@ import CBPFShim
 /// Who has which slot: a pinned map that the agent writes for its successor.
 struct TenantTable: ~Copyable {
     private let map: Descriptor
+    private let memory: UnsafeMutableRawPointer
+    private static let size = MemoryLayout<rpa_tenant>.stride * SlotAllocation.capacity
 
-    init(map: consuming Descriptor) { self.map = map }
+    init(in folder: PinFolder) throws(PlaneError) {
+        let map = try folder.map(
+            "tenants", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tenant>.stride, entries: RPA_MAX_SLOTS)
+        var memory: UnsafeMutableRawPointer?
+        try PlaneError.wrap { () throws(KernelError) in
+            try kernel("mmap of tenants", rpa_map_memory(map.number, Self.size, &memory))
+        }
+        self.memory = memory!
+        self.map = map
+    }
 
-    func tenant(of slot: Slot) throws(KernelError) -> Tenant? {
-        var raw = rpa_tenant()
-        try kernel("bpf_map_lookup_elem tenants", rpa_map_lookup(map.number, UInt32(slot.index), &raw))
+    deinit { rpa_unmap(memory, Self.size) }
+
+    func tenant(of slot: Slot) -> Tenant? {
+        let raw = memory.load(
+            fromByteOffset: MemoryLayout<rpa_tenant>.stride * Int(slot.index), as: rpa_tenant.self)
         let name = withUnsafeBytes(of: raw.name) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
@@ -21,6 +34,7 @@ struct TenantTable: ~Copyable {
         return Tenant(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
     }
 
+    /// By one call: an agent that is killed leaves the old one or the new one whole.
     func set(_ tenant: Tenant?, at slot: Slot) throws(KernelError) {
         var raw = rpa_tenant()
         withUnsafeMutableBytes(of: &raw.name) { bytes in
@@ -36,11 +50,11 @@ struct TenantTable: ~Copyable {
     }
 
     /// All slots that have a name.
-    func all() throws(KernelError) -> [Slot: Tenant] {
+    func all() -> [Slot: Tenant] {
         var tenants: [Slot: Tenant] = [:]
         for index in 0..<UInt16(SlotAllocation.capacity) {
             let slot = Slot(index)
-            tenants[slot] = try tenant(of: slot)
+            tenants[slot] = tenant(of: slot)
         }
         return tenants
     }

@@ -107,7 +107,7 @@ final class CollectorWatch: EventSource {
             self.ports = ports
         }
         slots = try plane.registeredSockets(act: act)
-        let identities = try plane.owners(act: act)
+        let identities = plane.owners
         owners = owners.filter { slot, owner in identities[slot].map { owner.identity == $0 } ?? owner.isHidden }
         for (slot, identity) in identities where owners[slot] == nil {
             guard let process = WatchedProcess(identity) else {
@@ -125,7 +125,7 @@ final class CollectorWatch: EventSource {
         // Its slot may be another one's by now.
         guard owners[slot] === owner else { return }
         owners[slot] = nil
-        if let identity = owner.identity, try pool.plane.owners(act: act)[slot] != identity { return }
+        if let identity = owner.identity, pool.plane.owners[slot] != identity { return }
         let process = owner.identity.map { "process \($0.pid)" } ?? "its process"
         let isNews = try noteLoss(of: slot, hasEnded: true, what: "has ended (\(process))")
         if !isNews { log.notice("collector \(pool.plane.name(of: slot)): \(process) has ended") }

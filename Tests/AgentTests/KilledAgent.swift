@@ -1,0 +1,28 @@
+import Glibc
+import TelemetryLab
+
+extension AgentFixture {
+    /// From now on strace watches the agent, and ends it as it enters the step-th of
+    /// such calls. It may come to that before anybody asks it for something: it also
+    /// makes calls of its own.
+    ///
+    /// - Parameter calls: `bpf,close`.
+    func endingItself(atCall step: Int, of calls: String) throws -> ChildProcess {
+        let tracer = try ChildProcess(
+            [
+                "strace", "-qq", "-o", "/dev/null", "-p", "\(process.pid)", "-e",
+                "inject=\(calls):signal=SIGKILL:when=\(step)",
+            ], in: sandbox)
+        let isWatched = waitUntil(.seconds(20)) { isTraced || process.exitCode != nil }
+        guard isWatched else { throw LabError("strace does not trace: \(tracer.errorOutput)") }
+        return tracer
+    }
+
+    /// Whether it has come to that call, or does so in a moment.
+    func hasEndedItself(within limit: Duration) -> Bool { waitUntil(limit) { process.exitCode != nil } }
+
+    private var isTraced: Bool {
+        let text = FileText.read("/proc/\(process.pid)/status") ?? ""
+        return text.split(separator: "\n").contains { $0.hasPrefix("TracerPid:") && !$0.hasSuffix("\t0") }
+    }
+}
