@@ -126,7 +126,7 @@ import Testing
         let late = history.judge(unseen, at: Self.moment(15))
         #expect(late.findings.map(\.level) == [.note] && late.exitCode == 0)
         let refused = history.judge(Self.facts(probe: .unsendable(errno: 101)), at: Self.moment(20))
-        #expect(refused.findings[0].text.contains("could not be sent (errno 101)"))
+        #expect(refused.findings[0].text.contains("could not be sent (ENETUNREACH)"))
     }
 
     @Test func `a more narrowly bound socket is found, unless it is of another group of the pool`() {

@@ -98,9 +98,9 @@ extension TrafficTheft {
     var words: String {
         switch self {
         case .address(let address): "what is sent to \(address)"
-        case .interface(let index): "what comes in by interface \(index)"
+        case .interface(let index): "what comes in by interface \(index), or none of it, by the order of binding,"
         case .allIPv4: "all IPv4"
-        case .perhapsAllIPv6: "all IPv6, or none of it, by the order of binding"
+        case .perhapsAllIPv6: "all IPv6, or none of it, by the order of binding,"
         case .peer: "what its peer sends"
         }
     }

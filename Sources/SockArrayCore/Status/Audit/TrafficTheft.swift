@@ -3,12 +3,12 @@
 public enum TrafficTheft: Hashable, Sendable {
     /// What is sent to the address.
     case address(IPAddress)
-    /// What comes in by the interface with that index.
+    /// What comes in by the interface with that index, or nothing of it, by the order
+    /// of binding: see `theft(by:)`.
     case interface(Int32)
     /// All IPv4: an IPv4 wildcard goes before a dual-stack one.
     case allIPv4
-    /// All IPv6, or none: `::` dual-stack and `::` IPv6-only are equals, and the
-    /// kernel takes whichever it comes across first.
+    /// All IPv6, or nothing of it: `::` dual-stack and `::` IPv6-only are equals.
     case perhapsAllIPv6
     /// What comes from its peer (connect(2)).
     case peer
@@ -17,14 +17,16 @@ public enum TrafficTheft: Hashable, Sendable {
 extension ReuseportGroup {
     /// What the socket takes from this group; nil: nothing, or it is a member.
     ///
-    /// The kernel looks for the address first and for the wildcards then, each time
-    /// by score: IPv4 before IPv6, an interface before none (compute_score() of
-    /// net/ipv4/udp.c, inet_hashtables.c and their IPv6 twins).
+    /// The kernel looks for the address first and for the wildcards then. Each time it
+    /// takes the first group that fits, though another one may fit better (the early
+    /// return of udp4_lib_lookup2() in net/ipv4/udp.c, inet_lhash2_lookup() in
+    /// inet_hashtables.c, and their IPv6 twins). IPv4 sockets stand before IPv6 ones;
+    /// among themselves the last to be bound is the first, of IPv6 the first.
     public func theft(by socket: BoundSocket) -> TrafficTheft? {
         guard socket.transport == transport, socket.port == port, !hasMember(socket) else { return nil }
         if socket.hasPeer { return covers(socket.address) ? .peer : nil }
         guard address.isWildcard else {
-            return socket.interface != 0 && socket.address.unmapped == address.unmapped
+            return socket.interface != 0 && socket.address == address
                 ? .interface(socket.interface) : nil
         }
         guard socket.address.isWildcard else {
@@ -32,8 +34,7 @@ extension ReuseportGroup {
         }
         switch (address, socket.address) {
         case (.v6, .v4) where ipv6Only: return nil
-        // Equals for TCP, and IPv4 is looked at first.
-        case (.v4, .v6) where socket.ipv6Only || transport == .tcp: return nil
+        case (.v4, .v6): return nil
         case _ where socket.interface != 0: return .interface(socket.interface)
         case (.v6, .v4): return .allIPv4
         case (.v6, .v6): return .perhapsAllIPv6
