@@ -11,7 +11,7 @@ final class AuditTimer: EventSource {
     private var history = AuditHistory()
     private var census = SourceCensus()
     private var nextCensus: UInt64 = 0
-    private(set) var nextDeadline: UInt64?
+    private var next: UInt64 = 0
     /// A broadcast reaches placeholders too: they aren't listened to for that long after an audit.
     private var deafUntil: UInt64 = 0
     private var said: String?
@@ -24,8 +24,10 @@ final class AuditTimer: EventSource {
     init(pool: RunningPool, log: Logger) {
         self.pool = pool
         self.log = log
-        nextDeadline = 0
     }
+
+    /// Also when the placeholders are to be listened to again.
+    var nextDeadline: UInt64? { rpa_monotonic_ns() < deafUntil ? min(next, deafUntil) : next }
 
     var waits: [pollfd] {
         guard rpa_monotonic_ns() >= deafUntil else { return [] }
@@ -33,14 +35,14 @@ final class AuditTimer: EventSource {
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
-        guard nextDeadline.map({ $0 <= now }) ?? true || results.contains(where: { $0.revents != 0 }) else { return }
+        guard next <= now || results.contains(where: { $0.revents != 0 }) else { return }
         do {
             _ = try audit()
             said = nil
         } catch {
             if said != "\(error)" { log.error("\(error)") }
             said = "\(error)"
-            nextDeadline = now + Self.pause
+            next = now + Self.pause
         }
     }
 
@@ -58,7 +60,7 @@ final class AuditTimer: EventSource {
             log.log(level: finding.level == .problem ? .warning : .notice, "\(finding.text)")
         }
         for finding in report.over { log.notice("\(finding.name) is over: \(finding.text)") }
-        nextDeadline = now + Self.pause
+        next = now + Self.pause
         deafUntil = now + Self.deafness
         return report
     }
