@@ -38,7 +38,7 @@ let package = Package(
             path: "Benchmarks", exclude: ["bpf"], plugins: [embedFiles]),
         .testTarget(name: "SockArrayCoreTests", dependencies: ["CBPFShim", "SockArrayCore"]),
         .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
-        .testTarget(name: "KernelTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
+        .testTarget(name: "KernelTests", dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",
             dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab", "reuseport-agent"]),

@@ -2,11 +2,10 @@
 #include "include/rpa_socket.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "socket_name.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -33,13 +32,7 @@ static int option64(int socket, int name, uint64_t *value)
 	return -errno;
 }
 
-union name {
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct sockaddr_storage any;
-};
-
-static void read_name(const union name *name, int domain, uint8_t address[16], uint16_t *port)
+static void read_name(const union socket_name *name, int domain, uint8_t address[16], uint16_t *port)
 {
 	if (domain == AF_INET) {
 		*port = ntohs(name->v4.sin_port);
@@ -52,7 +45,7 @@ static void read_name(const union name *name, int domain, uint8_t address[16], u
 
 static int addresses(int socket, struct rpa_socket_facts *facts)
 {
-	union name name = {};
+	union socket_name name = {};
 	socklen_t length = sizeof(name);
 
 	if (getsockname(socket, (struct sockaddr *)&name, &length))
@@ -106,19 +99,10 @@ int rpa_netns_cookie(uint64_t *netns)
 static int bind_placeholder(int socket, int family, const uint8_t address[16], uint16_t port,
 			    int ipv6_only)
 {
-	union name name = {};
-	socklen_t length = family == AF_INET ? sizeof(name.v4) : sizeof(name.v6);
+	union socket_name name;
+	socklen_t length = write_name(&name, family, address, port);
 	int on = 1, small = 1;
 
-	if (family == AF_INET) {
-		name.v4.sin_family = AF_INET;
-		name.v4.sin_port = htons(port);
-		memcpy(&name.v4.sin_addr, address, 4);
-	} else {
-		name.v6.sin6_family = AF_INET6;
-		name.v6.sin6_port = htons(port);
-		memcpy(&name.v6.sin6_addr, address, 16);
-	}
 	/* Nothing is to come here; what does, by mistake, is to take no room. */
 	setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	if (setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||

@@ -10,6 +10,7 @@
 #include "rpa_bpf.h"
 #include "rpa_diag.h"
 #include "rpa_file.h"
+#include "rpa_knock.h"
 #include "rpa_launch.h"
 #include "rpa_probe.h"
 #include "rpa_process.h"

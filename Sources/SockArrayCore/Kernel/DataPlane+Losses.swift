@@ -82,6 +82,7 @@ extension DataPlane {
             }
             if hasEnded {
                 for group in groups { try group.sockets.clear(slot) }
+                audit.registered.forget(slot)
             }
             try release()
             return isNews

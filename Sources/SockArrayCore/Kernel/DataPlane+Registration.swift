@@ -64,6 +64,7 @@ extension DataPlane {
             for placement in plan.placements {
                 let group = groups[placement.group]
                 setMember(slot, of: group)
+                audit.registered[group.group, slot] = sockets[placement.socket].offer.socket.cookie
                 try group.attach(through: sockets[placement.socket].descriptor)
             }
             noteSessions(accepted, of: slot)
@@ -98,6 +99,7 @@ extension DataPlane {
             let filled = try filledGroups(of: slot)
             if slots[slot].tenancy != 0 { slots.markAbandoned(slot) }
             for group in groups { try group.sockets.clear(slot) }
+            audit.registered.forget(slot)
             slots.setGroups(of: slot, 0)
             revision += 1
             try release()

@@ -76,10 +76,22 @@ extension DataPlane {
         for session in try liveSessions() {
             guard let place = places[session.row], session.slot ?? place == place else { continue }
             // Ended by us: the router comes back, to its new collector.
-            if configuration.onMove == .reset, (try? session.connection.destroy()) != nil { continue }
+            if configuration.onMove == .reset, end(session.connection) { continue }
             kept.insert(session.row)
         }
         return kept
+    }
+
+    private func end(_ connection: TCPSession) -> Bool {
+        do {
+            try connection.destroy()
+            audit.resetRefusal = nil
+            return true
+        } catch {
+            // One that has ended by itself is no refusal.
+            if error.errno != KernelError.noEntry { audit.resetRefusal = error.errno }
+            return false
+        }
     }
 
     /// A collector comes to its slot: what it would take over waits where it is.
@@ -112,6 +124,7 @@ extension DataPlane {
                 try group.sockets.clear(slot)
                 try group.retireTraffic(of: slot)
             }
+            audit.registered.forget(slot)
             slots.clear(slot)
             try tenants.set(nil, at: slot)
         }

@@ -29,6 +29,7 @@ public final class DataPlane {
     private let lock: PoolLock
     /// Rows that are not yet what they are to be: for each, that.
     var waiting: [Int: BucketRow] = [:]
+    var audit = AuditState()
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
     /// The pool ran, and not all of its rows were those of the configuration.
@@ -88,6 +89,7 @@ public final class DataPlane {
                 keepGroups(for: user)
             }
             if predecessor == nil { try finishInterruptedRegistrations() }
+            audit.registered = try registeredCookies(known: predecessor?.audit.registered)
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
         } catch let error as PlaneError {
             throw error.failure(act: act, pool: configuration.pool)

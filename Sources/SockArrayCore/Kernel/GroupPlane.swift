@@ -16,7 +16,7 @@ package final class GroupPlane {
     private let canMigrate: Bool
     /// The agent's own socket in the group, and why there is none.
     private(set) var placeholder: Placeholder?
-    private(set) var placeholderRefusal: KernelError?
+    private(set) var placeholderRefusal: (user: UInt32, error: KernelError)?
 
     /// Adopts what is pinned in the folder, and makes and pins what isn't.
     ///
@@ -85,11 +85,17 @@ package final class GroupPlane {
         do throws(KernelError) {
             let made = try Placeholder(in: group, user: user)
             try attach(through: made.descriptor)
+            _ = made.discardWaiting(of: group.transport)
             placeholder = made
             placeholderRefusal = nil
         } catch {
-            placeholderRefusal = error
+            placeholderRefusal = (user, error)
         }
+    }
+
+    /// What stood in the way may be gone.
+    func keepIfRefused() {
+        if let refused = placeholderRefusal { keep(for: refused.user) }
     }
 
     /// Sums over all CPUs.

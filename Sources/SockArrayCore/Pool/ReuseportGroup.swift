@@ -1,6 +1,6 @@
 /// One reuseport group of the kernel: all sockets of one protocol that are
 /// bound to one address and port with SO_REUSEPORT (socket(7)).
-public struct ReuseportGroup: Equatable, Sendable {
+public struct ReuseportGroup: Hashable, Sendable {
     public enum TransportProtocol: String, Sendable, CaseIterable {
         case udp, tcp
     }

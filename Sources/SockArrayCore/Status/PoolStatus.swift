@@ -9,6 +9,8 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public var tableSize: Int
     public var collectors: [Collector]
     public var groups: [Group]
+    /// What isn't as it should be, as the agent's last audit found it.
+    public var findings: [AuditFinding] = []
 
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String

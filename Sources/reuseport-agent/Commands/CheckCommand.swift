@@ -5,20 +5,56 @@ struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Tell what would fail on this machine, and the remedy.",
         discussion: """
-            Example: reuseport-agent check --config /etc/reuseport-agent/edge.yaml
+            Examples:
+              reuseport-agent check --config /etc/reuseport-agent/edge.yaml
+              reuseport-agent check --live
 
             Run it as the user that the agent will run as. It changes nothing. ✓ is there, ✗ has to be put \
             right, – is missing, and only what the line names needs it. While the agent runs, its sockets \
             get a ✗: a second one could not have them.
+
+            With --live the running agent is asked instead: it compares its pool with the kernel now, as it \
+            does every 5 seconds. Exit code 5 says that traffic goes wrong or may; a – costs nothing.
             """)
 
     @Option(help: ArgumentHelp("Configuration to check too.", valueName: "file"))
     var config: String?
 
+    @Flag(help: "Ask the running agent for an audit of its pool.")
+    var live = false
+
+    @OptionGroup var options: ControlOptions
+
     @Flag(help: "One JSON array.")
     var json = false
 
+    func validate() throws {
+        if live, config != nil { throw ValidationError("--live asks the agent, which has its own configuration.") }
+        if !live, options.control != nil { throw ValidationError("--control goes with --live.") }
+    }
+
     func run() throws {
+        let (items, exitCode) = live ? try audited() : checked()
+        if json {
+            try Output.write(try JSON.text(items))
+        } else {
+            for item in items {
+                let mark = item.isMissingOption ? "–" : item.ok ? "✓" : "✗"
+                try Output.write("\(mark) \(item.check): \(item.detail)")
+                if let remedy = item.remedy { try Output.write("    \(remedy)") }
+            }
+        }
+        if exitCode != 0 { throw ExitCode(exitCode) }
+    }
+
+    private func audited() throws -> ([CheckList.Item], Int32) {
+        let act = "audit the pool"
+        let reply = try options.client.send(.audit, act: act)
+        guard case .audited(let report) = reply else { throw reply.unexpected(act: act) }
+        return (report.checks, report.exitCode)
+    }
+
+    private func checked() -> ([CheckList.Item], Int32) {
         var result: Result<PoolConfiguration, Failure>?
         if let config {
             do { result = .success(try PoolConfiguration.load(path: config)) } catch { result = .failure(error) }
@@ -26,16 +62,7 @@ struct CheckCommand: ParsableCommand {
         let bpffs = (try? result?.get().bpffs) ?? PoolConfiguration.defaultBPFFS
         let list = CheckList(
             HostFacts.probe(bpffs: bpffs), configuration: result, sockets: sockets(try? result?.get()))
-        if json {
-            try Output.write(try JSON.text(list.items))
-        } else {
-            for item in list.items {
-                let mark = item.isMissingOption ? "–" : item.ok ? "✓" : "✗"
-                try Output.write("\(mark) \(item.check): \(item.detail)")
-                if let remedy = item.remedy { try Output.write("    \(remedy)") }
-            }
-        }
-        if list.exitCode != 0 { throw ExitCode(list.exitCode) }
+        return (list.items, list.exitCode)
     }
 
     private func sockets(_ configuration: PoolConfiguration?) -> [(name: String, problem: Failure?)] {

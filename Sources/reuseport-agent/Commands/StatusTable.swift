@@ -37,6 +37,11 @@ struct StatusTable {
         text =
             "pool \(status.pool), \(status.assignment), \(status.tableSize) rows\n\n"
             + Table.text(members) + "\n" + Table.text(groups)
+            + status.findings.enumerated().map { ($0.offset == 0 ? "\n" : "") + Self.line(of: $0.element) }.joined()
+    }
+
+    private static func line(of finding: AuditFinding) -> String {
+        "\(finding.level == .problem ? "✗" : "–") \(finding.name): \(finding.text)\n"
     }
 
     private static func percent(_ share: Double) -> String {

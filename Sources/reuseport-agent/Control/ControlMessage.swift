@@ -20,6 +20,8 @@ enum ControlRequest: Codable, Equatable, Sendable {
     /// What waits in these sockets of the pool's groups, by SO_COOKIE.
     case queues(cookies: [UInt64])
     case status
+    /// Compares what should be with what is, now.
+    case audit
     case explain(addresses: [String])
     /// What the change would move; an empty one: what a reload would.
     case plan(ConfigurationChange)
@@ -45,6 +47,7 @@ enum ControlReply: Codable, Sendable {
     case done(changed: Bool)
     case progress(DrainProgress)
     case status(PoolStatus)
+    case audited(AuditReport)
     case explanations([Explanation])
     case moves(MovePlan)
     case rebalanced(RebalancePlan)

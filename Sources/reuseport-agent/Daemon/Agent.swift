@@ -30,11 +30,12 @@ final class Agent {
         let status = try SocketPlace(file: configuration.statusSocket, key: "status_socket").listen()
         pool = try RunningPool(configuration, path: path, log: log)
         let watch = try CollectorWatch(pool: pool, log: log)
+        let audit = AuditTimer(pool: pool, log: log)
         servers = [
-            RequestServer(control, service: ControlService(pool: pool, watch: watch, log: log)),
+            RequestServer(control, service: ControlService(pool: pool, watch: watch, audit: audit, log: log)),
             RequestServer(status, service: StatusService(pool: pool)),
         ]
-        sources = servers + [watch, Discovery(pool: pool, log: log)]
+        sources = servers + [watch, Discovery(pool: pool, log: log), audit]
     }
 
     /// Serves until SIGTERM or SIGINT.

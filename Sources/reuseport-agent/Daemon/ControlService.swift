@@ -11,13 +11,15 @@ final class ControlService: RequestService {
 
     private let pool: RunningPool
     private let registration: ControlRegistration
+    private let audit: AuditTimer
     private let log: Logger
     /// By collector: `exec` asks again each second.
     private var lastRefusals: [String: Failure] = [:]
 
-    init(pool: RunningPool, watch: CollectorWatch, log: Logger) {
+    init(pool: RunningPool, watch: CollectorWatch, audit: AuditTimer, log: Logger) {
         self.pool = pool
         registration = ControlRegistration(pool: pool, watch: watch)
+        self.audit = audit
         self.log = log
     }
 
@@ -58,7 +60,8 @@ final class ControlService: RequestService {
             case .drainProgress(let collector): return .progress(try plane.progress(ofDraining: collector))
             case .queues(let cookies):
                 return .progress(try plane.queues(of: Set(cookies), act: "look at the queues"))
-            case .status: return .status(try plane.status())
+            case .status: return .status(try pool.status())
+            case .audit: return .audited(try audit.audit())
             case .explain(let texts):
                 return .explanations(try plane.explain(try texts.map { try IPAddress(argument: $0) }))
             case .plan(let change): return .moves(try pool.plan(change))

@@ -12,6 +12,8 @@ final class RunningPool {
     /// What each address had sent when `markLoads` was called last.
     private var mark: [IPAddress: Sighting] = [:]
     private var markNumber = 0
+    /// Of the last audit.
+    var findings: [AuditFinding] = []
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -35,6 +37,12 @@ final class RunningPool {
     }
 
     var revision: Revision { Revision(plane: planeCount, count: plane.revision) }
+
+    func status() throws(Failure) -> PoolStatus {
+        var status = try plane.status()
+        status.findings = findings
+        return status
+    }
 
     /// Applies the configuration file as it is now. Nothing changes if it can't be used.
     func reload(reshuffle: Bool) throws(Failure) -> MovePlan {

@@ -26,7 +26,7 @@ final class StatusService: RequestService {
         }
         do {
             switch head.path {
-            case "/status": return try .json(200, pool.plane.status())
+            case "/status": return try .json(200, pool.status())
             case "/healthz":
                 let health = Health(of: try pool.plane.status())
                 return try .json(health.ok ? 200 : 503, health)

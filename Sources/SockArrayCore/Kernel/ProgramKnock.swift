@@ -1,0 +1,97 @@
+import CBPFShim
+import Glibc
+
+/// An empty datagram or a SYN to a group, of an address and port that its program
+/// knows (`probe` of the settings): the program counts it and drops it, as nothing
+/// else does. The kernel tells nobody which program a group has.
+struct ProgramKnock {
+    private let plane: GroupPlane
+    private let settings: PoolSettings
+    private let hash: ExporterHash
+    /// Also its source.
+    private let target: IPAddress
+    /// 0 until the first; then always the same, so that also a late one counts.
+    private var port: UInt16 = 0
+    private let countBefore: UInt64
+    private var seen: UInt64 = 0
+    /// An answer on loopback comes before the call returns, unless the machine is busy.
+    private static let patience: UInt64 = 8_000_000
+
+    init(at target: IPAddress, of plane: GroupPlane, _ settings: PoolSettings, _ hash: ExporterHash) throws(KernelError)
+    {
+        (self.plane, self.settings, self.hash, self.target) = (plane, settings, hash, target)
+        countBefore = try plane.losses().probes
+    }
+
+    /// Sends one. The settings' probe stays set.
+    ///
+    /// - Returns: how many of all that were sent the program has seen.
+    /// - Throws: EADDRNOTAVAIL, ENETUNREACH, EPERM (a firewall): nothing was sent.
+    mutating func send() throws(KernelError) -> UInt64 {
+        let (family, bytes) = target.familyAndBytes
+        let transport = plane.group.transport
+        let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
+        var port = self.port
+        let knocker = Descriptor(
+            owning: try kernel(
+                "bind a probe of group \(plane.group.name)",
+                withUnsafeBytes(of: bytes) {
+                    rpa_knocker(Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, &port)
+                }))
+        self.port = port
+        settings.setProbe(hash(target) &+ UInt64(port))
+        try kernel(
+            "probe group \(plane.group.name)",
+            withUnsafeBytes(of: bytes) {
+                rpa_knock(
+                    knocker.number, Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, plane.group.port)
+            })
+        let deadline = rpa_monotonic_ns() + Self.patience
+        var wait = pollfd(fd: knocker.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
+        var isAnswered = false
+        while try !isSeenAgain(), !isAnswered, rpa_monotonic_ns() < deadline { isAnswered = poll(&wait, 1, 2) > 0 }
+        _ = try isSeenAgain()
+        return seen
+    }
+
+    private mutating func isSeenAgain() throws(KernelError) -> Bool {
+        let now = try plane.losses().probes - countBefore
+        defer { seen = now }
+        return now > seen
+    }
+}
+
+extension GroupPlane {
+    /// Asks whether our program is attached; if it isn't, attaches it.
+    ///
+    /// - Parameters:
+    ///   - sockets: of its port: where others are bound, no probe goes.
+    ///   - attachAgain: false: no member could be reached.
+    func probe(
+        among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash, attachAgain: () -> Bool
+    ) throws(KernelError) -> ProgramProbe {
+        defer { settings.setProbe(0) }
+        var knocks: [ProgramKnock] = []
+        var refusal: Int32?
+        for target in group.probeTargets(among: sockets) {
+            var knock = try ProgramKnock(at: target, of: self, settings, hash)
+            do {
+                if try knock.send() > 0 { return .attached }
+                knocks.append(knock)
+            } catch {
+                refusal = error.errno
+            }
+        }
+        if knocks.isEmpty { return .unsendable(errno: refusal) }
+        guard attachAgain() else { return .unreachable }
+        for var knock in knocks {
+            switch try? knock.send() {
+            case nil, 0: continue
+            case 1: return .replaced
+            // The first was late: the program was there.
+            default: return .attached
+            }
+        }
+        return .unseen
+    }
+}

@@ -1,0 +1,21 @@
+/// A problem that the agent tells of: an element of `findings` in GET /status.
+public struct AuditFinding: Equatable, Sendable, Codable {
+    /// For dashboards: see `AuditProblem.name`.
+    public var name: String
+    public var level: AuditProblem.Level
+    public var group: String?
+    public var collector: String?
+    /// One sentence for people, with the next step.
+    public var text: String
+    /// When it was first seen, in seconds since 1970-01-01 UTC.
+    public var since: Int64
+
+    public init(_ problem: AuditProblem, since: Int64) {
+        name = problem.name
+        level = problem.level
+        group = problem.group?.name
+        collector = problem.collector
+        text = problem.text
+        self.since = since
+    }
+}

@@ -1,0 +1,80 @@
+import CBPFShim
+import Glibc
+import Logging
+import SockArrayCore
+
+/// Compares what should be with what is: every 5 s, when somebody asks, and at once
+/// when something reaches a placeholder, which shows that the program isn't asked.
+final class AuditTimer: EventSource {
+    private let pool: RunningPool
+    private let log: Logger
+    private var history = AuditHistory()
+    private var census = SourceCensus()
+    private var nextCensus: UInt64 = 0
+    private var next: UInt64 = 0
+    /// A broadcast reaches placeholders too: they aren't listened to for that long after an audit.
+    private var deafUntil: UInt64 = 0
+    private var said: String?
+    private let act = "audit the pool"
+    private static let pause: UInt64 = 5_000_000_000
+    private static let deafness: UInt64 = 500_000_000
+    /// What each address sent is megabytes.
+    private static let censusPause: UInt64 = 60_000_000_000
+
+    init(pool: RunningPool, log: Logger) {
+        self.pool = pool
+        self.log = log
+    }
+
+    /// Also when the placeholders are to be listened to again.
+    var nextDeadline: UInt64? { rpa_monotonic_ns() < deafUntil ? min(next, deafUntil) : next }
+
+    var waits: [pollfd] {
+        guard rpa_monotonic_ns() >= deafUntil else { return [] }
+        return pool.plane.placeholderNumbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    }
+
+    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+        guard next <= now || results.contains(where: { $0.revents != 0 }) else { return }
+        do {
+            _ = try audit()
+            said = nil
+        } catch {
+            if said != "\(error)" { log.error("\(error)") }
+            said = "\(error)"
+            next = now + Self.pause
+        }
+    }
+
+    /// Looks now, logs what is new and what is over, and leaves the findings with the pool.
+    func audit() throws(Failure) -> AuditReport {
+        var facts = try pool.plane.auditFacts(act: act)
+        try count()
+        facts.loneSource = census.loneSource
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let now = rpa_monotonic_ns()
+        let report = history.judge(facts, at: .init(uptime: .nanoseconds(now), time: Int64(time.tv_sec)))
+        pool.findings = report.findings
+        for finding in report.new {
+            log.log(level: finding.level == .problem ? .warning : .notice, "\(finding.text)")
+        }
+        for finding in report.over { log.notice("\(finding.name) is over: \(finding.text)") }
+        next = now + Self.pause
+        deafUntil = now + Self.deafness
+        return report
+    }
+
+    private func count() throws(Failure) {
+        let now = rpa_monotonic_ns()
+        let plane = pool.plane
+        guard now >= nextCensus, plane.table.assignment.hasAffinity else { return }
+        nextCensus = now + Self.censusPause
+        let runs = try plane.totalRuns(act: act)
+        guard census.isDue(runs: runs) else { return }
+        let there = plane.configuration.collectors.count - (try plane.awayCollectors(act: act)).count
+        census.look(
+            runs: runs, try plane.seenExporters(act: act), untracked: try plane.untrackedTraffic(act: act).runs,
+            isSpread: there >= 2)
+    }
+}

@@ -1,0 +1,165 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// The agent finds by itself what isn't as it should be, tells of it, and says so when asked.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct LiveAuditTests {
+    @Test func `a pool as it should be: check --live has 11 checks, all well, and exit 0`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            let check = try agent.command(["check", "--live"])
+            #expect(check.exitCode == 0, "\(check.errorOutput)")
+            let lines = check.output.split(separator: "\n")
+            #expect(lines.count == 11 && lines.allSatisfy { $0.hasPrefix("✓ ") }, "\(check.output)")
+            #expect(lines.contains("✓ group ipfix: program: ours is attached"))
+            #expect(lines.contains("✓ group bmp: members: 4, all of them registered or not yet for 10 s"))
+            #expect(try agent.command(["status", "--json"]).output.contains("\"findings\":[]"))
+            let json = try agent.command(["check", "--live", "--json"]).output
+            #expect(
+                json.contains("{\"check\":\"sources\",\"detail\":\"no address sends nearly everything\",\"ok\":true}"))
+            _ = collectors
+        }
+    }
+
+    @Test(arguments: ["udp", "tcp"])
+    func `a detached program is found within 5 s, attached again, listed, and logged once`(kind: String) async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            #expect(try agent.command(["check", "--live"]).exitCode == 0)
+            let member = kind == "udp" ? collectors[1].udp : collectors[1].tcp
+            let group = kind == "udp" ? "ipfix (udp 0.0.0.0:4739)" : "bmp (tcp 0.0.0.0:1790)"
+            #expect(rpa_detach_reuseport(member.number) == 0)
+            let message = "group \(group): another program, or none, was attached in place of ours"
+            #expect(waitUntil(.seconds(7)) { agent.process.errorOutput.contains(message) })
+            let check = try agent.command(["check", "--live"])
+            #expect(check.exitCode == 5)
+            #expect(check.output.contains("✗ group \(group.prefix { $0 != " " }): program: another program, or none"))
+            #expect(agent.process.errorOutput.components(of: message) == 1)
+            let status = try agent.get("/status").body
+            #expect(status.contains("\"level\":\"problem\",\"name\":\"program_replaced\""), "\(status)")
+            #expect(try agent.command(["status"]).output.contains("\n✗ program_replaced: group \(group): another"))
+            // Detached once more: news, though it is listed still.
+            #expect(rpa_detach_reuseport(member.number) == 0)
+            #expect(waitUntil(.seconds(7)) { agent.process.errorOutput.components(of: message) == 2 })
+        }
+    }
+
+    @Test func `what reaches a placeholder makes an audit at once: 30 exporters are back at their owners in 1 s`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            #expect(try agent.command(["check", "--live"]).exitCode == 0)
+            usleep(600_000)  // the placeholders are listened to again
+            #expect(rpa_detach_reuseport(collectors[0].udp.number) == 0)
+            let senders = try (0..<UInt32(30)).map { try InternetSocket(.udp, bind: .v4(0x0a05_0000 + $0)) }
+            // The kernel's own choice: one of five members is the placeholder.
+            let isFound = waitUntil(.seconds(1)) {
+                for sender in senders { try? sender.send([1, 2, 3], to: .v4(0x7f00_0001), 4_739) }
+                return agent.process.errorOutput.contains("another program, or none, was attached")
+            }
+            #expect(isFound)
+            for collector in collectors { _ = collector.udp.receiveWaiting() }
+            for _ in 0..<3 { for sender in senders { try sender.send([1], to: .v4(0x7f00_0001), 4_739) } }
+            var places: [IPAddress: Set<String>] = [:]
+            for collector in collectors {
+                for (source, _) in collector.udp.receiveWaiting() { places[source, default: []].insert(collector.name) }
+            }
+            #expect(places.count == 30 && places.values.allSatisfy { $0.count == 1 })
+        }
+    }
+
+    @Test func `a collector that nobody registered is told after 10 s, and that it is gone`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            var stranger: InternetSocket? = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+            #expect(try agent.command(["check", "--live"]).exitCode == 0, "it may be about to register")
+            #expect(waitUntil(.seconds(20)) { agent.process.errorOutput.contains("is a member and in no slot") })
+            let check = try agent.command(["check", "--live"])
+            #expect(check.exitCode == 5)
+            #expect(
+                check.output.contains("    register its process or end it, by: ss -uanpe sport = :4739 | grep ino:"))
+            withExtendedLifetime(stranger) {}
+            stranger = nil
+            #expect(try agent.command(["check", "--live"]).exitCode == 0)
+            #expect(agent.process.errorOutput.contains("stranger_in_group is over"))
+            _ = collectors
+        }
+    }
+
+    @Test func `an agent without CAP_CHOWN has no placeholder, says so, and attaches through a collector's socket`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let (user, collectorUser): (UInt32, UInt32) = (64_000, 1_001)
+            let unit = try UnitFile("reuseport-agent.service")
+            chmod("/sys/fs/bpf", 0o700)
+            mkdir("/run/reuseport-agent", 0o755)
+            chown("/run/reuseport-agent", user, user)
+            try unit.prepare(in: sandbox, user: user)
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]),
+                launcher: UnitFile.launcher(user: user, capabilities: unit.capabilities))
+            let collector = try BuiltInCollector(
+                "c1",
+                command: UnitFile.launcher(user: collectorUser, capabilities: []) + [
+                    Subject.program, "demo-collector",
+                ],
+                in: sandbox)
+            #expect(collector.waitUntilReady(.seconds(20)))
+            let registered = try agent.command(["register", "--collector", "c1", "--pid", "\(collector.process.pid)"])
+            #expect(registered.exitCode == 0, "\(registered.errorOutput)")
+            let check = try agent.command(["check", "--live"])
+            #expect(check.exitCode == 0, "a note alone: \(check.output)")
+            #expect(
+                check.output.contains("– group ipfix: placeholder: the agent has no socket of its own in it (EPERM)"))
+            #expect(check.output.contains("    give the agent CAP_CHOWN, or run it as the collectors' user (uid 1001)"))
+            let member = try sandbox.asUser(collectorUser) {
+                try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+            }
+            #expect(rpa_detach_reuseport(member.number) == 0)
+            let found = try agent.command(["check", "--live"])
+            #expect(found.output.contains("✗ group ipfix: program: another program, or none"), "\(found.output)")
+            #expect(found.exitCode == 5)
+        }
+    }
+
+    @Test func `check --live: exit 3 without an agent, 2 beside --config, and --control alone is refused`() async throws
+    {
+        try await Sandbox.run { sandbox in
+            let lines = [["--live"], ["--live", "--config", "/run/edge.yaml"], ["--control", "/run/control.sock"]]
+            let codes = try lines.map { try CommandResult.of(Subject.program, ["check"] + $0, in: sandbox).exitCode }
+            #expect(codes == [3, 2, 2])
+        }
+    }
+
+    /// One audit in 5 s, over 20 s with 4 collectors; the clock of /proc counts 10 ms.
+    @Test func `the idle agent takes less than 0.5 % of a core, audits included`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collectors = try agent.registerFour()
+            _ = try agent.command(["check", "--live"])
+            func ticks() throws -> Int {
+                let text = try #require(FileText.read("/proc/\(agent.process.pid)/stat"))
+                let fields = text[text.lastIndex(of: ")")!...].split(separator: " ")
+                return Int(fields[12])! + Int(fields[13])!
+            }
+            let before = try ticks()
+            sleep(20)
+            let used = try ticks() - before
+            #expect(used < 10, "\(used) of 2,000 ticks")
+            _ = collectors
+        }
+    }
+}
+
+extension String {
+    /// How often the text occurs in it.
+    fileprivate func components(of text: String) -> Int { ranges(of: text).count }
+}

@@ -1,0 +1,174 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// The audit on the real kernel.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct PoolAuditTests {
+    private static func probes(_ pool: PoolFixture) throws -> [ProgramProbe] {
+        try pool.plane.auditFacts(act: "audit").groups.map(\.probe)
+    }
+
+    /// The program of another pool, as any other one that somebody may attach.
+    private static func otherPool(_ pool: PoolFixture) throws -> DataPlane {
+        var configuration = pool.plane.configuration
+        configuration.pool = "other"
+        return try DataPlane(adopting: configuration)
+    }
+
+    @Test(arguments: ["0.0.0.0", "::", "127.0.0.1", "192.0.2.1", "::1"])
+    func `100 audits: both groups' programs are seen, no collector gets anything, no outcome counts`(address: String)
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(address: IPAddress(address)!)
+            for _ in 0..<100 { #expect(try Self.probes(pool) == [.attached, .attached]) }
+            #expect(pool.takeReceived().values.allSatisfy { $0.isEmpty })
+            #expect(pool.takeAccepted().values.allSatisfy { $0.isEmpty })
+            #expect(try pool.outcomes("ipfix").total == 0)
+            #expect(try pool.outcomes("bmp").total == 0)
+            #expect(try pool.plane.seenExporters(act: "look").isEmpty)
+        }
+    }
+
+    @Test(arguments: ["0.0.0.0", "::"])
+    func `a detached program is found by one audit, and attached again, UDP and TCP`(address: String) async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(address: IPAddress(address)!)
+            for member in [pool.udp["c1"]!, pool.tcp["c2"]!] { #expect(rpa_detach_reuseport(member.number) == 0) }
+            #expect(try Self.probes(pool) == [.replaced, .replaced])
+            #expect(try Self.probes(pool) == [.attached, .attached])
+            _ = (pool.takeReceived(), pool.takeAccepted())
+            for index in 0..<UInt32(50) {
+                let source = IPAddress.v4(0x0a07_0000 + index)
+                let place = try pool.meeting(of: source)
+                let owner = try pool.plane.explain(source).collector
+                #expect(place.udp == owner && place.tcp == owner)
+            }
+        }
+    }
+
+    @Test func `another pool's program in our groups is found by one audit, and ours is again`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let other = try Self.otherPool(pool)
+            for (group, member) in zip(other.groups, [pool.udp["c3"]!, pool.tcp["c3"]!]) {
+                #expect(rpa_attach_reuseport(member.number, group.dispatcher.number) == 0)
+            }
+            #expect(try Self.probes(pool) == [.replaced, .replaced])
+            #expect(try Self.probes(pool) == [.attached, .attached])
+        }
+    }
+
+    @Test func `an address that isn't this host's gets no probe: it would leave the host`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1"], address: IPAddress("2001:db8::1")!)
+            #expect(try Self.probes(pool) == [.unsendable(errno: 99), .unsendable(errno: 99)])
+        }
+    }
+
+    @Test func `a group without any member is not asked`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(registering: false)
+            #expect(try Self.probes(pool) == [.empty, .empty])
+        }
+    }
+
+    @Test func `when all collectors are gone, the placeholders keep the groups, and their programs are seen`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            for name in ["c1", "c2", "c3", "c4"] { pool.stop(name) }
+            #expect(try Self.probes(pool) == [.attached, .attached])
+            #expect(pool.plane.placeholderNumbers.count == 2)
+        }
+    }
+
+    @Test func `what reaches a placeholder can be read there, and an audit empties it`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1"])
+            func readable() -> Int {
+                var waits = pool.plane.placeholderNumbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+                return Int(poll(&waits, UInt(waits.count), 0))
+            }
+            #expect(readable() == 0)
+            rpa_detach_reuseport(pool.udp["c1"]!.number)
+            for index in 0..<UInt32(200) { try pool.send(from: .v4(0x0a07_0000 + index)) }
+            #expect(readable() == 1)
+            #expect(try Self.probes(pool) == [.replaced, .attached])
+            #expect(readable() == 0)
+        }
+    }
+
+    @Test func `a socket in nobody's slot is a stranger, one that left its slot is its collector's`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"])
+            var history = AuditHistory()
+            func names(at second: Int64) throws -> [String] {
+                let moment = AuditHistory.Moment(uptime: .seconds(second), time: second)
+                return try history.judge(pool.plane.auditFacts(act: "audit"), at: moment).findings.map(\.name)
+            }
+            #expect(try names(at: 0).isEmpty)
+            let stranger = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
+            _ = try pool.plane.unregister("c2")
+            #expect(try names(at: 1).isEmpty)
+            #expect(
+                try names(at: 11).sorted() == ["old_socket_in_group", "old_socket_in_group", "stranger_in_group"])
+            _ = stranger
+        }
+    }
+
+    @Test func `a socket that another program puts into our map is found, and a restarted agent takes it as it is`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"])
+            let planted = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
+            let map = Descriptor(
+                owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/edge/groups/udp-4739-0_0_0_0/sockets"))
+            var value = UInt64(planted.number)
+            #expect(rpa_map_update(map.number, 0, &value) == 0)
+            func findings() throws -> [AuditFinding] {
+                var history = AuditHistory()
+                let facts = try pool.plane.auditFacts(act: "audit")
+                return history.judge(facts, at: .init(uptime: .zero, time: 0)).findings
+            }
+            #expect(try findings().map(\.name) == ["socket_replaced"])
+            #expect(try findings().map(\.collector) == ["c1"])
+            try pool.reload(pool.plane.configuration)
+            #expect(try findings().map(\.name) == ["socket_replaced"])
+            try pool.restartAgent()
+            #expect(try findings().isEmpty)
+        }
+    }
+
+    @Test func `a probe goes round an address that another socket has`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let narrow = try InternetSocket.collector(.udp, IPAddress("127.0.0.1")!, port: PoolFixture.ipfixPort)
+            let facts = try pool.plane.auditFacts(act: "audit")
+            #expect(facts.groups.map(\.probe) == [.attached, .attached])
+            #expect(narrow.receiveWaiting().isEmpty)
+        }
+    }
+
+    @Test func `one busy address of 1,200 runs is the lone source, by what was seen`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"])
+            var census = SourceCensus()
+            func look() throws {
+                census.look(
+                    runs: try pool.plane.totalRuns(act: "look"), try pool.plane.seenExporters(act: "look"),
+                    untracked: try pool.plane.untrackedTraffic(act: "look").runs, isSpread: true)
+            }
+            try look()
+            let socket = try InternetSocket(.udp, bind: .v4(0x0a08_0001))
+            for _ in 0..<1_200 { try? socket.send([1], to: .v4(0x7f00_0001), PoolFixture.ipfixPort) }
+            #expect(try pool.plane.totalRuns(act: "look") == 1_200)
+            try look()
+            #expect(census.loneSource == .v4(0x0a08_0001))
+        }
+    }
+}
