@@ -45,6 +45,7 @@ extension DataPlane {
                 collector: collector, slot: slot, offers: sockets.map(\.offer),
                 groups: configuration.groups, occupancy: occupancy, replacing: replacing)
             let fresh = plan.placements.filter { !$0.isPresent }
+            try prove(fresh, sockets, act: act)
             let before = slots[slot]
             let changed = !fresh.isEmpty || before.vacantFor != nil || before.tenancy == 0
             if changed, before.vacantFor != nil { try prepare(slot) }
@@ -144,6 +145,20 @@ extension DataPlane {
     public func checked(_ collector: String, act: String) throws(Failure) -> Slot {
         if let slot = allocation[collector] { return slot }
         throw .unknownCollector(pool: configuration.pool, names: configuration.collectors.map(\.name), act: act)
+    }
+
+    /// Before anything is written: sockets of another process that are taken out
+    /// can't be put back.
+    private func prove(
+        _ placements: [RegistrationPlan.Placement], _ sockets: [OfferedSocket], act: String
+    ) throws(RegistrationPlan.Refusal) {
+        for socket in placements.lazy.map({ sockets[$0.socket] }) {
+            do {
+                try SocketArray.prove(socket.descriptor)
+            } catch {
+                throw .refused(meaning(of: error, for: socket.offer, act: act))
+            }
+        }
     }
 
     /// Writes the sockets; takes back what it wrote if one is refused.

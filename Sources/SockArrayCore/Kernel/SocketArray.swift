@@ -28,6 +28,17 @@ package struct SocketArray: ~Copyable {
             "bpf_map_update_elem sockets", rpa_map_update(map.number, UInt32(slot.index), &value))
     }
 
+    /// Puts the socket into an array that no program has, and takes it out again: what
+    /// the kernel doesn't take shows before anything is written.
+    ///
+    /// - Throws: as `place`.
+    static func prove(_ socket: borrowing Descriptor) throws(KernelError) {
+        let trial = SocketArray(
+            map: Descriptor(owning: try kernel("bpf_map_create", rpa_map_create(RPA_MAP_SOCKARRAY, "trial", 8, 1, -1))))
+        try trial.place(socket, at: Slot(0))
+        try trial.clear(Slot(0))
+    }
+
     /// Takes the slot's socket out, if there is one.
     func clear(_ slot: Slot) throws(KernelError) {
         let result = rpa_map_delete(map.number, UInt32(slot.index))
