@@ -107,6 +107,15 @@ int rpa_session_delete(int map, const struct rpa_session *session)
 	return bpf_map_delete_elem(map, session);
 }
 
+int rpa_map_lookup_all(int map, uint32_t entries, uint32_t *keys, void *values)
+{
+	uint32_t count = entries, next = 0;
+	int error = bpf_map_lookup_batch(map, NULL, &next, keys, values, &count, NULL);
+
+	/* -ENOENT: that was the last of them. */
+	return error && error != -ENOENT ? error : (int)count;
+}
+
 int rpa_map_id(int map, uint32_t *id)
 {
 	struct bpf_map_info info = {};

@@ -29,6 +29,9 @@ public final class DataPlane {
     private let lock: PoolLock
     /// Rows that are not yet what they are to be: for each, that.
     var waiting: [Int: BucketRow] = [:]
+    /// Rows that wait, or did: how many SYNs they had counted when all runs of these
+    /// had ended.
+    var settledSyns: [Int: UInt64] = [:]
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
     /// The pool ran, and not all of its rows were those of the configuration.

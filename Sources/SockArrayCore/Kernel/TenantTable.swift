@@ -9,17 +9,7 @@ struct TenantTable: ~Copyable {
     func tenant(of slot: Slot) throws(KernelError) -> Tenant? {
         var raw = rpa_tenant()
         try kernel("bpf_map_lookup_elem tenants", rpa_map_lookup(map.number, UInt32(slot.index), &raw))
-        let name = withUnsafeBytes(of: raw.name) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        if name.isEmpty { return nil }
-        let owner = raw.pid == 0 ? nil : ProcessIdentity(pid: Int32(bitPattern: raw.pid), startTime: raw.process_start)
-        let drain =
-            raw.draining == 0
-            ? nil
-            : Tenant.Drain(
-                isDeparture: raw.departing != 0, deadline: raw.drain_deadline == 0 ? nil : raw.drain_deadline)
-        return Tenant(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
+        return Tenant(raw)
     }
 
     func set(_ tenant: Tenant?, at slot: Slot) throws(KernelError) {
@@ -37,13 +27,31 @@ struct TenantTable: ~Copyable {
         try kernel("bpf_map_update_elem tenants", rpa_map_update(map.number, UInt32(slot.index), &raw))
     }
 
-    /// All slots that have a name.
+    /// All slots that have a name. One call: it is asked for at each end of a session.
     func all() throws(KernelError) -> [Slot: Tenant] {
+        var raw = Array(repeating: rpa_tenant(), count: SlotAllocation.capacity)
+        var keys = Array(repeating: UInt32(0), count: raw.count)
+        let count = try kernel(
+            "bpf_map_lookup_batch tenants", rpa_map_lookup_all(map.number, UInt32(raw.count), &keys, &raw))
         var tenants: [Slot: Tenant] = [:]
-        for index in 0..<UInt16(SlotAllocation.capacity) {
-            let slot = Slot(index)
-            tenants[slot] = try tenant(of: slot)
-        }
+        for index in 0..<Int(count) where raw[index].name.0 != 0 { tenants[Slot(UInt16(index))] = Tenant(raw[index]) }
         return tenants
+    }
+}
+
+extension Tenant {
+    /// Nil: the slot is free.
+    fileprivate init?(_ raw: rpa_tenant) {
+        let name = withUnsafeBytes(of: raw.name) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        if name.isEmpty { return nil }
+        let owner = raw.pid == 0 ? nil : ProcessIdentity(pid: Int32(bitPattern: raw.pid), startTime: raw.process_start)
+        let drain =
+            raw.draining == 0
+            ? nil
+            : Drain(
+                isDeparture: raw.departing != 0, deadline: raw.drain_deadline == 0 ? nil : raw.drain_deadline)
+        self.init(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
     }
 }

@@ -53,8 +53,11 @@ final class CollectorWatch: EventSource {
             for slot in ended { try noteEnd(of: slot) }
             try takeEvents()
             if seen != pool.revision { try lookAtAll() }
-            if let due = nextLook, due <= now { try pool.plane.releaseRows(act: act) }
-            nextLook = pool.plane.waitingRowCount == 0 ? nil : now + Self.lookPause
+            let isDue = nextLook.map { $0 <= now } ?? false
+            if isDue { try pool.plane.releaseRows(settling: true, act: act) }
+            // However many events come meanwhile.
+            if isDue || nextLook == nil { nextLook = now + Self.lookPause }
+            if pool.plane.waitingRowCount == 0 { nextLook = nil }
             nextDrain = try pool.plane.finishDrains(act: act)
         } catch {
             log.error("\(error)")
