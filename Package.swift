@@ -36,12 +36,15 @@ let package = Package(
         .executableTarget(
             name: "reuseport-bench", dependencies: ["SockArrayCore", "TelemetryLab", "CBPFShim"],
             path: "Benchmarks", exclude: ["bpf"], plugins: [embedFiles]),
+        // Processes that the tests of a collector's life start and kill.
+        .executableTarget(
+            name: "EvidenceLab", dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab"], path: "Tests/EvidenceLab"),
         .testTarget(name: "SockArrayCoreTests", dependencies: ["CBPFShim", "SockArrayCore"]),
         .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(name: "KernelTests", dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab", "reuseport-agent"]),
+            dependencies: ["CBPFShim", "EvidenceLab", "SockArrayCore", "TelemetryLab", "reuseport-agent"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -38,7 +38,9 @@ struct Exec {
     var processes: [Int32] { ProcessFacts.descendants(of: process.pid) }
 
     /// Sends a signal to a process of the sandbox's.
-    func send(_ signal: Int32, to pid: Int32) throws {
+    func send(_ signal: Int32, to pid: Int32) throws { try Self.send(signal, to: pid, in: sandbox) }
+
+    static func send(_ signal: Int32, to pid: Int32, in sandbox: Sandbox) throws {
         try ChildProcess(["kill", "-\(signal)", "\(pid)"], in: sandbox).wait()
     }
 }

@@ -19,7 +19,7 @@ extension DataPlane {
     public func auditFacts(act: String) throws(Failure) -> AuditFacts {
         do {
             let deadline = rpa_monotonic_ns() + Self.probingLimit
-            let tenants = try self.tenants.all()
+            let tenants = self.tenants.all()
             var facts: [Int: AuditFacts.Group] = [:]
             for step in groups.indices {
                 let index = (audit.firstGroup + step) % groups.count
@@ -98,7 +98,7 @@ extension DataPlane {
     /// What is there counts as registered, but for what is known.
     func registeredCookies(known: RegisteredCookies?) throws(KernelError) -> RegisteredCookies {
         var cookies = RegisteredCookies()
-        for slot in try tenants.all().keys {
+        for slot in tenants.all().keys {
             for plane in groups {
                 guard let present = try plane.sockets.cookie(at: slot) else { continue }
                 cookies[plane.group, slot] = known?[plane.group, slot] ?? present

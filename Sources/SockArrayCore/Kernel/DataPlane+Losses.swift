@@ -105,9 +105,11 @@ extension DataPlane {
     }
 
     /// Lets rows go that wait for nothing any more.
-    public func releaseRows(act: String) throws(Failure) {
+    ///
+    /// - Parameter settling: see `release`.
+    public func releaseRows(settling: Bool = false, act: String) throws(Failure) {
         do {
-            try release()
+            try release(settling: settling)
             try freeEmptied()
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)

@@ -32,13 +32,16 @@ extension DataPlane {
 
     /// Lets rows go that wait for nothing any more.
     ///
-    /// - Parameter leavingFreed: those at slots that left the configuration don't wait.
-    public func release(leavingFreed: Bool = false) throws(KernelError) {
+    /// - Parameters:
+    ///   - leavingFreed: those at slots that left the configuration don't wait.
+    ///   - settling: waits, some 10 ms, so that it need not when the sessions that there are now end.
+    public func release(leavingFreed: Bool = false, settling: Bool = false) throws(KernelError) {
+        defer { if waiting.isEmpty { settledSyns = [:] } }
         guard !waiting.isEmpty else { return }
         let standings = try self.standings()
         let closed = try closedSlots()
         var going: [Int: BucketRow] = [:]
-        var candidates: [(index: Int, word: UInt64, at: Slot)] = []
+        var candidates: [RowCandidate] = []
         for (index, desired) in waiting {
             let word = generation.rows[index]
             switch RowWait(index, present: BucketRow(word: word), desired: desired, standings, closed: closed) {
@@ -47,39 +50,61 @@ extension DataPlane {
                 if !follows || leavingFreed && allocation.freed.contains(present) {
                     going[index] = desired
                 } else {
-                    candidates.append((index, word, present))
+                    candidates.append(RowCandidate(index: index, word: word, place: present))
                 }
             case .owner: break
             }
         }
-        let kept = candidates.isEmpty ? [] : try rowsWithSessions(candidates)
-        guard !going.isEmpty || kept.count < candidates.count else { return }
+        let free = try withoutSessions(candidates)
+        let settled = free.filter(isSettled)
+        move(going, settled)
+        let unsettled = settled.count < free.count
+        guard unsettled || settling && !candidates.allSatisfy(isSettled) else { return }
+        waitForRuns()
+        for candidate in candidates { settledSyns[candidate.index] = candidate.syns }
+        if unsettled { move([:], try withoutSessions(free.filter { waiting[$0.index] != nil })) }
+    }
+
+    /// A row that moves if its exporters have no session where they are.
+    private struct RowCandidate {
+        let index: Int
+        let word: UInt64
+        /// Where they are.
+        let place: Slot
+
+        var syns: UInt64 { word >> UInt64(RPA_SYN_SHIFT) }
+    }
+
+    /// The runs of all SYNs that the word counts have ended: what they begin has begun.
+    private func isSettled(_ candidate: RowCandidate) -> Bool { settledSyns[candidate.index] == candidate.syns }
+
+    private func move(_ going: [Int: BucketRow], _ candidates: [RowCandidate]) {
+        guard !going.isEmpty || !candidates.isEmpty else { return }
         settings.writingRows {
             generation.write(going.lazy.map { ($0.key, $0.value) })
             for index in going.keys { waiting[index] = nil }
-            for (index, word, _) in candidates where !kept.contains(index) {
-                guard let desired = waiting[index], generation.replace(index, expected: word, with: desired) else {
-                    continue
-                }
-                waiting[index] = nil
+            for candidate in candidates {
+                // Not if a SYN has come since the word was read.
+                guard let desired = waiting[candidate.index],
+                    generation.replace(candidate.index, expected: candidate.word, with: desired)
+                else { continue }
+                waiting[candidate.index] = nil
             }
         }
     }
 
-    /// The candidates whose exporters have a session there. What can begin one under
-    /// the words that were read has begun it, or shows in the word.
-    private func rowsWithSessions(_ candidates: [(index: Int, word: UInt64, at: Slot)]) throws(KernelError) -> Set<Int>
-    {
-        waitForRuns()
-        let places = Dictionary(uniqueKeysWithValues: candidates.map { ($0.index, $0.at) })
+    /// The candidates whose exporters have no session there now.
+    private func withoutSessions(_ candidates: [RowCandidate]) throws(KernelError) -> [RowCandidate] {
+        guard !candidates.isEmpty else { return [] }
+        let places = Dictionary(uniqueKeysWithValues: candidates.map { ($0.index, $0.place) })
         var kept: Set<Int> = []
-        for session in try liveSessions() {
+        for session in try liveSessions(ofRows: { places[$0] != nil }) {
             guard let place = places[session.row], session.slot ?? place == place else { continue }
             // Ended by us: the router comes back, to its new collector.
             if configuration.onMove == .reset, end(session.connection) { continue }
             kept.insert(session.row)
         }
-        return kept
+        return candidates.filter { !kept.contains($0.index) }
     }
 
     private func end(_ connection: TCPSession) -> Bool {

@@ -12,12 +12,13 @@ extension DataPlane {
     }
 
     /// None where the exporter's address doesn't matter.
-    func liveSessions() throws(KernelError) -> [LiveSession] {
+    func liveSessions(ofRows isWanted: (Int) -> Bool = { _ in true }) throws(KernelError) -> [LiveSession] {
         var live: [LiveSession] = []
         for port in Set(groups.filter { $0.group.transport == .tcp }.map(\.group.port)) {
             for connection in try TCPSession.all(onPort: port) where connection.isLive {
                 let listeners = self.listeners(of: connection.address, port: port)
-                guard !listeners.isEmpty, let row = table.row(of: connection.peer) else { continue }
+                guard !listeners.isEmpty, let row = table.row(of: connection.peer), isWanted(row)
+                else { continue }
                 let slot = listeners.lazy.compactMap { [self] in
                     sessions.slot(ofPeer: connection.peer, port: connection.peerPort, group: $0.number)
                 }.first

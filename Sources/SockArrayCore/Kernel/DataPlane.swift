@@ -29,6 +29,9 @@ public final class DataPlane {
     private let lock: PoolLock
     /// Rows that are not yet what they are to be: for each, that.
     var waiting: [Int: BucketRow] = [:]
+    /// Rows that wait, or did: how many SYNs they had counted when all runs of these
+    /// had ended.
+    var settledSyns: [Int: UInt64] = [:]
     var audit = AuditState()
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
@@ -85,7 +88,7 @@ public final class DataPlane {
             try applyAssignment(over: number, present, trustsPrograms: predecessor != nil)
             // What stays is removed by the next adoption.
             try? removeDepartedGroups()
-            if let user = try configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first {
+            if let user = configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first {
                 keepGroups(for: user)
             }
             if predecessor == nil { try finishInterruptedRegistrations() }

@@ -54,11 +54,11 @@ final class CollectorWatch: EventSource {
             }
             try takeEvents()
             if seen != pool.revision { try lookAtAll() }
-            if let due = nextLook, due <= now {
-                try pool.plane.releaseRows(act: act)
-                nextLook = nil
-            }
-            nextLook = pool.plane.waitingRowCount == 0 ? nil : nextLook ?? now + Self.lookPause
+            let isDue = nextLook.map { $0 <= now } ?? false
+            if isDue { try pool.plane.releaseRows(settling: true, act: act) }
+            // However many events come meanwhile.
+            if isDue || nextLook == nil { nextLook = now + Self.lookPause }
+            if pool.plane.waitingRowCount == 0 { nextLook = nil }
         } catch {
             log.error("\(error)")
             nextLook = now + Self.lookPause

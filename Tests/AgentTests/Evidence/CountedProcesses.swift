@@ -1,0 +1,142 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+
+@testable import EvidenceLab
+
+/// A collector that counts, in a process of its own.
+final class CountedCollector {
+    let name: String
+    let ledger: Ledger
+    /// Its launcher's, if it has one.
+    let process: ChildProcess
+    private let sandbox: Sandbox
+
+    static let program = Subject.program.replacingSuffix("reuseport-agent", with: "EvidenceLab")
+
+    /// - Parameters:
+    ///   - launcher: a command that runs it, ended by its command line.
+    ///   - pidFile: where it writes its pid when all is bound.
+    init(
+        _ name: String, in sandbox: Sandbox, launcher: [String] = [], pidFile: String? = nil, user: UInt32? = nil
+    ) throws {
+        self.name = name
+        self.sandbox = sandbox
+        let path = sandbox.newPath("\(name).ledger")
+        ledger = try Ledger(path, creating: 2_000_000)
+        process = try ChildProcess(
+            launcher + [Self.program, "collector", path] + (pidFile.map { [$0] } ?? []), in: sandbox, user: user)
+    }
+
+    /// The same, run by `exec`.
+    static func underExec(_ name: String, in sandbox: Sandbox, user: UInt32? = nil) throws -> CountedCollector {
+        try CountedCollector(
+            name, in: sandbox, launcher: [Subject.program, "exec", "--collector", name, "--"], user: user)
+    }
+
+    func waitUntilBound() throws {
+        guard waitUntil(.seconds(10), every: .milliseconds(1), { ledger[.start] != 0 }) else {
+            throw LabError("\(name) has bound nothing: \(process.errorOutput)")
+        }
+    }
+
+    /// Of the collector itself, as the sandbox knows it. Once it has bound.
+    var pid: Int32 { Int32(ledger[.pid]) }
+
+    func register(with agent: AgentFixture) throws {
+        try waitUntilBound()
+        let result = try agent.command(["register", "--collector", name, "--pid", "\(pid)"])
+        guard result.exitCode == 0 else { throw LabError(result.errorOutput) }
+    }
+
+    /// SIGKILL, and nothing else.
+    func kill() { process.send(SIGKILL) }
+
+    /// c1 … c4, registered.
+    static func four(in sandbox: Sandbox, with agent: AgentFixture) throws -> [CountedCollector] {
+        let collectors = try (1...4).map { try CountedCollector("c\($0)", in: sandbox) }
+        for collector in collectors { try collector.register(with: agent) }
+        return collectors
+    }
+}
+
+/// Exporters that send all the time, in a process of their own.
+final class CountedTraffic {
+    let addresses: [IPAddress]
+    let ledger: Ledger
+    let process: ChildProcess
+
+    /// - Parameters:
+    ///   - rate: datagrams a second, of all together.
+    ///   - sessions: the first so many exporters have one each.
+    ///   - plan: no two of the exporters are in one of its buckets, for what moves is buckets.
+    init(exporters count: Int, rate: Int, sessions: Int = 0, by plan: AssignmentPlan, in sandbox: Sandbox) throws {
+        var first: UInt32 = 0x0a10_0000
+        while Set((0..<UInt32(count)).map { plan.explain(.v4(first + $0)).bucket }).count < count { first += 0x1_0000 }
+        addresses = (0..<UInt32(count)).map { .v4(first + $0) }
+        let path = sandbox.newPath("exporters.ledger")
+        ledger = try Ledger(path, creating: 1_000_000)
+        process = try ChildProcess(
+            [CountedCollector.program, "exporters", path, "\(first)", "\(count)", "\(rate)", "\(sessions)"],
+            in: sandbox)
+        try waitForSessions(sessions)
+    }
+
+    var sent: Int { Int(ledger[.total]) }
+
+    func waitForSessions(_ count: Int) throws {
+        try wait("\(count) sessions are up") { ledger[.sessions] == count && ledger[.start] != 0 }
+    }
+
+    func waitForDatagrams(_ count: Int) throws {
+        let goal = sent + count
+        try wait("\(count) more datagrams are sent") { sent >= goal }
+    }
+
+    func wait(_ what: String, _ condition: () throws -> Bool) throws {
+        let happened = try waitUntil(.seconds(15), every: .milliseconds(1)) {
+            if process.exitCode != nil { throw LabError("the exporters have ended: \(process.errorOutput)") }
+            return try condition()
+        }
+        guard happened else { throw LabError("in 15 s not: \(what); sessions: \(ledger[.sessions])") }
+    }
+
+    /// When each of the exporters' sessions was up for the first time since then, in ns.
+    func firstSessions(of exporters: Set<Int>, since start: UInt64) -> [UInt64] {
+        var times: [UInt32: UInt64] = [:]
+        for entry in ledger.entries()
+        where entry.kind == LedgerEntry.Kind.began.rawValue && entry.noted > start && times[entry.exporter] == nil {
+            if exporters.contains(Int(entry.exporter)) { times[entry.exporter] = entry.noted }
+        }
+        return Array(times.values)
+    }
+
+    /// Ends it, and the collectors when they have read what waits.
+    func stop(_ collectors: [CountedCollector]) throws {
+        ledger[.stop] = 1
+        try process.wait()
+        waitUntil(.seconds(10)) {
+            (try? SocketDump.members(of: .udp, port: 4_739))?.allSatisfy { $0.queued == 0 } ?? false
+        }
+        for collector in collectors {
+            collector.process.send(SIGKILL)
+            try collector.process.wait()
+        }
+    }
+}
+
+extension AssignmentPlan {
+    /// Of AgentFixture's configuration.
+    static func edge(_ collectors: [String]) -> AssignmentPlan {
+        AssignmentPlan(
+            PoolConfiguration(
+                pool: "edge", collectors: collectors.map { .init(name: $0) },
+                groups: [ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)]))
+    }
+}
+
+extension String {
+    fileprivate func replacingSuffix(_ suffix: String, with other: String) -> String {
+        dropLast(suffix.count) + other
+    }
+}

@@ -1,0 +1,89 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import EvidenceLab
+
+/// While a row has a live session, its exporters' datagrams go where that is.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct FollowedSessionTests {
+    @Test func `4 to 5 collectors with 200 sessions that end and reopen: 0 datagrams reach a process without theirs`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            var collectors = try CountedCollector.four(in: sandbox, with: agent)
+            let names = (1...5).map { "c\($0)" }
+            let (before, after) = (AssignmentPlan.edge(Array(names.prefix(4))), AssignmentPlan.edge(names))
+            let traffic = try CountedTraffic(exporters: 200, rate: 10_000, sessions: 200, by: after, in: sandbox)
+            let owners = traffic.addresses.map { (before.owner(of: $0)!, after.owner(of: $0)!) }
+            let movers = owners.indices.filter { owners[$0].0 != owners[$0].1 }
+            #expect(movers.count > 20 && movers.allSatisfy { owners[$0].1 == "c5" })
+            try traffic.waitForDatagrams(5_000)
+            try FileText.write(AgentFixture.configuration(collectors: names), to: agent.configurationPath)
+            let reloaded = try agent.command(["reload"])
+            #expect(reloaded.exitCode == 0, "\(reloaded.errorOutput)")
+            try traffic.waitForDatagrams(2_000)
+            // Sessions end while it comes, too.
+            traffic.ledger[.endings] = 50
+            collectors.append(try CountedCollector("c5", in: sandbox))
+            try collectors[4].register(with: agent)
+            traffic.ledger[.endings] = 100
+            try traffic.wait("c5 has its sessions") { collectors[4].ledger[.sessions] == movers.count }
+            traffic.ledger[.endings] = 0
+            try traffic.waitForSessions(200)
+            try traffic.waitForDatagrams(5_000)
+            try traffic.stop(collectors)
+
+            let receipts = Receipts(traffic, collectors)
+            for (index, exporter) in receipts.exporters.enumerated() {
+                #expect(exporter.lost == 0 && exporter.duplicates == 0)
+                let (first, last) = owners[index]
+                #expect(exporter.path.map { names[$0] } == (first == last ? [first] : [first, last]))
+                #expect(exporter.sessionPath == exporter.path)
+            }
+            #expect(receipts.torn == 0 && receipts.unaccepted == 0)
+            #expect(receipts.sentInSession > 10_000)
+            print("EVIDENCE reload", traffic.sent, receipts.sentInSession, movers.count)
+        }
+    }
+
+    @Test func `failback of a killed collector with 200 sessions that end and reopen: 0 reach one without theirs`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "200ms"))
+            var collectors = try CountedCollector.four(in: sandbox, with: agent)
+            let plan = AssignmentPlan.edge((1...4).map { "c\($0)" })
+            let traffic = try CountedTraffic(exporters: 200, rate: 10_000, sessions: 200, by: plan, in: sandbox)
+            let own = traffic.addresses.count { plan.owner(of: $0) == "c1" }
+            traffic.ledger[.endings] = 100
+            for _ in 0..<3 {
+                try traffic.waitForDatagrams(5_000)
+                collectors.last { $0.name == "c1" }!.kill()
+                try traffic.wait("c1's sessions are lost") { traffic.ledger[.sessions] < 200 - own / 2 }
+                try traffic.wait("nearly all are up again") { traffic.ledger[.sessions] > 190 }
+                collectors.append(try CountedCollector("c1", in: sandbox))
+                let returned = collectors.last!
+                try returned.register(with: agent)
+                try traffic.wait("c1 has nearly all of its own") { returned.ledger[.sessions] > own * 3 / 4 }
+            }
+            try traffic.wait("c1 has all of its own") { collectors.last!.ledger[.sessions] == own }
+            traffic.ledger[.endings] = 0
+            try traffic.waitForSessions(200)
+            try traffic.stop(collectors)
+
+            let receipts = Receipts(traffic, collectors)
+            #expect(receipts.torn == 0, "of \(receipts.sentInSession)")
+            #expect(receipts.sentInSession > 20_000)
+            for (index, exporter) in receipts.exporters.enumerated() {
+                #expect(exporter.duplicates == 0)
+                guard plan.owner(of: traffic.addresses[index]) != "c1" else { continue }
+                #expect(exporter.lost == 0 && exporter.path.count == 1)
+            }
+            print("EVIDENCE failback", traffic.sent, receipts.sentInSession, receipts.unaccepted)
+        }
+    }
+}

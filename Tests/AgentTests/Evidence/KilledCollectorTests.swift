@@ -1,0 +1,77 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import EvidenceLab
+
+/// One of four collectors is killed under load.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct KilledCollectorTests {
+    private static let hold: Duration = .milliseconds(800)
+
+    private static let plan = AssignmentPlan.edge(["c1", "c2", "c3", "c4"])
+
+    @Test(arguments: [false, true])
+    func `kill -9 of 1 of 4 under 20,000 datagrams/s: its own 2 ranks and back, IPFIX and BMP; 0 of the others' lost`(
+        withoutAgent: Bool
+    ) async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "800ms"))
+            var collectors = try CountedCollector.four(in: sandbox, with: agent)
+            let traffic = try CountedTraffic(
+                exporters: 200, rate: 20_000, sessions: 200, by: Self.plan, in: sandbox)
+            let ranks = traffic.addresses.map { Self.plan.explain($0).ranks }
+            let own = ranks.indices.filter { ranks[$0][0] == "c1" }
+            #expect(own.count > 20)
+            try traffic.waitForDatagrams(10_000)
+            if withoutAgent {
+                try agent.kill()
+                try traffic.waitForDatagrams(4_000)
+            }
+            let killed = rpa_monotonic_ns()
+            collectors[0].kill()
+            try traffic.wait("c1's sessions are lost") { traffic.ledger[.sessions] <= 200 - own.count }
+            try traffic.waitForSessions(200)
+            try traffic.waitForDatagrams(10_000)
+            if withoutAgent { try agent.restart() }
+            collectors.append(try CountedCollector("c1", in: sandbox))
+            try collectors[4].register(with: agent)
+            // Who opened a session elsewhere comes back when that ends.
+            traffic.ledger[.endings] = 400
+            try traffic.wait("c1 has its sessions again") { collectors[4].ledger[.sessions] == own.count }
+            traffic.ledger[.endings] = 0
+            try traffic.waitForSessions(200)
+            try traffic.waitForDatagrams(10_000)
+            try traffic.stop(collectors)
+
+            let receipts = Receipts(traffic, collectors)
+            let names = collectors.map(\.name)
+            var waited: [Double] = []
+            for (index, exporter) in receipts.exporters.enumerated() {
+                #expect(exporter.duplicates == 0)
+                guard ranks[index][0] == "c1" else {
+                    #expect(exporter.lost == 0, "exporter \(index)")
+                    #expect(exporter.path.map { names[$0] } == [ranks[index][0]])
+                    #expect(exporter.sessionPath == exporter.path)
+                    continue
+                }
+                let second = names.firstIndex(of: ranks[index][1])!
+                #expect(exporter.path == [0, second, 4])
+                #expect(exporter.sessionPath == exporter.path)
+                // Held, but neither at the failover nor at the return is one lost.
+                #expect(exporter.lost > 0 && exporter.lost(sinceReaching: second) == 0)
+                if let first = exporter.firstSent[second] { waited.append(Double(first - killed) / 1e6) }
+            }
+            let hold = Self.hold / .milliseconds(1)
+            #expect(waited.count == own.count)
+            #expect(waited.allSatisfy { abs($0 - hold) < 100 }, "\(waited.sorted())")
+            let reopened = traffic.firstSessions(of: Set(own), since: killed).map { Double($0 - killed) / 1e6 }
+            #expect(reopened.count == own.count)
+            #expect(reopened.allSatisfy { abs($0 - hold) < 100 }, "\(reopened.sorted())")
+            #expect(receipts.torn == 0 && receipts.sentInSession > 20_000, "\(receipts.torn)")
+            print("EVIDENCE", waited.max()!, reopened.max()!, reopened.min()!, receipts.unaccepted)
+        }
+    }
+}

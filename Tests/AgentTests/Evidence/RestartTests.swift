@@ -1,0 +1,58 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import EvidenceLab
+
+/// All collectors at once are killed, and started again, as a service manager does.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct RestartTests {
+    private static let configuration = AgentFixture.configuration(
+        hold: "20s", extra: "control_socket: {path: \(AgentFixture.controlPath), mode: \"0666\"}")
+
+    private static func isWhole(_ collectors: some Collection<CountedCollector>) -> Bool {
+        collectors.allSatisfy { $0.ledger[.total] > 200 && $0.ledger[.sessions] > 0 }
+    }
+
+    @Test(arguments: [nil, 1_000])
+    func `5 times kill -9 of all 4 and restart by exec under 10,000 datagrams/s: 0 reach another's collector`(
+        user: UInt32?
+    ) async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let names = ["c1", "c2", "c3", "c4"]
+            var collectors = try names.map { try CountedCollector.underExec($0, in: sandbox, user: user) }
+            for collector in collectors { try collector.waitUntilBound() }
+            guard waitUntil(.seconds(20), { names.allSatisfy { (try? agent.isActive($0)) ?? false } }) else {
+                throw LabError("not all are registered: \(collectors.map(\.process.errorOutput))")
+            }
+            let plan = AssignmentPlan.edge(names)
+            let traffic = try CountedTraffic(exporters: 100, rate: 10_000, sessions: 100, by: plan, in: sandbox)
+            try traffic.wait("all get something") { Self.isWhole(collectors) }
+            for _ in 0..<5 {
+                let running = collectors.suffix(4)
+                for collector in running { try Exec.send(SIGKILL, to: collector.pid, in: sandbox) }
+                // exec ends as its command does; the service manager starts both again.
+                for collector in running { #expect(try collector.process.wait() == -SIGKILL) }
+                collectors += try names.map { try CountedCollector.underExec($0, in: sandbox, user: user) }
+                try traffic.wait("all get something again") { Self.isWhole(collectors.suffix(4)) }
+                try traffic.waitForSessions(100)
+            }
+            if let user { #expect(ProcessFacts.user(of: collectors.last!.pid) == user) }
+            try traffic.stop(collectors)
+
+            let receipts = Receipts(traffic, collectors)
+            for (index, exporter) in receipts.exporters.enumerated() {
+                let owner = plan.owner(of: traffic.addresses[index])
+                let own = collectors.indices.filter { collectors[$0].name == owner }
+                // The six processes of that name, one after the other, and no other.
+                #expect(exporter.path == own)
+                #expect(exporter.sessionPath == own)
+                #expect(exporter.duplicates == 0)
+            }
+            #expect(receipts.torn == 0 && receipts.sentInSession > 5_000)
+            print("EVIDENCE", traffic.sent, receipts.sentInSession, receipts.unaccepted)
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+
+/// A collector whose ledger has all that it received: it reads every datagram,
+/// accepts every session and keeps it open until the router ends it.
+final class CountingCollector {
+    private let ledger: Ledger
+    private let udp: InternetSocket
+    private let tcp: InternetSocket
+    private var entryCount = 0
+    /// For poll(2), the two sockets' first; below, what each one's session is.
+    private var waits: [pollfd]
+    private var sessions: [Session?] = [nil, nil]
+
+    private struct Session {
+        let connection: InternetSocket
+        /// Nil until its first bytes have come.
+        var opening: LedgerEntry?
+    }
+
+    /// Binds udp 0.0.0.0:4739 and tcp 0.0.0.0:1790.
+    init(_ ledger: Ledger) throws {
+        self.ledger = ledger
+        udp = try .collector(.udp, .v4(0), port: 4_739)
+        // SO_RCVBUFFORCE, that Glibc's headers leave to the kernel's. Refused to another user than root.
+        try? udp.set(SOL_SOCKET, 33, 32 << 20)
+        tcp = try InternetSocket(.tcp, bind: .v4(0), port: 1_790, reuseport: true)
+        try tcp.listen(backlog: 1_024)
+        waits = [udp, tcp].map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
+        ledger[.pid] = UInt64(getpid())
+        ledger[.start] = rpa_monotonic_ns()
+    }
+
+    /// Goes on until it is killed.
+    func serve() throws -> Never {
+        while true {
+            poll(&waits, UInt(waits.count), -1)
+            try receiveDatagrams()
+            for index in waits.indices.dropFirst(2).reversed() where waits[index].revents != 0 { try read(index) }
+            if waits[1].revents != 0 { acceptSessions() }
+        }
+    }
+
+    private func receiveDatagrams() throws {
+        while true {
+            let entry = try ledger.place(of: entryCount)
+            guard recv(udp.number, entry, LedgerEntry.sizeOnWire, Int32(MSG_DONTWAIT)) == LedgerEntry.sizeOnWire
+            else { return }
+            entry.pointee.noted = rpa_monotonic_ns()
+            entryCount += 1
+            ledger[countOf: Int(entry.pointee.exporter)] += 1
+            ledger[.total] += 1
+        }
+    }
+
+    private func acceptSessions() {
+        for (_, connection) in tcp.acceptSessions() {
+            waits.append(pollfd(fd: connection.number, events: Int16(POLLIN), revents: 0))
+            sessions.append(Session(connection: connection))
+        }
+    }
+
+    private func read(_ index: Int) throws {
+        let number = waits[index].fd
+        if sessions[index]?.opening == nil {
+            let entry = try ledger.place(of: entryCount)
+            let length = recv(number, entry, LedgerEntry.sizeOnWire, Int32(MSG_DONTWAIT))
+            if length == LedgerEntry.sizeOnWire {
+                entry.pointee.noted = rpa_monotonic_ns()
+                entryCount += 1
+                sessions[index]?.opening = entry.pointee
+                ledger[.sessions] += 1
+            } else if length >= 0 || errno != EAGAIN {
+                forget(index)
+            }
+        } else {
+            var byte: UInt8 = 0
+            let length = recv(number, &byte, 1, Int32(MSG_DONTWAIT))
+            if length == 0 || length < 0 && errno != EAGAIN { try noteEnd(index) }
+        }
+    }
+
+    private func noteEnd(_ index: Int) throws {
+        guard var entry = sessions[index]?.opening else { return }
+        entry.kind = LedgerEntry.Kind.ended.rawValue
+        entry.noted = rpa_monotonic_ns()
+        try ledger.place(of: entryCount).pointee = entry
+        entryCount += 1
+        ledger[.sessions] -= 1
+        forget(index)
+    }
+
+    private func forget(_ index: Int) {
+        waits.remove(at: index)
+        sessions.remove(at: index)
+    }
+}
