@@ -56,6 +56,11 @@ extension DataPlane {
                 }
             }
         }
+        for port in Set(groups.filter { $0.group.transport == .tcp }.map(\.group.port)) {
+            for session in try TCPSession.all(onPort: port) where cookies.contains(session.cookie) {
+                progress.queuedBytes += session.queued
+            }
+        }
         return progress
     }
 

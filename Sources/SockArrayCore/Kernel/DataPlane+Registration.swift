@@ -18,7 +18,7 @@ extension DataPlane {
     public struct Predecessor: Equatable, Sendable, Codable {
         /// If it is known.
         public var process: ProcessIdentity?
-        /// SO_COOKIE of its sockets.
+        /// SO_COOKIE of its sockets, and of the sessions that it had then.
         public var cookies: [UInt64]
     }
 
@@ -46,6 +46,7 @@ extension DataPlane {
                 groups: configuration.groups, occupancy: occupancy, replacing: replacing)
             let fresh = plan.placements.filter { !$0.isPresent }
             try prove(fresh, sockets, act: act)
+            let replaced = try predecessor(in: occupancy, of: slot, fresh)
             let before = slots[slot]
             let changed = !fresh.isEmpty || before.vacantFor != nil || before.tenancy == 0
             if changed, before.vacantFor != nil { try prepare(slot) }
@@ -73,13 +74,12 @@ extension DataPlane {
             revision += 1
             if let user = sockets.first?.offer.socket.user { keepGroups(for: user) }
             try release()
-            let predecessor = predecessor(in: occupancy, of: slot, fresh)
             // From here on nothing is on its way to the sockets that were there.
-            if predecessor != nil { waitForRuns() }
+            if replaced != nil { waitForRuns() }
             return Change(
                 changed: changed, slot: slot.index, groups: try filledGroups(of: slot),
                 waitingRows: waiting.values.count { $0.owner == slot },
-                predecessor: predecessor)
+                predecessor: replaced)
         } catch let refusal as RegistrationPlan.Refusal {
             throw refusal
         } catch let failure as Failure {
@@ -133,9 +133,11 @@ extension DataPlane {
 
     private func predecessor(
         in occupancy: RegistrationPlan.Occupancy, of slot: Slot, _ fresh: [RegistrationPlan.Placement]
-    ) -> Predecessor? {
+    ) throws(KernelError) -> Predecessor? {
         let cookies = fresh.compactMap { occupancy.cookies[$0.group][slot] }
-        return cookies.isEmpty ? nil : Predecessor(process: occupancy.owner, cookies: cookies)
+        if cookies.isEmpty { return nil }
+        let sessions = try liveSessions().filter { $0.slot == slot }.map(\.connection.cookie)
+        return Predecessor(process: occupancy.owner, cookies: cookies + sessions)
     }
 
     /// The collector's slot.

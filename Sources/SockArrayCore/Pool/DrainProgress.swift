@@ -1,6 +1,6 @@
 /// What a collector that is to get empty still has.
 public struct DrainProgress: Equatable, Sendable, Codable {
-    /// UDP: bytes that it hasn't read.
+    /// Bytes that it hasn't read.
     public var queuedBytes: UInt64 = 0
     /// TCP: connections that it hasn't accepted.
     public var queuedConnections: UInt64 = 0

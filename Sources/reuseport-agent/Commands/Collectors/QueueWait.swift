@@ -7,13 +7,19 @@ struct QueueWait {
     let act: String
     let limit: Duration
 
+    /// - Parameter time: nothing was left for as long: a session that is being opened
+    ///   has nothing to read for the time of a round trip.
     /// - Returns: what is left at the end of the limit.
-    func untilEmpty(_ request: () -> ControlRequest) throws(Failure) -> DrainProgress {
+    func untilEmpty(for time: Duration = .zero, _ request: () -> ControlRequest) throws(Failure) -> DrainProgress {
         let deadline = ContinuousClock.now + limit
+        var emptySince: ContinuousClock.Instant?
         while true {
             let reply = try client.send(request(), act: act)
             guard case .progress(let progress) = reply else { throw reply.unexpected(act: act) }
-            if progress.isEmpty || ContinuousClock.now >= deadline { return progress }
+            let now = ContinuousClock.now
+            emptySince = progress.isEmpty ? emptySince ?? now : nil
+            if let emptySince, now - emptySince >= time { return progress }
+            if now >= deadline { return progress }
             usleep(10_000)
         }
     }

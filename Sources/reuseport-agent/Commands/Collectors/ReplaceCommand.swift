@@ -30,6 +30,9 @@ struct ReplaceCommand: ParsableCommand {
 
     @OptionGroup var options: ControlOptions
 
+    /// A round trip to a far router, and some more.
+    private static let settling: Duration = .milliseconds(250)
+
     func validate() throws {
         guard timeout >= 0, timeout <= 86_400 else { throw ValidationError("--timeout takes 0 to 86400 seconds") }
     }
@@ -40,9 +43,9 @@ struct ReplaceCommand: ParsableCommand {
         try Output.write(change.sentence(of: collector))
         guard let predecessor = change.predecessor else { return }
         let process = predecessor.process.map { "process \($0.pid)" } ?? "the old process"
-        let left = try QueueWait(client: options.client, act: act, limit: .seconds(timeout)).untilEmpty {
-            .queues(cookies: predecessor.cookies)
-        }
+        let left = try QueueWait(client: options.client, act: act, limit: .seconds(timeout)).untilEmpty(
+            for: Self.settling
+        ) { .queues(cookies: predecessor.cookies) }
         guard left.hasEmptyQueues else {
             throw Failure(
                 .conflict, act: "end \(process), that \(collector) was",

@@ -1,0 +1,59 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import EvidenceLab
+
+/// Four collectors are replaced one after the other, as in an upgrade.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct RollingReplaceTests {
+    @Test func `ten rounds of replace of 4 under load, 200 sessions being opened: 0 lost, 0 elsewhere, 0 refused`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            var collectors = try CountedCollector.four(in: sandbox, with: agent)
+            let plan = AssignmentPlan.edge(collectors.map(\.name))
+            let traffic = try CountedTraffic(exporters: 200, rate: 50_000, sessions: 200, by: plan, in: sandbox)
+            let start = (time: rpa_monotonic_ns(), sent: traffic.sent)
+            let answers = try NetworkCounters(in: sandbox)
+            // Each is closed, and opened again up to 30 ms later.
+            traffic.ledger[.endings] = 400
+            for _ in 0..<10 {
+                for name in ["c1", "c2", "c3", "c4"] {
+                    let old = collectors.last { $0.name == name }!
+                    let new = try CountedCollector(name, in: sandbox)
+                    try new.waitUntilBound()
+                    let result = try agent.command(
+                        ["replace", "--collector", name, "--pid", "\(new.pid)", "--terminate"])
+                    #expect(result.exitCode == 0, "\(result.errorOutput)")
+                    #expect(result.output.contains("process \(old.pid) has read what it was sent, and got SIGTERM"))
+                    #expect(try old.process.wait() == -SIGTERM)
+                    collectors.append(new)
+                }
+            }
+            let seconds = Double(rpa_monotonic_ns() - start.time) / 1e9
+            let rate = Int(Double(traffic.sent - start.sent) / seconds)
+            traffic.ledger[.endings] = 0
+            try traffic.waitForSessions(200)
+            let answersNow = try NetworkCounters(in: sandbox)
+            #expect(answersNow == answers, "RST or ICMP port unreachable: \(answers), then \(answersNow)")
+            try traffic.stop(collectors)
+
+            let receipts = Receipts(traffic, collectors)
+            for (index, exporter) in receipts.exporters.enumerated() {
+                let owner = plan.owner(of: traffic.addresses[index])
+                let own = collectors.indices.filter { collectors[$0].name == owner }
+                #expect(exporter.lost == 0 && exporter.duplicates == 0)
+                // The eleven processes of that name, one after the other, and no other.
+                #expect(exporter.path == own)
+                #expect(exporter.sessionPath.allSatisfy(own.contains))
+            }
+            let opened = traffic.ledger.entries().count { $0.kind == LedgerEntry.Kind.began.rawValue }
+            #expect(traffic.ledger.entries().count { $0.kind == LedgerEntry.Kind.refused.rawValue } == 0)
+            #expect(opened > 2_000 && traffic.sent > 100_000)
+            print("EVIDENCE replace", traffic.sent, "datagrams at", rate, "a second;", opened, "sessions")
+        }
+    }
+}
