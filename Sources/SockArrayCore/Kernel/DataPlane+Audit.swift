@@ -11,22 +11,23 @@ struct AuditState {
 
 /// Comparing what should be with what is.
 extension DataPlane {
-    /// Waiting for groups that don't answer their probes takes no longer, in ns, but
-    /// for the last one.
-    private static let probingLimit: UInt64 = 30_000_000
+    /// After so many probes that were waited for in vain, 8 ms each, the other groups
+    /// have their turn next time: commands and rows wait meanwhile.
+    private static let unansweredLimit = 3
 
     /// Looks at all groups, and attaches the program again where it is gone.
     public func auditFacts(act: String) throws(Failure) -> AuditFacts {
         do {
-            let deadline = rpa_monotonic_ns() + Self.probingLimit
-            let tenants = self.tenants.all()
+            var unanswered = 0
+            let slots = auditedSlots
             var facts: [Int: AuditFacts.Group] = [:]
+            var next: Int?
             for step in groups.indices {
                 let index = (audit.firstGroup + step) % groups.count
-                let isLate = rpa_monotonic_ns() >= deadline
-                facts[index] = try self.facts(of: groups[index], tenants, isLate: isLate)
-                if isLate, facts.values.count(where: { $0.probe == .skipped }) == 1 { audit.firstGroup = index }
+                facts[index] = try self.facts(of: groups[index], slots, unanswered: &unanswered)
+                if facts[index]!.probe == .skipped, next == nil { next = index }
             }
+            audit.firstGroup = next ?? 0
             return AuditFacts(groups: groups.indices.map { facts[$0]! }, resetRefusal: audit.resetRefusal)
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
@@ -53,7 +54,7 @@ extension DataPlane {
         }
     }
 
-    private func facts(of plane: GroupPlane, _ tenants: [Slot: Tenant], isLate: Bool) throws(KernelError)
+    private func facts(of plane: GroupPlane, _ slots: [Slot], unanswered: inout Int) throws(KernelError)
         -> AuditFacts.Group
     {
         plane.keepIfRefused()
@@ -61,32 +62,41 @@ extension DataPlane {
             plane.group, sockets: try SocketDump.members(of: plane.group.transport, port: plane.group.port),
             placeholder: plane.placeholder?.cookie,
             placeholderRefusal: plane.placeholderRefusal.map { .init(user: $0.user, errno: $0.error.errno) })
-        for (slot, tenant) in tenants.sorted(by: { $0.key < $1.key }) {
+        for slot in slots {
             let entry = AuditFacts.Entry(
-                collector: tenant.name, registered: audit.registered[plane.group, slot],
+                collector: name(of: slot), registered: audit.registered[plane.group, slot],
                 present: try plane.sockets.cookie(at: slot))
             if entry.registered != nil || entry.present != nil { facts.entries.append(entry) }
         }
         let isOurs = facts.placeholder != nil || facts.entries.contains { $0.present != nil }
         if !isOurs {
             facts.probe = .empty
-        } else if isLate {
+        } else if unanswered >= Self.unansweredLimit {
             facts.probe = .skipped
         } else {
-            facts.probe = try plane.probe(among: facts.sockets, settings, table.hash) {
-                attachAgain(plane, tenants)
+            facts.probe = try plane.probe(among: facts.sockets, settings, table.hash, unanswered: &unanswered) {
+                attachAgain(plane, slots)
             }
             _ = plane.placeholder?.discardWaiting(of: plane.group.transport)
         }
         return facts
     }
 
-    private func attachAgain(_ plane: GroupPlane, _ tenants: [Slot: Tenant]) -> Bool {
+    /// Those of the configuration, and those that had a collector once.
+    private var auditedSlots: [Slot] {
+        let named = Set(allocation.slotOfName.values)
+        return (0..<UInt16(SlotAllocation.capacity)).map(Slot.init).filter {
+            slots[$0].tenancy != 0 || named.contains($0)
+        }
+    }
+
+    private func attachAgain(_ plane: GroupPlane, _ slots: [Slot]) -> Bool {
         if let placeholder = plane.placeholder, (try? plane.attach(through: placeholder.descriptor)) != nil {
             return true
         }
-        for (slot, tenant) in tenants {
-            guard let cookie = (try? plane.sockets.cookie(at: slot)) ?? nil, let owner = tenant.owner, owner.isAlive,
+        for slot in slots {
+            guard let cookie = (try? plane.sockets.cookie(at: slot)) ?? nil,
+                let owner = (try? tenants.tenant(of: slot))??.owner, owner.isAlive,
                 let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets(),
                 let socket = sockets.first(where: { $0.offer.socket.cookie == cookie })
             else { continue }

@@ -14,8 +14,10 @@ struct ProgramKnock {
     private var port: UInt16 = 0
     private let countBefore: UInt64
     private var seen: UInt64 = 0
+    /// How many were waited for in vain, for `patience` each.
+    private(set) var unanswered = 0
     /// An answer on loopback comes before the call returns, unless the machine is busy.
-    private static let patience: UInt64 = 8_000_000
+    static let patience: UInt64 = 8_000_000
 
     init(at target: IPAddress, of plane: GroupPlane, _ settings: PoolSettings, _ hash: ExporterHash) throws(KernelError)
     {
@@ -49,8 +51,12 @@ struct ProgramKnock {
         let deadline = rpa_monotonic_ns() + Self.patience
         var wait = pollfd(fd: knocker.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
         var isAnswered = false
-        while try !isSeenAgain(), !isAnswered, rpa_monotonic_ns() < deadline { isAnswered = poll(&wait, 1, 2) > 0 }
-        _ = try isSeenAgain()
+        while !isAnswered, rpa_monotonic_ns() < deadline {
+            if try isSeenAgain() { return seen }
+            isAnswered = poll(&wait, 1, 2) > 0
+        }
+        // Whoever refuses or accepts it has answered.
+        if try !isSeenAgain(), !isAnswered { unanswered += 1 }
         return seen
     }
 
@@ -66,9 +72,11 @@ extension GroupPlane {
     ///
     /// - Parameters:
     ///   - sockets: of its port: where others are bound, no probe goes.
+    ///   - unanswered: counts probes that were waited for in vain.
     ///   - attachAgain: false: no member could be reached.
     func probe(
-        among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash, attachAgain: () -> Bool
+        among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash, unanswered: inout Int,
+        attachAgain: () -> Bool
     ) throws(KernelError) -> ProgramProbe {
         defer { settings.setProbe(0) }
         var knocks: [ProgramKnock] = []
@@ -77,6 +85,7 @@ extension GroupPlane {
             var knock = try ProgramKnock(at: target, of: self, settings, hash)
             do {
                 if try knock.send() > 0 { return .attached }
+                unanswered += knock.unanswered
                 knocks.append(knock)
             } catch {
                 refusal = error.errno
@@ -86,7 +95,7 @@ extension GroupPlane {
         guard attachAgain() else { return .unreachable }
         for var knock in knocks {
             switch try? knock.send() {
-            case nil, 0: continue
+            case nil, 0: unanswered += 1
             case 1: return .replaced
             // The first was late: the program was there.
             default: return .attached

@@ -38,6 +38,16 @@ public struct PinnedMaps: Equatable, Sendable {
                 content["\(group)/\(name)"] = try dump("\(bpffs)/\(pool)/groups/\(group)/\(name)", shape: shapes[name]!)
             }
         }
+        // An agent's probes come and go, and say nothing of the pool.
+        let probe = MemoryLayout<rpa_settings>.offset(of: \.probe)!
+        content["settings"]!.replaceSubrange(probe..<probe + 8, with: repeatElement(0, count: 8))
+        let size = MemoryLayout<rpa_losses>.size
+        let probes = MemoryLayout<rpa_losses>.offset(of: \.probes)!
+        for key in groups.map({ "\($0)/losses" }) {
+            for start in stride(from: probes, to: content[key]!.count, by: size) {
+                content[key]!.replaceSubrange(start..<start + 8, with: repeatElement(0, count: 8))
+            }
+        }
         return PinnedMaps(content: content)
     }
 
@@ -75,6 +85,16 @@ public struct PinnedMaps: Equatable, Sendable {
             try change("generation-\(parity)/rows", index, 8) { bytes in
                 let row = BucketRow(word: bytes.loadUnaligned(as: UInt64.self))
                 bytes.storeBytes(of: row.putting(first: Slot(slot)).word, as: UInt64.self)
+            }
+        }
+    }
+
+    /// Of the agent's own probes: how many the program of that group has dropped.
+    public static func probes(of group: String, pool: String = "edge") throws -> Int {
+        let bytes = try dump("/sys/fs/bpf/reuseport-agent/\(pool)/groups/\(group)/losses", shape: shapes["losses"]!)
+        return bytes.withUnsafeBytes { raw in
+            stride(from: 0, to: raw.count, by: MemoryLayout<rpa_losses>.size).reduce(0) {
+                $0 + Int(raw.loadUnaligned(fromByteOffset: $1, as: rpa_losses.self).probes)
             }
         }
     }

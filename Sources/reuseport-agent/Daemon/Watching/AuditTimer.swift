@@ -17,6 +17,8 @@ final class AuditTimer: EventSource {
     private var said: String?
     private let act = "audit the pool"
     private static let pause: UInt64 = 5_000_000_000
+    /// Where not all groups had their turn.
+    private static let shortPause: UInt64 = 1_000_000_000
     private static let deafness: UInt64 = 500_000_000
     /// What each address sent is megabytes.
     private static let censusPause: UInt64 = 60_000_000_000
@@ -60,7 +62,7 @@ final class AuditTimer: EventSource {
             log.log(level: finding.level == .problem ? .warning : .notice, "\(finding.text)")
         }
         for finding in report.over { log.notice("\(finding.name) is over: \(finding.text)") }
-        next = now + Self.pause
+        next = now + (facts.groups.contains { $0.probe == .skipped } ? Self.shortPause : Self.pause)
         deafUntil = now + Self.deafness
         return report
     }
