@@ -82,6 +82,20 @@ int rpa_map_lookup(int map, uint32_t index, void *value)
 	return bpf_map_lookup_elem(map, &index, value);
 }
 
+int rpa_map_lookup_first(int map, uint32_t count, void *values)
+{
+	uint32_t last, wanted = count, keys[RPA_MAX_SLOTS];
+	int result;
+
+	if (count > RPA_MAX_SLOTS)
+		return -E2BIG;
+	result = bpf_map_lookup_batch(map, NULL, &last, keys, values, &count, NULL);
+	/* ENOENT: these were all that there are. */
+	if (result < 0 && !(result == -ENOENT && count == wanted))
+		return result;
+	return 0;
+}
+
 int rpa_map_update(int map, uint32_t index, const void *value)
 {
 	return bpf_map_update_elem(map, &index, value, BPF_ANY);

@@ -26,6 +26,8 @@ int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32
 
 /* value: value_size bytes; for a per-CPU map rpa_possible_cpus() times that, each rounded up to 8. */
 int rpa_map_lookup(int map, uint32_t index, void *value);
+/* The first count entries of an array, one after the other, by one call (Linux 5.6). */
+int rpa_map_lookup_first(int map, uint32_t count, void *values);
 int rpa_map_update(int map, uint32_t index, const void *value);
 int rpa_map_delete(int map, uint32_t index);
 int rpa_session_lookup(int map, const struct rpa_session *session, uint32_t *slot);

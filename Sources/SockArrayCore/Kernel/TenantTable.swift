@@ -9,10 +9,14 @@ struct TenantTable: ~Copyable {
     func tenant(of slot: Slot) throws(KernelError) -> Tenant? {
         var raw = rpa_tenant()
         try kernel("bpf_map_lookup_elem tenants", rpa_map_lookup(map.number, UInt32(slot.index), &raw))
+        return Self.tenant(raw)
+    }
+
+    private static func tenant(_ raw: rpa_tenant) -> Tenant? {
+        if raw.name.0 == 0 { return nil }
         let name = withUnsafeBytes(of: raw.name) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
-        if name.isEmpty { return nil }
         let owner = raw.pid == 0 ? nil : ProcessIdentity(pid: Int32(bitPattern: raw.pid), startTime: raw.process_start)
         let drain =
             raw.draining == 0
@@ -39,11 +43,10 @@ struct TenantTable: ~Copyable {
 
     /// All slots that have a name.
     func all() throws(KernelError) -> [Slot: Tenant] {
+        var all = [rpa_tenant](repeating: rpa_tenant(), count: SlotAllocation.capacity)
+        try kernel("bpf_map_lookup_batch tenants", rpa_map_lookup_first(map.number, UInt32(all.count), &all))
         var tenants: [Slot: Tenant] = [:]
-        for index in 0..<UInt16(SlotAllocation.capacity) {
-            let slot = Slot(index)
-            tenants[slot] = try tenant(of: slot)
-        }
+        for (index, raw) in all.enumerated() { tenants[Slot(UInt16(index))] = Self.tenant(raw) }
         return tenants
     }
 }
