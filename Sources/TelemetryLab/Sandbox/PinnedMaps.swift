@@ -96,7 +96,8 @@ public struct PinnedMaps: Equatable, Sendable {
     public var slotsWithoutTenant: Set<UInt16> {
         let tenantSize = MemoryLayout<rpa_tenant>.size
         let named = (content["rows"] ?? []).withUnsafeBytes { rows in
-            Set(rows.bindMemory(to: UInt64.self).flatMap { BucketRow(word: $0).ranks.map(\.index) })
+            let words = Set(rows.bindMemory(to: UInt64.self).map { BucketRow(word: $0).word })
+            return Set(words.flatMap { BucketRow(word: $0).ranks.map(\.index) })
         }
         return named.filter { content["tenants"]?[Int($0) * tenantSize] == 0 }
     }

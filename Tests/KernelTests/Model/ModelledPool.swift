@@ -12,9 +12,18 @@ final class ModelledPool {
     private var processes: [Int: PoolModel.Process] = [:]
     private let foreign: ForeignSocketArray
     let sources: [IPAddress]
+    private let exporters: [InternetSocket]
 
-    static let hold = Duration.seconds(8)
+    /// Far longer than a sequence takes; a clock goes back by three times that at
+    /// most, and not beyond the machine's start.
+    static let hold = min(.seconds(60), uptime / 4)
     private static let target = IPAddress.v4(0x7f00_0001)
+
+    private static var uptime: Duration {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return .seconds(now.tv_sec)
+    }
 
     struct Member {
         let socket: InternetSocket
@@ -31,6 +40,7 @@ final class ModelledPool {
     init(_ configuration: PoolConfiguration, sources: [IPAddress]) throws {
         self.configuration = configuration
         self.sources = sources
+        exporters = try sources.map { try InternetSocket(.udp, bind: $0) }
         foreign = try ForeignSocketArray()
         plane = try DataPlane(adopting: configuration)
     }
@@ -133,18 +143,26 @@ final class ModelledPool {
 
     // MARK: - Traffic
 
-    /// The sockets that got the datagram, or accepted the connection, of the source.
-    func probe(_ source: Int, _ stream: PoolModel.Stream) throws -> [PoolModel.Socket] {
-        switch stream {
-        case .udp:
-            let exporter = try InternetSocket(.udp, bind: sources[source])
-            try? exporter.send([1, 2, 3], to: Self.target, Self.ipfixPort)
-            return members(.udp).flatMap { number, socket in socket.receiveWaiting().map { _ in number } }
-        case .tcp:
-            let router = try InternetSocket(.tcp, bind: sources[source])
-            guard (try? router.connect(Self.target, Self.bmpPort)) != nil else { return [] }
-            return members(.tcp).flatMap { number, socket in socket.acceptWaiting().map { _ in number } }
+    /// Each source sends a datagram, or connects for a moment.
+    ///
+    /// - Returns: for each source, the sockets that it reached.
+    func probe(_ senders: [Int], _ stream: PoolModel.Stream) throws -> [[PoolModel.Socket]] {
+        var routers: [InternetSocket] = []
+        for source in senders {
+            switch stream {
+            case .udp: try? exporters[source].send([1, 2, 3], to: Self.target, Self.ipfixPort)
+            case .tcp:
+                let router = try InternetSocket(.tcp, bind: sources[source])
+                try? router.connect(Self.target, Self.bmpPort)
+                routers.append(router)
+            }
         }
+        var reached: [IPAddress: [PoolModel.Socket]] = [:]
+        for (number, socket) in members(stream) {
+            let arrived = stream == .udp ? socket.receiveWaiting().map(\.source) : socket.acceptWaiting()
+            for source in arrived { reached[source, default: []].append(number) }
+        }
+        return senders.map { reached[sources[$0]] ?? [] }
     }
 
     private func openSession(_ source: Int) throws -> PoolModel.Socket? {

@@ -13,6 +13,8 @@ struct PoolComparison {
     }
 
     static let sourceCount = 12
+    /// More than a sequence uses.
+    static let slotCount: UInt32 = 16
 
     init(seed: UInt64, using generator: inout SeededGenerator) throws {
         let count = Int.random(in: 3...5, using: &generator)
@@ -74,28 +76,30 @@ struct PoolComparison {
                 "the session is at \(name(answer.acceptedBy)), not \(outcome)")
         }
         try compareMaps()
+        let owners = model.desiredRanks().map(\.first)
         if !step.senders.isEmpty { history.append("    \(step.order[0]) first, of \(step.senders)") }
-        for source in step.senders {
-            var outcomes: [PoolModel.Outcome] = []
-            for stream in step.order {
-                let outcome = model.run(of: source, stream)
-                outcomes.append(outcome)
-                let receivers = try pool.probe(source, stream)
+        var outcomes = [[PoolModel.Outcome]](repeating: [], count: step.senders.count)
+        for stream in step.order {
+            for (index, source) in step.senders.enumerated() { outcomes[index].append(model.run(of: source, stream)) }
+            for (index, receivers) in try pool.probe(step.senders, stream).enumerated() {
+                let outcome = outcomes[index].last!
                 try check(
                     isRight(outcome, stream, receivers),
-                    "\(stream) of source \(source) went to \(receivers.map(name)), not \(outcome)")
+                    "\(stream) of source \(step.senders[index]) went to \(receivers.map(name)), not \(outcome)")
             }
-            try checkPromises(source, outcomes)
+        }
+        for (source, outcomes) in zip(step.senders, outcomes) {
+            try checkPromises(source, outcomes, owner: owners[source])
         }
         if !step.senders.isEmpty { try compareStates() }
     }
 
     private func compareMaps() throws {
         try compareStates()
-        let maps = try PinnedMaps.read(pool: pool.configuration.pool, slots: 32)
+        let maps = try PinnedMaps.read(pool: pool.configuration.pool, slots: Self.slotCount)
         try check(maps.slotsWithoutTenant.isEmpty, "rows name slots \(maps.slotsWithoutTenant), that nobody has")
         for (stream, folder) in [(PoolModel.Stream.udp, "udp-4739-0_0_0_0"), (.tcp, "tcp-1790-0_0_0_0")] {
-            var wanted = [UInt64](repeating: 0, count: 32)
+            var wanted = [UInt64](repeating: 0, count: Int(Self.slotCount))
             for (name, place) in model.places {
                 wanted[place.slot] = model.socket(name, stream).map { pool.sockets[$0]!.cookie } ?? 0
             }
@@ -122,7 +126,7 @@ struct PoolComparison {
 
     // MARK: - Promises of the documents, whatever the model says
 
-    private func checkPromises(_ source: Int, _ outcomes: [PoolModel.Outcome]) throws {
+    private func checkPromises(_ source: Int, _ outcomes: [PoolModel.Outcome], owner: String?) throws {
         let text = "source \(source): \(outcomes)"
         if model.isAttached == [true, true] { try check(outcomes[0] == outcomes[1], "\(text): streams go apart") }
         let session = model.sessions[source]
@@ -131,9 +135,9 @@ struct PoolComparison {
                 try check(outcome == .delivered(session.collector), "\(text): torn from its session")
             }
             guard model.hasAgent else { continue }
-            let owner = model.desiredRanks()[source].first
             if session == nil, let owner, model.state(owner) == .active {
-                try check(outcome == .delivered(owner), "\(text): \(owner) owns it, is there, and nothing is waited for")
+                try check(
+                    outcome == .delivered(owner), "\(text): \(owner) owns it, is there, and nothing is waited for")
             }
             if case .delivered(let name) = outcome, model.places[name]!.drain != nil {
                 try check(session?.collector == name, "\(text): sent to a collector that drains")

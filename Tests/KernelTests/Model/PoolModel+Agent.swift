@@ -53,7 +53,7 @@ extension PoolModel {
     /// The ranks that sources are to have: the configuration's, without who drains.
     func desiredRanks() -> [[String]] {
         let closed = Set(places.filter { $0.value.drain != nil }.keys)
-        return ranking(collectors).map { Array($0.prefix(Row.capacity).filter { !closed.contains($0) }) }
+        return ranksBySource.map { Array($0.prefix(Row.capacity).filter { !closed.contains($0) }) }
     }
 
     /// Other ranks apply, as far as no session is torn from its datagrams.
@@ -100,7 +100,7 @@ extension PoolModel {
 
     /// Other names and weights: by a reload, or by an agent that starts.
     mutating func apply(_ wanted: [String: Int]) {
-        collectors = wanted
+        if wanted != collectors { collectors = wanted }
         for name in places.keys {
             if wanted[name] == nil {
                 places[name]!.drain = .departure

@@ -69,7 +69,7 @@ struct PoolModel {
     var now = 0
     var hasAgent = true
     /// Names and weights.
-    var collectors: [String: Int]
+    var collectors: [String: Int] { didSet { ranksBySource = ranking(collectors) } }
     /// By name, departed ones included.
     var places: [String: Place] = [:]
     var processes: [Int: Process] = [:]
@@ -80,8 +80,10 @@ struct PoolModel {
     var sessions: [Int: Session] = [:]
     /// Index of each source's row in the table.
     let rowNumbers: [Int]
-    /// All collectors of a source in their order, by names and weights.
-    let ranking: ([String: Int]) -> [[String]]
+    /// By names and weights: for each source its collectors in their order.
+    private let ranking: ([String: Int]) -> [[String]]
+    /// By the configuration in force.
+    var ranksBySource: [[String]]
     private var lastSocket = 0
     private var lastProcess = 0
 
@@ -90,7 +92,8 @@ struct PoolModel {
         self.rowNumbers = rowNumbers
         self.ranking = ranking
         for (slot, name) in collectors.keys.sorted().enumerated() { places[name] = Place(slot: slot) }
-        rows = ranking(collectors).map { Row(desired: $0) }
+        ranksBySource = ranking(collectors)
+        rows = ranksBySource.map { Row(desired: $0) }
     }
 
     // MARK: - States
