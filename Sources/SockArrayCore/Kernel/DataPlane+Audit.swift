@@ -96,7 +96,7 @@ extension DataPlane {
         }
         for slot in slots {
             guard let cookie = (try? plane.sockets.cookie(at: slot)) ?? nil,
-                let owner = (try? tenants.tenant(of: slot))??.owner, owner.isAlive,
+                let owner = tenants.tenant(of: slot)?.owner, owner.isAlive,
                 let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets(),
                 let socket = sockets.first(where: { $0.offer.socket.cookie == cookie })
             else { continue }

@@ -88,7 +88,9 @@ public final class DataPlane {
             try applyAssignment(over: number, present, trustsPrograms: predecessor != nil)
             // What stays is removed by the next adoption.
             try? removeDepartedGroups()
-            if let user = configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first {
+            if let user = configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first
+                ?? predecessor?.keptUser
+            {
                 keepGroups(for: user)
             }
             if predecessor == nil { try finishInterruptedRegistrations() }
@@ -188,6 +190,9 @@ public final class DataPlane {
     func keepGroups(for user: UInt32) {
         for group in groups { group.keep(for: configuration.collectorUser ?? user) }
     }
+
+    /// Whom the groups are kept for.
+    private var keptUser: UInt32? { groups.lazy.compactMap(\.placeholder?.user).first }
 
     private var poolMaps: [(name: String, number: Int32)] {
         [

@@ -21,10 +21,10 @@ struct TenantTable: ~Copyable {
     func tenant(of slot: Slot) -> Tenant? {
         let raw = memory.load(
             fromByteOffset: MemoryLayout<rpa_tenant>.stride * Int(slot.index), as: rpa_tenant.self)
+        if raw.name.0 == 0 { return nil }
         let name = withUnsafeBytes(of: raw.name) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
-        if name.isEmpty { return nil }
         let owner = raw.pid == 0 ? nil : ProcessIdentity(pid: Int32(bitPattern: raw.pid), startTime: raw.process_start)
         let drain =
             raw.draining == 0

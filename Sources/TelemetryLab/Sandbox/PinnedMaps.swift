@@ -16,12 +16,15 @@ public struct PinnedMaps: Equatable, Sendable {
         "losses": (1, MemoryLayout<rpa_losses>.size, true),
     ]
 
-    /// - Parameter groups: folder names below `groups`.
+    /// - Parameters:
+    ///   - groups: folder names below `groups`.
+    ///   - slots: only that many of each map, the first ones; of rows all.
     public static func read(
         pool: String = "edge", groups: [String] = ["udp-4739-0_0_0_0", "tcp-1790-0_0_0_0"],
-        bpffs: String = "/sys/fs/bpf/reuseport-agent"
+        bpffs: String = "/sys/fs/bpf/reuseport-agent", slots: UInt32? = nil
     ) throws -> PinnedMaps {
         var content: [String: [UInt8]] = [:]
+        let shapes = shapes.mapValues { (min($0.entries, slots ?? $0.entries), $0.bytes, $0.isPerCPU) }
         for name in ["slots", "settings", "tenants", "group_sockets"] {
             content[name] = try dump("\(bpffs)/\(pool)/\(name)", shape: shapes[name]!)
         }
@@ -99,6 +102,20 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
+    /// As if that time had passed: sets the clocks of vacant slots back.
+    public static func letPass(_ time: Duration, pool: String) throws {
+        let map = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(pool)/slots"))
+        let ticks = UInt64(time / .nanoseconds(1)) >> UInt64(RPA_TICK_SHIFT)
+        for index in 0..<UInt32(RPA_MAX_SLOTS) {
+            var slot = rpa_slot()
+            guard rpa_map_lookup(map.number, index, &slot) == 0 else { throw LabError("no slots of pool \(pool)") }
+            let since = slot.vacancy >> 16
+            guard since > UInt64(RPA_LONG_AGO) else { continue }
+            slot.vacancy = (max(since, ticks + 2) - ticks) << 16 | slot.vacancy & 0xffff
+            guard rpa_map_update(map.number, index, &slot) == 0 else { throw LabError("slots can't be written") }
+        }
+    }
+
     /// What differs, by map.
     public func differences(from other: PinnedMaps) -> [String] {
         content.keys.filter { content[$0] != other.content[$0] }.sorted()
@@ -108,7 +125,8 @@ public struct PinnedMaps: Equatable, Sendable {
     public var slotsWithoutTenant: Set<UInt16> {
         let tenantSize = MemoryLayout<rpa_tenant>.size
         let named = (content["rows"] ?? []).withUnsafeBytes { rows in
-            Set(rows.bindMemory(to: UInt64.self).flatMap { BucketRow(word: $0).ranks.map(\.index) })
+            let words = Set(rows.bindMemory(to: UInt64.self).map { BucketRow(word: $0).word })
+            return Set(words.flatMap { BucketRow(word: $0).ranks.map(\.index) })
         }
         return named.filter { content["tenants"]?[Int($0) * tenantSize] == 0 }
     }

@@ -1,0 +1,183 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+
+/// The real pool beside a model: it does what the model did, with real sockets.
+/// Time passes by setting the slots' clocks back.
+final class ModelledPool {
+    private(set) var plane: DataPlane?
+    private(set) var configuration: PoolConfiguration
+    private(set) var sockets: [PoolModel.Socket: Member] = [:]
+    private var sessions: [Int: Session] = [:]
+    private var processes: [Int: PoolModel.Process] = [:]
+    private let foreign: ForeignSocketArray
+    let sources: [IPAddress]
+    private let exporters: [InternetSocket]
+
+    /// Far longer than a sequence takes; a clock goes back by three times that at
+    /// most, and not beyond the machine's start.
+    static let hold = min(.seconds(60), uptime / 4)
+    private static let target = IPAddress.v4(0x7f00_0001)
+
+    private static var uptime: Duration {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return .seconds(now.tv_sec)
+    }
+
+    struct Member {
+        let socket: InternetSocket
+        let stream: PoolModel.Stream
+        let cookie: UInt64
+    }
+
+    private struct Session {
+        let client: InternetSocket
+        let accepted: InternetSocket
+        let port: UInt16
+    }
+
+    init(_ configuration: PoolConfiguration, sources: [IPAddress]) throws {
+        self.configuration = configuration
+        self.sources = sources
+        exporters = try sources.map { try InternetSocket(.udp, bind: $0) }
+        foreign = try ForeignSocketArray()
+        plane = try DataPlane(adopting: configuration)
+    }
+
+    /// Leaves nothing in the kernel.
+    func remove() throws {
+        sessions = [:]
+        sockets = [:]
+        plane = nil
+        _ = try PoolRemoval(pool: configuration.pool, bpffs: configuration.bpffs)
+    }
+
+    /// - Parameter model: after the operation.
+    /// - Returns: what came of it; of a session, the socket that accepted it.
+    func carryOut(_ operation: PoolOperation, _ model: PoolModel) throws -> (isDone: Bool, acceptedBy: Int?) {
+        for (socket, stream) in model.openSockets where sockets[socket] == nil {
+            sockets[socket] = try Self.member(stream)
+        }
+        var answer: (isDone: Bool, acceptedBy: Int?) = (true, nil)
+        switch operation {
+        case .register(let name, let replacing), .registerTaken(let name, let replacing):
+            let process = model.processes.filter { $0.value.collector == name }.keys.max()!
+            let offered = model.processes[process]!.sockets.map { sockets[$0!]!.socket }
+            if case .registerTaken = operation { try foreign.take(offered[1]) }
+            answer.isDone = register(name, offered, replacing: replacing)
+        case .mend(let name):
+            let process = model.processes[model.registered(name)!]!
+            answer.isDone = register(name, process.sockets.map { sockets[$0!]!.socket }, replacing: false)
+        case .unregister(let name): _ = try plane!.unregister(name)
+        case .drain(let name): _ = try plane!.drain(name)
+        case .undrain(let name): _ = try plane!.undrain(name)
+        case .configure(let collectors):
+            configuration.collectors = Self.list(collectors)
+            plane = try DataPlane(adopting: configuration, replacing: plane)
+        case .killAgent: plane = nil
+        case .startAgent: plane = try DataPlane(adopting: configuration)
+        case .wait(let time):
+            try PinnedMaps.letPass(Self.hold * time / PoolModel.hold, pool: configuration.pool)
+        case .openSession(let source): answer.acceptedBy = try openSession(source)
+        case .leaveOrphan, .endProcess, .loseSocket, .endSession, .nothing: break
+        }
+        try follow(operation, model)
+        return answer
+    }
+
+    static let ipfixPort = PoolFixture.ipfixPort
+    static let bmpPort = PoolFixture.bmpPort
+
+    static func list(_ collectors: [String: Int]) -> [PoolConfiguration.Collector] {
+        collectors.sorted { $0.key < $1.key }.map { .init(name: $0.key, weight: $0.value) }
+    }
+
+    private static func member(_ stream: PoolModel.Stream) throws -> Member {
+        let socket: InternetSocket =
+            switch stream {
+            case .udp: try .collector(.udp, .v4(0), port: ipfixPort)
+            case .tcp: try .collector(.tcp, .v4(0), port: bmpPort)
+            }
+        return Member(socket: socket, stream: stream, cookie: try socket.cookie)
+    }
+
+    /// Closes what the model has no more, and tells the agent, as the daemon does.
+    private func follow(_ operation: PoolOperation, _ model: PoolModel) throws {
+        let slots = try plane?.registeredSockets(act: "test") ?? [:]
+        var ended: Set<Slot> = []
+        if case .leaveOrphan(let process) = operation {
+            ended = Set(processes[process]!.sockets.compactMap { $0 }.compactMap { slots[sockets[$0]!.cookie] })
+        }
+        processes = model.processes
+        let over = sessions.filter { model.sessions[$0.key] == nil }.mapValues(\.port)
+        for source in over.keys { sessions[source] = nil }
+        let closed = sockets.keys.filter { model.openSockets[$0] == nil }
+        for socket in closed { sockets[socket] = nil }
+        guard let plane else {
+            // The program looks into other groups once a jiffy.
+            if !closed.isEmpty { usleep(11_000) }
+            return
+        }
+        for slot in ended { try plane.noteLoss(of: slot, hasEnded: true, act: "test") }
+        for slot in try plane.lostSlots(act: "test") { try plane.noteLoss(of: slot, hasEnded: false, act: "test") }
+        for (source, port) in over {
+            _ = plane.noteSessionEnd(
+                ClosedSocket(
+                    transport: .tcp, address: Self.target, port: Self.bmpPort, peer: sources[source],
+                    peerPort: port, cookie: 0))
+        }
+        try plane.releaseRows(act: "test")
+    }
+
+    private func register(_ name: String, _ offered: [InternetSocket], replacing: Bool) -> Bool {
+        do {
+            let offers = try offered.map { try PoolFixture.offer($0.number) }
+            _ = try plane!.register(name, offers, owner: nil, replacing: replacing)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    // MARK: - Traffic
+
+    /// Each source sends a datagram, or connects for a moment.
+    ///
+    /// - Returns: for each source, the sockets that it reached.
+    func probe(_ senders: [Int], _ stream: PoolModel.Stream) throws -> [[PoolModel.Socket]] {
+        var routers: [InternetSocket] = []
+        for source in senders {
+            switch stream {
+            case .udp: try? exporters[source].send([1, 2, 3], to: Self.target, Self.ipfixPort)
+            case .tcp:
+                let router = try InternetSocket(.tcp, bind: sources[source])
+                try? router.connect(Self.target, Self.bmpPort)
+                routers.append(router)
+            }
+        }
+        var reached: [IPAddress: [PoolModel.Socket]] = [:]
+        for (number, socket) in members(stream) {
+            let arrived = stream == .udp ? socket.receiveWaiting().map(\.source) : socket.acceptWaiting()
+            for source in arrived { reached[source, default: []].append(number) }
+        }
+        return senders.map { reached[sources[$0]] ?? [] }
+    }
+
+    private func openSession(_ source: Int) throws -> PoolModel.Socket? {
+        let router = try InternetSocket(.tcp, bind: sources[source])
+        let port = try router.localPort
+        guard (try? router.connect(Self.target, Self.bmpPort)) != nil else { return nil }
+        for (number, socket) in members(.tcp) {
+            for (_, connection) in socket.acceptSessions() {
+                sessions[source] = Session(client: router, accepted: connection, port: port)
+                return number
+            }
+        }
+        return nil
+    }
+
+    private func members(_ stream: PoolModel.Stream) -> [(PoolModel.Socket, InternetSocket)] {
+        sockets.filter { $0.value.stream == stream }.map { ($0.key, $0.value.socket) }
+    }
+}

@@ -1,0 +1,181 @@
+import SockArrayCore
+import TelemetryLab
+
+/// One sequence of operations on a model and a real pool, compared after each.
+struct PoolComparison {
+    private var model: PoolModel
+    private let pool: ModelledPool
+    private(set) var history: [String] = []
+
+    /// Model and pool differ.
+    struct Difference: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    static let sourceCount = 12
+    /// More than a sequence uses.
+    static let slotCount: UInt32 = 16
+
+    init(seed: UInt64, using generator: inout SeededGenerator) throws {
+        let count = Int.random(in: 3...5, using: &generator)
+        let collectors = Dictionary(
+            uniqueKeysWithValues: (1...count).map { ("c\($0)", Int.random(in: 1...2, using: &generator)) })
+        var configuration = PoolFixture.configuration([], .v4(0), ModelledPool.hold)
+        configuration.pool = "pool-\(seed)"
+        configuration.seed = "seed \(seed)"
+        configuration.tableSize = 256
+        configuration.collectors = ModelledPool.list(collectors)
+        let (sources, rows) = Self.sources(AssignmentTable(configuration))
+        model = PoolModel(collectors: collectors, rowNumbers: rows) { [configuration] in
+            Self.ranking($0, configuration, rows)
+        }
+        pool = try ModelledPool(configuration, sources: sources)
+    }
+
+    func end() throws { try pool.remove() }
+
+    /// Sources whose rows are all different ones, for a row is what moves.
+    private static func sources(_ table: AssignmentTable) -> ([IPAddress], [Int]) {
+        var sources: [IPAddress] = []
+        var rows: [Int] = []
+        for index in 0..<UInt32(1_000) where sources.count < sourceCount {
+            let row = table.row(of: .v4(0x0a09_0000 + index))!
+            if rows.contains(row) { continue }
+            sources.append(.v4(0x0a09_0000 + index))
+            rows.append(row)
+        }
+        return (sources, rows)
+    }
+
+    private static func ranking(
+        _ collectors: [String: Int], _ configuration: PoolConfiguration, _ rows: [Int]
+    ) -> [[String]] {
+        var configuration = configuration
+        configuration.collectors = ModelledPool.list(collectors)
+        let names = configuration.collectors.map(\.name)
+        let table = AssignmentTable(configuration).rows(
+            for: configuration.collectors.enumerated().map {
+                Contender(name: $0.element.name, weight: $0.element.weight, slot: Slot(UInt16($0.offset)))
+            })
+        return rows.map { table[$0].ranks.map { names[Int($0.index)] } }
+    }
+
+    // MARK: - A step
+
+    mutating func step(using generator: inout SeededGenerator) throws {
+        let step = PoolStep.random(model, using: &generator)
+        history.append("\(step.operation)")
+        let expected = model.carryOut(step.operation)
+        let answer = try pool.carryOut(step.operation, model)
+        switch expected {
+        case .done: try check(answer.isDone, "it was refused")
+        case .refused: try check(!answer.isDone, "it was not refused")
+        case .sent(let outcome):
+            try check(
+                isRight(outcome, .tcp, [answer.acceptedBy].compactMap(\.self)),
+                "the session is at \(name(answer.acceptedBy)), not \(outcome)")
+        }
+        try compareMaps()
+        let owners = model.desiredRanks().map(\.first)
+        if !step.senders.isEmpty { history.append("    \(step.order[0]) first, of \(step.senders)") }
+        var outcomes = [[PoolModel.Outcome]](repeating: [], count: step.senders.count)
+        for stream in step.order {
+            for (index, source) in step.senders.enumerated() { outcomes[index].append(model.run(of: source, stream)) }
+            for (index, receivers) in try pool.probe(step.senders, stream).enumerated() {
+                let outcome = outcomes[index].last!
+                try check(
+                    isRight(outcome, stream, receivers),
+                    "\(stream) of source \(step.senders[index]) went to \(receivers.map(name)), not \(outcome)")
+            }
+        }
+        for (source, outcomes) in zip(step.senders, outcomes) {
+            try checkPromises(source, outcomes, owner: owners[source])
+        }
+        if !step.senders.isEmpty { try compareStates() }
+    }
+
+    private func compareMaps() throws {
+        try compareStates()
+        let maps = try PinnedMaps.read(pool: pool.configuration.pool, slots: Self.slotCount)
+        try check(maps.slotsWithoutTenant.isEmpty, "rows name slots \(maps.slotsWithoutTenant), that nobody has")
+        for (stream, folder) in [(PoolModel.Stream.udp, "udp-4739-0_0_0_0"), (.tcp, "tcp-1790-0_0_0_0")] {
+            var wanted = [UInt64](repeating: 0, count: Int(Self.slotCount))
+            for (name, place) in model.places {
+                wanted[place.slot] = model.socket(name, stream).map { pool.sockets[$0]!.cookie } ?? 0
+            }
+            let present = maps.content["\(folder)/sockets"]!.withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
+            try check(present == wanted, "sockets of \(stream): cookies \(present), not \(wanted)")
+        }
+    }
+
+    private func compareStates() throws {
+        guard let plane = pool.plane else { return }
+        let states = try plane.status().collectors.map { "\($0.name) \($0.slot) \($0.state)" }
+        let wanted = model.collectors.keys.sorted().map { name in
+            let state = model.state(name)
+            return "\(name) \(model.places[name]!.slot) \(state == .absent ? .empty : state)"
+        }
+        try check(states == wanted, "states are \(states), not \(wanted)")
+        for (source, explanation) in try plane.explain(pool.sources).enumerated() {
+            let recipient = model.recipient(model.rows[source].ranks, source)
+            try check(
+                explanation.collector == recipient || recipient.map { model.collectors[$0] == nil } == true,
+                "explain of source \(source) tells \(explanation), not \(recipient ?? "nobody")")
+        }
+    }
+
+    // MARK: - Promises of the documents, whatever the model says
+
+    private func checkPromises(_ source: Int, _ outcomes: [PoolModel.Outcome], owner: String?) throws {
+        let text = "source \(source): \(outcomes)"
+        if model.isAttached == [true, true] { try check(outcomes[0] == outcomes[1], "\(text): streams go apart") }
+        let session = model.sessions[source]
+        for outcome in outcomes where outcome != .unasked {
+            if let session, session.isIntact {
+                try check(outcome == .delivered(session.collector), "\(text): torn from its session")
+            }
+            guard model.hasAgent else { continue }
+            if session == nil, let owner, model.state(owner) == .active {
+                try check(
+                    outcome == .delivered(owner), "\(text): \(owner) owns it, is there, and nothing is waited for")
+            }
+            if case .delivered(let name) = outcome, model.places[name]!.drain != nil {
+                try check(session?.collector == name, "\(text): sent to a collector that drains")
+            }
+        }
+    }
+
+    // MARK: - Words
+
+    private func isRight(
+        _ outcome: PoolModel.Outcome, _ stream: PoolModel.Stream, _ receivers: [PoolModel.Socket]
+    ) -> Bool {
+        switch outcome {
+        case .delivered(let name): receivers == [model.socket(name, stream)!]
+        case .held, .nobody: receivers.isEmpty
+        case .unasked: receivers.count == (model.openSockets.values.contains(stream) ? 1 : 0)
+        }
+    }
+
+    private func name(_ socket: PoolModel.Socket?) -> String {
+        guard let socket else { return "nobody" }
+        let owner = model.processes.first { $0.value.sockets.contains(socket) }
+        return owner.map { "\($0.value.collector) (process \($0.key))" } ?? "socket \(socket), that nobody has"
+    }
+
+    private func check(_ condition: Bool, _ text: @autoclosure () -> String) throws {
+        guard !condition else { return }
+        throw Difference(description: "\(text())\nmodel: \(state)")
+    }
+
+    private var state: String {
+        let places = model.places.sorted { $0.key < $1.key }.map { name, place in
+            "\(name): \(model.state(name)), slot \(place.slot), clock \(place.clock.map { "\($0)" } ?? "-"), drain "
+                + "\(place.drain.map { "\($0)" } ?? "-")"
+        }
+        let rows = model.rows.enumerated().map { source, row in
+            "\(source): \(row.ranks) of \(row.desired), session \(model.sessions[source]?.collector ?? "-")"
+        }
+        return (["now \(model.now)"] + places + rows).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,151 @@
+/// What the agent does beside the program: it knows of sessions, and moves rows.
+extension PoolModel {
+    // MARK: - Registrations
+
+    enum Registration { case done, refused }
+
+    /// Sockets come into the slot: all or none.
+    ///
+    /// - Parameter sockets: by stream; those that are in the slot already included.
+    mutating func register(_ name: String, _ sockets: [Socket?], replacing: Bool) -> Registration {
+        let place = places[name]!
+        let isHeld = Stream.allCases.contains {
+            socket(name, $0) != nil && socket(name, $0) != sockets[$0.rawValue]
+        }
+        if isHeld, !replacing { return .refused }
+        if [.failed, .absent].contains(state(name)) { keepFromReturning(to: name) }
+        places[name]!.sockets = sockets
+        places[name]!.registrations = place.registrations + 1
+        places[name]!.clock = nil
+        places[name]!.hasUser = true
+        isAttached = [true, true]
+        hasPlaceholder = true
+        letGo()
+        return .done
+    }
+
+    mutating func unregister(_ name: String) {
+        if places[name]!.registrations > 0 { places[name]!.clock = .longAgo }
+        places[name]!.sockets = [nil, nil]
+        letGo()
+    }
+
+    /// The collector comes back: whoever is elsewhere with a session stays there.
+    private mutating func keepFromReturning(to name: String) {
+        for source in rows.indices {
+            guard let present = recipient(rows[source].ranks, source), isUsable(present),
+                recipient(rows[source].ranks, source, making: name) != present
+            else { continue }
+            rows[source].stay = present
+        }
+    }
+
+    // MARK: - Rows
+
+    /// Who has a row with these ranks, or is waited for, as the agent sees it.
+    ///
+    /// - Parameter making: as if this collector were there.
+    func recipient(_ ranks: [String], _ source: Int, making extra: String? = nil) -> String? {
+        for name in ranks where name == extra || ![.failed, .absent].contains(state(name)) { return name }
+        return hosts(from: rowNumbers[source], besides: extra).first { $0 == extra || isUsable($0) }
+    }
+
+    /// The ranks that sources are to have: the configuration's, without who drains.
+    func desiredRanks() -> [[String]] {
+        let closed = Set(places.filter { $0.value.drain != nil }.keys)
+        return ranksBySource.map { Array($0.prefix(Row.capacity).filter { !closed.contains($0) }) }
+    }
+
+    /// Other ranks apply, as far as no session is torn from its datagrams.
+    mutating func applyRanks() {
+        for (source, desired) in desiredRanks().enumerated() {
+            let present = recipient(rows[source].ranks, source)
+            let isSame = rows[source].ranks == desired
+            rows[source] = Row(desired: desired)
+            guard !isSame, let present, isUsable(present), recipient(desired, source) != present else { continue }
+            rows[source].stay = present
+        }
+        letGo()
+    }
+
+    /// Rows go that wait for nothing any more.
+    mutating func letGo() {
+        for source in rows.indices {
+            guard let stay = rows[source].stay else { continue }
+            if !mayStay(source, at: stay) { rows[source].stay = nil }
+        }
+    }
+
+    private func mayStay(_ source: Int, at name: String) -> Bool {
+        guard isUsable(name), recipient(rows[source].desired, source) != name else { return false }
+        // Its owner has never come: it stays where it was until then.
+        if let owner = rows[source].desired.first, state(owner) == .absent, places[name]!.drain == nil { return true }
+        return sessions[source]?.collector == name
+    }
+
+    // MARK: - Configuration
+
+    mutating func drain(_ name: String) {
+        let wasDraining = places[name]!.drain != nil
+        places[name]!.drain = .asked
+        if wasDraining { letGo() } else { applyRanks() }
+    }
+
+    mutating func undrain(_ name: String) {
+        let wasDraining = places[name]!.drain != nil
+        places[name]!.drain = nil
+        if wasDraining { applyRanks() } else { letGo() }
+    }
+
+    /// Other names and weights: by a reload, or by an agent that starts.
+    mutating func apply(_ wanted: [String: Int]) {
+        if wanted != collectors { collectors = wanted }
+        for name in places.keys {
+            if wanted[name] == nil {
+                places[name]!.drain = .departure
+            } else if places[name]!.drain == .departure {
+                places[name]!.drain = nil
+            }
+        }
+        for name in wanted.keys.sorted() where places[name] == nil {
+            let taken = Set(places.values.map(\.slot))
+            // In a pool that runs, nobody waits for a name that is new.
+            places[name] = Place(slot: (0...).first { !taken.contains($0) }!, clock: .longAgo)
+        }
+        applyRanks()
+        freeDepartures()
+    }
+
+    private mutating func freeDepartures() {
+        let used = Set(rows.compactMap(\.stay))
+        places = places.filter { $0.value.drain != .departure || used.contains($0.key) }
+    }
+
+    // MARK: - The agent itself
+
+    mutating func killAgent() {
+        hasAgent = false
+        hasPlaceholder = false
+        for stream in Stream.allCases where !openSockets.values.contains(stream) { isAttached[stream.rawValue] = false }
+    }
+
+    mutating func startAgent() {
+        hasAgent = true
+        apply(collectors)
+        if places.values.contains(where: \.hasUser) {
+            hasPlaceholder = true
+            isAttached = [true, true]
+        }
+        settle()
+    }
+
+    /// What the agent does whenever something has closed or ended.
+    mutating func settle() {
+        guard hasAgent else { return }
+        for (name, place) in places where place.registrations > 0 && place.clock == nil && !isWhole(place) {
+            places[name]!.clock = .since(now)
+        }
+        letGo()
+        freeDepartures()
+    }
+}

@@ -1,0 +1,70 @@
+extension PoolModel {
+    /// What a person or the world would see of an operation.
+    enum Answer: Equatable {
+        case done
+        case refused
+        /// Of a session: what became of its SYN.
+        case sent(Outcome)
+    }
+
+    mutating func carryOut(_ operation: PoolOperation) -> Answer {
+        let answer = act(operation)
+        settle()
+        for (source, session) in sessions where !isStillIntact(session) { sessions[source]!.isIntact = false }
+        return answer
+    }
+
+    private mutating func act(_ operation: PoolOperation) -> Answer {
+        switch operation {
+        case .register(let name, let replacing):
+            let process = launch(name)
+            let result = register(name, processes[process]!.sockets, replacing: replacing)
+            return result == .done ? .done : .refused
+        case .registerTaken(let name, _):
+            _ = launch(name)
+            return .refused
+        case .mend(let name):
+            let process = registered(name)!
+            for stream in Stream.allCases where processes[process]!.sockets[stream.rawValue] == nil {
+                processes[process]!.sockets[stream.rawValue] = openSocket(stream)
+            }
+            return register(name, processes[process]!.sockets, replacing: false) == .done ? .done : .refused
+        case .unregister(let name): unregister(name)
+        case .endProcess(let process): end(process)
+        case .loseSocket(let process, let stream):
+            close(processes[process]!.sockets[stream.rawValue])
+            processes[process]!.sockets[stream.rawValue] = nil
+        case .leaveOrphan(let process): leaveOrphan(of: process)
+        case .drain(let name): drain(name)
+        case .undrain(let name): undrain(name)
+        case .configure(let collectors): apply(collectors)
+        case .killAgent: killAgent()
+        case .startAgent: startAgent()
+        case .wait(let time): now += time
+        case .openSession(let source):
+            let outcome = run(of: source, .tcp)
+            if case .delivered(let name) = outcome {
+                sessions[source] = Session(collector: name, process: registered(name)!)
+            }
+            return .sent(outcome)
+        case .endSession(let source): sessions[source] = nil
+        case .nothing: break
+        }
+        return .done
+    }
+
+    /// Of a process that was registered the agent takes out what is left.
+    private mutating func leaveOrphan(of process: Int) {
+        let name = processes[process]!.collector
+        let isRegistered = places[name] != nil && registered(name) == process
+        end(process, keeping: .tcp)
+        guard isRegistered else { return }
+        if places[name]!.clock == nil, places[name]!.registrations > 0 { places[name]!.clock = .since(now) }
+        places[name]!.sockets = [nil, nil]
+    }
+
+    private func isStillIntact(_ session: Session) -> Bool {
+        session.isIntact && places[session.collector] != nil && isUsable(session.collector)
+            && registered(session.collector) == session.process
+    }
+}

@@ -1,0 +1,43 @@
+/// What the program does, without an agent.
+extension PoolModel {
+    /// What becomes of a datagram or a SYN.
+    enum Outcome: Equatable {
+        case delivered(String)
+        case held(String)
+        case nobody
+        /// No program is attached: the kernel chooses among the group's sockets.
+        case unasked
+    }
+
+    private enum Attempt { case delivered, hold, passOn }
+
+    /// One run. It starts the clock of each vacant slot that it comes across.
+    mutating func run(of source: Int, _ stream: Stream) -> Outcome {
+        guard isAttached[stream.rawValue] else { return .unasked }
+        for name in rows[source].ranks {
+            switch attempt(name) {
+            case .delivered: return .delivered(name)
+            case .hold: return .held(name)
+            case .passOn: continue
+            }
+        }
+        for name in hosts(from: rowNumbers[source]) where attempt(name) == .delivered { return .delivered(name) }
+        return .nobody
+    }
+
+    /// Who may stand in for a row whose ranks are all away: collectors that came
+    /// once and take in others, from the row's number on.
+    func hosts(from row: Int, besides extra: String? = nil) -> [String] {
+        places.filter { $0.value.registrations > 0 && $0.value.drain == nil || $0.key == extra }
+            .sorted { ($0.value.slot + 512 - row) % 256 < ($1.value.slot + 512 - row) % 256 }.map(\.key)
+    }
+
+    private mutating func attempt(_ name: String) -> Attempt {
+        guard let place = places[name] else { return .passOn }
+        if place.clock == nil {
+            if place.registrations > 0, isWhole(place) { return .delivered }
+            places[name]!.clock = .since(now)
+        }
+        return state(name) == .holding ? .hold : .passOn
+    }
+}

@@ -1,0 +1,34 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Sequences of operations that nobody thought of.
+@Suite(.enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct ModelTests {
+    /// One sequence instead of all: the seed that a failure names.
+    private static let onlySeed = getenv("POOL_MODEL_SEED").flatMap { UInt64(String(cString: $0)) }
+    private static let sequences: UInt64 = 1_000
+    private static let operations = 15
+    private static let sandboxes: UInt64 = 8
+
+    @Test(arguments: 0..<sandboxes)
+    func `125 of 1,000 sequences of 15 operations: kernel and model agree after each`(sandbox: UInt64) async throws {
+        let count = Self.sequences / Self.sandboxes
+        let seeds = (sandbox * count..<(sandbox + 1) * count).filter { (Self.onlySeed ?? $0) == $0 }
+        guard !seeds.isEmpty else { return }
+        try await Sandbox.run { _ in
+            for seed in seeds { try Self.runSequence(seed) }
+        }
+    }
+
+    private static func runSequence(_ seed: UInt64) throws {
+        var generator = SeededGenerator(state: seed)
+        var comparison = try PoolComparison(seed: seed, using: &generator)
+        do {
+            for _ in 0..<operations { try comparison.step(using: &generator) }
+        } catch {
+            Issue.record("POOL_MODEL_SEED=\(seed): \(error)\n\(comparison.history.joined(separator: "\n"))")
+        }
+        try comparison.end()
+    }
+}
