@@ -92,7 +92,7 @@ final class CountedTraffic {
 
     /// Ends sessions, every one in its turn, until the collector has so many.
     func endSessions(until count: Int, at collector: CountedCollector) throws {
-        try wait("\(collector.name) has \(count) sessions, it has \(collector.ledger[.sessions])") {
+        try wait("\(collector.name) has \(count) sessions, it has \(collector.ledger[.sessions])", .seconds(30)) {
             if collector.ledger[.sessions] == count { return true }
             ledger[.endings] = 200
             usleep(1_000_000)
@@ -107,12 +107,14 @@ final class CountedTraffic {
         try wait("\(count) more datagrams are sent") { sent >= goal }
     }
 
-    func wait(_ what: @autoclosure () -> String, _ condition: () throws -> Bool) throws {
-        let happened = try waitUntil(.seconds(15), every: .milliseconds(1)) {
+    func wait(_ what: @autoclosure () -> String, _ limit: Duration = .seconds(15), _ condition: () throws -> Bool)
+        throws
+    {
+        let happened = try waitUntil(limit, every: .milliseconds(1)) {
             if process.exitCode != nil { throw LabError("the exporters have ended: \(process.errorOutput)") }
             return try condition()
         }
-        guard happened else { throw LabError("in 15 s not: \(what()); sessions: \(ledger[.sessions])") }
+        guard happened else { throw LabError("in \(limit) not: \(what()); sessions: \(ledger[.sessions])") }
     }
 
     /// When each of the exporters' sessions was up for the first time since then, in ns.

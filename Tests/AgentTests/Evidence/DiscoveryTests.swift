@@ -69,9 +69,7 @@ import Testing
             }
             times.sort()
             #expect(times.count == 10)
-            #expect(times.last! < 1_000, "\(times)")
-            if times.last! > 150 { print("EVIDENCE slow", times, agent.process.errorOutput) }
-            print("EVIDENCE discovery", way, "median", times[times.count / 2], "max", times.last!)
+            #expect(times.allSatisfy { $0 < 1_000 }, "\(times)")
             try traffic.stop([collector])
         }
     }

@@ -42,7 +42,6 @@ import Testing
             }
             #expect(receipts.torn == 0 && receipts.unaccepted == 0)
             #expect(receipts.sentInSession > 10_000)
-            print("EVIDENCE reload", traffic.sent, receipts.sentInSession, movers.count)
         }
     }
 
@@ -78,7 +77,6 @@ import Testing
                 guard plan.owner(of: traffic.addresses[index]) != "c1" else { continue }
                 #expect(exporter.lost == 0 && exporter.path.count == 1)
             }
-            print("EVIDENCE failback", traffic.sent, receipts.sentInSession, receipts.unaccepted)
         }
     }
 }

@@ -68,7 +68,6 @@ import Testing
             #expect(reopened.count == own.count)
             #expect(reopened.allSatisfy { abs($0 - hold) < 100 }, "\(reopened.sorted())")
             #expect(receipts.torn == 0 && receipts.sentInSession > 20_000, "\(receipts.torn)")
-            print("EVIDENCE", waited.max()!, reopened.max()!, reopened.min()!, receipts.unaccepted)
         }
     }
 }

@@ -34,7 +34,8 @@ struct NfacctdCrashTests {
 
     private static func listeners() throws -> [BoundSocket] { try SocketDump.members(of: .tcp, port: 1_790) }
 
-    @Test func `kill -9 of 1 of 2 nfacctd whose plugin keeps the BMP listener: 24 of 24 sessions are answered`()
+    @Test
+    func `kill -9 of 1 of 2 nfacctd whose plugin keeps the BMP listener: 24 of 24 sessions are answered, in 5 s each`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -83,7 +84,7 @@ struct NfacctdCrashTests {
             #expect(Set(collectors[1].messagesByRouter().keys) == Set(addresses.map { "\($0)" }))
             #expect(collectors[0].messagesByRouter().isEmpty)
             #expect(refusals > 0, "c1's routers were held")
-            print("EVIDENCE nfacctd", refusals, slowest, heirs.count)
+            #expect(slowest < .seconds(5), "\(slowest)")
         }
     }
 }

@@ -57,7 +57,6 @@ import Testing
                 #expect(exporter.duplicates == 0)
             }
             #expect(receipts.torn == 0 && receipts.sentInSession > 5_000)
-            print("EVIDENCE", traffic.sent, receipts.sentInSession, receipts.unaccepted)
         }
     }
 }
