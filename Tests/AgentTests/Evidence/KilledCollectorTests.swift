@@ -59,7 +59,7 @@ import Testing
                 #expect(exporter.sessionPath == exporter.path)
                 // Held, but neither at the failover nor at the return is one lost.
                 #expect(exporter.lost > 0 && exporter.lost(sinceReaching: second) == 0)
-                if let first = exporter.firstSent[second] { waited.append(Double(first - killed) / 1e6) }
+                if let first = exporter.firstSent[second] { waited.append((Double(first) - Double(killed)) / 1e6) }
             }
             let hold = Self.hold / .milliseconds(1)
             #expect(waited.count == own.count)
