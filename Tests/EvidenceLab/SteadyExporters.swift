@@ -30,6 +30,9 @@ final class SteadyExporters {
     private var order: [Int] = []
     private var random = Lottery(state: 20_260_801)
     private static let nanosecondsPerSecond: UInt64 = 1_000_000_000
+    /// Until a session that was ended is opened again, at least, in ns. Routers take
+    /// seconds; who takes no time at all may be ahead of the agent.
+    private static let pause: UInt64 = 100_000_000
     /// Most datagrams at once: what was missed while nobody let us run isn't made up for.
     private static let burst = 400
 
@@ -97,7 +100,7 @@ final class SteadyExporters {
         if order.isEmpty { order = routers.indices.shuffled(using: &random) }
         guard let index = order.popLast(), routers[index].current != 0 else { return }
         try note(.ended, routers[index], at: rpa_monotonic_ns())
-        routers[index].close(reopeningAt: now + random.next() % 30_000_000)
+        routers[index].close(reopeningAt: now + Self.pause + random.next() % Self.pause)
         waits[index] = routers[index].wait
         ledger[.sessions] -= 1
     }

@@ -46,19 +46,26 @@ extension DataPlane {
         return strangers
     }
 
-    /// Slots whose collectors have lost a socket, and nobody has noticed yet.
+    /// Slots whose collectors have lost a socket, and `noteLoss` doesn't know yet.
     public func lostSlots(act: String) throws(Failure) -> [Slot] {
         do {
             var lost: [Slot] = []
-            for slot in tenants.all().keys.sorted() {
-                let words = slots[slot]
-                guard words.tenancy != 0, words.vacantFor == nil else { continue }
-                if try !isWhole(slot) { lost.append(slot) }
+            for slot in tenants.all().keys.sorted() where isNews(slot) {
+                switch try state(of: slot) {
+                case .holding, .failed: lost.append(slot)
+                case .empty, .absent, .active, .draining: break
+                }
             }
             return lost
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
+    }
+
+    /// That the slot's collector is gone. The program may know already.
+    private func isNews(_ slot: Slot) -> Bool {
+        let tenancy = slots[slot].tenancy
+        return tenancy != 0 && notedLosses[slot] != tenancy && !slots.isAbandoned(slot)
     }
 
     /// The processes that the registered sockets belong to, as far as they are known.
@@ -68,16 +75,17 @@ extension DataPlane {
     /// all groups. What is left of a collector that has ended is taken out: a child
     /// that inherited it swallows connections that nobody accepts.
     ///
-    /// - Returns: false if that was known already.
+    /// - Returns: false if that was noted already.
     @discardableResult
     public func noteLoss(of slot: Slot, hasEnded: Bool, act: String) throws(Failure) -> Bool {
         do {
             let words = slots[slot]
-            var isNews = words.tenancy != 0 && words.vacantFor == nil
+            var isNews = self.isNews(slot)
             // What was told lost may have been replaced meanwhile.
-            if isNews, !hasEnded { isNews = try !isWhole(slot) }
+            if isNews, !hasEnded, words.vacantFor == nil { isNews = try !isWhole(slot) }
             if isNews {
-                slots.markVacant(slot)
+                if words.vacantFor == nil { slots.markVacant(slot) }
+                notedLosses[slot] = words.tenancy
                 revision += 1
             }
             if hasEnded {

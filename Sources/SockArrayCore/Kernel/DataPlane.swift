@@ -32,6 +32,8 @@ public final class DataPlane {
     /// Rows that wait, or did: how many SYNs they had counted when all runs of these
     /// had ended.
     var settledSyns: [Int: UInt64] = [:]
+    /// Tenancies that `noteLoss` has ended, by slot.
+    var notedLosses: [Slot: UInt64]
     var audit = AuditState()
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
@@ -52,6 +54,7 @@ public final class DataPlane {
         self.configuration = configuration
         self.pins = pins
         table = AssignmentTable(configuration, pins: pins)
+        notedLosses = predecessor?.notedLosses ?? [:]
         if let predecessor {
             lock = predecessor.lock
         } else {

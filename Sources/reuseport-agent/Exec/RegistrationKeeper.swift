@@ -26,6 +26,9 @@ final class RegistrationKeeper {
     /// The agent looks in our place, and is asked less often than we would look.
     private var asksForHidden = false
     private var diary: RegistrationDiary
+    /// Whose sockets were registered last: what follows is its renewal, unless it is
+    /// another process by then.
+    private var registered: ProcessIdentity?
     /// When the next attempt is due, unless one is under way.
     private(set) var next: ContinuousClock.Instant
     private(set) var lastFailure: Failure?
@@ -107,7 +110,9 @@ final class RegistrationKeeper {
             return try askForHidden(pids)
         case .found(let found):
             try ask(
-                .register(collector: collector, labels: found.sockets.map(\.offer.label), hasOwner: true),
+                .register(
+                    collector: collector, labels: found.sockets.map(\.offer.label), hasOwner: true,
+                    manner: manner(of: found.process.pid)),
                 found.sockets.map(\.number) + [found.process.number], for: .register(pid: found.process.pid))
         }
         return nil
@@ -126,8 +131,13 @@ final class RegistrationKeeper {
             throw failure
         }
         try ask(
-            .registerProcess(collector: collector, pid: process.pid), [process.number], for: .registerHidden(pids))
+            .registerProcess(collector: collector, pid: process.pid, manner: manner(of: process.pid)),
+            [process.number], for: .registerHidden(pids))
         return nil
+    }
+
+    private func manner(of pid: Int32) -> RegistrationManner? {
+        registered != nil && registered == ProcessIdentity(pid: pid) ? .renewal : nil
     }
 
     private func take(
@@ -141,14 +151,19 @@ final class RegistrationKeeper {
             groups = status.groups.compactMap(ReuseportGroup.init)
             groupsEnd = now + Self.groupsLife
             return nil
-        case (.changed(let change), .register(let pid)): return .registered(change, pid: pid)
-        case (.changed(let change), .registerHidden(let pids)): return .registered(change, pid: pids[0])
+        case (.changed(let change), .register(let pid)): return noteRegistered(change, pid)
+        case (.changed(let change), .registerHidden(let pids)): return noteRegistered(change, pids[0])
         case (.incomplete(let failure), .registerHidden(let pids)):
             guard pids.count > 1 else { return .incomplete(failure) }
             return try askForHidden(Array(pids.dropFirst()))
         case (.incomplete(let failure), _): return .incomplete(failure)
         default: throw reply.unexpected(act: act)
         }
+    }
+
+    private func noteRegistered(_ change: DataPlane.Change, _ pid: Int32) -> RegistrationOutcome {
+        registered = ProcessIdentity(pid: pid)
+        return .registered(change, pid: pid)
     }
 }
 

@@ -65,6 +65,7 @@ final class CountedTraffic {
     let addresses: [IPAddress]
     let ledger: Ledger
     let process: ChildProcess
+    private let sessionCount: Int
 
     /// - Parameters:
     ///   - rate: datagrams a second, of all together.
@@ -74,6 +75,7 @@ final class CountedTraffic {
         var first: UInt32 = 0x0a10_0000
         while Set((0..<UInt32(count)).map { plan.explain(.v4(first + $0)).bucket }).count < count { first += 0x1_0000 }
         addresses = (0..<UInt32(count)).map { .v4(first + $0) }
+        sessionCount = sessions
         let path = sandbox.newPath("exporters.ledger")
         ledger = try Ledger(path, creating: 1_000_000)
         process = try ChildProcess(
@@ -88,17 +90,31 @@ final class CountedTraffic {
         try wait("\(count) sessions are up") { ledger[.sessions] == count && ledger[.start] != 0 }
     }
 
+    /// Ends sessions, every one in its turn, until the collector has so many.
+    func endSessions(until count: Int, at collector: CountedCollector) throws {
+        try wait("\(collector.name) has \(count) sessions, it has \(collector.ledger[.sessions])", .seconds(30)) {
+            if collector.ledger[.sessions] == count { return true }
+            ledger[.endings] = 200
+            usleep(1_000_000)
+            ledger[.endings] = 0
+            try waitForSessions(sessionCount)
+            return collector.ledger[.sessions] == count
+        }
+    }
+
     func waitForDatagrams(_ count: Int) throws {
         let goal = sent + count
         try wait("\(count) more datagrams are sent") { sent >= goal }
     }
 
-    func wait(_ what: String, _ condition: () throws -> Bool) throws {
-        let happened = try waitUntil(.seconds(15), every: .milliseconds(1)) {
+    func wait(_ what: @autoclosure () -> String, _ limit: Duration = .seconds(15), _ condition: () throws -> Bool)
+        throws
+    {
+        let happened = try waitUntil(limit, every: .milliseconds(1)) {
             if process.exitCode != nil { throw LabError("the exporters have ended: \(process.errorOutput)") }
             return try condition()
         }
-        guard happened else { throw LabError("in 15 s not: \(what); sessions: \(ledger[.sessions])") }
+        guard happened else { throw LabError("in \(limit) not: \(what()); sessions: \(ledger[.sessions])") }
     }
 
     /// When each of the exporters' sessions was up for the first time since then, in ns.

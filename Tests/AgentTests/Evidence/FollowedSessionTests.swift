@@ -29,10 +29,7 @@ import Testing
             traffic.ledger[.endings] = 50
             collectors.append(try CountedCollector("c5", in: sandbox))
             try collectors[4].register(with: agent)
-            traffic.ledger[.endings] = 100
-            try traffic.wait("c5 has its sessions") { collectors[4].ledger[.sessions] == movers.count }
-            traffic.ledger[.endings] = 0
-            try traffic.waitForSessions(200)
+            try traffic.endSessions(until: movers.count, at: collectors[4])
             try traffic.waitForDatagrams(5_000)
             try traffic.stop(collectors)
 
@@ -45,7 +42,6 @@ import Testing
             }
             #expect(receipts.torn == 0 && receipts.unaccepted == 0)
             #expect(receipts.sentInSession > 10_000)
-            print("EVIDENCE reload", traffic.sent, receipts.sentInSession, movers.count)
         }
     }
 
@@ -64,15 +60,13 @@ import Testing
                 try traffic.waitForDatagrams(5_000)
                 collectors.last { $0.name == "c1" }!.kill()
                 try traffic.wait("c1's sessions are lost") { traffic.ledger[.sessions] < 200 - own / 2 }
-                try traffic.wait("nearly all are up again") { traffic.ledger[.sessions] > 190 }
+                try traffic.wait("most are up again") { traffic.ledger[.sessions] > 160 }
                 collectors.append(try CountedCollector("c1", in: sandbox))
                 let returned = collectors.last!
                 try returned.register(with: agent)
-                try traffic.wait("c1 has nearly all of its own") { returned.ledger[.sessions] > own * 3 / 4 }
+                try traffic.wait("c1 has half of its own") { returned.ledger[.sessions] > own / 2 }
             }
-            try traffic.wait("c1 has all of its own") { collectors.last!.ledger[.sessions] == own }
-            traffic.ledger[.endings] = 0
-            try traffic.waitForSessions(200)
+            try traffic.endSessions(until: own, at: collectors.last!)
             try traffic.stop(collectors)
 
             let receipts = Receipts(traffic, collectors)
@@ -83,7 +77,6 @@ import Testing
                 guard plan.owner(of: traffic.addresses[index]) != "c1" else { continue }
                 #expect(exporter.lost == 0 && exporter.path.count == 1)
             }
-            print("EVIDENCE failback", traffic.sent, receipts.sentInSession, receipts.unaccepted)
         }
     }
 }

@@ -35,6 +35,11 @@ import Testing
                 for collector in running { try Exec.send(SIGKILL, to: collector.pid, in: sandbox) }
                 // exec ends as its command does; the service manager starts both again.
                 for collector in running { #expect(try collector.process.wait() == -SIGKILL) }
+                // What keeps the groups meanwhile: the agent's own sockets, which are the collectors' user's.
+                for transport in [ReuseportGroup.TransportProtocol.udp, .tcp] {
+                    let left = try SocketDump.members(of: transport, port: transport == .udp ? 4_739 : 1_790)
+                    #expect(left.map(\.user) == [user ?? 0])
+                }
                 collectors += try names.map { try CountedCollector.underExec($0, in: sandbox, user: user) }
                 try traffic.wait("all get something again") { Self.isWhole(collectors.suffix(4)) }
                 try traffic.waitForSessions(100)
@@ -52,7 +57,6 @@ import Testing
                 #expect(exporter.duplicates == 0)
             }
             #expect(receipts.torn == 0 && receipts.sentInSession > 5_000)
-            print("EVIDENCE", traffic.sent, receipts.sentInSession, receipts.unaccepted)
         }
     }
 }
