@@ -150,7 +150,13 @@ import Testing
                         "strace", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)", "-e",
                         "inject=bpf,setsockopt,recvmsg,sendmsg,sendto,close:signal=SIGKILL:when=\(step)",
                     ], in: sandbox)
-                guard waitUntil(.seconds(5), { ProcessStatus.isTraced(agent.process.pid) }) else {
+                guard
+                    waitUntil(
+                        .seconds(5),
+                        {
+                            ProcessStatus.isTraced(agent.process.pid) || agent.process.exitCode != nil
+                        })
+                else {
                     throw LabError("strace does not trace: \(tracer.errorOutput)")
                 }
                 let result = try collectors[3].register(with: agent)

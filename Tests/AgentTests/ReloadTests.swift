@@ -173,7 +173,13 @@ import Testing
                         "strace", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)", "-e",
                         "inject=bpf,mmap,munmap,mkdir,unlink,rmdir,close,openat:signal=SIGKILL:when=\(step)",
                     ], in: sandbox)
-                guard waitUntil(.seconds(5), { ProcessStatus.isTraced(agent.process.pid) }) else {
+                guard
+                    waitUntil(
+                        .seconds(5),
+                        {
+                            ProcessStatus.isTraced(agent.process.pid) || agent.process.exitCode != nil
+                        })
+                else {
                     throw LabError("strace does not trace: \(tracer.errorOutput)")
                 }
                 _ = try agent.command(["reload"])
@@ -226,7 +232,13 @@ import Testing
                         "strace", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)", "-e",
                         "inject=unlink,rmdir,membarrier:signal=SIGKILL:when=\(step)",
                     ], in: sandbox)
-                guard waitUntil(.seconds(5), { ProcessStatus.isTraced(agent.process.pid) }) else {
+                guard
+                    waitUntil(
+                        .seconds(5),
+                        {
+                            ProcessStatus.isTraced(agent.process.pid) || agent.process.exitCode != nil
+                        })
+                else {
                     throw LabError("strace does not trace: \(tracer.errorOutput)")
                 }
                 _ = try agent.command(["reload"])
