@@ -11,7 +11,8 @@ final class AuditTimer: EventSource {
     private var history = AuditHistory()
     private var census = SourceCensus()
     private var nextCensus: UInt64 = 0
-    private var next: UInt64 = 0
+    /// The first one is not at once: a pool that is adopted gets its program by that alone.
+    private var next = rpa_monotonic_ns() + pause
     /// A broadcast reaches placeholders too: they aren't listened to for that long after an audit.
     private var deafUntil: UInt64 = 0
     private var said: String?
