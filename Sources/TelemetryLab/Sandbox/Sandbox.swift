@@ -26,6 +26,20 @@ public final class Sandbox {
     public static func run<Result: Sendable>(
         _ body: @escaping @Sendable (Sandbox) throws -> Result
     ) async throws -> Result {
+        await SandboxTurn.shared.take()
+        do {
+            let result = try await onOwnThread(body)
+            await SandboxTurn.shared.give()
+            return result
+        } catch {
+            await SandboxTurn.shared.give()
+            throw error
+        }
+    }
+
+    private static func onOwnThread<Result: Sendable>(
+        _ body: @escaping @Sendable (Sandbox) throws -> Result
+    ) async throws -> Result {
         let thread = OwnThread()
         defer { thread.finish() }
         return try await withTaskExecutorPreference(thread) { try await onThread { try runHere(body) } }
