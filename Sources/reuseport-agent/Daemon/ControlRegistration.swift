@@ -32,7 +32,11 @@ struct ControlRegistration {
         let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
         try checkMayRenew(collector, owner, manner, act: act)
         let change = try pool.plane.register(collector, sockets, owner: owner, replacing: manner == .takeover)
-        if let passed { watch.adopt(passed, of: Slot(change.slot)) }
+        if let passed {
+            watch.adopt(passed, of: Slot(change.slot))
+        } else if change.changed {
+            watch.dismissOwner(of: Slot(change.slot))
+        }
         return change
     }
 

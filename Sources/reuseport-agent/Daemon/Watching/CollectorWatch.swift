@@ -48,9 +48,13 @@ final class CollectorWatch: EventSource {
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         do {
-            let ended = zip(order, results.dropFirst()).filter { $0.1.revents != 0 }.map(\.0)
+            // A request before this may have filled a slot anew: what is told of those
+            // before is of no interest any more.
+            if seen != pool.revision { try lookAtAll() }
             // Whoever has ended is to be known before its sockets are told closed.
-            for slot in ended { try noteEnd(of: slot) }
+            if results.dropFirst().contains(where: { $0.revents != 0 }) {
+                for slot in order where owners[slot]!.hasEnded { try noteEnd(of: slot) }
+            }
             try takeEvents()
             if seen != pool.revision { try lookAtAll() }
             if let due = nextLook, due <= now { try pool.plane.releaseRows(act: act) }
@@ -65,6 +69,11 @@ final class CollectorWatch: EventSource {
     /// A process that a client passed as the owner, whether or not we could find it by its pid.
     func adopt(_ process: PassedProcess, of slot: Slot) {
         owners[slot] = WatchedProcess(process)
+    }
+
+    /// Other sockets came to the slot, and nobody said whose they are.
+    func dismissOwner(of slot: Slot) {
+        if owners[slot]?.isHidden == true { owners[slot] = nil }
     }
 
     private func takeEvents() throws(Failure) {
