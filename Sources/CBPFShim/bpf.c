@@ -102,6 +102,18 @@ int rpa_session_update(int map, const struct rpa_session *session, uint32_t slot
 	return bpf_map_update_elem(map, session, &slot, BPF_ANY);
 }
 
+int rpa_session_count(int map)
+{
+	struct rpa_session session;
+	int count = 0, result = bpf_map_get_next_key(map, NULL, &session);
+
+	while (!result) {
+		count++;
+		result = bpf_map_get_next_key(map, &session, &session);
+	}
+	return result == -ENOENT ? count : result;
+}
+
 int rpa_session_delete(int map, const struct rpa_session *session)
 {
 	return bpf_map_delete_elem(map, session);

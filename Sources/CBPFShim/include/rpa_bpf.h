@@ -31,6 +31,7 @@ int rpa_map_delete(int map, uint32_t index);
 int rpa_session_lookup(int map, const struct rpa_session *session, uint32_t *slot);
 int rpa_session_update(int map, const struct rpa_session *session, uint32_t slot);
 int rpa_session_delete(int map, const struct rpa_session *session);
+int rpa_session_count(int map);
 /* The kernel's number of the map, by which a map of maps knows it. */
 int rpa_map_id(int map, uint32_t *id);
 

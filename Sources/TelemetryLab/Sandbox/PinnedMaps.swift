@@ -102,6 +102,21 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
+    /// Entries of map "sessions".
+    public static func sessionCount(pool: String = "edge") throws -> Int {
+        let map = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(pool)/sessions"))
+        let count = rpa_session_count(map.number)
+        guard count >= 0 else { throw LabError("bpf_map_get_next_key sessions: errno \(-count)") }
+        return Int(count)
+    }
+
+    /// Filled slots of both sockarrays.
+    public var socketCount: Int {
+        content.filter { $0.key.hasSuffix("/sockets") }.values.reduce(0) { sum, bytes in
+            sum + bytes.withUnsafeBytes { $0.bindMemory(to: UInt64.self).count { $0 != 0 } }
+        }
+    }
+
     /// As if that time had passed: sets the clocks of vacant slots back.
     public static func letPass(_ time: Duration, pool: String) throws {
         let map = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(pool)/slots"))

@@ -111,7 +111,9 @@ struct PoolComparison {
     private func compareStates() throws {
         guard let plane = pool.plane else { return }
         let states = try plane.status().collectors.map { "\($0.name) \($0.slot) \($0.state)" }
-        let wanted = model.collectors.keys.sorted().map { name in
+        // Those that left the configuration and still have something come last.
+        let departed = model.places.filter { $0.value.drain == .departure }.sorted { $0.value.slot < $1.value.slot }
+        let wanted = (model.collectors.keys.sorted() + departed.map(\.key)).map { name in
             let state = model.state(name)
             return "\(name) \(model.places[name]!.slot) \(state == .absent ? .empty : state)"
         }

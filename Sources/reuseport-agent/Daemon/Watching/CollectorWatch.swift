@@ -48,6 +48,9 @@ final class CollectorWatch: EventSource {
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         do {
+            // A request before this may have filled a slot anew: what is told of those
+            // before is of no interest any more.
+            if seen != pool.revision { try lookAtAll() }
             // Whoever has ended is to be known before its sockets are told closed.
             for ((slot, process), result) in zip(polled, results.dropFirst()) where result.revents != 0 {
                 try noteEnd(of: process, in: slot)
