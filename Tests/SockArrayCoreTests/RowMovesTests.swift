@@ -112,4 +112,17 @@ import Testing
         #expect(RowWait(0, present: present, desired: desired, standings, closed: [Slot(0)]) == .sessions(at: Slot(0)))
         #expect(RowWait(0, present: present, desired: desired, standings, closed: []) == .owner)
     }
+
+    @Test func `a row doesn't go to a collector that is away: who has it keeps it, unless it is to get empty`() {
+        let desired = BucketRow(ranks: [Slot(1), Slot(2)])
+        let present = desired.putting(first: Slot(0))
+        for state in [SlotState.holding(left: .seconds(5)), .empty] {
+            let standings = SlotStandings.of([.active, state, .active])
+            #expect(RowWait(0, present: present, desired: desired, standings, closed: []) == .owner)
+            #expect(
+                RowWait(0, present: present, desired: desired, standings, closed: [Slot(0)]) == .sessions(at: Slot(0)))
+        }
+        let isBack = SlotStandings.of([.active, .active, .active])
+        #expect(RowWait(0, present: present, desired: desired, isBack, closed: []) == .sessions(at: Slot(0)))
+    }
 }

@@ -78,8 +78,11 @@ extension PoolModel {
 
     private func mayStay(_ source: Int, at name: String) -> Bool {
         guard isUsable(name), recipient(rows[source].desired, source) != name else { return false }
-        // Its owner has never come: it stays where it was until then.
-        if let owner = rows[source].desired.first, state(owner) == .absent, places[name]!.drain == nil { return true }
+        if places[name]!.drain == nil {
+            // Its owner has never come, or who is to have it is away: it stays where it was until then.
+            if let owner = rows[source].desired.first, state(owner) == .absent { return true }
+            guard let next = recipient(rows[source].desired, source), isUsable(next) else { return true }
+        }
         return sessions[source]?.collector == name
     }
 

@@ -58,22 +58,19 @@ public enum RowWait: Equatable, Sendable {
     case over
     /// When its exporters have no session at the slot any more.
     case sessions(at: Slot)
-    /// Its owner has never come: they stay until then.
+    /// Who is to have it isn't there: they stay with who is.
     case owner
 
     /// - Parameters:
     ///   - closed: slots that are to get empty.
     public init(_ index: Int, present: BucketRow, desired: BucketRow, _ standings: SlotStandings, closed: Set<Slot>) {
-        guard let slot = present.owner, standings[slot] == .usable,
-            standings.deliverer(of: desired, at: index) != slot
-        else {
+        let next = standings.deliverer(of: desired, at: index)
+        guard let slot = present.owner, standings[slot] == .usable, next != slot else {
             self = .over
             return
         }
-        if let owner = desired.owner, standings.isStranger(owner), !closed.contains(slot) {
-            self = .owner
-        } else {
-            self = .sessions(at: slot)
-        }
+        let isOwnerNew = desired.owner.map(standings.isStranger) ?? false
+        let isNextAway = next.map { standings[$0] != .usable } ?? true
+        self = !closed.contains(slot) && (isOwnerNew || isNextAway) ? .owner : .sessions(at: slot)
     }
 }
