@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stddef.h>
 #include <unistd.h>
 
 int rpa_probe_sk_reuseport(void)
@@ -18,8 +19,11 @@ int rpa_probe_sockarray(void)
 
 int rpa_probe_migration(void)
 {
-	/* r0 = SK_DROP; exit */
+	/* r0 = ctx->migrating_sk; r0 = SK_DROP; exit. By the field, for older kernels
+	 * take any expected_attach_type. */
 	const struct bpf_insn drop[] = {
+		{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_0, .src_reg = BPF_REG_1,
+		 .off = offsetof(struct sk_reuseport_md, migrating_sk)},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_DROP},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
@@ -29,7 +33,7 @@ int rpa_probe_migration(void)
 				    sizeof(drop) / sizeof(drop[0]), &options);
 
 	if (program < 0)
-		return program == -EINVAL ? 0 : program;
+		return program == -EINVAL || program == -EACCES ? 0 : program;
 	close(program);
 	return 1;
 }

@@ -29,6 +29,7 @@ struct ControlRegistration {
             }
         }
         let passed = hasOwner ? try passedProcess(request, act: act) : nil
+        if let identity = passed?.identity { try checkMayName(identity.pid, request.peer, act: act) }
         let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
         try checkMayRenew(collector, owner, manner, act: act)
         let change = try pool.plane.register(collector, sockets, owner: owner, replacing: manner == .takeover)
@@ -46,14 +47,18 @@ struct ControlRegistration {
                 .unfitSocket, act: act, cause: "there is no process \(pid)", errno: KernelError.noProcess,
                 remedy: "name the collector's own pid, as the agent's pid namespace knows it")
         }
-        guard request.peer.uid == 0 || request.peer.uid == ProcessFacts.user(of: pid) else {
-            throw Failure(
-                .privilege, act: act,
-                cause: "process \(pid) belongs to another user than you (uid \(request.peer.uid))",
-                remedy: "run it as root or as the collector's user")
-        }
+        try checkMayName(pid, request.peer, act: act)
         try checkMayRenew(collector, owner, manner, act: act)
         return try pool.register(collector, process: owner, replacing: manner == .takeover)
+    }
+
+    /// Who is an owner may be sent SIGTERM one day (`replace --terminate`).
+    private func checkMayName(_ pid: Int32, _ peer: rpa_peer, act: String) throws(Failure) {
+        guard peer.uid == 0 || peer.uid == ProcessFacts.user(of: pid) else {
+            throw Failure(
+                .privilege, act: act, cause: "process \(pid) belongs to another user than you (uid \(peer.uid))",
+                remedy: "run it as root or as the collector's user")
+        }
     }
 
     /// What keeps a collector registered by itself leaves it alone when somebody has

@@ -2,10 +2,12 @@ import SockArrayCore
 
 /// Registering a process with all that it has in the pool's groups.
 extension RunningPool {
-    /// - Parameter replacing: it takes the slot over from a living one.
+    /// - Parameters:
+    ///   - isRecognised: nobody has named it: what it has inherited is not its own.
+    ///   - replacing: it takes the slot over from a living one.
     /// - Throws: `.incomplete`: it has not bound all of the groups.
     func register(
-        _ collector: String, process owner: ProcessIdentity, replacing: Bool = false
+        _ collector: String, process owner: ProcessIdentity, isRecognised: Bool = false, replacing: Bool = false
     ) throws(RegistrationPlan.Refusal) -> DataPlane.Change {
         let act = "register \(collector)"
         let groups = plane.configuration.groups
@@ -16,7 +18,9 @@ extension RunningPool {
         } catch {
             throw .refused(error)
         }
-        let members = sockets.filter { socket in groups.contains { $0.hasCandidate(socket.offer.socket) } }
+        let members = sockets.filter { socket in
+            groups.contains { $0.hasCandidate(socket.offer.socket) } && !(isRecognised && plane.isOrphan(socket))
+        }
         guard !members.isEmpty else {
             throw .incomplete(CollectorProcess.hasNoMember(owner.pid, sockets, groups, act: act))
         }

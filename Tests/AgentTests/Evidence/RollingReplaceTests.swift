@@ -57,7 +57,9 @@ import Testing
                 "reset before they were accepted")
             #expect(traffic.ledger.entries().count { $0.kind == LedgerEntry.Kind.refused.rawValue } == 0)
             #expect(opened.count > 2_000 && traffic.sent > 100_000)
-            print("EVIDENCE replace", traffic.sent, "datagrams at", rate, "a second;", opened.count, "sessions;", resets, "RST")
+            print(
+                "EVIDENCE replace", traffic.sent, "datagrams at", rate, "a second;", opened.count, "sessions;", resets,
+                "RST")
         }
     }
 }

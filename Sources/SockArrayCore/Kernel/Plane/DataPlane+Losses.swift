@@ -37,6 +37,7 @@ extension DataPlane {
                 strangers += try SocketDump.members(of: group.group.transport, port: group.group.port).filter {
                     member in
                     group.group.hasMember(member) && registered[member.cookie] == nil
+                        && !orphans.contains(member.cookie)
                         && member.cookie != group.placeholder?.cookie
                 }
             }
@@ -89,15 +90,22 @@ extension DataPlane {
                 revision += 1
             }
             if hasEnded {
-                for group in groups { try group.sockets.clear(slot) }
+                for group in groups {
+                    if let cookie = try group.sockets.cookie(at: slot) { orphans.insert(cookie) }
+                    try group.sockets.clear(slot)
+                }
                 audit.registered.forget(slot)
             }
             try release()
+            try freeEmptied()
             return isNews
         } catch {
             throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
     }
+
+    /// Its collector has ended, and a child of that has it still.
+    public func isOrphan(_ socket: OfferedSocket) -> Bool { orphans.contains(socket.offer.socket.cookie) }
 
     /// Rows that are not yet what they are to be.
     public var waitingRowCount: Int { waiting.count }

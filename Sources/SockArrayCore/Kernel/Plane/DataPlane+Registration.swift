@@ -46,7 +46,7 @@ extension DataPlane {
                 groups: configuration.groups, occupancy: occupancy, replacing: replacing)
             let fresh = plan.placements.filter { !$0.isPresent }
             try prove(fresh, sockets, act: act)
-            let replaced = try predecessor(in: occupancy, of: slot, fresh)
+            let replaced = try predecessor(in: occupancy, of: slot, fresh, by: owner)
             let before = slots[slot]
             let changed = !fresh.isEmpty || before.vacantFor != nil || before.tenancy == 0
             if changed, before.vacantFor != nil { try prepare(slot) }
@@ -132,12 +132,15 @@ extension DataPlane {
     }
 
     private func predecessor(
-        in occupancy: RegistrationPlan.Occupancy, of slot: Slot, _ fresh: [RegistrationPlan.Placement]
+        in occupancy: RegistrationPlan.Occupancy, of slot: Slot, _ fresh: [RegistrationPlan.Placement],
+        by owner: ProcessIdentity?
     ) throws(KernelError) -> Predecessor? {
         let cookies = fresh.compactMap { occupancy.cookies[$0.group][slot] }
         if cookies.isEmpty { return nil }
         let sessions = try liveSessions().filter { $0.slot == slot }.map(\.connection.cookie)
-        return Predecessor(process: occupancy.owner, cookies: cookies + sessions)
+        // With other sockets of its own, a process is nobody's predecessor.
+        let process = occupancy.owner == owner ? nil : occupancy.owner
+        return Predecessor(process: process, cookies: cookies + sessions)
     }
 
     /// The collector's slot.

@@ -150,6 +150,7 @@ extension DataPlane {
                 try group.retireTraffic(of: slot)
             }
             audit.registered.forget(slot)
+            notedLosses[slot] = nil
             slots.clear(slot)
             try tenants.set(nil, at: slot)
         }

@@ -34,6 +34,9 @@ public final class DataPlane {
     var settledSyns: [Int: UInt64] = [:]
     /// Tenancies that `noteLoss` has ended, by slot.
     var notedLosses: [Slot: UInt64]
+    /// SO_COOKIE of sockets that their collectors had when they ended: who has them
+    /// now has inherited them.
+    var orphans: Set<UInt64>
     var audit = AuditState()
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
@@ -55,6 +58,7 @@ public final class DataPlane {
         self.pins = pins
         table = AssignmentTable(configuration, pins: pins)
         notedLosses = predecessor?.notedLosses ?? [:]
+        orphans = predecessor?.orphans ?? []
         if let predecessor {
             lock = predecessor.lock
         } else {
@@ -177,7 +181,10 @@ public final class DataPlane {
                 moves.hold(session.row, at: slot, desired[session.row])
             }
         }
-        generation.write(desired.enumerated().lazy.map { ($0.offset, moves.writes[$0.offset] ?? $0.element) })
+        // Also ends the writing that an agent before was killed in.
+        settings.writingRows {
+            _ = generation.write(desired.enumerated().lazy.map { ($0.offset, moves.writes[$0.offset] ?? $0.element) })
+        }
         waiting = moves.waiting
         settings[shapeOf: generation.parity] = table.shape
         settings.generation = generation.number
@@ -209,6 +216,7 @@ public final class DataPlane {
     private func nameSlots(_ contenders: [Contender], isRunning: Bool) throws(KernelError) {
         for contender in contenders where tenants.tenant(of: contender.slot)?.name != contender.name {
             if isRunning { slots.markAbandoned(contender.slot) }
+            notedLosses[contender.slot] = nil
             try tenants.set(Tenant(name: contender.name), at: contender.slot)
         }
     }
@@ -234,7 +242,7 @@ public final class DataPlane {
         let departed = try registry.keepOnly(Set(groups.map(\.number)))
         let mask = departed.reduce(0) { $0 | UInt64(1) << UInt64($1) }
         if mask != 0 {
-            for slot in allocation.slotOfName.values { slots.setGroups(of: slot, slots.groups(of: slot) & ~mask) }
+            for slot in tenants.all().keys { slots.setGroups(of: slot, slots.groups(of: slot) & ~mask) }
         }
         try GroupRemoval.remove(departedGroups, in: folder)
     }

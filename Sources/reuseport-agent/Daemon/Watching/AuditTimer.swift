@@ -46,6 +46,7 @@ final class AuditTimer: EventSource {
             if said != "\(error)" { log.error("\(error)") }
             said = "\(error)"
             next = now + Self.pause
+            deafUntil = now + Self.deafness
         }
     }
 

@@ -103,7 +103,7 @@ final class CollectorWatch: EventSource {
     /// What is registered now, and what of it has been lost meanwhile.
     private func lookAtAll() throws(Failure) {
         let plane = pool.plane
-        seen = pool.revision
+        let revision = pool.revision
         let ports = Self.ports(of: pool)
         if ports != self.ports {
             do { try events.watch(ports: ports) } catch { log.error("\(error)") }
@@ -122,6 +122,7 @@ final class CollectorWatch: EventSource {
         for slot in try plane.lostSlots(act: act) {
             try noteLoss(of: slot, hasEnded: owners[slot]?.hasEnded ?? false, what: "has lost a socket")
         }
+        seen = revision
     }
 
     private func noteEnd(of owner: WatchedProcess, in slot: Slot) throws(Failure) {

@@ -90,7 +90,7 @@ final class Discovery: EventSource {
         for pid in pids {
             guard let owner = ProcessIdentity(pid: pid), !isDismissed(name, owner) else { continue }
             do throws(RegistrationPlan.Refusal) {
-                let change = try pool.register(name, process: owner)
+                let change = try pool.register(name, process: owner, isRecognised: true)
                 said[name] = nil
                 log.notice("collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
                 return
