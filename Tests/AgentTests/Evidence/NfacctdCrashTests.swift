@@ -64,6 +64,8 @@ struct NfacctdCrashTests {
             let inherited = try Self.listeners().filter { Self.has([$0], core.pid) }
             let heirs = ProcessFacts.descendants(of: core.pid).filter { Self.has(inherited, $0) }
             #expect(inherited.count == 1 && !heirs.isEmpty, "a plugin has inherited the BMP listener")
+            // The plugin ends with its next full minute.
+            #expect(waitUntil(.seconds(30)) { (1...35).contains(time(nil) % 60) })
             core.send(SIGKILL)
             try core.wait()
 
