@@ -105,7 +105,8 @@ import Testing
             try unit.prepare(in: sandbox, user: user)
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]),
-                launcher: UnitFile.launcher(user: user, capabilities: unit.capabilities))
+                launcher: UnitFile.launcher(
+                    user: user, capabilities: unit.capabilities.filter { $0 != "CAP_CHOWN" }))
             let collector = try BuiltInCollector(
                 "c1",
                 command: UnitFile.launcher(user: collectorUser, capabilities: []) + [
