@@ -164,7 +164,7 @@ import Testing
             func look() throws {
                 census.look(
                     runs: try pool.plane.totalRuns(act: "look"), try pool.plane.seenExporters(act: "look"),
-                    untracked: try pool.plane.untrackedTraffic(act: "look").runs, isSpread: true)
+                    untracked: try pool.plane.readSightings(act: "look").untracked.runs, isSpread: true)
             }
             try look()
             let socket = try InternetSocket(.udp, bind: .v4(0x0a08_0001))

@@ -24,7 +24,6 @@ public struct KernelError: Error, Equatable, Sendable {
     static let isFolder: Int32 = 21
     static let invalid: Int32 = 22
     static let noSpace: Int32 = 28
-    static let notSocket: Int32 = 88
     static let notSupported: Int32 = 95
     static let noBuffers: Int32 = 105
 }

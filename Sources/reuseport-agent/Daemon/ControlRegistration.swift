@@ -73,10 +73,10 @@ struct ControlRegistration {
     }
 
     /// The process that the request's last descriptor is a pidfd of.
-    private func passedProcess(_ request: Request, act: String) throws(Failure) -> PassedProcess? {
+    private func passedProcess(_ request: Request, act: String) throws(Failure) -> WatchedProcess? {
         guard let descriptor = request.descriptors.last?.take() else { return nil }
         do {
-            return try PassedProcess(descriptor)
+            return try WatchedProcess(descriptor)
         } catch {
             throw Failure(
                 .usage, act: act, cause: "the descriptor of the owner is not a pidfd", errno: error.errno,

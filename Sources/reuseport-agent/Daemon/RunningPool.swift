@@ -109,9 +109,10 @@ final class RunningPool {
                 cause: "collectors are away, and their load is elsewhere: \(unusable.joined(separator: ", "))",
                 remedy: "register them first, or take them out of collectors in the configuration")
         }
+        let seen = try plane.readSightings(act: act)
         let plan = RebalancePlan(
             plane.configuration, pins: startsOver ? [] : plane.pins, present: plane.pins,
-            sightings: try loads(sinceMark: sinceMark, act: act), untracked: try plane.untrackedTraffic(act: act).bytes,
+            sightings: try loads(of: seen.sightings, sinceMark: sinceMark, act: act), untracked: seen.untracked.bytes,
             bound: bound)
         guard apply, plan.pins != plane.pins else { return plan }
         let file = StateFile(plane.configuration)
@@ -128,8 +129,7 @@ final class RunningPool {
         return plan
     }
 
-    private func loads(sinceMark number: Int?, act: String) throws(Failure) -> [Sighting] {
-        let seen = try plane.seenExporters(act: act)
+    private func loads(of seen: [Sighting], sinceMark number: Int?, act: String) throws(Failure) -> [Sighting] {
         guard let number else { return seen }
         guard number == markNumber else {
             throw Failure(

@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func `a passed pidfd names its process while that is there; another descriptor is refused`() throws {
-        let own = try PassedProcess(Descriptor(owning: rpa_pidfd_open(getpid())))
+        let own = try WatchedProcess(Descriptor(owning: rpa_pidfd_open(getpid())))
         #expect(own.identity != nil && own.identity == ProcessIdentity(pid: getpid()))
         var child: pid_t = 0
         let arguments = [strdup("true"), nil]
@@ -111,10 +111,10 @@ import Testing
         #expect(posix_spawnp(&child, "true", nil, nil, arguments, environ) == 0)
         let descriptor = Descriptor(owning: rpa_pidfd_open(child))
         waitpid(child, nil, 0)
-        #expect(try PassedProcess(descriptor).identity == nil)
+        #expect(try WatchedProcess(descriptor).identity == nil)
         let file = Descriptor(owning: open("/dev/null", O_RDONLY | O_CLOEXEC))
         do {
-            _ = try PassedProcess(file)
+            _ = try WatchedProcess(file)
             Issue.record("/dev/null was taken for a process")
         } catch {
             #expect(error.errno == EBADF)

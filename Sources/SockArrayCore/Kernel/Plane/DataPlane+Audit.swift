@@ -109,8 +109,7 @@ extension DataPlane {
     func registeredCookies(known: RegisteredCookies?) throws(KernelError) -> RegisteredCookies {
         var cookies = RegisteredCookies()
         for slot in tenants.all().keys {
-            for plane in groups {
-                guard let present = try plane.sockets.cookie(at: slot) else { continue }
+            for (plane, present) in try sockets(of: slot) {
                 cookies[plane.group, slot] = known?[plane.group, slot] ?? present
             }
         }

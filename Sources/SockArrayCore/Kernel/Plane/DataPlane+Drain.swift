@@ -21,15 +21,11 @@ extension DataPlane {
     public func progress(ofDraining collector: String) throws(Failure) -> DrainProgress {
         let act = "drain \(collector)"
         let slot = try checked(collector, act: act)
-        do {
-            return try progress(ofDraining: slot)
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
-        }
+        return try attempt(act) { () throws(KernelError) in try progress(ofDraining: slot) }
     }
 
     func progress(ofDraining slot: Slot) throws(KernelError) -> DrainProgress {
-        var progress = try queues(of: Set(cookies(of: slot)))
+        var progress = try queues(of: Set(sockets(of: slot).map(\.cookie)))
         progress.rows = waiting.keys.count { generation.row(at: $0).owner == slot }
         progress.sessions = try liveSessions().count { $0.slot == slot }
         return progress
@@ -38,11 +34,7 @@ extension DataPlane {
     /// What waits to be read or accepted in these sockets of the pool's groups, by
     /// SO_COOKIE. Those that are closed have nothing.
     public func queues(of cookies: Set<UInt64>, act: String) throws(Failure) -> DrainProgress {
-        do {
-            return try queues(of: cookies)
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
-        }
+        try attempt(act) { () throws(KernelError) in try queues(of: cookies) }
     }
 
     private func queues(of cookies: Set<UInt64>) throws(KernelError) -> DrainProgress {
@@ -56,7 +48,7 @@ extension DataPlane {
                 }
             }
         }
-        for port in Set(groups.filter { $0.group.transport == .tcp }.map(\.group.port)) {
+        for port in streamPorts {
             for session in try TCPSession.all(onPort: port) where cookies.contains(session.cookie) {
                 progress.queuedBytes += session.queued
             }
@@ -66,7 +58,7 @@ extension DataPlane {
 
     private func setDrain(_ drain: Tenant.Drain?, of collector: String, act: String) throws(Failure) -> Bool {
         let slot = try checked(collector, act: act)
-        do {
+        return try attempt(act) { () throws(KernelError) in
             var tenant = tenants.tenant(of: slot) ?? Tenant(name: collector)
             let changed = (tenant.drain == nil) != (drain == nil)
             tenant.drain = drain
@@ -75,16 +67,6 @@ extension DataPlane {
             if changed { try move(to: try desired(for: Contender.all(of: configuration, allocation))) }
             try release()
             return changed
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
-    }
-
-    private func cookies(of slot: Slot) throws(KernelError) -> [UInt64] {
-        var cookies: [UInt64] = []
-        for group in groups {
-            if let cookie = try group.sockets.cookie(at: slot) { cookies.append(cookie) }
-        }
-        return cookies
     }
 }

@@ -1,38 +1,28 @@
-import CBPFShim
-
 /// A collector is usable as a whole, and alive when its process is: what the agent
 /// learns of either ends a tenancy before the program comes across it.
 extension DataPlane {
     /// SO_COOKIE of every registered socket, and its slot.
     public func registeredSockets(act: String) throws(Failure) -> [UInt64: Slot] {
-        var sockets: [UInt64: Slot] = [:]
-        do {
+        try attempt(act) { () throws(KernelError) in
+            var slots: [UInt64: Slot] = [:]
             for slot in tenants.all().keys {
-                for group in groups {
-                    if let cookie = try group.sockets.cookie(at: slot) { sockets[cookie] = slot }
-                }
+                for (_, cookie) in try sockets(of: slot) { slots[cookie] = slot }
             }
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+            return slots
         }
-        return sockets
     }
 
     /// Configured collectors that are not there, by name.
     public func awayCollectors(act: String) throws(Failure) -> Set<String> {
-        do {
-            let standings = try self.standings()
-            return Set(allocation.slotOfName.filter { standings[$0.value] != .usable }.keys)
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
-        }
+        let standings = try attempt(act, standings)
+        return Set(allocation.slotOfName.filter { standings[$0.value] != .usable }.keys)
     }
 
     /// Members of the pool's groups that no slot has, and that aren't the agent's own.
     public func strangers(act: String) throws(Failure) -> [BoundSocket] {
         let registered = try registeredSockets(act: act)
-        var strangers: [BoundSocket] = []
-        do {
+        return try attempt(act) { () throws(KernelError) in
+            var strangers: [BoundSocket] = []
             for group in groups {
                 strangers += try SocketDump.members(of: group.group.transport, port: group.group.port).filter {
                     member in
@@ -41,15 +31,13 @@ extension DataPlane {
                         && member.cookie != group.placeholder?.cookie
                 }
             }
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+            return strangers
         }
-        return strangers
     }
 
     /// Slots whose collectors have lost a socket, and `noteLoss` doesn't know yet.
     public func lostSlots(act: String) throws(Failure) -> [Slot] {
-        do {
+        try attempt(act) { () throws(KernelError) in
             var lost: [Slot] = []
             for slot in tenants.all().keys.sorted() where isNews(slot) {
                 switch try state(of: slot) {
@@ -58,8 +46,6 @@ extension DataPlane {
                 }
             }
             return lost
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
     }
 
@@ -79,7 +65,7 @@ extension DataPlane {
     /// - Returns: false if that was noted already.
     @discardableResult
     public func noteLoss(of slot: Slot, hasEnded: Bool, act: String) throws(Failure) -> Bool {
-        do {
+        try attempt(act) { () throws(KernelError) in
             let words = slots[slot]
             var isNews = self.isNews(slot)
             // What was told lost may have been replaced meanwhile.
@@ -90,17 +76,12 @@ extension DataPlane {
                 revision += 1
             }
             if hasEnded {
-                for group in groups {
-                    if let cookie = try group.sockets.cookie(at: slot) { orphans.insert(cookie) }
-                    try group.sockets.clear(slot)
-                }
-                audit.registered.forget(slot)
+                orphans.formUnion(try sockets(of: slot).map(\.cookie))
+                try clearSockets(of: slot)
             }
             try release()
             try freeEmptied()
             return isNews
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
     }
 
@@ -112,23 +93,17 @@ extension DataPlane {
 
     /// Rows that go to a collector that is there when sessions elsewhere have ended.
     public func rowsWaitingForSessions(act: String) throws(Failure) -> Int {
-        do {
-            let standings = try self.standings()
-            return waiting.count { index, desired in desired.owner.map { standings[$0] == .usable } ?? false }
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
-        }
+        let standings = try attempt(act, standings)
+        return waiting.values.count { $0.owner.map { standings[$0] == .usable } ?? false }
     }
 
     /// Lets rows go that wait for nothing any more.
     ///
     /// - Parameter settling: see `release`.
     public func releaseRows(settling: Bool = false, act: String) throws(Failure) {
-        do {
+        try attempt(act) { () throws(KernelError) in
             try release(settling: settling)
             try freeEmptied()
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
     }
 

@@ -96,17 +96,14 @@ extension DataPlane {
     public func unregister(_ collector: String) throws(Failure) -> Change {
         let act = "unregister \(collector)"
         let slot = try checked(collector, act: act)
-        do {
+        return try attempt(act) { () throws(KernelError) in
             let filled = try filledGroups(of: slot)
             if slots[slot].tenancy != 0 { slots.markAbandoned(slot) }
-            for group in groups { try group.sockets.clear(slot) }
-            audit.registered.forget(slot)
+            try clearSockets(of: slot)
             slots.setGroups(of: slot, 0)
             revision += 1
             try release()
             return Change(changed: !filled.isEmpty, slot: slot.index, groups: filled)
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
     }
 
@@ -213,9 +210,7 @@ extension DataPlane {
     }
 
     private func filledGroups(of slot: Slot) throws(KernelError) -> [String] {
-        var names: [String] = []
-        for plane in groups where try plane.sockets.cookie(at: slot) != nil { names.append(plane.group.name) }
-        return names
+        try sockets(of: slot).map(\.group.group.name)
     }
 
     /// An agent that was killed between the sockets of a registration and its
@@ -225,10 +220,7 @@ extension DataPlane {
     func finishInterruptedRegistrations() throws(KernelError) {
         for (slot, tenant) in tenants.all() {
             guard let owner = tenant.owner, owner.isAlive else { continue }
-            var cookies: [UInt64] = []
-            for group in groups {
-                if let cookie = try group.sockets.cookie(at: slot) { cookies.append(cookie) }
-            }
+            let cookies = try self.sockets(of: slot).map(\.cookie)
             guard let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets()
             else { continue }
             for socket in sockets where cookies.contains(socket.offer.socket.cookie) {

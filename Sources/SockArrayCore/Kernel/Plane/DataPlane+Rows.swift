@@ -145,11 +145,8 @@ extension DataPlane {
         guard !empty.isEmpty else { return }
         waitForRuns()
         for slot in empty {
-            for group in groups {
-                try group.sockets.clear(slot)
-                try group.retireTraffic(of: slot)
-            }
-            audit.registered.forget(slot)
+            try clearSockets(of: slot)
+            for group in groups { try group.retireTraffic(of: slot) }
             notedLosses[slot] = nil
             slots.clear(slot)
             try tenants.set(nil, at: slot)

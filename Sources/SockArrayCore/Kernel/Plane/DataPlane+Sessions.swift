@@ -14,7 +14,7 @@ extension DataPlane {
     /// None where the exporter's address doesn't matter.
     func liveSessions(ofRows isWanted: (Int) -> Bool = { _ in true }) throws(KernelError) -> [LiveSession] {
         var live: [LiveSession] = []
-        for port in Set(groups.filter { $0.group.transport == .tcp }.map(\.group.port)) {
+        for port in streamPorts {
             for connection in try TCPSession.all(onPort: port) where connection.isLive {
                 let listeners = self.listeners(of: connection.address, port: port)
                 guard !listeners.isEmpty, let row = table.row(of: connection.peer), isWanted(row)
@@ -27,6 +27,9 @@ extension DataPlane {
         }
         return live
     }
+
+    /// Of the TCP groups, each once.
+    var streamPorts: Set<UInt16> { Set(groups.filter { $0.group.transport == .tcp }.map(\.group.port)) }
 
     /// A session has ended.
     ///

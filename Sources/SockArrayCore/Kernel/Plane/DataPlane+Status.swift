@@ -29,12 +29,7 @@ extension DataPlane {
 
     public func explain(_ addresses: [IPAddress]) throws(Failure) -> [Explanation] {
         let names = allocation.nameOfSlot
-        let standings: SlotStandings
-        do {
-            standings = try self.standings()
-        } catch {
-            throw PlaneError.call(error).failure(act: "explain", pool: configuration.pool)
-        }
+        let standings = try attempt("explain", standings)
         return addresses.map { address in
             guard let place = table.place(of: address) else {
                 return Explanation(
@@ -66,15 +61,9 @@ extension DataPlane {
     /// What came from each address since the pool was made.
     public func seenExporters(act: String) throws(Failure) -> [Sighting] { try readSightings(act: act).sightings }
 
-    /// What came from addresses that found no place among the sightings.
-    public func untrackedTraffic(act: String) throws(Failure) -> SlotTraffic { try readSightings(act: act).untracked }
-
-    private func readSightings(act: String) throws(Failure) -> (sightings: [Sighting], untracked: SlotTraffic) {
-        do {
-            return try sightings.read()
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
-        }
+    /// The same, and what came from addresses that found no place among them.
+    public func readSightings(act: String) throws(Failure) -> (sightings: [Sighting], untracked: SlotTraffic) {
+        try attempt(act) { () throws(KernelError) in try sightings.read() }
     }
 
     func state(of slot: Slot) throws(KernelError) -> SlotState {

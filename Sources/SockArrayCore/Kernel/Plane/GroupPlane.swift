@@ -14,6 +14,8 @@ package final class GroupPlane {
     package let dispatcher: Descriptor
     private let cpuCount: Int
     private let canMigrate: Bool
+    /// Asked once: it takes loading a program.
+    private static let kernelMigrates = rpa_probe_migration() == 1
     /// The agent's own socket in the group, and why there is none.
     private(set) var placeholder: Placeholder?
     private(set) var placeholderRefusal: (user: UInt32, error: KernelError)?
@@ -25,7 +27,7 @@ package final class GroupPlane {
         group: ReuseportGroup, pins: PinFolder, settings: borrowing Descriptor, registry: borrowing GroupRegistry
     ) throws(PlaneError) {
         self.group = group
-        canMigrate = group.transport == .tcp && rpa_probe_migration() == 1
+        canMigrate = group.transport == .tcp && Self.kernelMigrates
         cpuCount = try PlaneError.wrap { () throws(KernelError) in
             Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
         }

@@ -77,8 +77,7 @@ final class AuditTimer: EventSource {
         let runs = try plane.totalRuns(act: act)
         guard census.isDue(runs: runs) else { return }
         let there = plane.configuration.collectors.count - (try plane.awayCollectors(act: act)).count
-        census.look(
-            runs: runs, try plane.seenExporters(act: act), untracked: try plane.untrackedTraffic(act: act).runs,
-            isSpread: there >= 2)
+        let seen = try plane.readSightings(act: act)
+        census.look(runs: runs, seen.sightings, untracked: seen.untracked.runs, isSpread: there >= 2)
     }
 }

@@ -70,9 +70,7 @@ final class CollectorWatch: EventSource {
 
     /// Who has the slot's sockets from now on, if a client passed it: also one that
     /// we could not find by its pid.
-    func adopt(_ process: PassedProcess?, of slot: Slot) {
-        owners[slot] = process.map(WatchedProcess.init)
-    }
+    func adopt(_ process: WatchedProcess?, of slot: Slot) { owners[slot] = process }
 
     private func takeEvents() throws(Failure) {
         var mayRelease = false

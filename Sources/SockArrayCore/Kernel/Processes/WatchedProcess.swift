@@ -1,9 +1,10 @@
+import CBPFShim
 import Glibc
 
-/// A process that a client named by passing a pidfd of it (pidfd_open(2)): so it
-/// is known to the agent even if they number processes differently.
-public final class PassedProcess {
-    let descriptor: Descriptor
+/// A process by its pidfd (pidfd_open(2)), whose end can be waited for. A client that
+/// passes one names a process that the agent may number differently.
+public final class WatchedProcess {
+    private let descriptor: Descriptor
     /// Nil: it is gone, or it isn't visible in our PID namespace.
     public let identity: ProcessIdentity?
 
@@ -19,6 +20,23 @@ public final class PassedProcess {
         let isSame = Self.pid(of: descriptor) == pid
         self.descriptor = descriptor
         self.identity = isSame ? identity : nil
+    }
+
+    /// Nil: that process is gone.
+    public init?(_ identity: ProcessIdentity) {
+        let result = rpa_pidfd_open(identity.pid)
+        guard result >= 0 else { return nil }
+        descriptor = Descriptor(owning: result)
+        self.identity = identity
+        guard identity.isAlive else { return nil }
+    }
+
+    /// The pool can't know its owner by a pid.
+    public var isHidden: Bool { identity == nil }
+
+    public var hasEnded: Bool {
+        var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return poll(&wait, 1, 0) == 1
     }
 
     /// For poll(2): POLLIN says that it has ended. Borrowed.
