@@ -24,8 +24,8 @@
 #include "session.bpf.h"
 #include "slot.bpf.h"
 
-/* Delivers to the collector whose turn the row is, if it is there. A vacant slot
- * holds nothing up, for no exporter belongs to it. */
+/* Delivers to the collector whose turn the row is, if it is there: its slot, or
+ * RPA_NO_SLOT. A vacant slot holds nothing up, for no exporter belongs to it. */
 __attribute__((noinline)) int take_turn(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
 {
 	const __u64 *row = bpf_map_lookup_elem(&rows, &index);
@@ -33,12 +33,12 @@ __attribute__((noinline)) int take_turn(struct sk_reuseport_md *ctx, __u32 index
 	__u32 slot;
 
 	if (!row)
-		return SK_DROP;
+		return RPA_NO_SLOT;
 	slot = *(const volatile __u64 *)row & RPA_NO_SLOT;
 	if (try_slot(ctx, slot, &count) != DELIVERED)
-		return SK_DROP;
+		return RPA_NO_SLOT;
 	count_delivery(ctx, count, is_first);
-	return SK_PASS;
+	return slot;
 }
 
 static __always_inline __u32 next_turn(void)
@@ -59,30 +59,51 @@ __attribute__((noinline)) int take_turns(struct sk_reuseport_md *ctx, __u32 inde
 {
 #pragma unroll
 	for (__u32 step = 0; step < 8; step++) {
-		__u32 turn = constants.selection == RPA_BY_TURN ? next_turn() : index + step;
+		__u32 turn = constants.selection == RPA_BY_TURN ? next_turn() : index + step, slot;
 
 		if (turn >= constants.table_size)
 			turn -= constants.table_size;
-		if (take_turn(ctx, turn, is_first && step == 0) == SK_PASS)
-			return SK_PASS;
+		slot = take_turn(ctx, turn, is_first && step == 0);
+		if (slot != RPA_NO_SLOT)
+			return slot;
 	}
-	return SK_DROP;
+	return RPA_NO_SLOT;
 }
 
-/* For collectors that need no affinity: any that is there will do. */
-static __always_inline int select_any(struct sk_reuseport_md *ctx)
+/* Delivers to any collector that is there: its slot, or RPA_NO_SLOT. */
+static __always_inline __u32 deliver_to_any(struct sk_reuseport_md *ctx)
 {
-	__u32 index = (ctx->hash * constants.table_size) >> 32;
+	__u32 index = (ctx->hash * constants.table_size) >> 32, slot;
 
 #pragma unroll
 	for (__u32 step = 0; step < 64; step += 8) {
-		if (take_turns(ctx, index, step == 0) == SK_PASS)
-			return SK_PASS;
+		slot = take_turns(ctx, index, step == 0);
+		if (slot != RPA_NO_SLOT)
+			return slot;
 		index += 8;
 		if (index >= constants.table_size)
 			index -= constants.table_size;
 	}
-	return deliver_beyond_ranks(ctx, index) == RPA_NO_SLOT ? drop(NO_COLLECTOR) : SK_PASS;
+	return deliver_beyond_ranks(ctx, index);
+}
+
+/* For collectors that need no affinity. Whose a session is must be known all the
+ * same: a drain waits for its end. */
+static __always_inline int select_any(struct sk_reuseport_md *ctx, struct bpf_sock *migrating)
+{
+	__u32 slot = deliver_to_any(ctx), port = 0;
+	struct source source;
+
+	if (slot == RPA_NO_SLOT)
+		return drop(NO_COLLECTOR);
+	if (!constants.is_stream)
+		return SK_PASS;
+	if (migrating)
+		read_migrating(migrating, &source, &port);
+	else if (!read_peer(ctx, &source, &port))
+		return SK_PASS;
+	note_session(&source, port, slot);
+	return SK_PASS;
 }
 
 /*
@@ -128,7 +149,7 @@ static __always_inline int select_first(struct sk_reuseport_md *ctx)
 	if (is_probe(ctx))
 		return drop(PROBE);
 	if (constants.selection != RPA_BY_EXPORTER)
-		return select_any(ctx);
+		return select_any(ctx, NULL);
 	if (constants.is_stream) {
 		if (!read_peer(ctx, &source, &port))
 			return drop(BAD_PACKET);
@@ -163,7 +184,7 @@ int select_or_migrate(struct sk_reuseport_md *ctx)
 	if (!connection)
 		return select_first(ctx);
 	if (constants.selection != RPA_BY_EXPORTER)
-		return select_any(ctx);
+		return select_any(ctx, connection);
 	read_migrating(connection, &source, &port);
 	if (!ranks_of_syn(&source, &ranks))
 		return drop(NO_COLLECTOR);

@@ -18,7 +18,7 @@ import Testing
     ) -> RowMoves {
         var moves = RowMoves()
         for (index, row) in desired.enumerated() {
-            moves.add(index, from: present[index], to: row, standings, follows: follows)
+            moves.add(index, from: present[index], to: row, standings, standings, follows: follows)
         }
         return moves
     }
@@ -83,7 +83,7 @@ import Testing
         let rows = rows(names)
         var moves = RowMoves()
         for (index, row) in rows.enumerated() {
-            moves.addReturn(index, present: row, desired: nil, of: Slot(0), standings, after)
+            moves.addKept(index, present: row, desired: nil, standings, after)
         }
         #expect(Set(moves.waiting.keys) == Set(rows.indices.filter { rows[$0].owner == Slot(0) }))
         for (index, row) in moves.writes {
@@ -113,16 +113,33 @@ import Testing
         #expect(RowWait(0, present: present, desired: desired, standings, closed: []) == .owner)
     }
 
-    @Test func `a row doesn't go to a collector that is away: who has it keeps it, unless it is to get empty`() {
+    @Test func `a row doesn't go to a collector that is away, nor from one that is to get empty`() {
         let desired = BucketRow(ranks: [Slot(1), Slot(2)])
         let present = desired.putting(first: Slot(0))
-        for state in [SlotState.holding(left: .seconds(5)), .empty] {
-            let standings = SlotStandings.of([.active, state, .active])
-            #expect(RowWait(0, present: present, desired: desired, standings, closed: []) == .owner)
+        for closed: Set<Slot> in [[], [Slot(0)]] {
+            for state in [SlotState.holding(left: .seconds(5)), .empty] {
+                let standings = SlotStandings.of([.active, state, .active])
+                #expect(RowWait(0, present: present, desired: desired, standings, closed: closed) == .owner)
+            }
+            let isBack = SlotStandings.of([.active, .active, .active])
             #expect(
-                RowWait(0, present: present, desired: desired, standings, closed: [Slot(0)]) == .sessions(at: Slot(0)))
+                RowWait(0, present: present, desired: desired, isBack, closed: closed) == .sessions(at: Slot(0)))
+            let nobody = SlotStandings.of([.active, .failed, .failed]).closing([Slot(0)])
+            #expect(RowWait(0, present: present, desired: desired, nobody, closed: closed) == .owner)
         }
-        let isBack = SlotStandings.of([.active, .active, .active])
-        #expect(RowWait(0, present: present, desired: desired, isBack, closed: []) == .sessions(at: Slot(0)))
+    }
+
+    @Test func `a collector that stands in closes: its rows wait there, although no row names it`() {
+        let row = BucketRow(ranks: [Slot(1), Slot(2)])
+        let before = SlotStandings.of([.active, .failed, .failed, .active])
+        // From row 0 on, slot 0 is the first that can stand in.
+        #expect(before.deliverer(of: row, at: 0) == Slot(0))
+        let after = before.closing([Slot(0)])
+        #expect(after.deliverer(of: row, at: 0) == Slot(3))
+        for (first, second, place) in [(before, after, Slot(0)), (after, before, Slot(3))] {
+            var moves = RowMoves()
+            moves.add(0, from: row, to: row, first, second, follows: true)
+            #expect(moves.waiting == [0: row] && moves.writes == [0: row.putting(first: place)])
+        }
     }
 }

@@ -184,7 +184,7 @@ struct rpa_tenant {
 	__u8 has_user;
 	__u8 draining;               /* it is to get nothing new */
 	__u8 departing;              /* its name left the configuration: free it when it is empty */
-	__u8 unused;
+	__u8 dismissed;              /* it was unregistered, and nobody waits for it */
 };
 
 #endif

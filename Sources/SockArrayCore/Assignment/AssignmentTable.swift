@@ -1,81 +1,83 @@
-/// A pin that the agent keeps for itself, beside those of the configuration.
-public struct Pin: Equatable, Sendable, Codable {
-    /// A configured exporter's name, or an address.
-    public var exporter: String
-    public var collector: String
-
-    public init(exporter: String, collector: String) {
-        self.exporter = exporter
-        self.collector = collector
-    }
-}
-
 /// Which row an exporter has, and what stands in the rows: all that the program
 /// is given, worked out from the configuration alone.
 public struct AssignmentTable: Sendable {
     public let assignment: Assignment
-    /// Rows that are chosen by hash or turn. Those of pinned exporters follow.
+    /// Rows that are chosen by hash or turn. Those of exporters that have one of
+    /// their own follow.
     public let tableSize: Int
     public let hash: ExporterHash
     public let lookup: ExporterTable
     private let seed: String
-    /// The configured exporters, and addresses that are pinned.
+    /// The configured exporters, and addresses with a row of their own.
     private let exporters: [Exporter]
-    /// Indices in `exporters`, in the order of their rows.
-    private let pinned: [Int]
+    /// Indices in `exporters` of those with a row of their own, in the order of these.
+    private let apart: [Int]
 
     private struct Exporter {
         let name: String
         let bucket: Bucket
         let pin: String?
-        /// Its own one if it is pinned, else its bucket's.
+        /// Its own one, or its bucket's.
         var row: UInt32
-        let isAlias: Bool
+        /// It is in the configuration.
+        let isConfigured: Bool
+        /// One of a configured exporter's addresses, apart from it.
+        var isPart = false
+        let isApart: Bool
     }
 
-    /// - Parameter pins: those that name no exporter, or one that has its
-    ///   collector by configuration, or no collector, have no effect.
-    public init(_ configuration: PoolConfiguration, pins: [Pin] = []) {
+    /// - Parameters:
+    ///   - pins: those that name no exporter, or one that has its collector by
+    ///     configuration, or no collector, have no effect.
+    ///   - kept: exporters, by name or address, that get a row of their own although
+    ///     they aren't pinned, so that it can stay elsewhere than its bucket's.
+    public init(_ configuration: PoolConfiguration, pins: [Pin] = [], keeping kept: Set<String> = []) {
         assignment = configuration.assignment
         seed = configuration.seed
-        hash = ExporterHash(seed: configuration.seed)
-        tableSize =
+        let hash = ExporterHash(seed: configuration.seed)
+        let tableSize =
             assignment.hasAffinity
             ? configuration.tableSize ?? assignment.defaultTableSize
             : TurnCycle.length(weights: configuration.collectors.map(\.weight))
         let collectors = Set(configuration.collectors.map(\.name))
+        let names = pins.isEmpty && kept.isEmpty ? [] : Set(configuration.exporters.map(\.name))
         let wanted = Dictionary(
-            pins.lazy.filter { collectors.contains($0.collector) }.map { ($0.exporter, $0.collector) },
+            pins.lazy.filter { collectors.contains($0.collector) }
+                .map { (Self.identity($0.exporter, among: names), $0.collector) },
             uniquingKeysWith: { $1 })
         var exporters: [Exporter] = []
         var byPrefix: [AddressPrefix: UInt32] = [:]
         for exporter in configuration.exporters {
             let bucket = ExporterHash.bucket(of: hash(name: exporter.name), tableSize: tableSize)
+            let pin = exporter.collector ?? wanted[exporter.name]
             for prefix in exporter.prefixes { byPrefix[prefix] = UInt32(exporters.count) }
             exporters.append(
                 Exporter(
-                    name: exporter.name, bucket: bucket, pin: exporter.collector ?? wanted[exporter.name],
-                    row: bucket.index, isAlias: true))
+                    name: exporter.name, bucket: bucket, pin: pin, row: bucket.index, isConfigured: true,
+                    isApart: pin != nil || kept.contains(exporter.name)))
         }
-        if !wanted.isEmpty {
-            let configured = ExporterTable(exporters: byPrefix, hash: hash)
-            for (text, collector) in wanted.sorted(by: { $0.key < $1.key }) {
-                guard let address = IPAddress(text)?.unmapped, configured.exporter(of: address) == nil else { continue }
-                let bucket = hash.bucket(of: address, tableSize: tableSize)
-                byPrefix[AddressPrefix(address)] = UInt32(exporters.count)
-                exporters.append(
-                    Exporter(
-                        name: "\(address)", bucket: bucket, pin: collector, row: bucket.index, isAlias: false))
-            }
+        let configured = ExporterTable(exporters: names.isEmpty ? [:] : byPrefix, hash: hash)
+        for text in Set(wanted.keys).union(kept).subtracting(names).sorted() {
+            guard let address = IPAddress(text)?.unmapped else { continue }
+            let whole = configured.exporter(of: address).map { exporters[$0] }
+            if whole != nil, !kept.contains(text) { continue }
+            let bucket = whole?.bucket ?? hash.bucket(of: address, tableSize: tableSize)
+            byPrefix[AddressPrefix(address)] = UInt32(exporters.count)
+            exporters.append(
+                Exporter(
+                    name: whole?.name ?? "\(address)", bucket: bucket, pin: whole == nil ? wanted[text] : whole?.pin,
+                    row: bucket.index, isConfigured: whole != nil, isPart: whole != nil, isApart: true))
         }
-        pinned = exporters.indices.filter { exporters[$0].pin != nil }
-        for (index, exporter) in pinned.enumerated() { exporters[exporter].row = UInt32(tableSize + index) }
+        apart = exporters.indices.filter { exporters[$0].isApart }
+        for (index, exporter) in apart.enumerated() { exporters[exporter].row = UInt32(tableSize + index) }
+        self.hash = hash
+        self.tableSize = tableSize
         self.exporters = exporters
         lookup = ExporterTable(exporters: byPrefix, hash: hash)
     }
 
-    /// Of the table and of the pinned exporters.
-    public var rowCount: Int { tableSize + pinned.count }
+    /// Of the table and of exporters that have one of their own.
+    public var rowCount: Int { tableSize + apart.count }
 
     /// All rows, the table's first.
     public func rows(for contenders: [Contender]) -> [BucketRow] {
@@ -86,7 +88,11 @@ public struct AssignmentTable: Sendable {
             case .roundRobin, .kernel: TurnCycle.rows(of: contenders, count: tableSize)
             }
         let slots = Dictionary(uniqueKeysWithValues: contenders.map { ($0.name, $0.slot) })
-        return table + pinned.map { Self.row(pinnedTo: slots[exporters[$0].pin!], in: table, exporters[$0].bucket) }
+        return table
+            + apart.map { index in
+                let exporter = exporters[index]
+                return Self.row(pinnedTo: exporter.pin.flatMap { slots[$0] }, in: table, exporter.bucket)
+            }
     }
 
     /// False: a pool that runs by the other one would see most exporters move.
@@ -105,7 +111,7 @@ public struct AssignmentTable: Sendable {
         /// The exporter's identity: its configured name, or its address.
         public let exporter: String
         public let bucket: Bucket
-        /// Index in the rows: the bucket's, or the pinned exporter's own.
+        /// Index in the rows: the bucket's, or the exporter's own.
         public let row: Int
         public let reason: Reason
     }
@@ -127,7 +133,32 @@ public struct AssignmentTable: Sendable {
         let exporter = exporters[index]
         return Place(
             exporter: exporter.name, bucket: exporter.bucket, row: Int(exporter.row),
-            reason: exporter.pin != nil ? .pin : .alias)
+            reason: exporter.pin != nil ? .pin : exporter.isConfigured ? .alias : .address)
+    }
+
+    // MARK: - Rows of one exporter each
+
+    /// Rows from `tableSize` on: whose they are, by name or address.
+    var exportersApart: [(name: String, row: Int, isPinned: Bool)] {
+        apart.lazy.map { exporters[$0] }.filter { !$0.isPart }
+            .map { ($0.name, Int($0.row), $0.pin != nil) }
+    }
+
+    /// Indices of the rows of exporters, by name or address.
+    func rows(ofExporters names: Set<String>) -> [String: Int] {
+        guard assignment.hasAffinity else { return [:] }
+        var rows: [String: Int] = [:]
+        for name in names { rows[name] = IPAddress(name).flatMap(row(of:)) }
+        for exporter in exporters where exporter.isConfigured && !exporter.isPart && names.contains(exporter.name) {
+            rows[exporter.name] = Int(exporter.row)
+        }
+        return rows
+    }
+
+    /// The same text for the same address.
+    private static func identity(_ exporter: String, among names: Set<String>) -> String {
+        if names.contains(exporter) { return exporter }
+        return IPAddress(exporter).map { "\($0.unmapped)" } ?? exporter
     }
 
     /// Rows by index in the list that `lookup` names.
@@ -139,21 +170,5 @@ public struct AssignmentTable: Sendable {
             assignment: assignment.code, tableSize: UInt64(tableSize), seedFingerprint: hash.fingerprint,
             exporterDigest: exporters.reduce(lookup.digest) { mix13($0 ^ UInt64($1.row)) },
             rowCount: UInt64(rowCount))
-    }
-}
-
-/// What a generation was made for (rpa_shape).
-struct GenerationShape: Equatable, Sendable {
-    var assignment: UInt64 = 0
-    var tableSize: UInt64 = 0
-    var seedFingerprint: UInt64 = 0
-    var exporterDigest: UInt64 = 0
-    var rowCount: UInt64 = 0
-
-    /// A change to this keeps exporters where they are, but for those that it names.
-    func keepsAssignment(of other: GenerationShape) -> Bool {
-        guard assignment == other.assignment else { return false }
-        let hasAffinity = Assignment.allCases.contains { $0.code == assignment && $0.hasAffinity }
-        return !hasAffinity || tableSize == other.tableSize && seedFingerprint == other.seedFingerprint
     }
 }

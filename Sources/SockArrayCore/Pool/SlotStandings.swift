@@ -11,8 +11,10 @@ public struct SlotStandings: Sendable {
     }
 
     private var standings = [Standing](repeating: .away, count: SlotAllocation.capacity)
-    /// Slots that had a collector once, and so may take in exporters of others.
+    /// Slots that had a collector once.
     private var hosts: Set<Slot> = []
+    /// Slots that are to get empty, and so take in no exporters of others.
+    private var closed: Set<Slot> = []
     /// Slots that no collector has ever come to, and nobody waits for.
     private var strangers: Set<Slot> = []
 
@@ -33,7 +35,8 @@ public struct SlotStandings: Sendable {
             case .empty, .holding: .held
             case .failed, .absent: .away
             }
-        if wasFilled, !isClosed { hosts.insert(slot) }
+        if wasFilled { hosts.insert(slot) }
+        if isClosed { closed.insert(slot) }
         if state == .absent { strangers.insert(slot) }
     }
 
@@ -47,6 +50,13 @@ public struct SlotStandings: Sendable {
         other.standings[Int(slot.index)] = .usable
         other.strangers.remove(slot)
         other.hosts.insert(slot)
+        return other
+    }
+
+    /// The same, if other slots were closed.
+    public func closing(_ slots: Set<Slot>) -> SlotStandings {
+        var other = self
+        other.closed = slots
         return other
     }
 
@@ -67,7 +77,7 @@ public struct SlotStandings: Sendable {
         guard !hosts.isEmpty else { return nil }
         for step in 0..<SlotAllocation.capacity {
             let slot = Slot(UInt16((index + step) % SlotAllocation.capacity))
-            if hosts.contains(slot), self[slot] == .usable { return slot }
+            if hosts.contains(slot), !closed.contains(slot), self[slot] == .usable { return slot }
         }
         return nil
     }

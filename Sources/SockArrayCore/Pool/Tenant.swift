@@ -7,6 +7,8 @@ public struct Tenant: Equatable, Sendable {
     public var user: UInt32?
     /// Nil: it gets what the table gives it.
     public var drain: Drain?
+    /// It was unregistered: nobody waits for it.
+    public var isDismissed = false
 
     public init(name: String, owner: ProcessIdentity? = nil, user: UInt32? = nil, drain: Drain? = nil) {
         self.name = name

@@ -25,7 +25,8 @@ final class RunningPool {
         rpa_trim_memory()
         if plane.hasChangedRows {
             log.notice(
-                "pool \(configuration.pool) has run with another configuration: its rows are changed to this one's")
+                "pool \(configuration.pool): rows that were not those of the configuration are, or will be when sessions there have ended"
+            )
         }
         logDepartures()
     }
@@ -54,7 +55,8 @@ final class RunningPool {
         }
         plane = try DataPlane(
             adopting: configuration, pins: plane.pins, reshuffle: reshuffle, replacing: plane)
-        let waiting = try plane.rowsWaitingForSessions(act: act)
+        // In force, whatever can't be told of it.
+        let waiting = (try? plane.rowsWaitingForSessions(act: act)) ?? 0
         if waiting > 0 {
             plan.notes.append(
                 "of these, rows that stay until BMP sessions there have ended (on_move: "

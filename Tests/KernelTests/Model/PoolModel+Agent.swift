@@ -53,16 +53,19 @@ extension PoolModel {
     /// The ranks that sources are to have: the configuration's, without who drains.
     func desiredRanks() -> [[String]] {
         let closed = Set(places.filter { $0.value.drain != nil }.keys)
-        return ranksBySource.map { Array($0.prefix(Row.capacity).filter { !closed.contains($0) }) }
+        return ranksByRow.map { Array($0.prefix(Row.capacity).filter { !closed.contains($0) }) }
     }
 
     /// Other ranks apply, as far as no session is torn from its datagrams.
-    mutating func applyRanks() {
+    ///
+    /// - Parameter change: of what the slots do; by that, too, nobody is moved.
+    mutating func applyRanks(_ change: (inout PoolModel) -> Void) {
+        let present = rows.indices.map { recipient(rows[$0].ranks, $0) }
+        change(&self)
         for (source, desired) in desiredRanks().enumerated() {
-            let present = recipient(rows[source].ranks, source)
-            let isSame = rows[source].ranks == desired
             rows[source] = Row(desired: desired)
-            guard !isSame, let present, isUsable(present), recipient(desired, source) != present else { continue }
+            guard let present = present[source], isUsable(present), recipient(desired, source) != present
+            else { continue }
             rows[source].stay = present
         }
         letGo()
@@ -72,36 +75,43 @@ extension PoolModel {
     mutating func letGo() {
         for source in rows.indices {
             guard let stay = rows[source].stay else { continue }
+            // What a draining collector is to give away isn't waited for without end.
+            if isUsable(stay), places[stay]!.drain != nil, let next = recipient(rows[source].desired, source),
+                state(next) == .empty
+            {
+                places[next]!.clock = .since(now)
+            }
             if !mayStay(source, at: stay) { rows[source].stay = nil }
         }
     }
 
     private func mayStay(_ source: Int, at name: String) -> Bool {
-        guard isUsable(name), recipient(rows[source].desired, source) != name else { return false }
-        if places[name]!.drain == nil {
-            // Its owner has never come, or who is to have it is away: it stays where it was until then.
-            if let owner = rows[source].desired.first, state(owner) == .absent { return true }
-            guard let next = recipient(rows[source].desired, source), isUsable(next) else { return true }
-        }
+        let next = recipient(rows[source].desired, source)
+        guard isUsable(name), next != name else { return false }
+        // Nobody else would get it now.
+        guard let next, isUsable(next) else { return true }
+        // Its owner has never come: it stays where it was until then.
+        if places[name]!.drain == nil, let owner = rows[source].desired.first, state(owner) == .absent { return true }
         return sessions[source]?.collector == name
     }
 
     // MARK: - Configuration
 
     mutating func drain(_ name: String) {
-        let wasDraining = places[name]!.drain != nil
-        places[name]!.drain = .asked
-        if wasDraining { letGo() } else { applyRanks() }
+        applyRanks { $0.places[name]!.drain = .asked }
     }
 
     mutating func undrain(_ name: String) {
-        let wasDraining = places[name]!.drain != nil
-        places[name]!.drain = nil
-        if wasDraining { applyRanks() } else { letGo() }
+        applyRanks { $0.places[name]!.drain = nil }
     }
 
     /// Other names and weights: by a reload, or by an agent that starts.
     mutating func apply(_ wanted: [String: Int]) {
+        applyRanks { $0.rename(wanted) }
+        freeDepartures()
+    }
+
+    private mutating func rename(_ wanted: [String: Int]) {
         if wanted != collectors { collectors = wanted }
         for name in places.keys {
             if wanted[name] == nil {
@@ -115,8 +125,6 @@ extension PoolModel {
             // In a pool that runs, nobody waits for a name that is new.
             places[name] = Place(slot: (0...).first { !taken.contains($0) }!, clock: .longAgo)
         }
-        applyRanks()
-        freeDepartures()
     }
 
     private mutating func freeDepartures() {

@@ -28,7 +28,7 @@ extension PoolModel {
     /// Who may stand in for a row whose ranks are all away: collectors that came
     /// once and take in others, from the row's number on.
     func hosts(from row: Int, besides extra: String? = nil) -> [String] {
-        places.filter { $0.value.registrations > 0 && $0.value.drain == nil || $0.key == extra }
+        places.filter { ($0.value.registrations > 0 || $0.key == extra) && $0.value.drain == nil }
             .sorted { ($0.value.slot + 512 - row) % 256 < ($1.value.slot + 512 - row) % 256 }.map(\.key)
     }
 

@@ -40,7 +40,7 @@ struct PoolModel {
         var hasUser = false
     }
 
-    /// What a source's row says: the collector where it waits, if it does, before
+    /// What a row says: the collector where it waits, if it does, before
     /// the ranks that it is to have.
     struct Row: Equatable {
         var desired: [String]
@@ -67,31 +67,37 @@ struct PoolModel {
     var now = 0
     var hasAgent = true
     /// Names and weights.
-    var collectors: [String: Int] { didSet { ranksBySource = ranking(collectors) } }
+    var collectors: [String: Int] { didSet { ranksByRow = ranking(collectors) } }
     /// By name, departed ones included.
     var places: [String: Place] = [:]
     var processes: [Int: Process] = [:]
     var openSockets: [Socket: Stream] = [:]
     /// The program is asked in the group.
     var isAttached = [false, false]
+    /// Those of the sources first, then all others.
     var rows: [Row]
     var sessions: [Int: Session] = [:]
-    /// Index of each source's row in the table.
+    /// Index of each of these rows in the table.
     let rowNumbers: [Int]
-    /// By names and weights: for each source its collectors in their order.
+    let sources: Range<Int>
+    /// By names and weights: for each row its collectors in their order.
     private let ranking: ([String: Int]) -> [[String]]
     /// By the configuration in force.
-    var ranksBySource: [[String]]
+    var ranksByRow: [[String]]
     private var lastSocket = 0
     private var lastProcess = 0
 
-    init(collectors: [String: Int], rowNumbers: [Int], ranking: @escaping ([String: Int]) -> [[String]]) {
+    init(
+        collectors: [String: Int], sourceCount: Int, rowNumbers: [Int],
+        ranking: @escaping ([String: Int]) -> [[String]]
+    ) {
+        sources = 0..<sourceCount
         self.collectors = collectors
         self.rowNumbers = rowNumbers
         self.ranking = ranking
         for (slot, name) in collectors.keys.sorted().enumerated() { places[name] = Place(slot: slot) }
-        ranksBySource = ranking(collectors)
-        rows = ranksBySource.map { Row(desired: $0) }
+        ranksByRow = ranking(collectors)
+        rows = ranksByRow.map { Row(desired: $0) }
     }
 
     // MARK: - States

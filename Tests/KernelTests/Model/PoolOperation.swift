@@ -56,7 +56,7 @@ extension PoolStep {
             pick -= choice.weight
             return pick < 0
         }!.operation
-        let all = Array(model.rows.indices)
+        let all = Array(model.sources)
         let senders: [Int] =
             switch Int.random(in: 0..<10, using: &generator) {
             case 0...5: all
@@ -110,7 +110,7 @@ extension PoolStep {
                 choices.append((6, .loseSocket(process, stream)))
             }
         }
-        let source = model.rows.indices.randomElement(using: &generator)!
+        let source = model.sources.randomElement(using: &generator)!
         choices.append((14, model.sessions[source] == nil ? .openSession(source) : .endSession(source)))
         return choices
     }

@@ -15,16 +15,18 @@ public struct RowMoves: Equatable, Sendable {
     /// One row.
     ///
     /// - Parameters:
-    ///   - present: what it is; nil: it is new.
+    ///   - present: what it is, or was where its exporters come from; nil: it is new.
+    ///   - before: what the slots do now.
+    ///   - after: what they do when the row is in force.
     ///   - follows: it moves only when its sessions have ended.
     public mutating func add(
-        _ index: Int, from present: BucketRow?, to desired: BucketRow, _ standings: SlotStandings, follows: Bool
+        _ index: Int, from present: BucketRow?, to desired: BucketRow, _ before: SlotStandings, _ after: SlotStandings,
+        follows: Bool
     ) {
-        guard present != desired else { return }
-        guard follows, let present, let slot = standings.deliverer(of: present, at: index),
-            standings[slot] == .usable, standings.deliverer(of: desired, at: index) != slot
+        guard follows, let present, let slot = before.deliverer(of: present, at: index), before[slot] == .usable,
+            after.deliverer(of: desired, at: index) != slot
         else {
-            writes[index] = desired
+            if present != desired { writes[index] = desired }
             return
         }
         hold(index, at: slot, desired)
@@ -37,15 +39,14 @@ public struct RowMoves: Equatable, Sendable {
         waiting[index] = desired
     }
 
-    /// Rows that a collector takes over when it comes to its slot: each stays for
-    /// now where it is.
+    /// A row that slots are about to take over or give away, by what they do alone:
+    /// it stays for now where it is.
     ///
     /// - Parameter desired: what the row is to become, if it waits already.
-    public mutating func addReturn(
-        _ index: Int, present: BucketRow, desired: BucketRow?, of slot: Slot, _ standings: SlotStandings,
-        _ after: SlotStandings
+    public mutating func addKept(
+        _ index: Int, present: BucketRow, desired: BucketRow?, _ before: SlotStandings, _ after: SlotStandings
     ) {
-        guard let now = standings.deliverer(of: present, at: index), standings[now] == .usable,
+        guard let now = before.deliverer(of: present, at: index), before[now] == .usable,
             after.deliverer(of: present, at: index) != now
         else { return }
         hold(index, at: now, desired ?? present)
@@ -61,8 +62,8 @@ public enum RowWait: Equatable, Sendable {
     /// Who is to have it isn't there: they stay with who is.
     case owner
 
-    /// - Parameters:
-    ///   - closed: slots that are to get empty.
+    /// - Parameter closed: slots that are to get empty: they keep a row only as long
+    ///   as it would find nobody elsewhere.
     public init(_ index: Int, present: BucketRow, desired: BucketRow, _ standings: SlotStandings, closed: Set<Slot>) {
         let next = standings.deliverer(of: desired, at: index)
         guard let slot = present.owner, standings[slot] == .usable, next != slot else {
@@ -71,6 +72,6 @@ public enum RowWait: Equatable, Sendable {
         }
         let isOwnerNew = desired.owner.map(standings.isStranger) ?? false
         let isNextAway = next.map { standings[$0] != .usable } ?? true
-        self = !closed.contains(slot) && (isOwnerNew || isNextAway) ? .owner : .sessions(at: slot)
+        self = isNextAway || isOwnerNew && !closed.contains(slot) ? .owner : .sessions(at: slot)
     }
 }

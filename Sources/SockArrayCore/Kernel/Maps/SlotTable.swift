@@ -53,8 +53,15 @@ struct SlotTable {
 
     func setGroups(of slot: Slot, _ groups: UInt64) { self[slot, .groups] = groups }
 
-    /// It stands in for nobody.
-    func setClosed(_ slot: Slot, _ isClosed: Bool) { self[slot, .closed] = isClosed ? 1 : 0 }
+    func isClosed(_ slot: Slot) -> Bool { self[slot, .closed] != 0 }
+
+    /// These stand in for nobody; all others may.
+    func close(_ closed: Set<Slot>) {
+        for index in 0..<UInt16(SlotAllocation.capacity) {
+            let slot = Slot(index)
+            if isClosed(slot) != closed.contains(slot) { self[slot, .closed] = closed.contains(slot) ? 1 : 0 }
+        }
+    }
 
     /// Makes it a slot that never had a collector.
     func clear(_ slot: Slot) {

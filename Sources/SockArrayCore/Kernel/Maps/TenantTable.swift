@@ -30,7 +30,9 @@ struct TenantTable: ~Copyable {
             raw.draining == 0
             ? nil
             : raw.departing == 0 ? Tenant.Drain.asked : .departed
-        return Tenant(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
+        var tenant = Tenant(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
+        tenant.isDismissed = raw.dismissed != 0
+        return tenant
     }
 
     /// By one call: an agent that is killed leaves the old one or the new one whole.
@@ -45,6 +47,7 @@ struct TenantTable: ~Copyable {
         raw.user = tenant?.user ?? 0
         raw.draining = tenant?.drain == nil ? 0 : 1
         raw.departing = tenant?.drain == .departed ? 1 : 0
+        raw.dismissed = tenant?.isDismissed == true ? 1 : 0
         try kernel("bpf_map_update_elem tenants", rpa_map_update(map.number, UInt32(slot.index), &raw))
     }
 

@@ -48,7 +48,7 @@ extension DataPlane {
                 }
             }
         }
-        for port in streamPorts {
+        for port in Self.streamPorts(of: groups) {
             for session in try TCPSession.all(onPort: port) where cookies.contains(session.cookie) {
                 progress.queuedBytes += session.queued
             }
@@ -63,8 +63,7 @@ extension DataPlane {
             let changed = (tenant.drain == nil) != (drain == nil)
             tenant.drain = drain
             try tenants.set(tenant, at: slot)
-            slots.setClosed(slot, drain != nil)
-            if changed { try move(to: try desired(for: Contender.all(of: configuration, allocation))) }
+            try move(to: try desired(for: Contender.all(of: configuration, allocation)))
             try release()
             return changed
         }

@@ -88,8 +88,8 @@ extension DataPlane {
     /// Its collector has ended, and a child of that has it still.
     public func isOrphan(_ socket: OfferedSocket) -> Bool { orphans.contains(socket.offer.socket.cookie) }
 
-    /// Rows that are not yet what they are to be.
-    public var waitingRowCount: Int { waiting.count }
+    /// There is something for `releaseRows` to look at now and then.
+    public var isWaiting: Bool { !waiting.isEmpty || interruption != nil }
 
     /// Rows that go to a collector that is there when sessions elsewhere have ended.
     public func rowsWaitingForSessions(act: String) throws(Failure) -> Int {
@@ -97,11 +97,15 @@ extension DataPlane {
         return waiting.values.count { $0.owner.map { standings[$0] == .usable } ?? false }
     }
 
-    /// Lets rows go that wait for nothing any more.
+    /// Lets rows go that wait for nothing any more, and does what an interruption left.
     ///
     /// - Parameter settling: see `release`.
     public func releaseRows(settling: Bool = false, act: String) throws(Failure) {
         try attempt(act) { () throws(KernelError) in
+            if interruption != nil {
+                try finish()
+                interruption = nil
+            }
             try release(settling: settling)
             try freeEmptied()
         }

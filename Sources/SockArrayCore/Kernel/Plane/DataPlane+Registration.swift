@@ -73,11 +73,12 @@ extension DataPlane {
             if changed { slots.markFilled(slot) }
             revision += 1
             if let user = sockets.first?.offer.socket.user { keepGroups(for: user) }
-            try release()
+            // It is registered: nothing is taken back any more.
+            attemptLater(act) { () throws(KernelError) in try release() }
             // From here on nothing is on its way to the sockets that were there.
             if replaced != nil { waitForRuns() }
             return Change(
-                changed: changed, slot: slot.index, groups: try filledGroups(of: slot),
+                changed: changed, slot: slot.index, groups: filledGroups(in: occupancy, of: slot, and: plan),
                 waitingRows: waiting.values.count { $0.owner == slot },
                 predecessor: replaced)
         } catch let refusal as RegistrationPlan.Refusal {
@@ -97,21 +98,35 @@ extension DataPlane {
         let act = "unregister \(collector)"
         let slot = try checked(collector, act: act)
         return try attempt(act) { () throws(KernelError) in
-            let filled = try filledGroups(of: slot)
-            if slots[slot].tenancy != 0 { slots.markAbandoned(slot) }
-            try clearSockets(of: slot)
-            slots.setGroups(of: slot, 0)
+            let filled = try sockets(of: slot).map(\.group.group.name)
+            if slots[slot].tenancy != 0, var tenant = tenants.tenant(of: slot) {
+                // First of all: an agent that is killed from here on has it finished by the next one.
+                tenant.isDismissed = true
+                try tenants.set(tenant, at: slot)
+            }
+            try dismiss(slot)
             revision += 1
-            try release()
+            attemptLater(act) { () throws(KernelError) in try release() }
             return Change(changed: !filled.isEmpty, slot: slot.index, groups: filled)
         }
+    }
+
+    private func dismiss(_ slot: Slot) throws(KernelError) {
+        let hadCollector = slots[slot].tenancy != 0
+        if hadCollector { slots.markAbandoned(slot) }
+        try clearSockets(of: slot)
+        slots.setGroups(of: slot, 0)
+        guard hadCollector else { return }
+        // A run that saw the slot whole and then its socket gone has started the clock.
+        waitForRuns()
+        slots.markAbandoned(slot)
     }
 
     /// Somebody has unregistered the collector, and it is the same process still.
     public func isDismissed(_ collector: String, _ owner: ProcessIdentity?, act: String) throws(Failure) -> Bool {
         let slot = try checked(collector, act: act)
-        let last = tenants.tenant(of: slot)?.owner
-        return slots.isAbandoned(slot) && slots[slot].tenancy != 0 && last == owner
+        guard let tenant = tenants.tenant(of: slot) else { return false }
+        return tenant.isDismissed && tenant.owner == owner
     }
 
     /// Before a vacant slot is filled: nothing moves by that alone.
@@ -209,16 +224,25 @@ extension DataPlane {
             owner: tenant?.owner)
     }
 
-    private func filledGroups(of slot: Slot) throws(KernelError) -> [String] {
-        try sockets(of: slot).map(\.group.group.name)
+    private func filledGroups(
+        in occupancy: RegistrationPlan.Occupancy, of slot: Slot, and plan: RegistrationPlan
+    ) -> [String] {
+        let placed = Set(plan.placements.map(\.group))
+        return groups.indices.filter { placed.contains($0) || occupancy.cookies[$0][slot] != nil }
+            .map { groups[$0].group.name }
     }
 
     /// An agent that was killed between the sockets of a registration and its
     /// mark left a whole collector that looks vacant, or a group without its
     /// program: both are put right here, as far as the owner lets us reach its
-    /// sockets. Whoever registered sees the call fail, and repeats it.
+    /// sockets. Whoever registered sees the call fail, and repeats it. One that was
+    /// being unregistered is so.
     func finishInterruptedRegistrations() throws(KernelError) {
         for (slot, tenant) in tenants.all() {
+            if tenant.isDismissed {
+                try dismiss(slot)
+                continue
+            }
             guard let owner = tenant.owner, owner.isAlive else { continue }
             let cookies = try self.sockets(of: slot).map(\.cookie)
             guard let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets()

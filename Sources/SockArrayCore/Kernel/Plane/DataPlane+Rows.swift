@@ -15,18 +15,24 @@ extension DataPlane {
         return closed.isEmpty ? rows : rows.map { $0.without(closed) }
     }
 
+    /// Also closes the slots that are to get empty, and opens the others: by that,
+    /// too, a collector takes in exporters of others, or doesn't any more.
+    ///
     /// - Returns: how many rows are not yet, or were not, what they are to be.
     @discardableResult
     func move(to desired: [BucketRow]) throws(KernelError) -> Int {
-        let standings = try self.standings()
+        let closed = closedSlots()
+        let before = try standings()
+        let after = before.closing(closed)
         var moves = RowMoves()
         for (index, row) in desired.enumerated() {
-            moves.add(index, from: generation.row(at: index), to: row, standings, follows: follows)
+            moves.add(index, from: generation.row(at: index), to: row, before, after, follows: follows)
         }
         // What an agent before had waiting waits on.
         let changed = moves.writes.count + moves.waiting.count { waiting[$0.key] != $0.value }
         waiting = moves.waiting
         write(moves)
+        slots.close(closed)
         return changed
     }
 
@@ -38,22 +44,10 @@ extension DataPlane {
     public func release(leavingFreed: Bool = false, settling: Bool = false) throws(KernelError) {
         defer { if waiting.isEmpty { settledSyns = [:] } }
         guard !waiting.isEmpty else { return }
-        let standings = try self.standings()
-        let closed = try closedSlots()
-        var going: [Int: BucketRow] = [:]
-        var candidates: [RowCandidate] = []
-        for (index, desired) in waiting {
-            let word = generation.rows[index]
-            switch RowWait(index, present: BucketRow(word: word), desired: desired, standings, closed: closed) {
-            case .over: going[index] = desired
-            case .sessions(let present):
-                if !follows || leavingFreed && allocation.freed.contains(present) {
-                    going[index] = desired
-                } else {
-                    candidates.append(RowCandidate(index: index, word: word, place: present))
-                }
-            case .owner: break
-            }
+        let (going, candidates) = try sortWaiting(leavingFreed: leavingFreed)
+        if cutsSessions {
+            try endSessions(from: move(going, candidates))
+            return
         }
         let free = try withoutSessions(candidates)
         let settled = free.filter(isSettled)
@@ -63,6 +57,37 @@ extension DataPlane {
         waitForRuns()
         for candidate in candidates { settledSyns[candidate.index] = candidate.syns }
         if unsettled { move([:], try withoutSessions(free.filter { waiting[$0.index] != nil })) }
+    }
+
+    /// Rows that move nobody, and those that move if nobody has a session where they are.
+    private func sortWaiting(
+        leavingFreed: Bool
+    ) throws(KernelError) -> (going: [Int: BucketRow], candidates: [RowCandidate]) {
+        let standings = try self.standings()
+        let closed = closedSlots()
+        var going: [Int: BucketRow] = [:]
+        var candidates: [RowCandidate] = []
+        for (index, desired) in waiting {
+            let word = generation.rows[index]
+            let present = BucketRow(word: word)
+            switch RowWait(index, present: present, desired: desired, standings, closed: closed) {
+            case .over: going[index] = desired
+            case .sessions(let place):
+                if !follows || leavingFreed && allocation.freed.contains(place) {
+                    going[index] = desired
+                } else {
+                    candidates.append(RowCandidate(index: index, word: word, place: place))
+                }
+            case .owner:
+                // What is to get empty doesn't wait without end for one that no run has missed.
+                if let place = present.owner, closed.contains(place),
+                    let next = standings.deliverer(of: desired, at: index), case .empty = try state(of: next)
+                {
+                    slots.markVacant(next)
+                }
+            }
+        }
+        return (going, candidates)
     }
 
     /// A row that moves if its exporters have no session where they are.
@@ -78,45 +103,76 @@ extension DataPlane {
     /// The runs of all SYNs that the word counts have ended: what they begin has begun.
     private func isSettled(_ candidate: RowCandidate) -> Bool { settledSyns[candidate.index] == candidate.syns }
 
-    private func move(_ going: [Int: BucketRow], _ candidates: [RowCandidate]) {
-        guard !going.isEmpty || !candidates.isEmpty else { return }
-        settings.writingRows {
+    /// - Returns: the candidates that moved: not those that a SYN came to since their word was read.
+    @discardableResult
+    private func move(_ going: [Int: BucketRow], _ candidates: [RowCandidate]) -> [RowCandidate] {
+        guard !going.isEmpty || !candidates.isEmpty else { return [] }
+        return settings.writingRows {
             generation.write(going.lazy.map { ($0.key, $0.value) })
             for index in going.keys { waiting[index] = nil }
-            for candidate in candidates {
-                // Not if a SYN has come since the word was read.
+            return candidates.filter { candidate in
                 guard let desired = waiting[candidate.index],
                     generation.replace(candidate.index, expected: candidate.word, with: desired)
-                else { continue }
+                else { return false }
                 waiting[candidate.index] = nil
+                return true
             }
         }
     }
 
     /// The candidates whose exporters have no session there now.
     private func withoutSessions(_ candidates: [RowCandidate]) throws(KernelError) -> [RowCandidate] {
-        guard !candidates.isEmpty else { return [] }
-        let places = Dictionary(uniqueKeysWithValues: candidates.map { ($0.index, $0.place) })
-        var kept: Set<Int> = []
-        for session in try liveSessions(ofRows: { places[$0] != nil }) {
-            guard let place = places[session.row], session.slot ?? place == place else { continue }
-            // Ended by us: the router comes back, to its new collector.
-            if configuration.onMove == .reset, end(session.connection) { continue }
-            kept.insert(session.row)
-        }
+        let kept = Set(try sessions(of: candidates).keys)
         return candidates.filter { !kept.contains($0.index) }
     }
 
-    private func end(_ connection: TCPSession) -> Bool {
-        do {
-            try connection.destroy()
-            audit.resetRefusal = nil
-            return true
-        } catch {
-            // One that has ended by itself is no refusal.
-            if error.errno != KernelError.noEntry { audit.resetRefusal = error.errno }
-            return false
+    /// Those that live where the candidates are, or were, by row.
+    private func sessions(of candidates: [RowCandidate]) throws(KernelError) -> [Int: [TCPSession]] {
+        guard !candidates.isEmpty else { return [:] }
+        let places = Dictionary(uniqueKeysWithValues: candidates.map { ($0.index, $0.place) })
+        var sessions: [Int: [TCPSession]] = [:]
+        let live = try liveSessions { address in table.row(of: address).map { places[$0] != nil } ?? false }
+        for session in live {
+            guard let row = table.row(of: session.connection.peer), let place = places[row],
+                session.slot ?? place == place
+            else { continue }
+            sessions[row, default: []].append(session.connection)
         }
+        return sessions
+    }
+
+    // MARK: - Reset
+
+    /// Rows don't wait for sessions: these are ended when the row has moved, so that
+    /// a router that reconnects at once finds its new collector.
+    private var cutsSessions: Bool {
+        guard configuration.onMove == .reset, table.assignment.hasAffinity else { return false }
+        if audit.resetRefusal == nil, !TCPSession.mayDestroy { audit.resetRefusal = KernelError.notPermitted }
+        return ![KernelError.notPermitted, KernelError.notSupported].contains(audit.resetRefusal)
+    }
+
+    private func endSessions(from moved: [RowCandidate]) throws(KernelError) {
+        guard !moved.isEmpty else { return }
+        // The SYNs that the rows before had counted are sessions then.
+        waitForRuns()
+        var refused: Set<Int> = []
+        for (row, sessions) in try sessions(of: moved) {
+            for session in sessions {
+                do {
+                    // One that has ended by itself is no refusal.
+                    if try session.destroy() { audit.resetRefusal = nil }
+                } catch {
+                    audit.resetRefusal = error.errno
+                    refused.insert(row)
+                }
+            }
+        }
+        var moves = RowMoves()
+        for candidate in moved where refused.contains(candidate.index) {
+            moves.hold(candidate.index, at: candidate.place, generation.row(at: candidate.index))
+        }
+        waiting.merge(moves.waiting) { $1 }
+        write(moves)
     }
 
     /// A collector comes to its slot: what it would take over waits where it is.
@@ -126,14 +182,13 @@ extension DataPlane {
         let after = standings.making(usable: slot)
         var moves = RowMoves()
         for index in 0..<table.rowCount {
-            moves.addReturn(
-                index, present: generation.row(at: index), desired: waiting[index], of: slot, standings, after)
+            moves.addKept(index, present: generation.row(at: index), desired: waiting[index], standings, after)
         }
         waiting.merge(moves.waiting) { $1 }
         write(moves)
     }
 
-    private func write(_ moves: RowMoves) {
+    func write(_ moves: RowMoves) {
         guard settings.isWritingRows || !moves.writes.isEmpty else { return }
         settings.writingRows { _ = generation.write(moves.writes.lazy.map { ($0.key, $0.value) }) }
     }
@@ -141,7 +196,7 @@ extension DataPlane {
     /// Frees the slots of departed collectors that no row names.
     func freeEmptied() throws(KernelError) {
         let used = Set(waiting.keys.compactMap { generation.row(at: $0).owner })
-        let empty = try closedSlots(departing: true).subtracting(used)
+        let empty = closedSlots(departing: true).subtracting(used)
         guard !empty.isEmpty else { return }
         waitForRuns()
         for slot in empty {
@@ -154,7 +209,7 @@ extension DataPlane {
     }
 
     /// Slots that are to get empty.
-    private func closedSlots(departing: Bool = false) throws(KernelError) -> Set<Slot> {
+    func closedSlots(departing: Bool = false) -> Set<Slot> {
         var closed: Set<Slot> = []
         for (slot, tenant) in tenants.all() {
             guard let drain = tenant.drain, !departing || drain == .departed else { continue }
@@ -166,9 +221,9 @@ extension DataPlane {
     /// Of every slot that has a name.
     func standings() throws(KernelError) -> SlotStandings {
         var standings = SlotStandings()
-        for (slot, tenant) in tenants.all() {
+        for slot in tenants.all().keys {
             standings.set(
-                slot, try state(of: slot), wasFilled: slots[slot].tenancy != 0, isClosed: tenant.drain != nil)
+                slot, try state(of: slot), wasFilled: slots[slot].tenancy != 0, isClosed: slots.isClosed(slot))
         }
         return standings
     }

@@ -5,38 +5,46 @@ extension DataPlane {
     /// A session that lives now.
     struct LiveSession {
         let connection: TCPSession
-        /// Index of its exporter's row.
-        let row: Int
         /// Whose it is; nil: the program didn't see it begin.
         let slot: Slot?
     }
 
-    /// None where the exporter's address doesn't matter.
-    func liveSessions(ofRows isWanted: (Int) -> Bool = { _ in true }) throws(KernelError) -> [LiveSession] {
+    /// - Parameter isWanted: by the peer's address.
+    func liveSessions(
+        where isWanted: (IPAddress) -> Bool = { _ in true }
+    ) throws(KernelError) -> [LiveSession] {
+        try Self.liveSessions(of: groups, sessions, where: isWanted)
+    }
+
+    static func liveSessions(
+        of groups: [GroupPlane], _ sessions: borrowing SessionTable, where isWanted: (IPAddress) -> Bool = { _ in true }
+    ) throws(KernelError) -> [LiveSession] {
         var live: [LiveSession] = []
-        for port in streamPorts {
-            for connection in try TCPSession.all(onPort: port) where connection.isLive {
-                let listeners = self.listeners(of: connection.address, port: port)
-                guard !listeners.isEmpty, let row = table.row(of: connection.peer), isWanted(row)
-                else { continue }
-                let slot = listeners.lazy.compactMap { [self] in
-                    sessions.slot(ofPeer: connection.peer, port: connection.peerPort, group: $0.number)
-                }.first
-                live.append(LiveSession(connection: connection, row: row, slot: slot))
+        for port in streamPorts(of: groups) {
+            for connection in try TCPSession.all(onPort: port) where connection.isLive && isWanted(connection.peer) {
+                let listeners = listeners(of: connection.address, port: port, among: groups)
+                guard !listeners.isEmpty else { continue }
+                var slot: Slot?
+                for group in listeners where slot == nil {
+                    slot = sessions.slot(ofPeer: connection.peer, port: connection.peerPort, group: group.number)
+                }
+                live.append(LiveSession(connection: connection, slot: slot))
             }
         }
         return live
     }
 
     /// Of the TCP groups, each once.
-    var streamPorts: Set<UInt16> { Set(groups.filter { $0.group.transport == .tcp }.map(\.group.port)) }
+    static func streamPorts(of groups: [GroupPlane]) -> Set<UInt16> {
+        Set(groups.filter { $0.group.transport == .tcp }.map(\.group.port))
+    }
 
     /// A session has ended.
     ///
     /// - Returns: some row may wait for that.
     public func noteSessionEnd(_ socket: ClosedSocket) -> Bool {
         guard socket.peerPort != 0 else { return false }
-        for group in listeners(of: socket.address, port: socket.port) {
+        for group in Self.listeners(of: socket.address, port: socket.port, among: groups) {
             sessions.forget(peer: socket.peer, port: socket.peerPort, group: group.number)
         }
         return table.row(of: socket.peer).map { waiting[$0] != nil } ?? false
@@ -47,14 +55,14 @@ extension DataPlane {
     func noteSessions(_ accepted: [OfferedSocket], of slot: Slot) {
         for socket in accepted.map(\.offer.socket) {
             guard let peer = socket.peer else { continue }
-            for group in listeners(of: socket.address, port: socket.port) {
+            for group in Self.listeners(of: socket.address, port: socket.port, among: groups) {
                 sessions.note(slot, ofPeer: peer.address, port: peer.port, group: group.number)
             }
         }
     }
 
     /// TCP groups that a connection to the address may be of.
-    private func listeners(of address: IPAddress, port: UInt16) -> [GroupPlane] {
+    private static func listeners(of address: IPAddress, port: UInt16, among groups: [GroupPlane]) -> [GroupPlane] {
         groups.filter {
             $0.group.transport == .tcp && $0.group.port == port
                 && ($0.group.address.isWildcard || $0.group.address.unmapped == address.unmapped)

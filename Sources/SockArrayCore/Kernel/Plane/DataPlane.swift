@@ -24,8 +24,8 @@ public final class DataPlane {
     let slots: SlotTable
     let settings: PoolSettings
     let generation: Generation
-    private let registry: GroupRegistry
-    private let folder: PinFolder
+    let registry: GroupRegistry
+    let folder: PinFolder
     private let lock: PoolLock
     /// Rows that are not yet what they are to be: for each, that.
     var waiting: [Int: BucketRow] = [:]
@@ -41,7 +41,13 @@ public final class DataPlane {
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
     /// The pool ran, and not all of its rows were those of the configuration.
-    public private(set) var hasChangedRows = false
+    public internal(set) var hasChangedRows = false
+    /// What the kernel refused of a change that is in force; `releaseRows` tries it again.
+    public internal(set) var interruption: Failure?
+    /// Whom the groups were kept for by the object before.
+    let keptUser: UInt32?
+    /// Collectors that inherit a slot have theirs.
+    var heirsHaveCome = false
 
     /// - Parameters:
     ///   - pins: exporters' pins beside those of the configuration.
@@ -56,7 +62,6 @@ public final class DataPlane {
         folder = PinFolder(path: "\(configuration.bpffs)/\(configuration.pool)")
         self.configuration = configuration
         self.pins = pins
-        table = AssignmentTable(configuration, pins: pins)
         notedLosses = predecessor?.notedLosses ?? [:]
         orphans = predecessor?.orphans ?? []
         if let predecessor {
@@ -70,8 +75,9 @@ public final class DataPlane {
             try settings.checkLayout(pool: configuration.pool, act: act)
             let number = settings.generation
             let present = number == 0 ? nil : settings[shapeOf: Int(number & 1)]
+            let base = AssignmentTable(configuration, pins: pins)
             if let present, !reshuffle {
-                try table.shape.checkKeepsAssignment(of: present, isRunning: predecessor != nil, act: act)
+                try base.shape.checkKeepsAssignment(of: present, isRunning: predecessor != nil, act: act)
             }
             slots = try SlotTable(in: folder)
             tenants = try TenantTable(in: folder)
@@ -90,19 +96,20 @@ public final class DataPlane {
                 names: configuration.collectors.map(\.name), present: tenants.all().mapValues(\.name))
             let pinNames = Set(configuration.groups.map(\.pinName))
             departedGroups = folder.subfolder("groups").names().filter { !pinNames.contains($0) }
-            generation = try Self.generation(number, present, table, in: folder)
+            table = try Self.table(
+                base, over: (number, present), configuration, pins, replacing: predecessor, in: folder,
+                groups, sessions)
+            generation = try Self.generation(over: (number, present), table, in: folder)
+            audit.registered = predecessor?.audit.registered ?? RegisteredCookies()
+            keptUser = predecessor?.groups.lazy.compactMap(\.placeholder?.user).first
             // A program that an agent of another version loaded isn't ours.
-            try applyAssignment(over: number, present, trustsPrograms: predecessor != nil)
-            // What stays is removed by the next adoption.
-            try? removeDepartedGroups()
-            if let user = configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first
-                ?? predecessor?.keptUser
-            {
-                keepGroups(for: user)
-            }
-            if predecessor == nil { try finishInterruptedRegistrations() }
-            audit.registered = try registeredCookies(known: predecessor?.audit.registered)
+            try apply(over: (number, present), predecessor?.table, trustsPrograms: predecessor != nil)
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
+            // The rows are in force, and stay so.
+            attemptLater(act) { () throws(KernelError) in
+                try finish()
+                if predecessor == nil { try finishInterruptedRegistrations() }
+            }
         } catch let error as PlaneError {
             throw error.failure(act: act, pool: configuration.pool)
         } catch let error as KernelError {
@@ -112,82 +119,6 @@ public final class DataPlane {
         } catch {
             fatalError("unreachable: all errors above are typed")
         }
-    }
-
-    // MARK: - Applying a table
-
-    /// The one in force, if it fits, or a new one beside it.
-    private static func generation(
-        _ number: UInt64, _ present: GenerationShape?, _ table: AssignmentTable, in folder: PinFolder
-    ) throws(PlaneError) -> Generation {
-        if present == table.shape {
-            return try Generation(adopting: table, number: number, in: folder)
-        }
-        return try Generation(making: table, number: number + 1, in: folder)
-    }
-
-    /// First all that may fail, while nothing of it is in force: the programs. Then
-    /// names of new collectors, the rows, and last the slots that no row names any
-    /// more: at no moment does a row name a slot that isn't its collector's. Heirs of
-    /// a slot come when no row names it for the collector before.
-    private func applyAssignment(over number: UInt64, _ present: GenerationShape?, trustsPrograms: Bool) throws {
-        let isNew = generation.number != number
-        let isRunning = number != 0
-        if isNew { GroupRemoval.forgetPrograms(ofParity: generation.parity, of: departedGroups, in: folder) }
-        for group in groups where isNew || !trustsPrograms || !group.hasProgram(ofParity: generation.parity) {
-            try group.load(generation, poolMaps: poolMaps)
-        }
-        let all = Contender.all(of: configuration, allocation)
-        let first = all.filter { !allocation.heirs.contains($0.name) }
-        settings.setHold(configuration.restartHold)
-        try markDepartures()
-        try nameSlots(first, isRunning: isRunning)
-        let desired = try self.desired(for: first)
-        if isNew {
-            try putInForce(desired, over: present.map { ($0, number) })
-            hasChangedRows = isRunning
-        } else {
-            hasChangedRows = try move(to: desired) > 0
-        }
-        try release(leavingFreed: !allocation.heirs.isEmpty)
-        try freeEmptied()
-        guard !allocation.heirs.isEmpty else { return }
-        try nameSlots(all, isRunning: true)
-        try move(to: try self.desired(for: all))
-        try release()
-    }
-
-    /// The new generation: its rows are written, then it is in force by one store.
-    private func putInForce(_ desired: [BucketRow], over present: (shape: GenerationShape, number: UInt64)?) throws {
-        var old: MappedArray?
-        // A bucket of the same number is the same bucket.
-        var comparable = 0
-        if let present, table.assignment.hasAffinity, table.shape.keepsAssignment(of: present.shape) {
-            old = try Generation.rows(ofNumber: present.number, count: Int(present.shape.rowCount), in: folder)
-            comparable = table.tableSize
-        }
-        let standings = try self.standings()
-        var moves = RowMoves()
-        if let old {
-            for (index, row) in desired.prefix(comparable).enumerated() {
-                moves.add(index, from: BucketRow(word: old[index]), to: row, standings, follows: follows)
-            }
-        }
-        if present != nil, follows {
-            for session in try liveSessions() {
-                guard let slot = session.slot, standings[slot] == .usable, moves.waiting[session.row] == nil,
-                    standings.deliverer(of: desired[session.row], at: session.row) != slot
-                else { continue }
-                moves.hold(session.row, at: slot, desired[session.row])
-            }
-        }
-        // Also ends the writing that an agent before was killed in.
-        settings.writingRows {
-            _ = generation.write(desired.enumerated().lazy.map { ($0.offset, moves.writes[$0.offset] ?? $0.element) })
-        }
-        waiting = moves.waiting
-        settings[shapeOf: generation.parity] = table.shape
-        settings.generation = generation.number
     }
 
     /// Until every run that may have seen the rows before has ended.
@@ -201,50 +132,11 @@ public final class DataPlane {
         for group in groups { group.keep(for: configuration.collectorUser ?? user) }
     }
 
-    /// Whom the groups are kept for.
-    private var keptUser: UInt32? { groups.lazy.compactMap(\.placeholder?.user).first }
-
-    private var poolMaps: [(name: String, number: Int32)] {
+    var poolMaps: [(name: String, number: Int32)] {
         [
             ("slots", slots.map.number), ("settings", settings.map.number), ("sightings", sightings.map.number),
             ("group_sockets", registry.map.number), ("sessions", sessions.map.number),
         ]
-    }
-
-    /// In a pool that runs, exporters don't wait for a collector that is new: until
-    /// it registers, they stay with who had them before.
-    private func nameSlots(_ contenders: [Contender], isRunning: Bool) throws(KernelError) {
-        for contender in contenders where tenants.tenant(of: contender.slot)?.name != contender.name {
-            if isRunning { slots.markAbandoned(contender.slot) }
-            notedLosses[contender.slot] = nil
-            try tenants.set(Tenant(name: contender.name), at: contender.slot)
-        }
-    }
-
-    /// Slots whose names left the configuration are to get empty; one whose name is
-    /// back is a collector's like any other.
-    private func markDepartures() throws(KernelError) {
-        for slot in allocation.freed {
-            guard var tenant = tenants.tenant(of: slot) else { continue }
-            slots.setClosed(slot, true)
-            tenant.drain = .departed
-            try tenants.set(tenant, at: slot)
-        }
-        for slot in allocation.slotOfName.values {
-            guard var tenant = tenants.tenant(of: slot), tenant.drain == .departed else { continue }
-            tenant.drain = nil
-            try tenants.set(tenant, at: slot)
-            slots.setClosed(slot, false)
-        }
-    }
-
-    private func removeDepartedGroups() throws {
-        let departed = try registry.keepOnly(Set(groups.map(\.number)))
-        let mask = departed.reduce(0) { $0 | UInt64(1) << UInt64($1) }
-        if mask != 0 {
-            for slot in tenants.all().keys { slots.setGroups(of: slot, slots.groups(of: slot) & ~mask) }
-        }
-        try GroupRemoval.remove(departedGroups, in: folder)
     }
 }
 

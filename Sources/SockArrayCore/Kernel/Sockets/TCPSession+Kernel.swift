@@ -47,6 +47,9 @@ extension TCPSession {
         }
     }
 
+    /// This process has CAP_NET_ADMIN, as far as its own namespaces go.
+    static var mayDestroy: Bool { rpa_has_capability(Int32(RPA_CAP_NET_ADMIN.rawValue)) == 1 }
+
     private func withRaw(_ body: (UnsafePointer<rpa_diag_socket>) -> Int32) -> Int32 {
         var raw = rpa_diag_socket()
         (raw.family, raw.address) = address.familyAndBytes

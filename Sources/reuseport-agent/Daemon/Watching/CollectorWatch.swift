@@ -61,7 +61,7 @@ final class CollectorWatch: EventSource {
             if isDue { try pool.plane.releaseRows(settling: true, act: act) }
             // However many events come meanwhile.
             if isDue || nextLook == nil { nextLook = now + Self.lookPause }
-            if pool.plane.waitingRowCount == 0 { nextLook = nil }
+            if !pool.plane.isWaiting { nextLook = nil }
         } catch {
             log.error("\(error)")
             nextLook = now + Self.lookPause
@@ -117,6 +117,7 @@ final class CollectorWatch: EventSource {
             }
             owners[slot] = process
         }
+        if let interruption = plane.interruption { log.error("\(interruption); it is tried again") }
         for slot in try plane.lostSlots(act: act) {
             try noteLoss(of: slot, hasEnded: owners[slot]?.hasEnded ?? false, what: "has lost a socket")
         }

@@ -1,0 +1,178 @@
+import CBPFShim
+
+/// Applying a configuration to the pool as it is found.
+extension DataPlane {
+    typealias Present = (number: UInt64, shape: GenerationShape?)
+
+    /// The configuration's table, with rows of their own for exporters that it would
+    /// tear from their sessions.
+    static func table(
+        _ base: AssignmentTable, over present: Present, _ configuration: PoolConfiguration, _ pins: [Pin],
+        replacing predecessor: DataPlane?, in folder: PinFolder,
+        _ groups: [GroupPlane], _ sessions: borrowing SessionTable
+    ) throws -> AssignmentTable {
+        guard let shape = present.shape, shape != base.shape, configuration.onMove != .immediate,
+            base.assignment.hasAffinity
+        else { return base }
+        let former = try FormerRows(
+            ofNumber: present.number, shape, as: base, predecessor: predecessor?.table, in: folder)
+        let kept = exportersToKeep(base, over: former, replacing: predecessor, try liveSessions(of: groups, sessions))
+        return kept.isEmpty ? base : AssignmentTable(configuration, pins: pins, keeping: kept)
+    }
+
+    /// The one in force, if it fits, or a new one beside it.
+    static func generation(
+        over present: Present, _ table: AssignmentTable, in folder: PinFolder
+    ) throws(PlaneError) -> Generation {
+        if present.shape == table.shape {
+            return try Generation(adopting: table, number: present.number, in: folder)
+        }
+        return try Generation(making: table, number: present.number + 1, in: folder)
+    }
+
+    /// First all that may fail, while nothing of it is in force: the programs. Then
+    /// names of new collectors and the rows: at no moment does a row name a slot that
+    /// isn't its collector's.
+    func apply(over present: Present, _ predecessor: AssignmentTable?, trustsPrograms: Bool) throws {
+        let isNew = generation.number != present.number
+        let isRunning = present.number != 0
+        if isNew { GroupRemoval.forgetPrograms(ofParity: generation.parity, of: departedGroups, in: folder) }
+        for group in groups where isNew || !trustsPrograms || !group.hasProgram(ofParity: generation.parity) {
+            try group.load(generation, poolMaps: poolMaps)
+        }
+        settings.setHold(configuration.restartHold)
+        try markDepartures()
+        try nameSlots(firstComers, isRunning: isRunning)
+        let desired = try self.desired(for: firstComers)
+        if isNew {
+            let former = try present.shape.map { shape throws(PlaneError) in
+                try FormerRows(ofNumber: present.number, shape, as: table, predecessor: predecessor, in: folder)
+            }
+            try putInForce(desired, over: former)
+            hasChangedRows = isRunning
+        } else {
+            hasChangedRows = try move(to: desired) > 0
+        }
+    }
+
+    /// What follows when the rows are in force; may be repeated. Heirs of a slot come
+    /// when no row names it for the collector before.
+    func finish() throws(KernelError) {
+        // What stays is removed by the next adoption.
+        try? removeDepartedGroups()
+        try release(leavingFreed: !allocation.heirs.isEmpty && !heirsHaveCome)
+        try freeEmptied()
+        if !allocation.heirs.isEmpty, !heirsHaveCome {
+            let all = Contender.all(of: configuration, allocation)
+            try nameSlots(all, isRunning: true)
+            heirsHaveCome = true
+            try move(to: try desired(for: all))
+            try release()
+        }
+        if let user = configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first ?? keptUser {
+            keepGroups(for: user)
+        }
+        audit.registered = try registeredCookies(known: audit.registered)
+    }
+
+    /// Does what remains of a change that is in force. What the kernel refuses of it
+    /// is tried again later, for the change isn't taken back.
+    func attemptLater(_ act: String, _ body: () throws(KernelError) -> Void) {
+        do {
+            try attempt(act, body)
+        } catch {
+            interruption = error
+        }
+    }
+
+    private var firstComers: [Contender] {
+        Contender.all(of: configuration, allocation).filter { !allocation.heirs.contains($0.name) }
+    }
+
+    /// The new generation: its rows are written, then it is in force by one store.
+    private func putInForce(_ desired: [BucketRow], over former: FormerRows?) throws(KernelError) {
+        let closed = closedSlots()
+        let before = try standings()
+        let after = before.closing(closed)
+        var moves = RowMoves()
+        for (index, row) in desired.enumerated() {
+            moves.add(index, from: former?.row(at: index), to: row, before, after, follows: follows)
+        }
+        if former != nil, follows {
+            let torn = elsewhere(try liveSessions(), after) { moves.writes[$0] ?? desired[$0] }
+            for (index, slot) in torn { moves.hold(index, at: slot, desired[index]) }
+        }
+        // Also ends the writing that an agent before was killed in.
+        settings.writingRows {
+            _ = generation.write(desired.enumerated().lazy.map { ($0.offset, moves.writes[$0.offset] ?? $0.element) })
+        }
+        waiting = moves.waiting
+        settings[shapeOf: generation.parity] = table.shape
+        settings.generation = generation.number
+        slots.close(closed)
+        guard former != nil, follows else { return }
+        attemptLater("apply the configuration of pool \(configuration.pool)") { () throws(KernelError) in
+            // Sessions that began while the rows were written, by the table before.
+            waitForRuns()
+            var late = RowMoves()
+            for (index, slot) in elsewhere(try liveSessions(), after, than: generation.row) {
+                late.hold(index, at: slot, waiting[index] ?? desired[index])
+            }
+            waiting.merge(late.waiting) { $1 }
+            write(late)
+        }
+    }
+
+    /// Rows none of whose sessions is where the row leads: where most of them are.
+    private func elsewhere(
+        _ live: [LiveSession], _ standings: SlotStandings, than row: (Int) -> BucketRow
+    ) -> [Int: Slot] {
+        var counts: [Int: [Slot: Int]] = [:]
+        for session in live {
+            guard let slot = session.slot, standings[slot] == .usable,
+                let index = table.row(of: session.connection.peer)
+            else { continue }
+            counts[index, default: [:]][slot, default: 0] += 1
+        }
+        var places: [Int: Slot] = [:]
+        for (index, bySlot) in counts {
+            if let leads = standings.deliverer(of: row(index), at: index), bySlot[leads] != nil { continue }
+            places[index] = bySlot.max { ($0.value, $1.key) < ($1.value, $0.key) }!.key
+        }
+        return places
+    }
+
+    /// In a pool that runs, exporters don't wait for a collector that is new: until
+    /// it registers, they stay with who had them before.
+    private func nameSlots(_ contenders: [Contender], isRunning: Bool) throws(KernelError) {
+        for contender in contenders where tenants.tenant(of: contender.slot)?.name != contender.name {
+            if isRunning { slots.markAbandoned(contender.slot) }
+            notedLosses[contender.slot] = nil
+            try tenants.set(Tenant(name: contender.name), at: contender.slot)
+        }
+    }
+
+    /// Slots whose names left the configuration are to get empty; one whose name is
+    /// back is a collector's like any other.
+    private func markDepartures() throws(KernelError) {
+        for slot in allocation.freed {
+            guard var tenant = tenants.tenant(of: slot) else { continue }
+            tenant.drain = .departed
+            try tenants.set(tenant, at: slot)
+        }
+        for slot in allocation.slotOfName.values {
+            guard var tenant = tenants.tenant(of: slot), tenant.drain == .departed else { continue }
+            tenant.drain = nil
+            try tenants.set(tenant, at: slot)
+        }
+    }
+
+    private func removeDepartedGroups() throws {
+        let departed = try registry.keepOnly(Set(groups.map(\.number)))
+        let mask = departed.reduce(0) { $0 | UInt64(1) << UInt64($1) }
+        if mask != 0 {
+            for slot in tenants.all().keys { slots.setGroups(of: slot, slots.groups(of: slot) & ~mask) }
+        }
+        try GroupRemoval.remove(departedGroups, in: folder)
+    }
+}

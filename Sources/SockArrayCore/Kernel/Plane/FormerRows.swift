@@ -1,0 +1,60 @@
+/// The rows of the generation before, as a new one finds its own among them.
+struct FormerRows {
+    private let words: MappedArray
+    /// So many buckets have the same number in both.
+    let comparable: Int
+    /// Rows of exporters that have one of their own now: index before, by index now.
+    private let apart: [Int: Int]
+
+    /// - Parameters:
+    ///   - predecessor: its table, where it is known.
+    init(
+        ofNumber number: UInt64, _ shape: GenerationShape, as table: AssignmentTable,
+        predecessor: AssignmentTable?, in folder: PinFolder
+    ) throws(PlaneError) {
+        words = try Generation.rows(ofNumber: number, count: Int(shape.rowCount), in: folder)
+        let isComparable = table.assignment.hasAffinity && table.shape.keepsAssignment(of: shape)
+        comparable = isComparable ? table.tableSize : 0
+        let exporters = table.exportersApart
+        let before = predecessor?.rows(ofExporters: Set(exporters.map(\.name))) ?? [:]
+        apart = Dictionary(
+            uniqueKeysWithValues: exporters.compactMap { exporter in before[exporter.name].map { (exporter.row, $0) } })
+    }
+
+    /// Nil: it has no counterpart.
+    func row(at index: Int) -> BucketRow? {
+        if index < comparable { return BucketRow(word: words[index]) }
+        return apart[index].map { BucketRow(word: words[$0]) }
+    }
+}
+
+extension DataPlane {
+    /// Exporters that another table takes from where they are, and whose row it gives
+    /// to others too: they are to have rows of their own until their sessions have ended.
+    ///
+    /// - Parameter base: the other table, which keeps nobody.
+    /// - Returns: names or addresses.
+    static func exportersToKeep(
+        _ base: AssignmentTable, over former: FormerRows, replacing predecessor: DataPlane?, _ live: [LiveSession]
+    ) -> Set<String> {
+        var kept: Set<String> = []
+        // Whose session begins from now on isn't among those that live.
+        if let predecessor {
+            let left = predecessor.table.exportersApart.filter { $0.isPinned || predecessor.waiting[$0.row] != nil }
+            let rows = base.rows(ofExporters: Set(left.map(\.name)))
+            kept.formUnion(left.lazy.map(\.name).filter { rows[$0].map { $0 < base.tableSize } ?? false })
+        }
+        var peers: [String: [Slot: Set<IPAddress>]] = [:]
+        for session in live {
+            guard let slot = session.slot, let place = base.place(of: session.connection.peer) else { continue }
+            peers[place.exporter, default: [:]][slot, default: []].insert(session.connection.peer.unmapped)
+            if place.row < base.tableSize, former.row(at: place.row)?.owner != slot { kept.insert(place.exporter) }
+        }
+        // One exporter's addresses at several collectors: it is with most of them.
+        for bySlot in peers.values where bySlot.count > 1 {
+            let largest = bySlot.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }!.key
+            for (slot, addresses) in bySlot where slot != largest { kept.formUnion(addresses.map { "\($0)" }) }
+        }
+        return kept
+    }
+}
