@@ -90,6 +90,127 @@ import Testing
     }
 }
 
+/// Drains where some collector is away.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct DrainAmongAwayTests {
+    /// A source whose ranks 1 and 2 are these.
+    private static func source(of ranks: [String], _ pool: PoolFixture) throws -> IPAddress {
+        try #require(
+            (0..<UInt32(500)).map { IPAddress.v4(0x0a09_0000 + $0) }
+                .first { try Array(pool.plane.explain($0).ranks.prefix(2)) == ranks })
+    }
+
+    private static func noteLosses(_ pool: PoolFixture) throws {
+        for slot in try pool.plane.lostSlots(act: "test") {
+            try pool.plane.noteLoss(of: slot, hasEnded: false, act: "test")
+        }
+    }
+
+    @Test func `rank 2 is held: rank 1 keeps what it is to give away until that is over, then rank 3 has it`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .milliseconds(400))
+            let source = try Self.source(of: ["c1", "c2"], pool)
+            let ranks = try pool.plane.explain(source).ranks
+            pool.stop("c2")
+            try Self.noteLosses(pool)
+            _ = try pool.plane.drain("c1")
+            #expect(try Router(source).datagramGoes(pool) == "c1")
+            #expect(try pool.plane.progress(ofDraining: "c1").rows > 0)
+            usleep(450_000)
+            try pool.plane.releaseRows(act: "test")
+            #expect(try Router(source).datagramGoes(pool) == ranks[2])
+            #expect(try pool.plane.progress(ofDraining: "c1").isEmpty)
+            #expect(try pool.outcomes("ipfix").held == 0)
+        }
+    }
+
+    @Test func `rank 2 has never come: its clock starts with the drain, and nothing is dropped`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .milliseconds(300), registering: false)
+            for name in ["c1", "c3", "c4"] { try pool.start(name) }
+            let source = try Self.source(of: ["c1", "c2"], pool)
+            let ranks = try pool.plane.explain(source).ranks
+            _ = try pool.plane.drain("c1")
+            #expect(try pool.plane.status().collectors[1].state == "holding")
+            #expect(try Router(source).datagramGoes(pool) == "c1")
+            usleep(350_000)
+            try pool.plane.releaseRows(act: "test")
+            #expect(try Router(source).datagramGoes(pool) == ranks[2])
+            #expect(try pool.outcomes("ipfix").held == 0)
+        }
+    }
+
+    @Test func `the only one there keeps all it has, and gives it away when another comes`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"], hold: .milliseconds(50))
+            let source = try Self.source(of: ["c1", "c2"], pool)
+            pool.stop("c2")
+            try Self.noteLosses(pool)
+            usleep(80_000)
+            _ = try pool.plane.drain("c1")
+            #expect(try Router(source).datagramGoes(pool) == "c1")
+            try pool.start("c2")
+            #expect(try Router(source).datagramGoes(pool) == "c2")
+            #expect(try pool.plane.progress(ofDraining: "c1").isEmpty)
+        }
+    }
+
+    @Test
+    func `four ranks are away: the session at who stands in keeps its datagrams when that drains, and comes back`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let names = (1...6).map { "c\($0)" }
+            let pool = try PoolFixture(collectors: names, hold: .milliseconds(50))
+            let source = IPAddress.v4(0x0a09_0001)
+            let ranks = try pool.plane.explain(source).ranks
+            #expect(ranks.count == 4)
+            for name in ranks { pool.stop(name) }
+            try Self.noteLosses(pool)
+            usleep(80_000)
+            let router = Router(source)
+            try router.connect(pool)
+            let first = try #require(router.collector)
+            let second = try #require(names.first { !ranks.contains($0) && $0 != first })
+            #expect(!ranks.contains(first))
+            let change: (DataPlane, String) throws -> Bool = { try $0.drain($1) }
+            let back: (DataPlane, String) throws -> Bool = { try $0.undrain($1) }
+            for (act, from, to) in [(change, first, second), (back, second, first)] {
+                _ = try act(pool.plane, first)
+                #expect(router.collector == from)
+                #expect(try router.datagramGoes(pool) == from)
+                #expect(try pool.plane.explain(source).collector == from)
+                router.disconnect()
+                try pool.plane.releaseRows(act: "test")
+                #expect(try router.datagramGoes(pool) == to)
+                try router.connect(pool)
+                #expect(router.collector == to)
+            }
+        }
+    }
+
+    @Test(arguments: [Assignment.roundRobin, .kernel])
+    func `without affinity: a drain and a replacement see the sessions all the same`(assignment: Assignment)
+        async throws
+    {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration(["c1", "c2"])
+            configuration.assignment = assignment
+            let pool = try PoolFixture(configuration)
+            let routers = (0..<UInt32(30)).map { Router(.v4(0x0a09_0000 + $0)) }
+            for router in routers { try router.connect(pool) }
+            let own = routers.filter { $0.collector == "c1" }
+            #expect(own.count > 3 && own.count < 27)
+            _ = try pool.plane.drain("c1")
+            #expect(try pool.plane.progress(ofDraining: "c1").sessions == own.count)
+            #expect(try pool.replace("c1").predecessor?.cookies.count == 2 + own.count)
+            for router in own { router.disconnect() }
+            #expect(try pool.plane.progress(ofDraining: "c1").isEmpty)
+        }
+    }
+}
+
 /// One process takes another's slot over.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct ReplaceTests {
     @Test(arguments: ["0.0.0.0", "::", "::1"])

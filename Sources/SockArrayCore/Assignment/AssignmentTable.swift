@@ -13,7 +13,7 @@ public struct AssignmentTable: Sendable {
     /// Indices in `exporters` of those with a row of their own, in the order of these.
     private let apart: [Int]
 
-    private struct Exporter {
+    fileprivate struct Exporter {
         let name: String
         let bucket: Bucket
         let pin: String?
@@ -24,6 +24,8 @@ public struct AssignmentTable: Sendable {
         /// One of a configured exporter's addresses, apart from it.
         var isPart = false
         let isApart: Bool
+        /// Single ones, of an exporter apart.
+        var addresses: [IPAddress] = []
     }
 
     /// - Parameters:
@@ -50,11 +52,12 @@ public struct AssignmentTable: Sendable {
         for exporter in configuration.exporters {
             let bucket = ExporterHash.bucket(of: hash(name: exporter.name), tableSize: tableSize)
             let pin = exporter.collector ?? wanted[exporter.name]
+            let isApart = pin != nil || kept.contains(exporter.name)
             for prefix in exporter.prefixes { byPrefix[prefix] = UInt32(exporters.count) }
             exporters.append(
                 Exporter(
                     name: exporter.name, bucket: bucket, pin: pin, row: bucket.index, isConfigured: true,
-                    isApart: pin != nil || kept.contains(exporter.name)))
+                    isApart: isApart, addresses: isApart ? exporter.prefixes.compactMap(\.address) : []))
         }
         let configured = ExporterTable(exporters: names.isEmpty ? [:] : byPrefix, hash: hash)
         for text in Set(wanted.keys).union(kept).subtracting(names).sorted() {
@@ -66,7 +69,8 @@ public struct AssignmentTable: Sendable {
             exporters.append(
                 Exporter(
                     name: whole?.name ?? "\(address)", bucket: bucket, pin: whole == nil ? wanted[text] : whole?.pin,
-                    row: bucket.index, isConfigured: whole != nil, isPart: whole != nil, isApart: true))
+                    row: bucket.index, isConfigured: whole != nil, isPart: whole != nil, isApart: true,
+                    addresses: [address]))
         }
         apart = exporters.indices.filter { exporters[$0].isApart }
         for (index, exporter) in apart.enumerated() { exporters[exporter].row = UInt32(tableSize + index) }
@@ -130,29 +134,35 @@ public struct AssignmentTable: Sendable {
             let bucket = hash.bucket(of: address, tableSize: tableSize)
             return Place(exporter: "\(address.unmapped)", bucket: bucket, row: Int(bucket.index), reason: .address)
         }
-        let exporter = exporters[index]
-        return Place(
-            exporter: exporter.name, bucket: exporter.bucket, row: Int(exporter.row),
-            reason: exporter.pin != nil ? .pin : exporter.isConfigured ? .alias : .address)
+        return Place(exporters[index])
     }
 
     // MARK: - Rows of one exporter each
 
-    /// Rows from `tableSize` on: whose they are, by name or address.
-    var exportersApart: [(name: String, row: Int, isPinned: Bool)] {
-        apart.lazy.map { exporters[$0] }.filter { !$0.isPart }
-            .map { ($0.name, Int($0.row), $0.pin != nil) }
+    /// An exporter that has a row of its own.
+    struct Apart {
+        let name: String
+        /// Single addresses, of those that the row is for.
+        let addresses: [IPAddress]
+        let row: Int
+        let isPinned: Bool
     }
 
-    /// Indices of the rows of exporters, by name or address.
-    func rows(ofExporters names: Set<String>) -> [String: Int] {
-        guard assignment.hasAffinity else { return [:] }
-        var rows: [String: Int] = [:]
-        for name in names { rows[name] = IPAddress(name).flatMap(row(of:)) }
-        for exporter in exporters where exporter.isConfigured && !exporter.isPart && names.contains(exporter.name) {
-            rows[exporter.name] = Int(exporter.row)
-        }
-        return rows
+    /// Rows from `tableSize` on: whose they are.
+    var exportersApart: [Apart] {
+        apart.lazy.map { exporters[$0] }.filter { !$0.isPart }
+            .map { Apart(name: $0.name, addresses: $0.addresses, row: Int($0.row), isPinned: $0.pin != nil) }
+    }
+
+    /// Where another table's exporters are in this one: for each, the rows of its name,
+    /// if that is configured, or else of its addresses.
+    func places(of others: [Apart]) -> [[Place]] {
+        let names = Set(others.map(\.name))
+        let configured = Dictionary(
+            exporters.lazy.filter { $0.isConfigured && !$0.isPart && names.contains($0.name) }
+                .map { ($0.name, Place($0)) },
+            uniquingKeysWith: { $1 })
+        return others.map { other in configured[other.name].map { [$0] } ?? other.addresses.compactMap(place) }
     }
 
     /// The same text for the same address.
@@ -170,5 +180,13 @@ public struct AssignmentTable: Sendable {
             assignment: assignment.code, tableSize: UInt64(tableSize), seedFingerprint: hash.fingerprint,
             exporterDigest: exporters.reduce(lookup.digest) { mix13($0 ^ UInt64($1.row)) },
             rowCount: UInt64(rowCount))
+    }
+}
+
+extension AssignmentTable.Place {
+    fileprivate init(_ exporter: AssignmentTable.Exporter) {
+        self.init(
+            exporter: exporter.name, bucket: exporter.bucket, row: Int(exporter.row),
+            reason: exporter.pin != nil ? .pin : exporter.isConfigured ? .alias : .address)
     }
 }

@@ -79,4 +79,69 @@ import Testing
             }
         }
     }
+
+    @Test func `pins of 60 of 200 exporters come and go 12 times in 256 rows: 0 reach a process without their session`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let unpinned = AgentFixture.configuration(extra: "table_size: 256")
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: unpinned)
+            let collectors = try CountedCollector.four(in: sandbox, with: agent)
+            let plan = AssignmentPlan.edge((1...4).map { "c\($0)" })
+            let traffic = try CountedTraffic(exporters: 200, rate: 10_000, sessions: 200, by: plan, in: sandbox)
+            // Most share their row with others.
+            let exporters = traffic.addresses.prefix(60).enumerated().map { index, address in
+                "{name: p\(index), addresses: [\"\(address)\"], collector: c\(index % 4 + 1)}"
+            }
+            let pinned = "\(unpinned)\nexporters: [\(exporters.joined(separator: ", "))]"
+            // They last 2 s each: some have ended when the next table comes.
+            traffic.ledger[.endings] = 100
+            for round in 0..<12 {
+                try FileText.write(round % 2 == 0 ? pinned : unpinned, to: agent.configurationPath)
+                let reloaded = try agent.command(["reload"])
+                #expect(reloaded.exitCode == 0, "\(reloaded.errorOutput)")
+                try traffic.waitForDatagrams(10_000)
+            }
+            try traffic.stop(collectors)
+            let receipts = Receipts(traffic, collectors)
+            #expect(receipts.torn == 0 && receipts.unaccepted == 0, "of \(receipts.sentInSession)")
+            #expect(receipts.sentInSession > 50_000)
+            #expect(receipts.exporters.allSatisfy { $0.lost == 0 && $0.duplicates == 0 })
+            #expect(receipts.exporters.prefix(60).count { $0.path.count > 2 } > 20)
+        }
+    }
+
+    @Test func `on_move reset: each session that moves is cut once, although its router is back after 10 ms`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let extra = "on_move: reset"
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(extra: extra))
+            var collectors = try CountedCollector.four(in: sandbox, with: agent)
+            let names = (1...5).map { "c\($0)" }
+            let (before, after) = (AssignmentPlan.edge(Array(names.prefix(4))), AssignmentPlan.edge(names))
+            let traffic = try CountedTraffic(exporters: 200, rate: 10_000, sessions: 200, by: after, in: sandbox)
+            let movers = traffic.addresses.count { before.owner(of: $0) != after.owner(of: $0) }
+            try FileText.write(
+                AgentFixture.configuration(collectors: names, extra: extra), to: agent.configurationPath)
+            let reloaded = try agent.command(["reload"])
+            #expect(reloaded.exitCode == 0, "\(reloaded.errorOutput)")
+            collectors.append(try CountedCollector("c5", in: sandbox))
+            try collectors[4].register(with: agent)
+            try traffic.wait("c5 has its \(movers) sessions") { collectors[4].ledger[.sessions] == movers }
+            try traffic.waitForSessions(200)
+            try traffic.waitForDatagrams(5_000)
+            let lost = traffic.ledger.entries().count { $0.kind == LedgerEntry.Kind.lost.rawValue }
+            #expect(lost == movers && movers > 20)
+            try traffic.stop(collectors)
+            let receipts = Receipts(traffic, collectors)
+            for (index, exporter) in receipts.exporters.enumerated() {
+                let owner = after.owner(of: traffic.addresses[index])!
+                #expect(exporter.lost == 0 && exporter.duplicates == 0)
+                #expect(exporter.path.last.map { names[$0] } == owner)
+                #expect(exporter.sessionPath.last.map { names[$0] } == owner)
+            }
+        }
+    }
 }

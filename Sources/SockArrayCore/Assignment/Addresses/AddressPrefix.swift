@@ -17,6 +17,12 @@ public struct AddressPrefix: Hashable, Sendable {
         }
     }
 
+    /// The one that it covers; nil: it covers several.
+    public var address: IPAddress? {
+        guard length == 128 else { return nil }
+        return isIPv4 ? .v4(UInt32(truncatingIfNeeded: low)) : .v6(high, low)
+    }
+
     private init(high: UInt64, low: UInt64, length: Int, isIPv4: Bool) {
         self.high = high
         self.low = low

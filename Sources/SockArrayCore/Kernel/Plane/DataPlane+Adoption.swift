@@ -40,15 +40,14 @@ extension DataPlane {
         for group in groups where isNew || !trustsPrograms || !group.hasProgram(ofParity: generation.parity) {
             try group.load(generation, poolMaps: poolMaps)
         }
+        let former = try isNew ? formerRows(over: present, predecessor) : nil
+        let live = former != nil && follows ? try liveSessions() : []
         settings.setHold(configuration.restartHold)
         try markDepartures()
         try nameSlots(firstComers, isRunning: isRunning)
         let desired = try self.desired(for: firstComers)
         if isNew {
-            let former = try present.shape.map { shape throws(PlaneError) in
-                try FormerRows(ofNumber: present.number, shape, as: table, predecessor: predecessor, in: folder)
-            }
-            try putInForce(desired, over: former)
+            try putInForce(desired, over: former, live)
             hasChangedRows = isRunning
         } else {
             hasChangedRows = try move(to: desired) > 0
@@ -85,12 +84,21 @@ extension DataPlane {
         }
     }
 
+    private func formerRows(over present: Present, _ predecessor: AssignmentTable?) throws(PlaneError) -> FormerRows? {
+        guard let shape = present.shape else { return nil }
+        return try FormerRows(ofNumber: present.number, shape, as: table, predecessor: predecessor, in: folder)
+    }
+
     private var firstComers: [Contender] {
         Contender.all(of: configuration, allocation).filter { !allocation.heirs.contains($0.name) }
     }
 
     /// The new generation: its rows are written, then it is in force by one store.
-    private func putInForce(_ desired: [BucketRow], over former: FormerRows?) throws(KernelError) {
+    ///
+    /// - Parameter live: sessions that there were a moment ago, where rows follow them.
+    private func putInForce(
+        _ desired: [BucketRow], over former: FormerRows?, _ live: [LiveSession]
+    ) throws(KernelError) {
         let closed = closedSlots()
         let before = try standings()
         let after = before.closing(closed)
@@ -98,9 +106,8 @@ extension DataPlane {
         for (index, row) in desired.enumerated() {
             moves.add(index, from: former?.row(at: index), to: row, before, after, follows: follows)
         }
-        if former != nil, follows {
-            let torn = elsewhere(try liveSessions(), after) { moves.writes[$0] ?? desired[$0] }
-            for (index, slot) in torn { moves.hold(index, at: slot, desired[index]) }
+        for (index, slot) in elsewhere(live, after, than: { moves.writes[$0] ?? desired[$0] }) {
+            moves.hold(index, at: slot, desired[index])
         }
         // Also ends the writing that an agent before was killed in.
         settings.writingRows {

@@ -16,9 +16,11 @@ struct FormerRows {
         let isComparable = table.assignment.hasAffinity && table.shape.keepsAssignment(of: shape)
         comparable = isComparable ? table.tableSize : 0
         let exporters = table.exportersApart
-        let before = predecessor?.rows(ofExporters: Set(exporters.map(\.name))) ?? [:]
+        let before = predecessor?.places(of: exporters) ?? []
         apart = Dictionary(
-            uniqueKeysWithValues: exporters.compactMap { exporter in before[exporter.name].map { (exporter.row, $0) } })
+            uniqueKeysWithValues: zip(exporters, before).compactMap { exporter, places in
+                places.first.map { (exporter.row, $0.row) }
+            })
     }
 
     /// Nil: it has no counterpart.
@@ -41,8 +43,7 @@ extension DataPlane {
         // Whose session begins from now on isn't among those that live.
         if let predecessor {
             let left = predecessor.table.exportersApart.filter { $0.isPinned || predecessor.waiting[$0.row] != nil }
-            let rows = base.rows(ofExporters: Set(left.map(\.name)))
-            kept.formUnion(left.lazy.map(\.name).filter { rows[$0].map { $0 < base.tableSize } ?? false })
+            kept.formUnion(base.places(of: left).joined().filter { $0.row < base.tableSize }.map(\.exporter))
         }
         var peers: [String: [Slot: Set<IPAddress>]] = [:]
         for session in live {

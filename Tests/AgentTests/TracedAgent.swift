@@ -8,11 +8,19 @@ extension AgentFixture {
     ///
     /// - Parameter calls: `bpf,close`.
     func endingItself(atCall step: Int, of calls: String) throws -> ChildProcess {
+        try traced("inject=\(calls):signal=SIGKILL:when=\(step)")
+    }
+
+    /// From now on the step-th of such calls fails, until the tracer ends.
+    ///
+    /// - Parameter error: `ENOBUFS`.
+    func refusing(call step: Int, of calls: String, with error: String) throws -> ChildProcess {
+        try traced("inject=\(calls):error=\(error):when=\(step)")
+    }
+
+    private func traced(_ expression: String) throws -> ChildProcess {
         let tracer = try ChildProcess(
-            [
-                "strace", "-qq", "-o", "/dev/null", "-p", "\(process.pid)", "-e",
-                "inject=\(calls):signal=SIGKILL:when=\(step)",
-            ], in: sandbox)
+            ["strace", "-qq", "-o", "/dev/null", "-p", "\(process.pid)", "-e", expression], in: sandbox)
         let isWatched = waitUntil(.seconds(20)) { isTraced || process.exitCode != nil }
         guard isWatched else { throw LabError("strace does not trace: \(tracer.errorOutput)") }
         return tracer
