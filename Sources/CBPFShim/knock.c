@@ -11,10 +11,7 @@ static int bind_knocker(int socket, int family, const uint8_t source[16], uint16
 	union socket_name name;
 	socklen_t length = write_name(&name, family, source, *port);
 
-	/* Nothing of it leaves the host, also where addresses may be bound that are
-	 * another host's (ip_nonlocal_bind). */
-	if (setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof("lo")) ||
-	    setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
+	if (setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
 	    bind(socket, (struct sockaddr *)&name, length) ||
 	    getsockname(socket, (struct sockaddr *)&name, &length))
 		return -errno;

@@ -29,7 +29,7 @@ extension AgentFixture {
     /// Whether it has come to that call, or does so in a moment.
     func hasEndedItself(within limit: Duration) -> Bool { waitUntil(limit) { process.exitCode != nil } }
 
-    private var isTraced: Bool {
+    var isTraced: Bool {
         let text = FileText.read("/proc/\(process.pid)/status") ?? ""
         return text.split(separator: "\n").contains { $0.hasPrefix("TracerPid:") && !$0.hasSuffix("\t0") }
     }

@@ -5,8 +5,8 @@ import TelemetryLab
 /// A router's session, opened again 10 ms after it was refused or lost.
 struct RouterSession {
     private enum State {
-        /// Until then.
-        case closed(until: UInt64)
+        /// Until then. What the collector has ended is closed at our end by then too.
+        case closed(until: UInt64, lingering: InternetSocket? = nil)
         case connecting(InternetSocket)
         case up(InternetSocket)
     }
@@ -37,7 +37,7 @@ struct RouterSession {
         }
     }
 
-    func isDue(at now: UInt64) -> Bool { if case .closed(let until) = state { until <= now } else { false } }
+    func isDue(at now: UInt64) -> Bool { if case .closed(let until, _) = state { until <= now } else { false } }
 
     mutating func connect(at now: UInt64) throws {
         number += 1
@@ -70,9 +70,12 @@ struct RouterSession {
             }
             state = isUp == LedgerEntry.sizeOnWire ? .up(socket) : .closed(until: now + Self.pause)
             return isUp == LedgerEntry.sizeOnWire ? .began : .refused
-        case .up:
-            // A collector says nothing: it can only have ended.
-            state = .closed(until: now + Self.pause)
+        case .up(let socket):
+            // A collector says nothing: it can only have ended. Closed at once, our FIN
+            // would be sent by this CPU, and may be ahead of the ACK that another one
+            // has sent for the collector's: TIME_WAIT answers that old ACK by one of its
+            // own (tcp_timewait_state_process), and as nothing is left here, that by RST.
+            state = .closed(until: now + Self.pause, lingering: socket)
             return .lost
         }
     }

@@ -33,12 +33,14 @@ final class SteadyExporters {
     /// Until a session that was ended is opened again, at least, in ns. Routers take
     /// seconds; who takes no time at all may be ahead of the agent.
     private static let pause: UInt64 = 100_000_000
-    /// Most datagrams at once: what was missed while nobody let us run isn't made up for.
-    private static let burst = 400
+    /// Most datagrams at once: what was missed while nobody let us run for longer than
+    /// 100 ms isn't made up for.
+    private let burst: Int
 
     init(_ ledger: Ledger, _ plan: Plan) throws {
         self.ledger = ledger
         self.plan = plan
+        burst = max(400, plan.datagramsPerSecond / 10)
         sockets = try (0..<plan.count).map {
             try InternetSocket(.udp, bind: .v4(plan.firstAddress + UInt32($0)))
         }
@@ -58,12 +60,12 @@ final class SteadyExporters {
         while ledger[.stop] == 0 {
             let now = rpa_monotonic_ns()
             let due = (now - last) * UInt64(plan.datagramsPerSecond) / Self.nanosecondsPerSecond
-            if due >= Self.burst {
+            if due >= burst {
                 last = now
             } else {
                 last += due * Self.nanosecondsPerSecond / UInt64(plan.datagramsPerSecond)
             }
-            for _ in 0..<min(Int(due), Self.burst) { send() }
+            for _ in 0..<min(Int(due), burst) { send() }
             let endings = ledger[.endings]
             if endings == 0 {
                 lastEnding = now

@@ -41,6 +41,7 @@ struct ProgramKnock {
                     rpa_knocker(Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, &port)
                 }))
         self.port = port
+        try checkStaysHere()
         settings.setProbe(hash(target) &+ UInt64(port))
         try kernel(
             "probe group \(plane.group.name)",
@@ -58,6 +59,17 @@ struct ProgramKnock {
         // Whoever refuses or accepts it has answered.
         if try !isSeenAgain(), !isAnswered { unanswered += 1 }
         return seen
+    }
+
+    /// Neither the probe nor what the kernel answers may leave the host, also where
+    /// addresses can be bound that are another's (ip_nonlocal_bind).
+    private func checkStaysHere() throws(KernelError) {
+        let (family, bytes) = target.familyAndBytes
+        let act = "find the way of a probe of group \(plane.group.name)"
+        let isLocal = try kernel(
+            act,
+            withUnsafeBytes(of: bytes) { rpa_is_local(Int32(family), $0.bindMemory(to: UInt8.self).baseAddress) })
+        if isLocal == 0 { throw KernelError(operation: act, errno: EADDRNOTAVAIL) }
     }
 
     private mutating func isSeenAgain() throws(KernelError) -> Bool {

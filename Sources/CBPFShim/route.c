@@ -1,0 +1,77 @@
+#include "include/rpa_route.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct route_request {
+	struct nlmsghdr header;
+	struct rtmsg route;
+	char attributes[2 * RTA_SPACE(16)];
+};
+
+static void add_address(struct route_request *request, unsigned short type, const uint8_t *address, unsigned short size)
+{
+	struct rtattr *attribute = (struct rtattr *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+
+	attribute->rta_type = type;
+	attribute->rta_len = RTA_LENGTH(size);
+	memcpy(RTA_DATA(attribute), address, size);
+	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_SPACE(size);
+}
+
+/* The type of the route that the kernel answers with, or -errno. */
+static int ask(int netlink, const struct route_request *request)
+{
+	struct {
+		struct nlmsghdr header;
+		union {
+			struct rtmsg route;
+			struct nlmsgerr error;
+		};
+		char more[1024];
+	} answer;
+	ssize_t length;
+
+	if (send(netlink, request, request->header.nlmsg_len, 0) < 0)
+		return -errno;
+	do {
+		length = recv(netlink, &answer, sizeof(answer), 0);
+	} while (length < 0 && errno == EINTR);
+	if (length < 0)
+		return -errno;
+	if (length >= (ssize_t)NLMSG_LENGTH(sizeof(answer.error)) && answer.header.nlmsg_type == NLMSG_ERROR)
+		return answer.error.error ? answer.error.error : -EBADMSG;
+	if (length < (ssize_t)NLMSG_LENGTH(sizeof(answer.route)) || answer.header.nlmsg_type != RTM_NEWROUTE)
+		return -EBADMSG;
+	return answer.route.rtm_type;
+}
+
+int rpa_is_local(int family, const uint8_t address[16])
+{
+	unsigned short size = family == AF_INET ? 4 : 16;
+	struct route_request request = {
+		.header = {
+			.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)),
+			.nlmsg_type = RTM_GETROUTE,
+			.nlmsg_flags = NLM_F_REQUEST,
+		},
+		.route = {
+			.rtm_family = (unsigned char)family,
+			.rtm_dst_len = (unsigned char)(8 * size),
+			.rtm_src_len = (unsigned char)(8 * size),
+		},
+	};
+	int type, netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (netlink < 0)
+		return -errno;
+	add_address(&request, RTA_DST, address, size);
+	add_address(&request, RTA_SRC, address, size);
+	type = ask(netlink, &request);
+	close(netlink);
+	return type < 0 ? type : type == RTN_LOCAL;
+}

@@ -1,0 +1,103 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Kernels before 5.14, that know no migration of connections. What is mocked: strace
+/// makes bpf(2) refuse the program that asks for it, as such a kernel's verifier does.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OlderKernelTests {
+    private static func tracer(_ file: String, refusing call: Int? = nil) -> [String] {
+        let refusal = call.map { ["-e", "inject=bpf:error=EACCES:when=\($0)"] } ?? []
+        return ["strace", "-qq", "-v", "-o", file, "-e", "trace=bpf"] + refusal
+    }
+
+    /// What strace has seen of bpf(2).
+    private static func calls(in file: String) throws -> [Substring] {
+        try #require(FileText.read(file)).split(separator: "\n").filter { $0.hasPrefix("bpf(") }
+    }
+
+    /// Index of the call that asks.
+    private static func question(among calls: [Substring]) throws -> Int {
+        try #require(calls.firstIndex { $0.hasPrefix("bpf(BPF_PROG_LOAD") && $0.contains("prog_name=\"probe\"") })
+    }
+
+    /// Names of programs that were loaded, as far as the kernel keeps them: 15 characters.
+    private static func programs(loadedBy calls: [Substring]) -> Set<Substring> {
+        let all: Set<Substring> = ["dispatch", "dispatch_or_mig", "select_collecto", "select_or_migra"]
+        return all.filter { name in calls.contains { $0.contains("prog_name=\"\(name)\"") } }
+    }
+
+    @Test func `check asks by a program that reads migrating_sk; refused, it says that connections are reset`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let file = sandbox.newPath("check.trace")
+            let asked = try ChildProcess(Self.tracer(file) + [Subject.program, "check"], in: sandbox)
+            try asked.wait()
+            #expect(asked.output.contains("✓ connections of a closing listener: they go on to the collector's new one"))
+            let calls = try Self.calls(in: file)
+            let question = try Self.question(among: calls)
+            // At 48 of sk_reuseport_md. A kernel without it takes any attach type, but no such offset.
+            #expect(
+                calls[question].contains(
+                    "insns=[{code=BPF_LDX|BPF_DW|BPF_MEM, dst_reg=BPF_REG_0, src_reg=BPF_REG_1, off=48,"))
+            let refused = try ChildProcess(
+                Self.tracer("/dev/null", refusing: question + 1) + [Subject.program, "check"], in: sandbox)
+            #expect(try refused.wait() == asked.exitCode)
+            #expect(
+                refused.output.contains(
+                    "– connections of a closing listener: the kernel can't send them on: they are reset"))
+            #expect(refused.output.contains("    boot a kernel from 5.14 on"))
+        }
+    }
+
+    @Test
+    func `refused, the agent loads the other two programs: 60 of 60 exporters meet, waiting connections are reset`()
+        async throws
+    {
+        var question: Int?
+        for isRefused in [false, true] {
+            let refusedCall = isRefused ? question : nil
+            question = try await Sandbox.run { sandbox in
+                let file = sandbox.newPath("agent.trace")
+                let agent = try AgentFixture(
+                    in: sandbox, program: Subject.program, launcher: Self.tracer(file, refusing: refusedCall))
+                let calls = try Self.calls(in: file)
+                let migrating: Set<Substring> = ["dispatch_or_mig", "select_or_migra"]
+                #expect(
+                    Self.programs(loadedBy: calls)
+                        == Set(["dispatch", "select_collecto"]).union(isRefused ? [] : migrating))
+                var collectors = try agent.registerFour()
+                let sources = (0..<UInt32(60)).map { IPAddress.v4(0x0a06_0000 + $0) }
+                for (source, owner) in zip(sources, try agent.owners(of: sources)) {
+                    #expect(try source.meeting(at: collectors) == owner)
+                }
+                #expect(try Self.survivors(of: 20, &collectors, with: agent) == (isRefused ? 0 : 20))
+                return try Self.question(among: calls) + 1
+            }
+        }
+    }
+
+    /// Connections wait at c1, whose listener closes after another one has its slot.
+    ///
+    /// - Returns: how many of them go on.
+    private static func survivors(
+        of count: Int, _ collectors: inout [CollectorSockets], with agent: AgentFixture
+    ) throws -> Int {
+        let sources = (0..<UInt32(200)).map { IPAddress.v4(0x0a07_0000 + $0) }
+        let own = zip(sources, try agent.owners(of: sources)).filter { $0.1 == "c1" }.map(\.0).prefix(count)
+        let routers = try own.map { source in
+            let router = try InternetSocket(.tcp, bind: source)
+            try router.connect(.v4(0x7f00_0001), 1_790)
+            return router
+        }
+        try #require(routers.count == count)
+        let next = try CollectorSockets("c1")
+        let replaced = try agent.command(
+            ["replace", "--collector", "c1", "--fd", "10", "--fd", "11", "--timeout", "0"],
+            descriptors: [10: next.udp.number, 11: next.tcp.number])
+        #expect(replaced.errorOutput.contains("\(count) connections"), "\(replaced.errorOutput)")
+        collectors[0] = next
+        return routers.count { $0.readWaiting() != nil }
+    }
+}

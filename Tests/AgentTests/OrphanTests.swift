@@ -1,0 +1,47 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// A child that outlives its collector, and has inherited both sockets of it.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OrphanTests {
+    private static let configuration = AgentFixture.configuration(
+        collectors: ["{name: c1, command: sleep 6001}", "c2"], hold: "20s")
+
+    /// Both processes are recognised as c1, once the child is what it is to be.
+    private static func collector(leaving child: Bool, in sandbox: Sandbox) throws -> ChildProcess {
+        let sockets = try CollectorSockets("c1")
+        let script = child ? "(sleep 1; exec sleep 6001) & exec sleep 6001" : "exec sleep 6001"
+        return try ChildProcess(
+            ["sh", "-c", script], in: sandbox, descriptors: [5: sockets.udp.number, 6: sockets.tcp.number])
+    }
+
+    private static func isChildThere(of collector: ChildProcess) -> Bool {
+        ProcessFacts.descendants(of: collector.pid).contains {
+            FileText.read("/proc/\($0)/cmdline") == "sleep\u{0}6001\u{0}"
+        }
+    }
+
+    /// With a stranger in the group, the processes are looked through all the same.
+    @Test(arguments: [false, true])
+    func `the child of an ended collector isn't registered in its place for 2 s, the next collector is`(
+        besideStranger: Bool
+    ) async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let collector = try Self.collector(leaving: true, in: sandbox)
+            #expect(waitUntil(.seconds(5)) { (try? agent.ownerPid()) == collector.pid })
+            #expect(waitUntil(.seconds(5)) { Self.isChildThere(of: collector) })
+            let stranger = besideStranger ? try InternetSocket.collector(.udp, .v4(0), port: 4_739) : nil
+            collector.send(SIGKILL)
+            try collector.wait()
+            // It lists the sockets 80 times, and looks through the processes 4 times.
+            usleep(2_000_000)
+            #expect(try !agent.isActive())
+            #expect(try PinnedMaps.read().socketCount == 0)
+            let next = try Self.collector(leaving: false, in: sandbox)
+            #expect(waitUntil(.seconds(5)) { (try? agent.ownerPid()) == next.pid })
+            _ = stranger
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// What is left of collectors and groups that went, and of those that had their place before.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct DepartureTests {
+    private static func slot(_ name: String, _ pool: PoolFixture) throws -> Slot {
+        Slot(UInt16(try #require(try pool.plane.status().collectors.first { $0.name == name }).slot))
+    }
+
+    /// A router with a session at that collector.
+    private static func router(at name: String, _ pool: PoolFixture) throws -> Router {
+        let address = try #require(
+            (0..<UInt32(200)).lazy.map { IPAddress.v4(0x0a0b_0000 + $0) }
+                .first { try! pool.plane.explain($0).collector == name })
+        let router = Router(address)
+        try router.connect(pool)
+        #expect(router.collector == name)
+        return router
+    }
+
+    private static func configuration(_ names: [String], extra ports: UInt16...) -> PoolConfiguration {
+        var configuration = PoolFixture.configuration(names, .v4(0), .seconds(10))
+        configuration.groups += ports.map {
+            ReuseportGroup(name: "udp\($0)", transport: .udp, address: .v4(0), port: $0)
+        }
+        return configuration
+    }
+
+    @Test func `a slot has its third collector: the loss of each one's first tenancy is news`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"])
+            let slot = try Self.slot("c2", pool)
+            for (name, next) in [("c2", "c8"), ("c8", "c9"), ("c9", "c2")] {
+                #expect(try Self.slot(name, pool) == slot)
+                pool.stop(name)
+                #expect(try pool.plane.lostSlots(act: "test") == [slot])
+                #expect(try pool.plane.noteLoss(of: slot, hasEnded: false, act: "test"))
+                #expect(try pool.plane.lostSlots(act: "test") == [])
+                try pool.reload(PoolFixture.configuration(["c1"]))
+                try pool.reload(PoolFixture.configuration(["c1", next]))
+                try pool.start(next)
+            }
+        }
+    }
+
+    @Test func `a departed collector ends with its session: its slot is free at once`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .seconds(10))
+            let router = try Self.router(at: "c2", pool)
+            let slot = try Self.slot("c2", pool)
+            try pool.reload(PoolFixture.configuration(["c1", "c3", "c4"], .v4(0), .seconds(10)))
+            #expect(try router.datagramGoes(pool) == "c2")
+            #expect(try PinnedMaps.read().hasTenant(slot))
+            router.disconnect()
+            pool.stop("c2")
+            try pool.plane.noteLoss(of: slot, hasEnded: true, act: "test")
+            #expect(try !PinnedMaps.read().hasTenant(slot))
+            #expect(try router.datagramGoes(pool) != nil)
+        }
+    }
+
+    /// The next group gets the number of the one that left, and its bit of each slot.
+    @Test
+    func `a group leaves with a collector, the next one has its number: the collector keeps its session's exporter`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(hold: .seconds(10))
+            try pool.reload(Self.configuration(["c1", "c2", "c3", "c4"], extra: 6_343))
+            let sflow = try InternetSocket.collector(.udp, .v4(0), port: 6_343)
+            try pool.register("c2", [pool.udp["c2"]!, pool.tcp["c2"]!, sflow])
+            let router = try Self.router(at: "c2", pool)
+            try pool.reload(Self.configuration(["c1", "c3", "c4"]))
+            #expect(try router.datagramGoes(pool) == "c2")
+            try pool.reload(Self.configuration(["c1", "c3", "c4"], extra: 2_055))
+            usleep(20_000)  // beyond the jiffy in which the program looked at it
+            #expect(try router.datagramGoes(pool) == "c2")
+            #expect(try pool.outcomes("ipfix").held == 0)
+            #expect(!router.isCut)
+        }
+    }
+
+    @Test(arguments: ["the same agent", "reloaded"])
+    func `what a child has of an ended collector is an orphan, no stranger`(manner: String) async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"])
+            let newcomer = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
+            let before = try pool.plane.strangers(act: "test")
+            #expect(before.count == 1)
+            try pool.plane.noteLoss(of: Self.slot("c1", pool), hasEnded: true, act: "test")
+            if manner == "reloaded" { try pool.reload(pool.plane.configuration) }
+            #expect(try pool.plane.strangers(act: "test") == before)
+            for socket in [pool.udp["c1"]!, pool.tcp["c1"]!] {
+                #expect(pool.plane.isOrphan(try PoolFixture.offer(socket.number)))
+            }
+            for socket in [pool.udp["c2"]!, newcomer] {
+                #expect(!pool.plane.isOrphan(try PoolFixture.offer(socket.number)))
+            }
+        }
+    }
+}
+
+extension PinnedMaps {
+    /// Whether the slot has a name.
+    fileprivate func hasTenant(_ slot: Slot) -> Bool {
+        let tenants = content["tenants"]!
+        return tenants[Int(slot.index) * (tenants.count / SlotAllocation.capacity)] != 0
+    }
+}
