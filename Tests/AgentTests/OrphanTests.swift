@@ -22,19 +22,30 @@ import Testing
         }
     }
 
-    /// With a stranger in the group, the processes are looked through all the same.
-    @Test(arguments: [false, true])
+    enum Meanwhile: CaseIterable {
+        case nothing
+        /// Because of it, the processes are looked through all the same.
+        case stranger
+        case agentIsKilled
+    }
+
+    @Test(arguments: Meanwhile.allCases)
     func `the child of an ended collector isn't registered in its place for 2 s, the next collector is`(
-        besideStranger: Bool
+        meanwhile: Meanwhile
     ) async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
             let collector = try Self.collector(leaving: true, in: sandbox)
             #expect(waitUntil(.seconds(5)) { (try? agent.ownerPid()) == collector.pid })
             #expect(waitUntil(.seconds(5)) { Self.isChildThere(of: collector) })
-            let stranger = besideStranger ? try InternetSocket.collector(.udp, .v4(0), port: 4_739) : nil
+            let stranger = meanwhile == .stranger ? try InternetSocket.collector(.udp, .v4(0), port: 4_739) : nil
             collector.send(SIGKILL)
             try collector.wait()
+            if meanwhile == .agentIsKilled {
+                #expect(waitUntil(.seconds(5)) { (try? PinnedMaps.read().socketCount) == 0 })
+                try agent.kill()
+                try agent.restart()
+            }
             // It lists the sockets 80 times, and looks through the processes 4 times.
             usleep(2_000_000)
             #expect(try !agent.isActive())

@@ -21,18 +21,19 @@ extension DataPlane {
     /// Members of the pool's groups that no slot has, and that aren't the agent's own.
     public func strangers(act: String) throws(Failure) -> [BoundSocket] {
         let registered = try registeredSockets(act: act)
-        return try attempt(act) { () throws(KernelError) in
-            var strangers: [BoundSocket] = []
-            for group in groups {
-                strangers += try SocketDump.members(of: group.group.transport, port: group.group.port).filter {
-                    member in
-                    group.group.hasMember(member) && registered[member.cookie] == nil
-                        && !orphans.contains(member.cookie)
-                        && member.cookie != group.placeholder?.cookie
-                }
+        let known = orphans.cookies.union(groups.compactMap(\.placeholder?.cookie)).union(registered.keys)
+        return try attempt(act, members).filter { !known.contains($0.cookie) }
+    }
+
+    /// Sockets of the pool's groups, whoever has them.
+    private func members() throws(KernelError) -> [BoundSocket] {
+        var members: [BoundSocket] = []
+        for group in groups.map(\.group) {
+            for member in try SocketDump.members(of: group.transport, port: group.port) where group.hasMember(member) {
+                members.append(member)
             }
-            return strangers
         }
+        return members
     }
 
     /// Slots whose collectors have lost a socket, and `noteLoss` doesn't know yet.
@@ -76,7 +77,8 @@ extension DataPlane {
                 revision += 1
             }
             if hasEnded {
-                orphans.formUnion(try sockets(of: slot).map(\.cookie))
+                let left = try Set(sockets(of: slot).map(\.cookie))
+                if !left.isEmpty { orphans.add(left, among: try Set(members().map(\.cookie))) }
                 try clearSockets(of: slot)
             }
             try release()

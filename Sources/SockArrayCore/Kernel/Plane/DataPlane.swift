@@ -22,6 +22,7 @@ public final class DataPlane {
     let sightings: SightingTable
     let sessions: SessionTable
     let slots: SlotTable
+    let orphans: OrphanTable
     let settings: PoolSettings
     let generation: Generation
     let registry: GroupRegistry
@@ -34,9 +35,6 @@ public final class DataPlane {
     var settledSyns: [Int: UInt64] = [:]
     /// Tenancies that `noteLoss` has ended, by slot.
     var notedLosses: [Slot: UInt64]
-    /// SO_COOKIE of sockets that their collectors had when they ended: who has them
-    /// now has inherited them.
-    var orphans: Set<UInt64>
     var audit = AuditState()
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
@@ -63,7 +61,6 @@ public final class DataPlane {
         self.configuration = configuration
         self.pins = pins
         notedLosses = predecessor?.notedLosses ?? [:]
-        orphans = predecessor?.orphans ?? []
         if let predecessor {
             lock = predecessor.lock
         } else {
@@ -80,6 +77,7 @@ public final class DataPlane {
                 try base.shape.checkKeepsAssignment(of: present, isRunning: predecessor != nil, act: act)
             }
             slots = try SlotTable(in: folder)
+            orphans = try OrphanTable(in: folder)
             tenants = try TenantTable(in: folder)
             sightings = try SightingTable(in: folder)
             sessions = try SessionTable(in: folder)
