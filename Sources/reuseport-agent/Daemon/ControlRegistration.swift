@@ -23,9 +23,10 @@ struct ControlRegistration {
             do {
                 sockets.append(try OfferedSocket(descriptor, label: label))
             } catch {
-                throw Failure(
-                    .unfitSocket, act: act, cause: "\(label) is not a socket", errno: error.errno,
-                    remedy: "pass the collector's UDP or listening TCP socket")
+                throw Failure.openFiles(act: act, errno: error.errno)
+                    ?? Failure(
+                        .unfitSocket, act: act, cause: "\(label) is not a socket", errno: error.errno,
+                        remedy: "pass the collector's UDP or listening TCP socket")
             }
         }
         let passed = hasOwner ? try passedProcess(request, act: act) : nil

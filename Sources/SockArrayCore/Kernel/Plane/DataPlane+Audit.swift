@@ -97,8 +97,8 @@ extension DataPlane {
         for slot in slots {
             guard let cookie = (try? plane.sockets.cookie(at: slot)) ?? nil,
                 let owner = tenants.tenant(of: slot)?.owner, owner.isAlive,
-                let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets(),
-                let socket = sockets.first(where: { $0.offer.socket.cookie == cookie })
+                let process = try? OtherProcess(pid: owner.pid),
+                let socket = (try? process.firstSocket { $0.cookie == cookie }) ?? nil
             else { continue }
             if (try? plane.attach(through: socket.descriptor)) != nil { return true }
         }

@@ -86,7 +86,7 @@ extension DataPlane {
     }
 
     /// Its collector has ended, and a child of that has it still.
-    public func isOrphan(_ socket: OfferedSocket) -> Bool { orphans.contains(socket.offer.socket.cookie) }
+    public func isOrphan(_ socket: SocketFacts) -> Bool { orphans.contains(socket.cookie) }
 
     /// Rows that are not yet what they are to be.
     public var waitingRowCount: Int { waiting.count }

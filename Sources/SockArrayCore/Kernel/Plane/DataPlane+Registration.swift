@@ -33,7 +33,7 @@ extension DataPlane {
     ///   - accepted: connections that the collector has already.
     ///   - replacing: the sockets of another live process may be taken out.
     public func register(
-        _ collector: String, _ sockets: [OfferedSocket], accepted: [OfferedSocket] = [], owner: ProcessIdentity?,
+        _ collector: String, _ sockets: [OfferedSocket], accepted: [SocketFacts] = [], owner: ProcessIdentity?,
         replacing: Bool = false
     ) throws(RegistrationPlan.Refusal) -> Change {
         let act = "register \(collector)"
@@ -221,9 +221,10 @@ extension DataPlane {
         for (slot, tenant) in tenants.all() {
             guard let owner = tenant.owner, owner.isAlive else { continue }
             let cookies = try self.sockets(of: slot).map(\.cookie)
-            guard let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets()
+            guard let process = try? OtherProcess(pid: owner.pid),
+                let sockets = try? process.sockets(borrowing: { cookies.contains($0.cookie) })
             else { continue }
-            for socket in sockets where cookies.contains(socket.offer.socket.cookie) {
+            for socket in sockets.borrowed {
                 let group = groups.first { $0.group.isEndpoint(of: socket.offer.socket) }
                 if let group { setMember(slot, of: group) }
                 try group?.attach(through: socket.descriptor)
