@@ -4,14 +4,14 @@ import SockArrayCore
 enum CollectorProcess {
     /// Borrows those that are meant for one of the groups.
     static func sockets(
-        of pid: Int32, _ groups: [ReuseportGroup], act: String
+        of process: borrowing OtherProcess, _ groups: [ReuseportGroup], act: String
     ) throws(Failure) -> ProcessSockets {
         do {
-            return try OtherProcess(pid: pid).sockets { socket in groups.contains { $0.hasCandidate(socket) } }
+            return try process.sockets { socket in groups.contains { $0.hasCandidate(socket) } }
         } catch {
             if let failure = Failure.openFiles(act: act, errno: error.errno) { throw failure }
             throw Failure(
-                .privilege, act: act, cause: "the sockets of process \(pid) could not be borrowed",
+                .privilege, act: act, cause: "the sockets of process \(process.pid) could not be borrowed",
                 errno: error.errno,
                 remedy: "give the agent CAP_SYS_PTRACE, or let the collector pass its sockets: register --fd N")
         }
@@ -62,8 +62,11 @@ enum SocketOwner {
         let cookies = Set(sockets.map(\.offer.socket.cookie))
         var candidate = ProcessFacts.parent(of: command)
         while let pid = candidate, pid > 1 {
-            let theirs = try? OtherProcess(pid: pid).firstSocket { cookies.contains($0.cookie) }
-            if theirs != nil { return ProcessIdentity(pid: pid) }
+            if let process = try? OtherProcess(pid: pid),
+                (try? process.firstSocket(where: { cookies.contains($0.cookie) })) ?? nil != nil
+            {
+                return process.identity
+            }
             candidate = ProcessFacts.parent(of: pid)
         }
         return nil

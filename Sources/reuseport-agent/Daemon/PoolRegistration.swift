@@ -3,18 +3,20 @@ import SockArrayCore
 /// Registering a process with all that it has in the pool's groups.
 extension RunningPool {
     /// - Parameters:
+    ///   - owner: the process's identity, read through its pidfd.
     ///   - isRecognised: nobody has named it: what it has inherited is not its own.
     ///   - replacing: it takes the slot over from a living one.
     /// - Throws: `.incomplete`: it has not bound all of the groups.
     func register(
-        _ collector: String, process owner: ProcessIdentity, isRecognised: Bool = false, replacing: Bool = false
+        _ collector: String, _ process: borrowing OtherProcess, owner: ProcessIdentity, isRecognised: Bool = false,
+        replacing: Bool = false
     ) throws(RegistrationPlan.Refusal) -> DataPlane.Change {
         let act = "register \(collector)"
         let groups = plane.configuration.groups
         let sockets: ProcessSockets
         do {
             try plane.checked(collector, act: act)
-            sockets = try CollectorProcess.sockets(of: owner.pid, groups, act: act)
+            sockets = try CollectorProcess.sockets(of: process, groups, act: act)
         } catch {
             throw .refused(error)
         }

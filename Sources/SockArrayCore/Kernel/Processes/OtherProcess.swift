@@ -12,6 +12,38 @@ public struct OtherProcess: ~Copyable {
         descriptor = Descriptor(owning: try kernel("pidfd_open \(pid)", rpa_pidfd_open(pid)))
     }
 
+    /// Takes a pidfd over that somebody passed.
+    ///
+    /// - Throws: EBADF: it is no pidfd. ESRCH: the process is gone, or it isn't
+    ///   visible in our PID namespace.
+    public init(pidfd: consuming Descriptor) throws(KernelError) {
+        let pid = try Pidfd.visiblePid(of: pidfd)
+        self.init(pid: pid, pidfd: pidfd)
+    }
+
+    /// - Parameter pid: the pidfd's, as /proc has it.
+    package init(pid: Int32, pidfd: consuming Descriptor) {
+        self.pid = pid
+        descriptor = pidfd
+    }
+
+    /// What names it for good. Never another process's that has its pid by now: that is
+    /// free for others only when it has ended.
+    ///
+    /// Nil: it has ended, or isn't visible in our /proc.
+    public var identity: ProcessIdentity? {
+        let identity = ProcessIdentity(pid: pid)
+        return hasEnded ? nil : identity
+    }
+
+    /// The effective user. Nil as `identity`.
+    public var user: UInt32? {
+        let user = ProcessFacts.user(of: pid)
+        return hasEnded ? nil : user
+    }
+
+    private var hasEnded: Bool { Pidfd.hasEnded(descriptor.number) }
+
     /// Its pidfd, to be passed on while this value lives.
     public var number: Int32 { descriptor.number }
 

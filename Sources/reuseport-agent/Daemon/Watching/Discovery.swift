@@ -88,9 +88,10 @@ final class Discovery: EventSource {
     private func register(_ name: String, among pids: [Int32]) {
         var refusal: RegistrationPlan.Refusal?
         for pid in pids {
-            guard let owner = ProcessIdentity(pid: pid), !isDismissed(name, owner) else { continue }
+            guard let process = try? OtherProcess(pid: pid), let owner = process.identity, !isDismissed(name, owner)
+            else { continue }
             do throws(RegistrationPlan.Refusal) {
-                let change = try pool.register(name, process: owner, isRecognised: true)
+                let change = try pool.register(name, process, owner: owner, isRecognised: true)
                 said[name] = nil
                 log.notice("collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
                 return
