@@ -57,7 +57,8 @@ extension DataPlane {
     private func facts(of plane: GroupPlane, _ slots: [Slot], unanswered: inout Int) throws(KernelError)
         -> AuditFacts.Group
     {
-        plane.keepIfRefused()
+        // What stood in the way may be gone.
+        if plane.placeholderRefusal != nil { keep(plane) }
         var facts = AuditFacts.Group(
             plane.group, sockets: try SocketDump.members(of: plane.group.transport, port: plane.group.port),
             placeholder: plane.placeholder?.cookie,

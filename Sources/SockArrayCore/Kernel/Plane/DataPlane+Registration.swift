@@ -72,7 +72,7 @@ extension DataPlane {
             noteSessions(accepted, of: slot)
             if changed { slots.markFilled(slot) }
             revision += 1
-            if let user = sockets.first?.offer.socket.user { keepGroups(for: user) }
+            keepGroups()
             try release()
             // From here on nothing is on its way to the sockets that were there.
             if replaced != nil { waitForRuns() }

@@ -95,10 +95,9 @@ public final class DataPlane {
             try applyAssignment(over: number, present, trustsPrograms: predecessor != nil)
             // What stays is removed by the next adoption.
             try? removeDepartedGroups()
-            if let user = configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first
-                ?? predecessor?.keptUser
-            {
-                keepGroups(for: user)
+            // In a pool that never had a collector the groups are the kernel's own.
+            if configuration.collectorUser != nil || !collectorUsers.isEmpty || predecessor?.isKept == true {
+                keepGroups()
             }
             if predecessor == nil { try finishInterruptedRegistrations() }
             audit.registered = try registeredCookies(known: predecessor?.audit.registered)
@@ -197,12 +196,14 @@ public final class DataPlane {
     }
 
     /// The groups live on when their last collector goes.
-    func keepGroups(for user: UInt32) {
-        for group in groups { group.keep(for: configuration.collectorUser ?? user) }
-    }
+    func keepGroups() { for group in groups { keep(group) } }
 
-    /// Whom the groups are kept for.
-    private var keptUser: UInt32? { groups.lazy.compactMap(\.placeholder?.user).first }
+    func keep(_ group: GroupPlane) { group.keep(for: configuration.collectorUser, collectors: collectorUsers) }
+
+    /// Whom the sockets belonged to that have a slot, or had one.
+    private var collectorUsers: [UInt32] { tenants.all().values.compactMap(\.user) }
+
+    private var isKept: Bool { groups.contains { $0.placeholder != nil } }
 
     private var poolMaps: [(name: String, number: Int32)] {
         [
