@@ -196,8 +196,10 @@ extension DataPlane {
     }
 
     private func occupancy(of slot: Slot, tenant: Tenant?) throws(KernelError) -> RegistrationPlan.Occupancy {
-        var names: [Slot: String] = [:]
-        for (name, slot) in allocation.slotOfName { names[slot] = name }
+        // A slot has its heir's name when the one before has left it.
+        let departed = Set(allocation.freed.filter { tenants.tenant(of: $0)?.drain == .departed })
+        var names = allocation.nameOfSlot
+        for slot in departed { names[slot] = tenants.tenant(of: slot)?.name }
         var cookies: [[Slot: UInt64]] = []
         for group in groups {
             var held: [Slot: UInt64] = [:]
@@ -206,7 +208,7 @@ extension DataPlane {
         }
         return RegistrationPlan.Occupancy(
             cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names,
-            owner: tenant?.owner)
+            departed: departed, owner: tenant?.owner)
     }
 
     private func filledGroups(of slot: Slot) throws(KernelError) -> [String] {
