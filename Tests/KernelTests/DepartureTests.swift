@@ -93,10 +93,10 @@ import Testing
             if manner == "reloaded" { try pool.reload(pool.plane.configuration) }
             #expect(try pool.plane.strangers(act: "test") == before)
             for socket in [pool.udp["c1"]!, pool.tcp["c1"]!] {
-                #expect(pool.plane.isOrphan(try PoolFixture.offer(socket.number)))
+                #expect(pool.plane.isOrphan(try PoolFixture.offer(socket.number).offer.socket))
             }
             for socket in [pool.udp["c2"]!, newcomer] {
-                #expect(!pool.plane.isOrphan(try PoolFixture.offer(socket.number)))
+                #expect(!pool.plane.isOrphan(try PoolFixture.offer(socket.number).offer.socket))
             }
         }
     }

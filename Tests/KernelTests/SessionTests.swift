@@ -90,6 +90,22 @@ import Testing
         }
     }
 
+    @Test func `a session at a collector that left the configuration: explain tells its name until it ends`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture()
+            let router = try Self.routers(1, pool)[0]
+            let owner = try #require(router.collector)
+            let others = ["c1", "c2", "c3", "c4"].filter { $0 != owner }
+            try pool.reload(PoolFixture.configuration(others))
+            let explanation = try pool.plane.explain(router.address)
+            #expect(explanation.collector == owner && explanation.why == "session")
+            try Self.end(router, pool)
+            #expect(try others.contains(pool.plane.explain(router.address).collector ?? "nobody"))
+        }
+    }
+
     @Test func `an alias: the session of one address keeps datagrams of the others`() async throws {
         try await Sandbox.run { _ in
             var configuration = PoolFixture.configuration(["c1", "c2"])

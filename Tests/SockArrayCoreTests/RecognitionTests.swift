@@ -69,7 +69,12 @@ import Testing
         ("nfacctd@c1", "/system.slice/system-nfacctd.slice/nfacctd@c1.service/worker", true),
         ("nfacctd@c1", "/system.slice/system-nfacctd.slice/nfacctd@c11.service", false),
         ("nfacctd@c1", "/system.slice/system-nfacctd.slice/xnfacctd@c1.service", false),
-        ("nfacctd@c1", "/user.slice/user@1000.service/app.slice/nfacctd@c1.service", true),
+        ("nfacctd@c1", "/user.slice/user-1000.slice/user@1000.service/app.slice/nfacctd@c1.service", false),
+        ("app.slice", "/user.slice/user-1000.slice/user@1000.service/app.slice/nfacctd@c1.service", false),
+        ("user@1000", "/user.slice/user-1000.slice/user@1000.service/app.slice/nfacctd@c1.service", true),
+        ("user-1000.slice", "/user.slice/user-1000.slice/user@1000.service/init.scope", true),
+        ("session-3.scope", "/user.slice/user-1000.slice/session-3.scope", true),
+        ("nfacctd", "/system.slice/user@home.slice/nfacctd.service", true),
         ("nfacctd", "/system.slice/nfacctd@c1.service", false), ("c1", "/", false), ("c1", "", false),
         (#"net-flow@edge\x2d1"#, #"/system.slice/net-flow@edge\x2d1.service"#, true),
         (#"net-flow@edge\x2d1"#, "/system.slice/net-flow@edge-1.service", false),
@@ -79,7 +84,9 @@ import Testing
         ("cpu", "/system.slice/_cpu.service", true), ("_c1", "/system.slice/__c1.service", true),
         ("_c1", "/system.slice/_c1.service", false), ("service", "/system.slice/service.service", true),
     ])
-    func `a unit is a component of the path of control groups`(name: String, path: String, matches: Bool) throws {
+    func `a unit is a component of the path of control groups, before that of a user's own manager`(
+        name: String, path: String, matches: Bool
+    ) throws {
         let recognition = Recognition.unit(try UnitName(name))
         let process = ProcessDescription(pid: 7, user: 0, cgroups: ["/", path])
         #expect(recognition.matches(process) == matches)

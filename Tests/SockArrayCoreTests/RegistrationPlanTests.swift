@@ -12,14 +12,15 @@ import Testing
 
     private func plan(
         _ sockets: [SocketFacts], cookies: [[Slot: UInt64]] = [[:], [:]], ownerIsGone: Bool = false,
-        ownerPid: Int32? = nil
+        ownerPid: Int32? = nil, departed: [Slot: String] = [:]
     ) throws(RegistrationPlan.Refusal) -> RegistrationPlan {
         try RegistrationPlan(
             collector: "c1", slot: Slot(0),
             offers: sockets.enumerated().map { .init(label: "fd \($0.offset + 3)", socket: $0.element) },
             groups: Self.groups,
             occupancy: .init(
-                cookies: cookies, ownerIsGone: ownerIsGone, names: [Slot(0): "c1", Slot(1): "c2"],
+                cookies: cookies, ownerIsGone: ownerIsGone,
+                names: [Slot(0): "c1", Slot(1): "c2"].merging(departed) { $1 }, departed: Set(departed.keys),
                 owner: ownerPid.map { ProcessIdentity(pid: $0, startTime: 1) }))
     }
 
@@ -73,6 +74,18 @@ import Testing
         #expect(refused?.failure.kind == .conflict)
         #expect(refused?.failure.description.contains("is registered as c2") == true)
         #expect(refused?.failure.remedy == "run: reuseport-agent unregister --collector c2")
+    }
+
+    @Test func `a socket of a collector that left the configuration: its name, and what helps but unregister`() throws {
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in
+            try plan([Self.udp, Self.tcp], cookies: [[:], [Slot(7): 20]], departed: [Slot(7): "c0"])
+        }
+        let failure = try #require(refused?.failure)
+        #expect(failure.kind == .conflict)
+        #expect(
+            failure.cause == "fd 4 (tcp 0.0.0.0:1790) is still registered as c0, which left the configuration and is "
+                + "draining")
+        #expect(failure.remedy.contains("when the BMP sessions of c0 have ended") && !failure.remedy.contains("unreg"))
     }
 
     @Test func `two sockets of one group are refused`() {

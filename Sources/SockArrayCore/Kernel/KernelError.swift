@@ -25,7 +25,11 @@ public struct KernelError: Error, Equatable, Sendable {
     static let invalid: Int32 = 22
     static let noSpace: Int32 = 28
     static let notSupported: Int32 = 95
+    static let addressInUse: Int32 = 98
     static let noBuffers: Int32 = 105
+
+    /// EMFILE or ENFILE: of the caller, not of what was called.
+    var meansOpenFiles: Bool { errno == 24 || errno == 23 }
 }
 
 extension KernelError: CustomStringConvertible {

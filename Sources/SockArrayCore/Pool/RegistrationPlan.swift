@@ -33,17 +33,21 @@ public struct RegistrationPlan: Equatable, Sendable {
         /// in the slot is an orphan, inherited by a child of its, and swallows
         /// connections that nobody accepts.
         public let ownerIsGone: Bool
-        /// Names by slot, for messages.
+        /// Names by slot, for messages; of `cookies`, these slots.
         public let names: [Slot: String]
+        /// Slots whose names left the configuration, while they are not yet empty.
+        public let departed: Set<Slot>
         /// The process that registered the slot's sockets; nil: it isn't known.
         public let owner: ProcessIdentity?
 
         public init(
-            cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String], owner: ProcessIdentity? = nil
+            cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String], departed: Set<Slot> = [],
+            owner: ProcessIdentity? = nil
         ) {
             self.cookies = cookies
             self.ownerIsGone = ownerIsGone
             self.names = names
+            self.departed = departed
             self.owner = owner
         }
     }
@@ -113,11 +117,19 @@ public struct RegistrationPlan: Equatable, Sendable {
     ) throws(Refusal) -> Bool {
         if let (other, _) = cookies.first(where: { $0.value == offer.socket.cookie && $0.key != slot }) {
             let name = occupancy.names[other] ?? "slot \(other.index)"
+            let socket = "\(offer.label) (\(offer.socket.endpoint))"
+            guard occupancy.departed.contains(other) else {
+                throw .refused(
+                    Failure(
+                        .conflict, act: act, cause: "\(socket) is registered as \(name)",
+                        remedy: "run: reuseport-agent unregister --collector \(name)"))
+            }
             throw .refused(
                 Failure(
                     .conflict, act: act,
-                    cause: "\(offer.label) (\(offer.socket.endpoint)) is registered as \(name)",
-                    remedy: "run: reuseport-agent unregister --collector \(name)"))
+                    cause: "\(socket) is still registered as \(name), which left the configuration and is draining",
+                    remedy: "repeat it when the BMP sessions of \(name) have ended (reuseport-agent status counts "
+                        + "them); or start that process again, and register the new one"))
         }
         guard let holder = cookies[slot] else { return false }
         if holder == offer.socket.cookie { return true }

@@ -34,13 +34,26 @@ public struct UnitName: Hashable, Sendable {
         self.name = name
     }
 
-    /// Whether a path of control groups goes through the unit's own.
+    /// Whether a path of control groups goes through the unit's own, that the system's
+    /// manager gave it. In user@1000.service there is a manager of that user's, whose
+    /// units may have any name: only user@1000.service is a unit of the system's.
     func isComponent(ofPath path: String) -> Bool {
-        path.utf8.split(separator: UInt8(ascii: "/")).contains { component in
-            if component.elementsEqual(name.utf8) { return !name.hasPrefix("_") }
-            // systemd puts a _ before names that the kernel could take for a file of
-            // its own (cpu.service), and before those that start with _.
-            return component.first == UInt8(ascii: "_") && component.dropFirst().elementsEqual(name.utf8)
+        for component in path.utf8.split(separator: UInt8(ascii: "/")) {
+            if isName(ofFolder: component) { return true }
+            if Self.isUserManager(component) { return false }
         }
+        return false
+    }
+
+    private func isName(ofFolder component: Substring.UTF8View) -> Bool {
+        if component.elementsEqual(name.utf8) { return !name.hasPrefix("_") }
+        // systemd puts a _ before names that the kernel could take for a file of
+        // its own (cpu.service), and before those that start with _.
+        return component.first == UInt8(ascii: "_") && component.dropFirst().elementsEqual(name.utf8)
+    }
+
+    /// `user@1000.service`.
+    private static func isUserManager(_ component: Substring.UTF8View) -> Bool {
+        component.starts(with: "user@".utf8) && component.suffix(8).elementsEqual(".service".utf8)
     }
 }

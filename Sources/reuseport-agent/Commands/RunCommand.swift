@@ -18,15 +18,20 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try PoolConfiguration.load(path: config)
-        try checkOpenFiles(configuration)
+        try raiseOpenFiles(configuration)
         let log = Logger(label: "reuseport-agent", factory: { label in StreamLogHandler.standardError(label: label) })
         try Agent(configuration, path: config, log: log).serve()
     }
 
+    /// To as many as the agent may have: it starts no process that would inherit that.
     /// Too few show as whatever failed for want of one: libbpf makes EINVAL of some.
-    private func checkOpenFiles(_ configuration: PoolConfiguration) throws(Failure) {
+    private func raiseOpenFiles(_ configuration: PoolConfiguration) throws(Failure) {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        getrlimit(resource, &limit)
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(resource, &limit)
+        getrlimit(resource, &limit)
         guard limit.rlim_cur < 64 + 11 * configuration.groups.count else { return }
         if let failure = Failure.openFiles(act: "run pool \(configuration.pool)", errno: EMFILE) { throw failure }
     }

@@ -2,13 +2,16 @@ import SockArrayCore
 
 /// Finds the sockets of a collector that knows nothing of the agent.
 enum CollectorProcess {
-    static func sockets(of pid: Int32, act: String) throws(Failure) -> [OfferedSocket] {
+    /// Borrows those that are meant for one of the groups.
+    static func sockets(
+        of process: borrowing OtherProcess, _ groups: [ReuseportGroup], act: String
+    ) throws(Failure) -> ProcessSockets {
         do {
-            return try OtherProcess(pid: pid).internetSockets()
+            return try process.sockets { socket in groups.contains { $0.hasCandidate(socket) } }
         } catch {
             if let failure = Failure.openFiles(act: act, errno: error.errno) { throw failure }
             throw Failure(
-                .privilege, act: act, cause: "the sockets of process \(pid) could not be borrowed",
+                .privilege, act: act, cause: "the sockets of process \(process.pid) could not be borrowed",
                 errno: error.errno,
                 remedy: "give the agent CAP_SYS_PTRACE, or let the collector pass its sockets: register --fd N")
         }
@@ -16,10 +19,10 @@ enum CollectorProcess {
 
     /// Tells what the process has instead, so that a wrong address is seen at once.
     static func hasNoMember(
-        _ pid: Int32, _ sockets: [OfferedSocket], _ groups: [ReuseportGroup], act: String
+        _ pid: Int32, _ sockets: [SocketFacts], _ groups: [ReuseportGroup], act: String
     ) -> Failure {
         let ports = Set(groups.map(\.port))
-        let isNear = sockets.map(\.offer.socket).contains { ports.contains($0.port) && !$0.isConnected }
+        let isNear = sockets.contains { ports.contains($0.port) && !$0.isConnected }
         return Failure(
             .unfitSocket, act: act,
             cause: "process \(pid) has no socket of \(groups.map(\.endpoint).joined(separator: ", "))"
@@ -30,9 +33,9 @@ enum CollectorProcess {
     }
 
     /// `; it has udp 127.0.0.1:4739`: what is bound and has no peer, 8 at most.
-    static func whatItHas(_ sockets: [OfferedSocket]) -> String {
+    static func whatItHas(_ sockets: [SocketFacts]) -> String {
         let bound = Set(
-            sockets.map(\.offer.socket).filter { $0.port != 0 && !$0.isConnected }
+            sockets.filter { $0.port != 0 && !$0.isConnected }
                 .map { $0.endpoint + ($0.kind == .tcp && !$0.isListening ? " (not listening)" : "") }
         ).sorted()
         if bound.isEmpty { return "; it has no bound socket at all" }
@@ -42,7 +45,7 @@ enum CollectorProcess {
 
 extension RegistrationPlan.Refusal {
     /// The same, and for half a collector all that its process has bound.
-    func telling(whatItHas sockets: [OfferedSocket]) -> Self {
+    func telling(whatItHas sockets: [SocketFacts]) -> Self {
         guard case .incomplete(let failure) = self else { return self }
         var longer = failure
         longer.cause += CollectorProcess.whatItHas(sockets)
@@ -59,10 +62,10 @@ enum SocketOwner {
         let cookies = Set(sockets.map(\.offer.socket.cookie))
         var candidate = ProcessFacts.parent(of: command)
         while let pid = candidate, pid > 1 {
-            if let theirs = try? OtherProcess(pid: pid).internetSockets(),
-                theirs.contains(where: { cookies.contains($0.offer.socket.cookie) })
+            if let process = try? OtherProcess(pid: pid),
+                (try? process.firstSocket(where: { cookies.contains($0.cookie) })) ?? nil != nil
             {
-                return ProcessIdentity(pid: pid)
+                return process.identity
             }
             candidate = ProcessFacts.parent(of: pid)
         }

@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 import SockArrayCore
 
 /// Registrations that arrive on the control socket: by descriptors, or by naming a process.
@@ -23,13 +24,16 @@ struct ControlRegistration {
             do {
                 sockets.append(try OfferedSocket(descriptor, label: label))
             } catch {
-                throw Failure(
-                    .unfitSocket, act: act, cause: "\(label) is not a socket", errno: error.errno,
-                    remedy: "pass the collector's UDP or listening TCP socket")
+                throw Failure.openFiles(act: act, errno: error.errno)
+                    ?? Failure(
+                        .unfitSocket, act: act, cause: "\(label) is not a socket", errno: error.errno,
+                        remedy: "pass the collector's UDP or listening TCP socket")
             }
         }
         let passed = hasOwner ? try passedProcess(request, act: act) : nil
-        if let identity = passed?.identity { try checkMayName(identity.pid, request.peer, act: act) }
+        if let passed, let identity = passed.identity {
+            try checkMayName(identity, ofUser: passed.user, request.peer, act: act)
+        }
         let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
         try checkMayRenew(collector, owner, manner, act: act)
         let change = try pool.plane.register(collector, sockets, owner: owner, replacing: manner == .takeover)
@@ -41,22 +45,28 @@ struct ControlRegistration {
         _ collector: String, pid said: Int32, _ manner: RegistrationManner?, _ request: Request
     ) throws -> DataPlane.Change {
         let act = "register \(collector)"
-        let pid = try self.pid(said, request)
-        guard let owner = ProcessIdentity(pid: pid) else {
-            throw Failure(
-                .unfitSocket, act: act, cause: "there is no process \(pid)", errno: KernelError.noProcess,
-                remedy: "name the collector's own pid, as the agent's pid namespace knows it")
-        }
-        try checkMayName(pid, request.peer, act: act)
+        // Held from here on: whoever has its pid later is another process.
+        let process = try self.process(said, request, act: act)
+        guard let owner = process.identity else { throw Self.isGone(process.pid, act: act) }
+        try checkMayName(owner, ofUser: process.user, request.peer, act: act)
         try checkMayRenew(collector, owner, manner, act: act)
-        return try pool.register(collector, process: owner, replacing: manner == .takeover)
+        return try pool.register(collector, process, owner: owner, replacing: manner == .takeover)
+    }
+
+    private static func isGone(_ pid: Int32, act: String) -> Failure {
+        Failure(
+            .unfitSocket, act: act, cause: "there is no process \(pid)", errno: KernelError.noProcess,
+            remedy: "name the collector's own pid, as the agent's pid namespace knows it")
     }
 
     /// Who is an owner may be sent SIGTERM one day (`replace --terminate`).
-    private func checkMayName(_ pid: Int32, _ peer: rpa_peer, act: String) throws(Failure) {
-        guard peer.uid == 0 || peer.uid == ProcessFacts.user(of: pid) else {
+    private func checkMayName(
+        _ process: ProcessIdentity, ofUser user: UInt32?, _ peer: rpa_peer, act: String
+    ) throws(Failure) {
+        guard peer.uid == 0 || peer.uid == user else {
             throw Failure(
-                .privilege, act: act, cause: "process \(pid) belongs to another user than you (uid \(peer.uid))",
+                .privilege, act: act,
+                cause: "process \(process.pid) belongs to another user than you (uid \(peer.uid))",
                 remedy: "run it as root or as the collector's user")
         }
     }
@@ -75,24 +85,36 @@ struct ControlRegistration {
     /// The process that the request's last descriptor is a pidfd of.
     private func passedProcess(_ request: Request, act: String) throws(Failure) -> WatchedProcess? {
         guard let descriptor = request.descriptors.last?.take() else { return nil }
-        do {
-            return try WatchedProcess(descriptor)
-        } catch {
-            throw Failure(
-                .usage, act: act, cause: "the descriptor of the owner is not a pidfd", errno: error.errno,
-                remedy: "use the reuseport-agent command of the agent's own version")
-        }
+        do { return try WatchedProcess(descriptor) } catch { throw Self.isNoPidfd(error, act: act) }
+    }
+
+    private static func isNoPidfd(_ error: KernelError, act: String) -> Failure {
+        Failure(
+            .usage, act: act, cause: "the descriptor of the owner is not a pidfd", errno: error.errno,
+            remedy: "use the reuseport-agent command of the agent's own version")
     }
 
     /// Of the pidfd that came, or else as it was said.
-    private func pid(_ said: Int32, _ request: Request) throws(Failure) -> Int32 {
-        let act = "borrow the sockets of process \(said)"
-        guard let passed = try passedProcess(request, act: act) else { return said }
-        if let identity = passed.identity { return identity.pid }
-        throw Failure(
-            .privilege, act: act, cause: "it is gone, or not visible in the agent's PID namespace",
-            errno: KernelError.noProcess,
-            remedy: "let the command look into it itself (CAP_SYS_PTRACE), or run the agent in the host's PID namespace"
-        )
+    private func process(_ said: Int32, _ request: Request, act: String) throws(Failure) -> OtherProcess {
+        guard let passed = request.descriptors.last?.take() else {
+            do { return try OtherProcess(pid: said) } catch {
+                if [ESRCH, EINVAL].contains(error.errno) { throw Self.isGone(said, act: act) }
+                throw Failure.openFiles(act: act, errno: error.errno)
+                    ?? Failure(
+                        .privilege, act: act, cause: "\(error.operation) was refused", errno: error.errno,
+                        remedy:
+                            "let the agent call pidfd_open(2), or let the collector pass its sockets: register --fd N")
+            }
+        }
+        do {
+            return try OtherProcess(pidfd: passed)
+        } catch {
+            guard error.errno == KernelError.noProcess else { throw Self.isNoPidfd(error, act: act) }
+            throw Failure(
+                .privilege, act: "borrow the sockets of process \(said)",
+                cause: "it is gone, or not visible in the agent's PID namespace", errno: error.errno,
+                remedy: "let the command look into it itself (CAP_SYS_PTRACE), or run the agent in the host's PID "
+                    + "namespace")
+        }
     }
 }

@@ -3,33 +3,33 @@ import SockArrayCore
 /// Registering a process with all that it has in the pool's groups.
 extension RunningPool {
     /// - Parameters:
+    ///   - owner: the process's identity, read through its pidfd.
     ///   - isRecognised: nobody has named it: what it has inherited is not its own.
     ///   - replacing: it takes the slot over from a living one.
     /// - Throws: `.incomplete`: it has not bound all of the groups.
     func register(
-        _ collector: String, process owner: ProcessIdentity, isRecognised: Bool = false, replacing: Bool = false
+        _ collector: String, _ process: borrowing OtherProcess, owner: ProcessIdentity, isRecognised: Bool = false,
+        replacing: Bool = false
     ) throws(RegistrationPlan.Refusal) -> DataPlane.Change {
         let act = "register \(collector)"
         let groups = plane.configuration.groups
-        let sockets: [OfferedSocket]
+        let sockets: ProcessSockets
         do {
             try plane.checked(collector, act: act)
-            sockets = try CollectorProcess.sockets(of: owner.pid, act: act)
+            sockets = try CollectorProcess.sockets(of: process, groups, act: act)
         } catch {
             throw .refused(error)
         }
-        let members = sockets.filter { socket in
-            groups.contains { $0.hasCandidate(socket.offer.socket) } && !(isRecognised && plane.isOrphan(socket))
-        }
+        let members = sockets.borrowed.filter { !(isRecognised && plane.isOrphan($0.offer.socket)) }
         guard !members.isEmpty else {
-            throw .incomplete(CollectorProcess.hasNoMember(owner.pid, sockets, groups, act: act))
+            throw .incomplete(CollectorProcess.hasNoMember(owner.pid, sockets.all, groups, act: act))
         }
         do throws(RegistrationPlan.Refusal) {
             return try plane.register(
-                collector, members, accepted: sockets.filter { $0.offer.socket.isConnected }, owner: owner,
+                collector, members, accepted: sockets.others.filter(\.isConnected), owner: owner,
                 replacing: replacing)
         } catch {
-            throw error.telling(whatItHas: sockets)
+            throw error.telling(whatItHas: sockets.all)
         }
     }
 }

@@ -24,19 +24,16 @@ enum CollectorSearch {
     /// is not theirs to read.
     static func among(descendantsOf root: Int32, groups: [ReuseportGroup], act: String) -> CollectorSearch {
         var hidden: [Int32] = []
-        var nearest: (pid: Int32, sockets: [OfferedSocket], missing: [ReuseportGroup])?
+        var nearest: (pid: Int32, sockets: [SocketFacts], missing: [ReuseportGroup])?
         for pid in ProcessFacts.descendants(of: root) {
             do {
                 let process = try OtherProcess(pid: pid)
-                let sockets = try process.internetSockets()
-                let missing = groups.filter { group in !sockets.contains { group.hasCandidate($0.offer.socket) } }
-                if missing.isEmpty {
-                    let members = sockets.filter { socket in
-                        groups.contains { $0.hasCandidate(socket.offer.socket) }
-                    }
-                    return .found(FoundCollector(process, members))
+                let sockets = try process.sockets { socket in groups.contains { $0.hasCandidate(socket) } }
+                let missing = groups.filter { group in
+                    !sockets.borrowed.contains { group.hasCandidate($0.offer.socket) }
                 }
-                if missing.count < nearest?.missing.count ?? .max { nearest = (pid, sockets, missing) }
+                if missing.isEmpty { return .found(FoundCollector(process, sockets.borrowed)) }
+                if missing.count < nearest?.missing.count ?? .max { nearest = (pid, sockets.all, missing) }
             } catch  where error.errno == KernelError.noProcess {
                 continue
             } catch {

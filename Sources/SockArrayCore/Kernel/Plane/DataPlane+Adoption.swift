@@ -68,9 +68,8 @@ extension DataPlane {
             try move(to: try desired(for: all))
             try release()
         }
-        if let user = configuration.collectorUser ?? tenants.all().values.lazy.compactMap(\.user).first ?? keptUser {
-            keepGroups(for: user)
-        }
+        // In a pool that never had a collector the groups are the kernel's own.
+        if configuration.collectorUser != nil || !collectorUsers.isEmpty || wasKept { keepGroups() }
         audit.registered = try registeredCookies(known: audit.registered)
     }
 

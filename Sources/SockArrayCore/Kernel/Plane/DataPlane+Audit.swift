@@ -57,7 +57,8 @@ extension DataPlane {
     private func facts(of plane: GroupPlane, _ slots: [Slot], unanswered: inout Int) throws(KernelError)
         -> AuditFacts.Group
     {
-        plane.keepIfRefused()
+        // What stood in the way may be gone.
+        if plane.placeholderRefusal != nil { keep(plane) }
         var facts = AuditFacts.Group(
             plane.group, sockets: try SocketDump.members(of: plane.group.transport, port: plane.group.port),
             placeholder: plane.placeholder?.cookie,
@@ -97,8 +98,8 @@ extension DataPlane {
         for slot in slots {
             guard let cookie = (try? plane.sockets.cookie(at: slot)) ?? nil,
                 let owner = tenants.tenant(of: slot)?.owner, owner.isAlive,
-                let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets(),
-                let socket = sockets.first(where: { $0.offer.socket.cookie == cookie })
+                let process = try? OtherProcess(pid: owner.pid),
+                let socket = (try? process.firstSocket { $0.cookie == cookie }) ?? nil
             else { continue }
             if (try? plane.attach(through: socket.descriptor)) != nil { return true }
         }

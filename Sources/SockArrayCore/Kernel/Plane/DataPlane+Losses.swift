@@ -88,7 +88,7 @@ extension DataPlane {
     }
 
     /// Its collector has ended, and a child of that has it still.
-    public func isOrphan(_ socket: OfferedSocket) -> Bool { orphans.contains(socket.offer.socket.cookie) }
+    public func isOrphan(_ socket: SocketFacts) -> Bool { orphans.contains(socket.cookie) }
 
     /// There is something for `releaseRows` to look at now and then.
     public var isWaiting: Bool { !waiting.isEmpty || interruption != nil }

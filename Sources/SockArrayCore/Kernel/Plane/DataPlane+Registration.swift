@@ -33,7 +33,7 @@ extension DataPlane {
     ///   - accepted: connections that the collector has already.
     ///   - replacing: the sockets of another live process may be taken out.
     public func register(
-        _ collector: String, _ sockets: [OfferedSocket], accepted: [OfferedSocket] = [], owner: ProcessIdentity?,
+        _ collector: String, _ sockets: [OfferedSocket], accepted: [SocketFacts] = [], owner: ProcessIdentity?,
         replacing: Bool = false
     ) throws(RegistrationPlan.Refusal) -> Change {
         let act = "register \(collector)"
@@ -72,7 +72,7 @@ extension DataPlane {
             noteSessions(accepted, of: slot)
             if changed { slots.markFilled(slot) }
             revision += 1
-            if let user = sockets.first?.offer.socket.user { keepGroups(for: user) }
+            keepGroups()
             // It is registered: nothing is taken back any more.
             attemptLater(act) { () throws(KernelError) in try release() }
             // From here on nothing is on its way to the sockets that were there.
@@ -211,8 +211,10 @@ extension DataPlane {
     }
 
     private func occupancy(of slot: Slot, tenant: Tenant?) throws(KernelError) -> RegistrationPlan.Occupancy {
-        var names: [Slot: String] = [:]
-        for (name, slot) in allocation.slotOfName { names[slot] = name }
+        // A slot has its heir's name when the one before has left it.
+        let departed = Set(allocation.freed.filter { tenants.tenant(of: $0)?.drain == .departed })
+        var names = allocation.nameOfSlot
+        for slot in departed { names[slot] = tenants.tenant(of: slot)?.name }
         var cookies: [[Slot: UInt64]] = []
         for group in groups {
             var held: [Slot: UInt64] = [:]
@@ -221,7 +223,7 @@ extension DataPlane {
         }
         return RegistrationPlan.Occupancy(
             cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names,
-            owner: tenant?.owner)
+            departed: departed, owner: tenant?.owner)
     }
 
     private func filledGroups(
@@ -245,9 +247,10 @@ extension DataPlane {
             }
             guard let owner = tenant.owner, owner.isAlive else { continue }
             let cookies = try self.sockets(of: slot).map(\.cookie)
-            guard let process = try? OtherProcess(pid: owner.pid), let sockets = try? process.internetSockets()
+            guard let process = try? OtherProcess(pid: owner.pid),
+                let sockets = try? process.sockets(borrowing: { cookies.contains($0.cookie) })
             else { continue }
-            for socket in sockets where cookies.contains(socket.offer.socket.cookie) {
+            for socket in sockets.borrowed {
                 let group = groups.first { $0.group.isEndpoint(of: socket.offer.socket) }
                 if let group { setMember(slot, of: group) }
                 try group?.attach(through: socket.descriptor)

@@ -52,8 +52,8 @@ extension DataPlane {
 
     /// Sessions that a collector has since before the program saw any: for a
     /// registration of its process.
-    func noteSessions(_ accepted: [OfferedSocket], of slot: Slot) {
-        for socket in accepted.map(\.offer.socket) {
+    func noteSessions(_ accepted: [SocketFacts], of slot: Slot) {
+        for socket in accepted {
             guard let peer = socket.peer else { continue }
             for group in Self.listeners(of: socket.address, port: socket.port, among: groups) {
                 sessions.note(slot, ofPeer: peer.address, port: peer.port, group: group.number)

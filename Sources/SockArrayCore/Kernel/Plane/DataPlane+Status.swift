@@ -28,18 +28,17 @@ extension DataPlane {
     }
 
     public func explain(_ addresses: [IPAddress]) throws(Failure) -> [Explanation] {
-        let names = allocation.nameOfSlot
         let standings = try attempt("explain", standings)
         return addresses.map { address in
             guard let place = table.place(of: address) else {
                 return Explanation(
-                    address: address, assignment: table.assignment, collectors: names.values.sorted(),
+                    address: address, assignment: table.assignment, collectors: allocation.slotOfName.keys.sorted(),
                     isAnyActive: allocation.slotOfName.values.contains { standings[$0] == .usable })
             }
             return Explanation(
                 address: address, place: place, row: generation.row(at: place.row), desired: waiting[place.row],
                 standings
-            ) { names[$0] ?? "slot \($0.index)" }
+            ) { [self] in name(of: $0) }
         }
     }
 

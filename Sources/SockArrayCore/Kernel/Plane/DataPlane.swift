@@ -42,8 +42,8 @@ public final class DataPlane {
     public internal(set) var hasChangedRows = false
     /// What the kernel refused of a change that is in force; `releaseRows` tries it again.
     public internal(set) var interruption: Failure?
-    /// Whom the groups were kept for by the object before.
-    let keptUser: UInt32?
+    /// The object before had placeholders.
+    let wasKept: Bool
     /// Collectors that inherit a slot have theirs.
     var heirsHaveCome = false
 
@@ -99,7 +99,7 @@ public final class DataPlane {
                 groups, sessions)
             generation = try Self.generation(over: (number, present), table, in: folder)
             audit.registered = predecessor?.audit.registered ?? RegisteredCookies()
-            keptUser = predecessor?.groups.lazy.compactMap(\.placeholder?.user).first
+            wasKept = predecessor?.isKept ?? false
             // A program that an agent of another version loaded isn't ours.
             try apply(over: (number, present), predecessor?.table, trustsPrograms: predecessor != nil)
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
@@ -126,9 +126,14 @@ public final class DataPlane {
     }
 
     /// The groups live on when their last collector goes.
-    func keepGroups(for user: UInt32) {
-        for group in groups { group.keep(for: configuration.collectorUser ?? user) }
-    }
+    func keepGroups() { for group in groups { keep(group) } }
+
+    func keep(_ group: GroupPlane) { group.keep(for: configuration.collectorUser, collectors: collectorUsers) }
+
+    /// Whom the sockets belonged to that have a slot, or had one.
+    var collectorUsers: [UInt32] { tenants.all().values.compactMap(\.user) }
+
+    private var isKept: Bool { groups.contains { $0.placeholder != nil } }
 
     var poolMaps: [(name: String, number: Int32)] {
         [

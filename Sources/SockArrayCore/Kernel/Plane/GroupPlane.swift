@@ -81,23 +81,40 @@ package final class GroupPlane {
     /// Keeps the group, with what is attached, also without a collector. Of no
     /// effect if that is done, or can't be.
     ///
-    /// - Parameter user: whom its sockets belong to.
-    func keep(for user: UInt32) {
-        guard placeholder?.user != user else { return }
+    /// - Parameters:
+    ///   - configured: whom its sockets are to belong to; nil: to whom they do.
+    ///   - collectors: the users that collectors had when they registered.
+    func keep(for configured: UInt32?, collectors: [UInt32]) {
+        let users =
+            configured.map { [$0] } ?? PlaceholderUsers.inOrder(members: memberUsers, collectors: collectors)
+        var refusal: (user: UInt32, error: KernelError)?
+        for user in users {
+            guard placeholder?.user != user else { return }
+            guard let error = keep(for: user) else { return }
+            refusal = refusal ?? (user, error)
+            // Sockets of another user are there: one of the others, perhaps.
+            guard error.errno == KernelError.addressInUse else { break }
+        }
+        placeholderRefusal = refusal
+    }
+
+    /// - Returns: why there is none.
+    private func keep(for user: UInt32) -> KernelError? {
         do throws(KernelError) {
             let made = try Placeholder(in: group, user: user)
             try attach(through: made.descriptor)
             _ = made.discardWaiting(of: group.transport)
             placeholder = made
             placeholderRefusal = nil
+            return nil
         } catch {
-            placeholderRefusal = (user, error)
+            return error
         }
     }
 
-    /// What stood in the way may be gone.
-    func keepIfRefused() {
-        if let refused = placeholderRefusal { keep(for: refused.user) }
+    private var memberUsers: [UInt32] {
+        let members = (try? SocketDump.members(of: group.transport, port: group.port)) ?? []
+        return members.filter(group.hasMember).map(\.user)
     }
 
     /// Sums over all CPUs.

@@ -36,10 +36,11 @@ enum GroupRemoval {
             }
         }
         for owner in owners(in: pool) {
+            let sought = Set(cookies.values.joined())
             guard let process = try? OtherProcess(pid: owner.pid),
-                let sockets = try? process.internetSockets()
+                let sockets = try? process.sockets(borrowing: { sought.contains($0.cookie) })
             else { continue }
-            for socket in sockets {
+            for socket in sockets.borrowed {
                 for (name, members) in cookies where members.contains(socket.offer.socket.cookie) {
                     if rpa_detach_reuseport(socket.descriptor.number) >= 0 { cookies[name] = nil }
                 }

@@ -12,6 +12,38 @@ public struct OtherProcess: ~Copyable {
         descriptor = Descriptor(owning: try kernel("pidfd_open \(pid)", rpa_pidfd_open(pid)))
     }
 
+    /// Takes a pidfd over that somebody passed.
+    ///
+    /// - Throws: EBADF: it is no pidfd. ESRCH: the process is gone, or it isn't
+    ///   visible in our PID namespace.
+    public init(pidfd: consuming Descriptor) throws(KernelError) {
+        let pid = try Pidfd.visiblePid(of: pidfd)
+        self.init(pid: pid, pidfd: pidfd)
+    }
+
+    /// - Parameter pid: the pidfd's, as /proc has it.
+    package init(pid: Int32, pidfd: consuming Descriptor) {
+        self.pid = pid
+        descriptor = pidfd
+    }
+
+    /// What names it for good. Never another process's that has its pid by now: that is
+    /// free for others only when it has ended.
+    ///
+    /// Nil: it has ended, or isn't visible in our /proc.
+    public var identity: ProcessIdentity? {
+        let identity = ProcessIdentity(pid: pid)
+        return hasEnded ? nil : identity
+    }
+
+    /// The effective user. Nil as `identity`.
+    public var user: UInt32? {
+        let user = ProcessFacts.user(of: pid)
+        return hasEnded ? nil : user
+    }
+
+    private var hasEnded: Bool { Pidfd.hasEnded(descriptor.number) }
+
     /// Its pidfd, to be passed on while this value lives.
     public var number: Int32 { descriptor.number }
 
@@ -20,24 +52,56 @@ public struct OtherProcess: ~Copyable {
         try kernel("pidfd_send_signal \(pid)", rpa_pidfd_signal(descriptor.number, signal))
     }
 
-    /// Its UDP and TCP sockets, each borrowed until the object in the list goes.
+    /// Its UDP and TCP sockets. Each is borrowed for the moment in which it is looked
+    /// at, one after the other; those that are wanted, until their objects go.
+    ///
+    /// - Throws: EPERM: that needs CAP_SYS_PTRACE.
+    public func sockets(borrowing isWanted: (SocketFacts) -> Bool) throws(KernelError) -> ProcessSockets {
+        var sockets = ProcessSockets()
+        try look { socket in
+            if isWanted(socket.offer.socket) {
+                sockets.borrowed.append(socket)
+            } else {
+                sockets.others.append(socket.offer.socket)
+            }
+            return true
+        }
+        return sockets
+    }
+
+    /// The first of its UDP and TCP sockets that fits, borrowed.
+    ///
+    /// - Throws: EPERM: that needs CAP_SYS_PTRACE.
+    public func firstSocket(where isWanted: (SocketFacts) -> Bool) throws(KernelError) -> OfferedSocket? {
+        var found: OfferedSocket?
+        try look { socket in
+            if isWanted(socket.offer.socket) { found = socket }
+            return found == nil
+        }
+        return found
+    }
+
+    /// Shows one UDP or TCP socket after the other, until the visitor says false.
     ///
     /// Every number of its descriptor table is tried: the names under
     /// /proc/PID/fd of another user's process can't be read, even with
     /// CAP_SYS_PTRACE.
-    ///
-    /// - Throws: EPERM: that needs CAP_SYS_PTRACE.
-    public func internetSockets() throws(KernelError) -> [OfferedSocket] {
-        var sockets: [OfferedSocket] = []
+    private func look(_ visit: (OfferedSocket) -> Bool) throws(KernelError) {
         for number in 0..<Int32(descriptorTableSize) {
             let result = rpa_pidfd_getfd(descriptor.number, number)
             if result == -KernelError.badDescriptor { continue }
             let borrowed = Descriptor(owning: try kernel("pidfd_getfd \(pid)", result))
-            guard let socket = try? OfferedSocket(borrowed, label: "pid \(pid) fd \(number)") else { continue }
+            let socket: OfferedSocket
+            do {
+                socket = try OfferedSocket(borrowed, label: "pid \(pid) fd \(number)")
+            } catch {
+                // No socket; or one that could only be looked at with a descriptor more.
+                if error.meansOpenFiles { throw error }
+                continue
+            }
             if case .other = socket.offer.socket.kind { continue }
-            sockets.append(socket)
+            guard visit(socket) else { return }
         }
-        return sockets
     }
 
     /// Room in its descriptor table, at most 65,536: no open number is higher.
@@ -45,6 +109,17 @@ public struct OtherProcess: ~Copyable {
         let size = ProcessFacts.status(of: pid)?["FDSize"].flatMap { Int($0) } ?? 1_024
         return min(size, 65_536)
     }
+}
+
+/// The UDP and TCP sockets of a process: a collector has few that can be registered,
+/// and may have thousands of sessions.
+public struct ProcessSockets {
+    /// Those that were wanted, each borrowed until its object goes.
+    public var borrowed: [OfferedSocket] = []
+    /// What the kernel said of the others.
+    public var others: [SocketFacts] = []
+
+    public var all: [SocketFacts] { borrowed.map(\.offer.socket) + others }
 }
 
 /// What /proc tells of any process, whoever asks (proc(5)).

@@ -12,14 +12,11 @@ public final class WatchedProcess {
     ///
     /// - Throws: EBADF: it is no pidfd.
     public init(_ descriptor: consuming Descriptor) throws(KernelError) {
-        guard let pid = Self.pid(of: descriptor) else {
-            throw KernelError(operation: "read Pid of a pidfd", errno: KernelError.badDescriptor)
-        }
-        let identity = pid > 0 ? ProcessIdentity(pid: pid) : nil
+        let pid = try Pidfd.pid(of: descriptor)
+        let found = pid > 0 ? ProcessIdentity(pid: pid) : nil
         // Still the pidfd's: the start time read in between is its process's.
-        let isSame = Self.pid(of: descriptor) == pid
+        identity = Pidfd.hasEnded(descriptor.number) ? nil : found
         self.descriptor = descriptor
-        self.identity = isSame ? identity : nil
     }
 
     /// Nil: that process is gone.
@@ -34,17 +31,42 @@ public final class WatchedProcess {
     /// The pool can't know its owner by a pid.
     public var isHidden: Bool { identity == nil }
 
-    public var hasEnded: Bool {
-        var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        return poll(&wait, 1, 0) == 1
+    public var hasEnded: Bool { Pidfd.hasEnded(number) }
+
+    /// The effective user. Nil: it has ended, or isn't visible in our PID namespace.
+    public var user: UInt32? {
+        let user = identity.flatMap { ProcessFacts.user(of: $0.pid) }
+        return hasEnded ? nil : user
     }
 
     /// For poll(2): POLLIN says that it has ended. Borrowed.
     public var number: Int32 { descriptor.number }
+}
 
+/// What a pidfd tells of its process (pidfd_open(2)).
+enum Pidfd {
     /// `Pid:` of /proc/self/fdinfo/N: in the PID namespace of that /proc; 0 if it
-    /// isn't visible there, -1 once it is reaped. Nil: no pidfd.
-    private static func pid(of descriptor: borrowing Descriptor) -> Int32? {
-        ProcessFacts.fields(of: "/proc/self/fdinfo/\(descriptor.number)")?["Pid"].flatMap { Int32($0) }
+    /// isn't visible there, -1 once it is reaped.
+    ///
+    /// - Throws: EBADF: it is no pidfd.
+    static func pid(of descriptor: borrowing Descriptor) throws(KernelError) -> Int32 {
+        let fields = ProcessFacts.fields(of: "/proc/self/fdinfo/\(descriptor.number)")
+        guard let pid = fields?["Pid"].flatMap({ Int32($0) }) else {
+            throw KernelError(operation: "read Pid of a pidfd", errno: KernelError.badDescriptor)
+        }
+        return pid
+    }
+
+    /// - Throws: also ESRCH: it is reaped, or not visible.
+    static func visiblePid(of descriptor: borrowing Descriptor) throws(KernelError) -> Int32 {
+        let pid = try pid(of: descriptor)
+        guard pid > 0 else { throw KernelError(operation: "read Pid of a pidfd", errno: KernelError.noProcess) }
+        return pid
+    }
+
+    /// As long as it hasn't, nobody else has its pid.
+    static func hasEnded(_ number: Int32) -> Bool {
+        var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return poll(&wait, 1, 0) == 1
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import SockArrayCore
 
-/// Asks the agent again and again until nothing is left.
+/// Asks the agent again and again until nothing is left, less often the longer it takes.
 struct QueueWait {
     let client: ControlClient
     let act: String
@@ -11,7 +11,8 @@ struct QueueWait {
     ///   has nothing to read for the time of a round trip.
     /// - Returns: what is left at the end of the limit.
     func untilEmpty(for time: Duration = .zero, _ request: () -> ControlRequest) throws(Failure) -> DrainProgress {
-        let deadline = ContinuousClock.now + limit
+        let start = ContinuousClock.now
+        let deadline = start + limit
         var emptySince: ContinuousClock.Instant?
         while true {
             let reply = try client.send(request(), act: act)
@@ -20,7 +21,8 @@ struct QueueWait {
             emptySince = progress.isEmpty ? emptySince ?? now : nil
             if let emptySince, now - emptySince >= time { return progress }
             if now >= deadline { return progress }
-            usleep(10_000)
+            let pause = min(Patience.ofQueues.pause(after: now - start), deadline - now)
+            usleep(UInt32(pause / .microseconds(1)))
         }
     }
 }

@@ -8,8 +8,8 @@ import SockArrayCore
 ///
 /// The kernel tells of sockets that close, not of those that are made. So while
 /// such a collector is away, and only then, the groups' sockets are listed every
-/// 25 ms; when there is one that no slot has, the machine's processes are looked
-/// through for its collector.
+/// 25 ms, less often the longer nobody comes (`Patience`); when there is one that no
+/// slot has, the machine's processes are looked through for its collector.
 final class Discovery: EventSource {
     private let pool: RunningPool
     private let log: Logger
@@ -17,13 +17,14 @@ final class Discovery: EventSource {
     /// Collectors that are away and can be recognised.
     private var sought: [String: Recognition] = [:]
     private var next: UInt64 = 0
+    /// When the last of them went away.
+    private var start: UInt64 = 0
     /// Sockets that were there at the last look through the processes.
     private var strangers: Set<UInt64> = []
     private var nextSearch: UInt64 = 0
     /// What was said of a collector last.
     private var said: [String: String] = [:]
     private let act = "look for collectors"
-    private static let pause: UInt64 = 25_000_000
     /// The same sockets may get a pid file, or another title, a little later.
     private static let searchPause: UInt64 = 500_000_000
 
@@ -41,9 +42,10 @@ final class Discovery: EventSource {
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         do {
-            if seen != pool.revision { try lookWhoIsAway() }
+            if seen != pool.revision { try lookWhoIsAway(now: now) }
             guard !sought.isEmpty, next <= now else { return }
-            next = now + Self.pause
+            let pause = Patience.ofDiscovery.pause(after: .nanoseconds(now - start))
+            next = now + UInt64(pause / .nanoseconds(1))
             let sockets = try pool.plane.strangers(act: act)
             guard !sockets.isEmpty else { return }
             let cookies = Set(sockets.map(\.cookie))
@@ -56,7 +58,7 @@ final class Discovery: EventSource {
         }
     }
 
-    private func lookWhoIsAway() throws(Failure) {
+    private func lookWhoIsAway(now: UInt64) throws(Failure) {
         seen = pool.revision
         let away = try pool.plane.awayCollectors(act: act)
         var sought: [String: Recognition] = [:]
@@ -64,6 +66,7 @@ final class Discovery: EventSource {
             sought[collector.name] = collector.recognition
         }
         if sought != self.sought { strangers = [] }
+        if sought.contains(where: { self.sought[$0.key] != $0.value }) { (start, next) = (now, now) }
         self.sought = sought
     }
 
@@ -88,9 +91,10 @@ final class Discovery: EventSource {
     private func register(_ name: String, among pids: [Int32]) {
         var refusal: RegistrationPlan.Refusal?
         for pid in pids {
-            guard let owner = ProcessIdentity(pid: pid), !isDismissed(name, owner) else { continue }
+            guard let process = try? OtherProcess(pid: pid), let owner = process.identity, !isDismissed(name, owner)
+            else { continue }
             do throws(RegistrationPlan.Refusal) {
-                let change = try pool.register(name, process: owner, isRecognised: true)
+                let change = try pool.register(name, process, owner: owner, isRecognised: true)
                 said[name] = nil
                 log.notice("collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
                 return

@@ -1,0 +1,82 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Limits of open files (RLIMIT_NOFILE) against what collectors have open.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OpenFilesTests {
+    private static let sessionCount = 1_500
+    /// Runs a command with 500 connected sockets, whose numbers go before those of its own.
+    private static let behind500Sockets = [
+        "bash", "-c",
+        "ulimit -Sn 8192; for n in {3..502}; do eval \"exec $n<>/dev/udp/127.0.0.1/9\"; done; exec \"$0\" \"$@\"",
+    ]
+
+    @Test
+    func `an agent of 256 open files registers a collector of 500 other sockets and 1,500 sessions, and notes each`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, launcher: ["prlimit", "--nofile=256:256"])
+            let collector = try CountedCollector("c1", in: sandbox, launcher: Self.behind500Sockets)
+            let routers = try Self.openSessions(with: collector)
+            try collector.register(with: agent)
+            #expect(try agent.isActive())
+            #expect(try PinnedMaps.sessionCount() == Self.sessionCount && routers.count == Self.sessionCount)
+        }
+    }
+
+    @Test func `exec of 256 open files registers a command of 500 other sockets and 1,500 sessions`() async throws {
+        try await Sandbox.run { sandbox in
+            let collector = try CountedCollector(
+                "c1", in: sandbox,
+                launcher: ["prlimit", "--nofile=256:8192", Subject.program, "exec", "--collector", "c1", "--"]
+                    + Self.behind500Sockets)
+            let routers = try Self.openSessions(with: collector)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            #expect(waitUntil(.seconds(5)) { (try? agent.isActive()) ?? false }, "\(collector.process.errorOutput)")
+            #expect(try agent.ownerPid() == collector.pid && routers.count == Self.sessionCount)
+        }
+    }
+
+    @Test func `of 256 open files, 1,024 at most: the agent takes the 1,024, and exec's command begins with 256`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let limits = ["prlimit", "--nofile=256:1024"]
+            let agent = try AgentFixture(in: sandbox, program: Subject.program, launcher: limits)
+            #expect(try Self.limits(of: agent.process.pid) == ["1024", "1024"])
+            let exec = try Exec(["sh", "-c", "ulimit -Sn; ulimit -Hn"], in: sandbox, prefix: limits)
+            #expect(try exec.process.wait() == 0)
+            #expect(exec.process.output == "256\n1024\n")
+        }
+    }
+
+    /// Routers' ends of sessions that the collector has accepted.
+    private static func openSessions(with collector: CountedCollector) throws -> [InternetSocket] {
+        var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 65_536))
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        try collector.waitUntilBound()
+        let routers = try (0..<UInt32(sessionCount)).map { index in
+            let router = try InternetSocket(.tcp, bind: .v4(0x0a00_0001 + index))
+            try router.connect(.v4(0x7f00_0001), 1_790)
+            return router
+        }
+        let areAccepted = waitUntil(.seconds(10)) {
+            FileText.names(in: "/proc/\(collector.pid)/fd").count >= 500 + sessionCount
+        }
+        guard areAccepted else { throw LabError("not all sessions are accepted") }
+        return routers
+    }
+
+    /// Soft and hard, as /proc/PID/limits tells them.
+    private static func limits(of pid: Int32) throws -> [Substring] {
+        let line = (FileText.read("/proc/\(pid)/limits") ?? "").split(separator: "\n")
+            .first { $0.hasPrefix("Max open files") }
+        guard let line else { throw LabError("process \(pid) is gone") }
+        return line.dropFirst("Max open files".count).split(separator: " ").prefix(2).map { $0 }
+    }
+}

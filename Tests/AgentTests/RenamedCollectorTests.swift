@@ -1,0 +1,58 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// c1 becomes c9 in the configuration, and its process runs on with a session.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct RenamedCollectorTests {
+    private static let exporter = IPAddress("10.0.0.1")!
+
+    /// c1 alone, so that it has the session; then c9 and c2 are in the configuration.
+    private static func rename(
+        in sandbox: Sandbox
+    ) throws -> (agent: AgentFixture, collector: CountedCollector, router: InternetSocket) {
+        let agent = try AgentFixture(
+            in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
+        let collector = try CountedCollector("c1", in: sandbox)
+        try collector.register(with: agent)
+        let router = try InternetSocket(.tcp, bind: exporter)
+        try router.connect(.v4(0x7f00_0001), 1_790)
+        try FileText.write(AgentFixture.configuration(collectors: ["c9", "c2"]), to: agent.configurationPath)
+        let reloaded = try agent.command(["reload"])
+        #expect(reloaded.exitCode == 0, "\(reloaded)")
+        let refused = try register(collector, with: agent)
+        #expect(refused.exitCode == 5)
+        #expect(
+            refused.errorOutput.contains("is still registered as c1, which left the configuration and is draining; "),
+            "\(refused)")
+        #expect(refused.errorOutput.contains("or start that process again, and register the new one"))
+        return (agent, collector, router)
+    }
+
+    private static func register(_ collector: CountedCollector, with agent: AgentFixture) throws -> CommandResult {
+        try agent.command(["register", "--collector", "c9", "--pid", "\(collector.pid)"])
+    }
+
+    @Test func `its process is refused as c9 with c1's name, until the session has ended`() async throws {
+        try await Sandbox.run { sandbox in
+            let (agent, collector, router) = try Self.rename(in: sandbox)
+            let explained = try agent.command(["explain", "\(Self.exporter)"]).output
+            #expect(explained.contains("-> c1, "), "\(explained)")
+            shutdown(router.number, Int32(SHUT_RDWR))
+            #expect(try waitUntil(.seconds(5)) { try Self.register(collector, with: agent).exitCode == 0 })
+            #expect(try agent.isActive("c9") && !agent.command(["status"]).output.contains("c1 "))
+        }
+    }
+
+    @Test func `started again, it is registered as c9 at once`() async throws {
+        try await Sandbox.run { sandbox in
+            let (agent, collector, router) = try Self.rename(in: sandbox)
+            collector.kill()
+            try collector.process.wait()
+            let next = try CountedCollector("c9", in: sandbox)
+            try next.register(with: agent)
+            #expect(try agent.isActive("c9"))
+            _ = router
+        }
+    }
+}

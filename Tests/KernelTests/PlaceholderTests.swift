@@ -1,0 +1,81 @@
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Whom the agent's own sockets belong to, where collectors' users differ.
+@Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct PlaceholderTests {
+    private static let configuration = PoolFixture.configuration(["c1", "c2"])
+
+    private static func sockets(_ user: UInt32, in sandbox: Sandbox) throws -> [InternetSocket] {
+        try sandbox.asUser(user) {
+            [
+                try .collector(.udp, .v4(0), port: PoolFixture.ipfixPort),
+                try .collector(.tcp, .v4(0), port: PoolFixture.bmpPort),
+            ]
+        }
+    }
+
+    private static func register(_ name: String, _ sockets: [InternetSocket], in plane: DataPlane) throws {
+        _ = try plane.register(name, sockets.map { try PoolFixture.offer($0.number) }, owner: nil)
+    }
+
+    /// Of each group.
+    private static func users(_ plane: DataPlane) throws -> [UInt32?] {
+        try plane.auditFacts(act: "test").groups.map { group in
+            group.sockets.first { $0.cookie == group.placeholder }?.user
+        }
+    }
+
+    /// A pool whose first collector was of one user.
+    private static func pastPool(of user: UInt32, in sandbox: Sandbox) throws {
+        let plane = try DataPlane(adopting: configuration)
+        let sockets = try sockets(user, in: sandbox)
+        try register("c1", sockets, in: plane)
+        #expect(try users(plane) == [user, user])
+    }
+
+    @Test(arguments: [(UInt32(1_000), UInt32(1_001)), (1_001, 1_000)])
+    func `c1 was of one user, c2 is of another: an agent that starts has placeholders of c2's, 5 of 5 times`(
+        past: UInt32, present: UInt32
+    ) async throws {
+        try await Sandbox.run { sandbox in
+            try Self.pastPool(of: past, in: sandbox)
+            let sockets = try Self.sockets(present, in: sandbox)
+            for _ in 0..<5 {
+                let plane = try DataPlane(adopting: Self.configuration)
+                #expect(try Self.users(plane) == [present, present])
+                try Self.register("c2", sockets, in: plane)
+                #expect(try Self.users(plane) == [present, present])
+            }
+        }
+    }
+
+    @Test func `nobody is there: the lowest of the users that collectors had; if that can't bind, the other`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            try Self.pastPool(of: 1_000, in: sandbox)
+            do {
+                let plane = try DataPlane(adopting: Self.configuration)
+                #expect(try Self.users(plane) == [1_000, 1_000])
+            }
+            // 1001 comes while no agent keeps the groups.
+            do {
+                let sockets = try Self.sockets(1_001, in: sandbox)
+                let plane = try DataPlane(adopting: Self.configuration)
+                try Self.register("c2", sockets, in: plane)
+            }
+            do {
+                let plane = try DataPlane(adopting: Self.configuration)
+                #expect(try Self.users(plane) == [1_000, 1_000])
+            }
+            // No member of the group, and in the way of all users but its own.
+            let obstacle = try sandbox.asUser(1_001) {
+                try InternetSocket.collector(.udp, .v4(0x7f00_0001), port: PoolFixture.ipfixPort)
+            }
+            let plane = try DataPlane(adopting: Self.configuration)
+            #expect(try Self.users(plane) == [1_001, 1_000])
+            _ = obstacle
+        }
+    }
+}

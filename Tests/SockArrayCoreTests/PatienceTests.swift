@@ -1,0 +1,39 @@
+import SockArrayCore
+import Testing
+
+@Suite struct PatienceTests {
+    @Test(arguments: [
+        (Duration.zero, 25.0), (.seconds(1), 25), (.seconds(60), 25), (.seconds(120), 50), (.seconds(300), 125),
+        (.seconds(600), 250), (.seconds(86_400), 250),
+    ])
+    func `a collector that is away is looked for each 25 ms for 60 s, and each 250 ms from 600 s on`(
+        away: Duration, milliseconds: Double
+    ) {
+        let pause = Patience.ofDiscovery.pause(after: away) / .milliseconds(1)
+        #expect(abs(pause - milliseconds) < 0.001, "\(pause)")
+    }
+
+    @Test(arguments: [
+        (Duration.zero, 10.0), (.milliseconds(100), 10), (.milliseconds(500), 50), (.seconds(1), 100),
+        (.seconds(3_600), 100),
+    ])
+    func `queues are looked at each 10 ms at first, and each 100 ms from 1 s on`(
+        waited: Duration, milliseconds: Double
+    ) {
+        let pause = Patience.ofQueues.pause(after: waited) / .milliseconds(1)
+        #expect(abs(pause - milliseconds) < 0.001, "\(pause)")
+    }
+
+    @Test func `in a minute 2,400 looks, as ever; in a day 351,000 instead of 3,456,000`() {
+        func looks(_ limit: Duration) -> Int {
+            var (time, count) = (Duration.zero, 0)
+            while time < limit {
+                time += Patience.ofDiscovery.pause(after: time)
+                count += 1
+            }
+            return count
+        }
+        #expect(looks(.seconds(60)) == 2_400)
+        #expect(abs(looks(.seconds(86_400)) - 351_000) < 1_000, "\(looks(.seconds(86_400)))")
+    }
+}
