@@ -1,4 +1,4 @@
-import SockArrayCore
+@testable import SockArrayCore
 import Testing
 
 /// What an audit makes of what it has seen, without a kernel.
@@ -113,6 +113,27 @@ import Testing
         #expect(history.judge(Self.facts(), at: Self.moment(199)).findings.count == 1)
         let end = history.judge(Self.facts(), at: Self.moment(200))
         #expect(end.findings.isEmpty && end.over.map(\.name) == ["program_replaced"])
+    }
+
+    @Test func `a group that nothing could be attached to isn't attached in the status, one that is only unseen is`() {
+        let outcomes = PoolStatus.Outcomes(selected: 0, failedOver: 0, held: 0, noCollector: 0, badPacket: 0)
+        let group = Self.facts().groups[0].group
+        for (probe, isAttached) in [
+            (ProgramProbe.attached, true), (.unreachable, false), (.unseen, true),
+        ] {
+            var history = AuditHistory()
+            _ = history.judge(Self.facts(probe: probe), at: Self.moment(0))
+            let report = history.judge(Self.facts(probe: probe), at: Self.moment(20))
+            var status = PoolStatus(
+                pool: "edge", assignment: "rendezvous", tableSize: 65_536, collectors: [],
+                groups: [
+                    .init(
+                        name: group.name, protocol: "udp", address: "0.0.0.0", port: 4_739, attached: true,
+                        outcomes: outcomes)
+                ])
+            status.add(report.findings)
+            #expect(status.groups[0].attached == isAttached && status.findings == report.findings)
+        }
     }
 
     @Test func `a probe that isn't seen: at once where nothing could be attached, else after 10 s and as a note`() {

@@ -51,7 +51,8 @@ public struct PoolStatus: Equatable, Sendable, Codable {
         public var `protocol`: String
         public var address: String
         public var port: Int
-        /// A registered socket lives in it, and so the program is attached.
+        /// There is a socket of ours to attach the program through, and the last
+        /// audit did not find that in vain.
         public var attached: Bool
         public var outcomes: Outcomes
     }
@@ -63,5 +64,14 @@ public struct PoolStatus: Equatable, Sendable, Codable {
         public var held: UInt64
         public var noCollector: UInt64
         public var badPacket: UInt64
+    }
+}
+
+extension PoolStatus {
+    /// What the audit found says more of the groups than the maps do.
+    public mutating func add(_ findings: [AuditFinding]) {
+        self.findings = findings
+        let lost = findings.filter { $0.level == .problem && $0.name == AuditProblem.unverified }.compactMap(\.group)
+        for index in groups.indices where lost.contains(groups[index].name) { groups[index].attached = false }
     }
 }

@@ -41,7 +41,7 @@ final class RunningPool {
 
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()
-        status.findings = findings
+        status.add(findings)
         return status
     }
 

@@ -17,7 +17,7 @@ extension DataPlane {
 
     /// Looks at all groups, and attaches the program again where it is gone.
     public func auditFacts(act: String) throws(Failure) -> AuditFacts {
-        do {
+        try attempt(act) { () throws(KernelError) in
             var unanswered = 0
             let slots = auditedSlots
             var facts: [Int: AuditFacts.Group] = [:]
@@ -29,8 +29,6 @@ extension DataPlane {
             }
             audit.firstGroup = next ?? 0
             return AuditFacts(groups: groups.indices.map { facts[$0]! }, resetRefusal: audit.resetRefusal)
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
     }
 
@@ -40,7 +38,7 @@ extension DataPlane {
 
     /// Runs of all groups since the pool was made.
     public func totalRuns(act: String) throws(Failure) -> UInt64 {
-        do {
+        try attempt(act) { () throws(KernelError) in
             var sum: UInt64 = 0
             for group in groups {
                 sum += try group.retiredTraffic().runs
@@ -49,8 +47,6 @@ extension DataPlane {
                 sum += losses.held + losses.noCollector + losses.badPacket
             }
             return sum
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
         }
     }
 

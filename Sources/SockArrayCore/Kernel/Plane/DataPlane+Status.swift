@@ -1,7 +1,7 @@
 extension DataPlane {
     /// Reads all of it from the maps and from sock_diag: nothing is remembered.
     public func status() throws(Failure) -> PoolStatus {
-        do {
+        try attempt("read the status of pool \(configuration.pool)") { () throws(KernelError) in
             var memberships: [[Slot: PoolStatus.Membership]] = []
             for plane in groups { memberships.append(try self.memberships(in: plane)) }
             var collectors: [PoolStatus.Collector] = []
@@ -12,18 +12,13 @@ extension DataPlane {
             }
             var groups: [PoolStatus.Group] = []
             for (plane, members) in zip(self.groups, memberships) {
-                groups.append(
-                    try status(
-                        of: plane, isAttached: plane.placeholder != nil || members.values.contains { $0.cookie != nil })
-                )
+                let isAttached = plane.placeholder != nil || members.values.contains { $0.cookie != nil }
+                groups.append(try status(of: plane, isAttached: isAttached))
             }
             return PoolStatus(
                 pool: configuration.pool, assignment: table.assignment.rawValue,
                 tableSize: table.tableSize,
                 collectors: collectors, groups: groups)
-        } catch {
-            throw PlaneError.call(error).failure(
-                act: "read the status of pool \(configuration.pool)", pool: configuration.pool)
         }
     }
 
@@ -46,15 +41,13 @@ extension DataPlane {
 
     /// Collectors that don't get what the table gives them, by name.
     public func unusableCollectors(act: String) throws(Failure) -> [String] {
-        var names: [String] = []
-        do throws(KernelError) {
+        try attempt(act) { () throws(KernelError) in
+            var names: [String] = []
             for (name, slot) in allocation.slotOfName {
                 if try state(of: slot) != .active { names.append(name) }
             }
-        } catch {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+            return names.sorted()
         }
-        return names.sorted()
     }
 
     /// What came from each address since the pool was made.

@@ -42,7 +42,7 @@ public enum AuditProblem: Hashable, Sendable {
     public var name: String {
         switch self {
         case .programReplaced: "program_replaced"
-        case .programUnseen, .programUnreachable, .probeUnsendable: "program_unverified"
+        case .programUnseen, .programUnreachable, .probeUnsendable: Self.unverified
         case .stranger: "stranger_in_group"
         case .leftOver: "old_socket_in_group"
         case .socketReplaced: "socket_replaced"
@@ -52,6 +52,8 @@ public enum AuditProblem: Hashable, Sendable {
         case .sessionNotEnded: "session_not_ended"
         }
     }
+
+    static let unverified = "program_unverified"
 
     public var level: Level {
         switch self {
