@@ -11,7 +11,7 @@
 
 const volatile struct rpa_constants constants = {};
 
-/* The bucket table, and the rows of pinned exporters after it. A row is one
+/* The bucket table, and the rows of single exporters after it. A row is one
  * aligned word, so that a run sees either the old row or the new. As many as the
  * agent makes it. */
 struct {

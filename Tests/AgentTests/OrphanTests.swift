@@ -27,6 +27,8 @@ import Testing
         /// Because of it, the processes are looked through all the same.
         case stranger
         case agentIsKilled
+        /// Somebody unregisters the collector just before it ends.
+        case unregistration
     }
 
     @Test(arguments: Meanwhile.allCases)
@@ -39,6 +41,9 @@ import Testing
             #expect(waitUntil(.seconds(5)) { (try? agent.ownerPid()) == collector.pid })
             #expect(waitUntil(.seconds(5)) { Self.isChildThere(of: collector) })
             let stranger = meanwhile == .stranger ? try InternetSocket.collector(.udp, .v4(0), port: 4_739) : nil
+            if meanwhile == .unregistration {
+                #expect(try agent.command(["unregister", "--collector", "c1"]).exitCode == 0)
+            }
             collector.send(SIGKILL)
             try collector.wait()
             if meanwhile == .agentIsKilled {

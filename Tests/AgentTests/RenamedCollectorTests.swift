@@ -25,7 +25,8 @@ import Testing
         #expect(
             refused.errorOutput.contains("is still registered as c1, which left the configuration and is draining; "),
             "\(refused)")
-        #expect(refused.errorOutput.contains("or start that process again, and register the new one"))
+        #expect(refused.errorOutput.contains("run: reuseport-agent unregister --collector c1, and repeat it at once"))
+        #expect(refused.errorOutput.contains("or repeat it when c1 is empty and gone from reuseport-agent status"))
         return (agent, collector, router)
     }
 
@@ -33,14 +34,36 @@ import Testing
         try agent.command(["register", "--collector", "c9", "--pid", "\(collector.pid)"])
     }
 
-    @Test func `its process is refused as c9 with c1's name, until the session has ended`() async throws {
+    @Test
+    func `its process is refused as c9 with c1's name, until c1 is empty: its session has ended, and c2 is there`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let (agent, collector, router) = try Self.rename(in: sandbox)
             let explained = try agent.command(["explain", "\(Self.exporter)"]).output
             #expect(explained.contains("-> c1, "), "\(explained)")
+            let other = try CountedCollector("c2", in: sandbox)
+            try other.register(with: agent)
+            #expect(try Self.register(collector, with: agent).exitCode == 5)
             shutdown(router.number, Int32(SHUT_RDWR))
             #expect(try waitUntil(.seconds(5)) { try Self.register(collector, with: agent).exitCode == 0 })
             #expect(try agent.isActive("c9") && !agent.command(["status"]).output.contains("c1 "))
+        }
+    }
+
+    @Test func `c1 is unregistered, although it left the configuration: its process is c9, with the session`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let (agent, collector, router) = try Self.rename(in: sandbox)
+            let unregistered = try agent.command(["unregister", "--collector", "c1"])
+            #expect(unregistered.exitCode == 0, "\(unregistered)")
+            #expect(try Self.register(collector, with: agent).exitCode == 0)
+            #expect(try agent.isActive("c9") && !agent.command(["status"]).output.contains("c1 "))
+            _ = try agent.command(["drain", "--collector", "c9"])
+            #expect(try agent.command(["status", "--json"]).output.contains("\"sessions\":1"))
+            #expect(try agent.command(["unregister", "--collector", "c1"]).exitCode == 5)
+            _ = router
         }
     }
 

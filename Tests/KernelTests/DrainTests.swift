@@ -156,6 +156,61 @@ import Testing
         }
     }
 
+    @Test func `what waits for a collector that is away waits on in the next table, and its slot is free after that`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"], hold: .milliseconds(50))
+            pool.stop("c1")
+            try Self.noteLosses(pool)
+            usleep(80_000)
+            var configuration = pool.plane.configuration
+            configuration.collectors.removeLast()
+            try pool.reload(configuration)
+            let sources = (0..<UInt32(50)).map { IPAddress.v4(0x0a09_0000 + $0) }
+            for round in 0..<3 {
+                for source in sources { #expect(try Router(source).datagramGoes(pool) == "c2", "\(round)") }
+                configuration.exporters = [
+                    .init(name: "alias \(round)", prefixes: sources.prefix(3).map(AddressPrefix.init))
+                ]
+                try pool.reload(configuration)
+            }
+            try pool.start("c1")
+            for source in sources { #expect(try Router(source).datagramGoes(pool) == "c1") }
+            #expect(try pool.plane.status().collectors.map(\.name) == ["c1"])
+        }
+    }
+
+    @Test func `a session from before the program was there: a drain keeps its datagrams, in the next table too`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"], hold: .milliseconds(50), registering: false)
+            let source = try Self.source(of: ["c1", "c2"], pool)
+            let udp = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
+            let tcp = try InternetSocket.collector(.tcp, .v4(0), port: PoolFixture.bmpPort)
+            let router = try InternetSocket(.tcp, bind: source)
+            try router.connect(.v4(0x7f00_0001), PoolFixture.bmpPort)
+            let session = tcp.acceptSessions()
+            try pool.register("c1", [udp, tcp])
+            try pool.start("c2")
+            func reaches() throws -> Bool {
+                try pool.send(from: source)
+                _ = pool.takeReceived()
+                return udp.receiveWaiting().map(\.source) == [source]
+            }
+            _ = try pool.plane.drain("c1")
+            #expect(try reaches())
+            var configuration = pool.plane.configuration
+            configuration.exporters = [.init(name: "another", prefixes: [AddressPrefix(.v4(0x0a0b_0000))])]
+            try pool.reload(configuration)
+            #expect(try reaches())
+            try pool.restartAgent()
+            #expect(try reaches())
+            #expect(session.count == 1)
+        }
+    }
+
     @Test
     func `four ranks are away: the session at who stands in keeps its datagrams when that drains, and comes back`()
         async throws

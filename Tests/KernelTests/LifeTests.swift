@@ -130,6 +130,26 @@ import Testing
         }
     }
 
+    @Test func `256 slots, one that is freed has a live collector, and who is next is held: the heir has it at once`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            var configuration = PoolFixture.configuration((0..<256).map { "c\($0)" }, .v4(0), .seconds(30))
+            let pool = try PoolFixture(configuration, registering: ["c7", "c8"])
+            let source = try #require(
+                (0..<UInt32(20_000)).map { IPAddress.v4(0x0a00_0001 + $0) }
+                    .first { try pool.plane.explain($0).ranks.first == "c7" })
+            #expect(try Router(source).datagramGoes(pool) == "c7")
+            configuration.collectors[7] = .init(name: "heir")
+            try pool.reload(configuration)
+            #expect(pool.plane.interruption == nil)
+            let heir = try pool.plane.status().collectors[7]
+            #expect(heir.name == "heir" && heir.state == "empty" && heir.groups["ipfix"]?.runs == 0)
+            try pool.start("heir")
+            #expect(try pool.plane.status().collectors[7].state == "active")
+        }
+    }
+
     @Test func `a pool is run by one agent at a time`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(registering: false)

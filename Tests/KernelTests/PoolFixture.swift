@@ -23,11 +23,13 @@ final class PoolFixture {
         if registering { for name in names { try start(name) } }
     }
 
-    /// A pool of another kind, all its collectors registered.
-    init(_ configuration: PoolConfiguration, pins: [Pin] = []) throws {
+    /// A pool of another kind.
+    ///
+    /// - Parameter registering: these collectors; nil: all.
+    init(_ configuration: PoolConfiguration, pins: [Pin] = [], registering names: [String]? = nil) throws {
         address = configuration.groups[0].address
         running = try DataPlane(adopting: configuration, pins: pins)
-        for collector in configuration.collectors { try start(collector.name) }
+        for name in names ?? configuration.collectors.map(\.name) { try start(name) }
     }
 
     func reload(_ configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false) throws {

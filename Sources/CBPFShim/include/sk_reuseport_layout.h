@@ -138,7 +138,7 @@ enum rpa_selection {
 /* Constants of a loaded program (its .rodata): what isn't used costs nothing. */
 struct rpa_constants {
 	__u64 hash_keys[6]; /* see ExporterHash.swift; the last is of prefix lengths */
-	__u64 table_size;   /* rows that are chosen by hash or turn; more may follow, of pinned exporters */
+	__u64 table_size;   /* rows that are chosen by hash or turn; more may follow, of one exporter each */
 	__u32 selection;
 	__u32 generation;    /* the one that the program was loaded for, modulo 2^32 */
 	__u32 group;         /* number of its group */
@@ -161,7 +161,7 @@ struct rpa_shape {
 	__u64 table_size;
 	__u64 seed_fingerprint; /* tells whether the keys are those of a configuration */
 	__u64 exporter_digest;  /* tells whether the exporters are */
-	__u64 row_count;        /* table_size, and one row for each pinned exporter */
+	__u64 row_count;        /* table_size, and the rows of one exporter each */
 };
 
 /* Map "settings", one entry. The program reads all but the shapes. */

@@ -128,8 +128,8 @@ public struct RegistrationPlan: Equatable, Sendable {
                 Failure(
                     .conflict, act: act,
                     cause: "\(socket) is still registered as \(name), which left the configuration and is draining",
-                    remedy: "repeat it when the BMP sessions of \(name) have ended (reuseport-agent status counts "
-                        + "them); or start that process again, and register the new one"))
+                    remedy: "run: reuseport-agent unregister --collector \(name), and repeat it at once; or repeat it "
+                        + "when \(name) is empty and gone from reuseport-agent status"))
         }
         guard let holder = cookies[slot] else { return false }
         if holder == offer.socket.cookie { return true }

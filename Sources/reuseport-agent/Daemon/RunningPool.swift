@@ -53,8 +53,7 @@ final class RunningPool {
         if configuration.stateFile != plane.configuration.stateFile, !plane.pins.isEmpty {
             try StateFile(configuration).write(plane.pins, act: act)
         }
-        plane = try DataPlane(
-            adopting: configuration, pins: plane.pins, reshuffle: reshuffle, replacing: plane)
+        try replacePlane(configuration, plane.pins, reshuffle: reshuffle)
         // In force, whatever can't be told of it.
         let waiting = (try? plane.rowsWaitingForSessions(act: act)) ?? 0
         if waiting > 0 {
@@ -120,7 +119,7 @@ final class RunningPool {
         let file = StateFile(plane.configuration)
         try file.write(plan.pins, act: act)
         do {
-            plane = try DataPlane(adopting: plane.configuration, pins: plan.pins, replacing: plane)
+            try replacePlane(plane.configuration, plan.pins)
         } catch {
             try? file.write(plane.pins, act: act)
             throw error
@@ -129,6 +128,18 @@ final class RunningPool {
             "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)"
         )
         return plan
+    }
+
+    private func replacePlane(
+        _ configuration: PoolConfiguration, _ pins: [Pin], reshuffle: Bool = false
+    ) throws(Failure) {
+        plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
+        // Exporters whose sessions began while the table was made.
+        for _ in 0..<3 where plane.hasStrays {
+            do { plane = try DataPlane(adopting: configuration, pins: pins, replacing: plane) } catch {
+                log.error("\(error)")
+            }
+        }
     }
 
     private func loads(of seen: [Sighting], sinceMark number: Int?, act: String) throws(Failure) -> [Sighting] {

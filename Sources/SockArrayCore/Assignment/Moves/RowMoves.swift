@@ -30,7 +30,6 @@ public struct RowMoves: Equatable, Sendable {
             return
         }
         hold(index, at: slot, desired)
-        if writes[index] == present { writes[index] = nil }
     }
 
     /// The row of an exporter that has a session at the slot.

@@ -36,12 +36,8 @@ struct GroupRegistry: ~Copyable {
     }
 
     /// Gives up the places of all groups but these, by number.
-    ///
-    /// - Returns: those that were given up.
-    func keepOnly(_ numbers: Set<Int>) throws(PlaneError) -> [Int] {
-        let departed = try all().keys.filter { !numbers.contains($0) }
-        for number in departed { rpa_map_delete(map.number, UInt32(number)) }
-        return departed
+    func keepOnly(_ numbers: Set<Int>) throws(PlaneError) {
+        for number in try all().keys where !numbers.contains(number) { rpa_map_delete(map.number, UInt32(number)) }
     }
 
     /// The maps' numbers in the kernel, by place.

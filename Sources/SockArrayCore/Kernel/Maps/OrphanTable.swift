@@ -1,7 +1,7 @@
 import CBPFShim
 
-/// Sockets that their collectors had when they ended, by SO_COOKIE: who has one now
-/// has inherited it. A pinned map that the agent writes for its successor.
+/// Sockets that their collectors had when they ended or lost their slot, by SO_COOKIE:
+/// who has one now may have inherited it. A pinned map that the agent writes for its successor.
 struct OrphanTable {
     private let words: MappedArray
     /// More than a pool can lose in the time that a child lives on.
@@ -17,9 +17,16 @@ struct OrphanTable {
 
     /// - Parameter living: all sockets of the groups; those that are gone are forgotten.
     func add(_ orphans: Set<UInt64>, among living: Set<UInt64>) {
-        let all = cookies.union(orphans).intersection(living).sorted()
-        // Where there are too many, the newest ones stay: cookies count upwards on each CPU.
-        for (index, cookie) in all.suffix(Self.capacity).enumerated() { words[index] = cookie }
-        for index in min(all.count, Self.capacity)..<Self.capacity { words[index] = 0 }
+        for index in 0..<Self.capacity where words[index] != 0 && !living.contains(words[index]) { words[index] = 0 }
+        var free = (0..<Self.capacity).lazy.filter { words[$0] == 0 }.makeIterator()
+        for cookie in orphans.subtracting(cookies).intersection(living) {
+            guard let index = free.next() else { return }
+            words[index] = cookie
+        }
+    }
+
+    /// They are a collector's again.
+    func remove(_ cookies: Set<UInt64>) {
+        for index in 0..<Self.capacity where cookies.contains(words[index]) { words[index] = 0 }
     }
 }

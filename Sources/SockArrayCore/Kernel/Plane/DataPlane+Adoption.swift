@@ -11,8 +11,8 @@ extension DataPlane {
         replacing predecessor: DataPlane?, in folder: PinFolder,
         _ groups: [GroupPlane], _ sessions: borrowing SessionTable
     ) throws -> AssignmentTable {
-        guard let shape = present.shape, shape != base.shape, configuration.onMove != .immediate,
-            base.assignment.hasAffinity
+        guard let shape = present.shape, shape != base.shape || predecessor?.hasStrays == true,
+            configuration.onMove != .immediate, base.assignment.hasAffinity
         else { return base }
         let former = try FormerRows(
             ofNumber: present.number, shape, as: base, predecessor: predecessor?.table, in: folder)
@@ -41,17 +41,19 @@ extension DataPlane {
             try group.load(generation, poolMaps: poolMaps)
         }
         let former = try isNew ? formerRows(over: present, predecessor) : nil
-        let live = former != nil && follows ? try liveSessions() : []
+        let before = try standings()
+        let live = former != nil && follows ? rowsAndPlaces(of: try liveSessions(), before) : []
         settings.setHold(configuration.restartHold)
         try markDepartures()
         try nameSlots(firstComers, isRunning: isRunning)
-        let desired = try self.desired(for: firstComers)
+        let desired = self.desired(for: firstComers)
         if isNew {
-            try putInForce(desired, over: former, live)
+            putInForce(desired, over: former, live, before)
             hasChangedRows = isRunning
         } else {
-            hasChangedRows = try move(to: desired) > 0
+            hasChangedRows = move(to: desired, before) > 0
         }
+        mayHaveStrays = isRunning
     }
 
     /// What follows when the rows are in force; may be repeated. Heirs of a slot come
@@ -59,13 +61,21 @@ extension DataPlane {
     func finish() throws(KernelError) {
         // What stays is removed by the next adoption.
         try? removeDepartedGroups()
-        try release(leavingFreed: !allocation.heirs.isEmpty && !heirsHaveCome)
-        try freeEmptied()
-        if !allocation.heirs.isEmpty, !heirsHaveCome {
+        if mayHaveStrays { try rejoinStrays() }
+        if !isRepaired {
+            try finishInterruptedRegistrations()
+            isRepaired = true
+        }
+        let areHeirsDue = !allocation.heirs.isEmpty && !heirsHaveCome
+        try release(leavingFreed: areHeirsDue)
+        if areHeirsDue {
             let all = Contender.all(of: configuration, allocation)
+            guard all.allSatisfy({ tenants.tenant(of: $0.slot).map(\.name) ?? $0.name == $0.name }) else {
+                throw KernelError(operation: "free the slots of departed collectors", errno: KernelError.busy)
+            }
             try nameSlots(all, isRunning: true)
+            move(to: desired(for: all), try standings())
             heirsHaveCome = true
-            try move(to: try desired(for: all))
             try release()
         }
         // In a pool that never had a collector the groups are the kernel's own.
@@ -96,10 +106,9 @@ extension DataPlane {
     ///
     /// - Parameter live: sessions that there were a moment ago, where rows follow them.
     private func putInForce(
-        _ desired: [BucketRow], over former: FormerRows?, _ live: [LiveSession]
-    ) throws(KernelError) {
+        _ desired: [BucketRow], over former: FormerRows?, _ live: [(row: Int, place: Slot)], _ before: SlotStandings
+    ) {
         let closed = closedSlots()
-        let before = try standings()
         let after = before.closing(closed)
         var moves = RowMoves()
         for (index, row) in desired.enumerated() {
@@ -116,36 +125,6 @@ extension DataPlane {
         settings[shapeOf: generation.parity] = table.shape
         settings.generation = generation.number
         slots.close(closed)
-        guard former != nil, follows else { return }
-        attemptLater("apply the configuration of pool \(configuration.pool)") { () throws(KernelError) in
-            // Sessions that began while the rows were written, by the table before.
-            waitForRuns()
-            var late = RowMoves()
-            for (index, slot) in elsewhere(try liveSessions(), after, than: generation.row) {
-                late.hold(index, at: slot, waiting[index] ?? desired[index])
-            }
-            waiting.merge(late.waiting) { $1 }
-            write(late)
-        }
-    }
-
-    /// Rows none of whose sessions is where the row leads: where most of them are.
-    private func elsewhere(
-        _ live: [LiveSession], _ standings: SlotStandings, than row: (Int) -> BucketRow
-    ) -> [Int: Slot] {
-        var counts: [Int: [Slot: Int]] = [:]
-        for session in live {
-            guard let slot = session.slot, standings[slot] == .usable,
-                let index = table.row(of: session.connection.peer)
-            else { continue }
-            counts[index, default: [:]][slot, default: 0] += 1
-        }
-        var places: [Int: Slot] = [:]
-        for (index, bySlot) in counts {
-            if let leads = standings.deliverer(of: row(index), at: index), bySlot[leads] != nil { continue }
-            places[index] = bySlot.max { ($0.value, $1.key) < ($1.value, $0.key) }!.key
-        }
-        return places
     }
 
     /// In a pool that runs, exporters don't wait for a collector that is new: until
@@ -166,7 +145,8 @@ extension DataPlane {
             tenant.drain = .departed
             try tenants.set(tenant, at: slot)
         }
-        for slot in allocation.slotOfName.values {
+        // Not those that have an heir.
+        for slot in Set(allocation.slotOfName.values).subtracting(allocation.freed) {
             guard var tenant = tenants.tenant(of: slot), tenant.drain == .departed else { continue }
             tenant.drain = nil
             try tenants.set(tenant, at: slot)
@@ -174,11 +154,12 @@ extension DataPlane {
     }
 
     private func removeDepartedGroups() throws {
-        let departed = try registry.keepOnly(Set(groups.map(\.number)))
-        let mask = departed.reduce(0) { $0 | UInt64(1) << UInt64($1) }
-        if mask != 0 {
-            for slot in tenants.all().keys { slots.setGroups(of: slot, slots.groups(of: slot) & ~mask) }
+        // First the bits: a group that comes gets a number that is free.
+        let numbers = groups.reduce(0) { $0 | UInt64(1) << UInt64($1.number) }
+        for slot in tenants.all().keys where slots.groups(of: slot) & ~numbers != 0 {
+            slots.setGroups(of: slot, slots.groups(of: slot) & numbers)
         }
+        try registry.keepOnly(Set(groups.map(\.number)))
         try GroupRemoval.remove(departedGroups, in: folder)
     }
 }

@@ -62,9 +62,10 @@ extension DataPlane {
             var tenant = tenants.tenant(of: slot) ?? Tenant(name: collector)
             let changed = (tenant.drain == nil) != (drain == nil)
             tenant.drain = drain
+            let before = try standings()
             try tenants.set(tenant, at: slot)
-            try move(to: try desired(for: Contender.all(of: configuration, allocation)))
-            try release()
+            move(to: desired(for: Contender.all(of: configuration, allocation)), before)
+            attemptLater(act) { () throws(KernelError) in try release() }
             return changed
         }
     }

@@ -77,21 +77,25 @@ extension DataPlane {
                 revision += 1
             }
             if hasEnded {
-                let left = try Set(sockets(of: slot).map(\.cookie))
-                if !left.isEmpty { orphans.add(left, among: try Set(members().map(\.cookie))) }
+                try noteOrphans(Set(sockets(of: slot).map(\.cookie)))
                 try clearSockets(of: slot)
             }
             try release()
-            try freeEmptied()
             return isNews
         }
     }
 
-    /// Its collector has ended, and a child of that has it still.
+    /// Sockets that leave their slot: who has one later has inherited it.
+    func noteOrphans(_ cookies: Set<UInt64>) throws(KernelError) {
+        if cookies.isEmpty { return }
+        orphans.add(cookies, among: try Set(members().map(\.cookie)))
+    }
+
+    /// Its collector has ended, or lost its slot, and a child of that may have it still.
     public func isOrphan(_ socket: SocketFacts) -> Bool { orphans.contains(socket.cookie) }
 
     /// There is something for `releaseRows` to look at now and then.
-    public var isWaiting: Bool { !waiting.isEmpty || interruption != nil }
+    public var isWaiting: Bool { !waiting.isEmpty || interruption != nil || mayHaveStrays }
 
     /// Rows that go to a collector that is there when sessions elsewhere have ended.
     public func rowsWaitingForSessions(act: String) throws(Failure) -> Int {
@@ -104,12 +108,11 @@ extension DataPlane {
     /// - Parameter settling: see `release`.
     public func releaseRows(settling: Bool = false, act: String) throws(Failure) {
         try attempt(act) { () throws(KernelError) in
-            if interruption != nil {
+            if interruption != nil || mayHaveStrays {
                 try finish()
                 interruption = nil
             }
             try release(settling: settling)
-            try freeEmptied()
         }
     }
 

@@ -59,6 +59,14 @@ extension DataPlane {
                 at: slot)
             do {
                 try place(fresh, sockets, slot: slot, act: act)
+                do {
+                    for placement in plan.placements {
+                        try groups[placement.group].attach(through: sockets[placement.socket].descriptor)
+                    }
+                } catch {
+                    for placement in fresh { try? groups[placement.group].sockets.clear(slot) }
+                    throw error
+                }
             } catch {
                 try tenants.set(tenant, at: slot)
                 throw error
@@ -67,8 +75,9 @@ extension DataPlane {
                 let group = groups[placement.group]
                 setMember(slot, of: group)
                 audit.registered[group.group, slot] = sockets[placement.socket].offer.socket.cookie
-                try group.attach(through: sockets[placement.socket].descriptor)
             }
+            orphans.remove(Set(sockets.map(\.offer.socket.cookie)))
+            if let replaced { try noteOrphans(Set(replaced.cookies)) }
             noteSessions(accepted, of: slot)
             if changed { slots.markFilled(slot) }
             revision += 1

@@ -2,17 +2,25 @@ import CBPFShim
 
 /// Rows that wait, until their exporters have no session where they are.
 extension DataPlane {
-    /// Lets rows go that wait for nothing any more.
+    /// Lets rows go that wait for nothing any more, and frees the slots of departed
+    /// collectors that are empty then.
     ///
     /// - Parameters:
     ///   - leavingFreed: those at slots that left the configuration don't wait.
     ///   - settling: waits, some 10 ms, so that it need not when the sessions that there are now end.
     public func release(leavingFreed: Bool = false, settling: Bool = false) throws(KernelError) {
-        defer { if waiting.isEmpty { settledSyns = [:] } }
-        guard !waiting.isEmpty else { return }
+        if !waiting.isEmpty { try releaseWaiting(leavingFreed, settling) }
+        if waiting.isEmpty { settledSyns = [:] }
+        try freeEmptied()
+    }
+
+    private func releaseWaiting(_ leavingFreed: Bool, _ settling: Bool) throws(KernelError) {
         let (going, candidates) = try sortWaiting(leavingFreed: leavingFreed)
         if cutsSessions {
-            try endSessions(from: move(going, candidates))
+            let moved = move(going, candidates)
+            if moved.isEmpty { return }
+            mayHaveStrays = true
+            try rejoinStrays(formerly: Dictionary(uniqueKeysWithValues: moved.map { ($0.index, $0.place) }))
             return
         }
         let free = try withoutSessions(candidates)
@@ -45,6 +53,10 @@ extension DataPlane {
                     candidates.append(RowCandidate(index: index, word: word, place: place))
                 }
             case .owner:
+                if leavingFreed, let place = present.owner, allocation.freed.contains(place) {
+                    going[index] = desired
+                    continue
+                }
                 // What is to get empty doesn't wait without end for one that no run has missed.
                 if let place = present.owner, closed.contains(place),
                     let next = standings.deliverer(of: desired, at: index), case .empty = try state(of: next)
@@ -88,56 +100,16 @@ extension DataPlane {
 
     /// The candidates whose exporters have no session there now.
     private func withoutSessions(_ candidates: [RowCandidate]) throws(KernelError) -> [RowCandidate] {
-        let kept = Set(try sessions(of: candidates).keys)
-        return candidates.filter { !kept.contains($0.index) }
-    }
-
-    /// Those that live where the candidates are, or were, by row.
-    private func sessions(of candidates: [RowCandidate]) throws(KernelError) -> [Int: [TCPSession]] {
-        guard !candidates.isEmpty else { return [:] }
+        guard !candidates.isEmpty else { return [] }
         let places = Dictionary(uniqueKeysWithValues: candidates.map { ($0.index, $0.place) })
-        var sessions: [Int: [TCPSession]] = [:]
+        var kept: Set<Int> = []
         let live = try liveSessions { address in table.row(of: address).map { places[$0] != nil } ?? false }
         for session in live {
             guard let row = table.row(of: session.connection.peer), let place = places[row],
                 session.slot ?? place == place
             else { continue }
-            sessions[row, default: []].append(session.connection)
+            kept.insert(row)
         }
-        return sessions
-    }
-
-    // MARK: - Reset
-
-    /// Rows don't wait for sessions: these are ended when the row has moved, so that
-    /// a router that reconnects at once finds its new collector.
-    private var cutsSessions: Bool {
-        guard configuration.onMove == .reset, table.assignment.hasAffinity else { return false }
-        if audit.resetRefusal == nil, !TCPSession.mayDestroy { audit.resetRefusal = KernelError.notPermitted }
-        return ![KernelError.notPermitted, KernelError.notSupported].contains(audit.resetRefusal)
-    }
-
-    private func endSessions(from moved: [RowCandidate]) throws(KernelError) {
-        guard !moved.isEmpty else { return }
-        // The SYNs that the rows before had counted are sessions then.
-        waitForRuns()
-        var refused: Set<Int> = []
-        for (row, sessions) in try sessions(of: moved) {
-            for session in sessions {
-                do {
-                    // One that has ended by itself is no refusal.
-                    if try session.destroy() { audit.resetRefusal = nil }
-                } catch {
-                    audit.resetRefusal = error.errno
-                    refused.insert(row)
-                }
-            }
-        }
-        var moves = RowMoves()
-        for candidate in moved where refused.contains(candidate.index) {
-            moves.hold(candidate.index, at: candidate.place, generation.row(at: candidate.index))
-        }
-        waiting.merge(moves.waiting) { $1 }
-        write(moves)
+        return candidates.filter { !kept.contains($0.index) }
     }
 }

@@ -4,7 +4,7 @@ extension DataPlane {
     var follows: Bool { configuration.onMove != .immediate && table.assignment.hasAffinity }
 
     /// What the rows are to be: the table's, without the slots that get nothing new.
-    func desired(for contenders: [Contender]) throws(KernelError) -> [BucketRow] {
+    func desired(for contenders: [Contender]) -> [BucketRow] {
         var closed: Set<Slot> = []
         for contender in contenders where tenants.tenant(of: contender.slot)?.drain != nil {
             closed.insert(contender.slot)
@@ -16,22 +16,22 @@ extension DataPlane {
     /// Also closes the slots that are to get empty, and opens the others: by that,
     /// too, a collector takes in exporters of others, or doesn't any more.
     ///
+    /// - Parameter before: what the slots do now.
     /// - Returns: how many rows are not yet, or were not, what they are to be.
     @discardableResult
-    func move(to desired: [BucketRow]) throws(KernelError) -> Int {
+    func move(to desired: [BucketRow], _ before: SlotStandings) -> Int {
         let closed = closedSlots()
-        let before = try standings()
         let after = before.closing(closed)
         var moves = RowMoves()
         for (index, row) in desired.enumerated() {
             moves.add(index, from: generation.row(at: index), to: row, before, after, follows: follows)
         }
         // What an agent before had waiting waits on.
-        let changed = moves.writes.count + moves.waiting.count { waiting[$0.key] != $0.value }
+        let postponed = moves.waiting.count { waiting[$0.key] != $0.value }
         waiting = moves.waiting
-        write(moves)
+        let written = write(moves)
         slots.close(closed)
-        return changed
+        return max(written, postponed)
     }
 
     /// A collector comes to its slot: what it would take over waits where it is.
@@ -47,9 +47,11 @@ extension DataPlane {
         write(moves)
     }
 
-    func write(_ moves: RowMoves) {
-        guard settings.isWritingRows || !moves.writes.isEmpty else { return }
-        settings.writingRows { _ = generation.write(moves.writes.lazy.map { ($0.key, $0.value) }) }
+    /// - Returns: how many rows were different.
+    @discardableResult
+    func write(_ moves: RowMoves) -> Int {
+        guard settings.isWritingRows || !moves.writes.isEmpty else { return 0 }
+        return settings.writingRows { generation.write(moves.writes.lazy.map { ($0.key, $0.value) }) }
     }
 
     /// Frees the slots of departed collectors that no row names.

@@ -1,10 +1,16 @@
 /// Collectors that are sent away, and what a killed agent left half done.
 extension DataPlane {
     /// Takes a collector's sockets out. Its exporters fail over at once: nobody
-    /// waits for a collector that was sent away.
+    /// waits for a collector that was sent away. One that left the configuration may
+    /// still be there to be sent away.
     public func unregister(_ collector: String) throws(Failure) -> Change {
         let act = "unregister \(collector)"
-        let slot = try checked(collector, act: act)
+        let slot: Slot
+        if let departed = departedSlot(of: collector) {
+            slot = departed
+        } else {
+            slot = try checked(collector, act: act)
+        }
         return try attempt(act) { () throws(KernelError) in
             let filled = try sockets(of: slot).map(\.group.group.name)
             if slots[slot].tenancy != 0, var tenant = tenants.tenant(of: slot) {
@@ -19,9 +25,14 @@ extension DataPlane {
         }
     }
 
+    private func departedSlot(of collector: String) -> Slot? {
+        closedSlots(departing: true).first { tenants.tenant(of: $0)?.name == collector }
+    }
+
     private func dismiss(_ slot: Slot) throws(KernelError) {
         let hadCollector = slots[slot].tenancy != 0
         if hadCollector { slots.markAbandoned(slot) }
+        try noteOrphans(Set(sockets(of: slot).map(\.cookie)))
         try clearSockets(of: slot)
         slots.setGroups(of: slot, 0)
         guard hadCollector else { return }
@@ -62,7 +73,6 @@ extension DataPlane {
             guard cookies.count == groups.count, seen.vacantFor != nil || seen.tenancy == 0 else { continue }
             if seen.vacantFor != nil { try prepare(slot) }
             slots.markFilled(slot)
-            try release()
         }
     }
 }

@@ -44,6 +44,12 @@ public final class DataPlane {
     public internal(set) var interruption: Failure?
     /// The object before had placeholders.
     let wasKept: Bool
+    /// Sessions may be elsewhere than their rows lead, until `rejoinStrays` has looked.
+    var mayHaveStrays = false
+    /// Some are, of exporters that share their row: another table can give them rows of their own.
+    public internal(set) var hasStrays = false
+    /// What an agent before left half done is looked for no more.
+    var isRepaired: Bool
     /// Collectors that inherit a slot have theirs.
     var heirsHaveCome = false
 
@@ -61,6 +67,7 @@ public final class DataPlane {
         self.configuration = configuration
         self.pins = pins
         notedLosses = predecessor?.notedLosses ?? [:]
+        isRepaired = predecessor?.isRepaired ?? false
         if let predecessor {
             lock = predecessor.lock
         } else {
@@ -104,10 +111,7 @@ public final class DataPlane {
             try apply(over: (number, present), predecessor?.table, trustsPrograms: predecessor != nil)
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
             // The rows are in force, and stay so.
-            attemptLater(act) { () throws(KernelError) in
-                try finish()
-                if predecessor == nil { try finishInterruptedRegistrations() }
-            }
+            attemptLater(act, finish)
         } catch let error as PlaneError {
             throw error.failure(act: act, pool: configuration.pool)
         } catch let error as KernelError {

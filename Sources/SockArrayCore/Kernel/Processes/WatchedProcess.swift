@@ -20,10 +20,12 @@ public final class WatchedProcess {
     }
 
     /// Nil: that process is gone.
-    public init?(_ identity: ProcessIdentity) {
+    ///
+    /// - Throws: EMFILE, ENFILE, ENOMEM: it can't be told.
+    public init?(_ identity: ProcessIdentity) throws(KernelError) {
         let result = rpa_pidfd_open(identity.pid)
-        guard result >= 0 else { return nil }
-        descriptor = Descriptor(owning: result)
+        if result == -KernelError.noProcess { return nil }
+        descriptor = Descriptor(owning: try kernel("pidfd_open \(identity.pid)", result))
         self.identity = identity
         guard identity.isAlive else { return nil }
     }

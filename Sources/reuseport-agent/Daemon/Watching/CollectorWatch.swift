@@ -15,6 +15,8 @@ final class CollectorWatch: EventSource {
     private var seen: RunningPool.Revision?
     /// When rows that wait for sessions are looked at again, should an event have been missed.
     private var nextLook: UInt64?
+    /// Nothing else is done until then.
+    private var hasFailed = false
     private static let lookPause: UInt64 = 1_000_000_000
     private let act = "watch the collectors"
 
@@ -33,7 +35,8 @@ final class CollectorWatch: EventSource {
     }
 
     var waits: [pollfd] {
-        polled = owners.map { ($0.key, $0.value) }
+        polled = hasFailed ? [] : owners.map { ($0.key, $0.value) }
+        if hasFailed { return [] }
         return [pollfd(fd: events.number, events: Int16(POLLIN), revents: 0)]
             + polled.map { pollfd(fd: $0.process.number, events: Int16(POLLIN), revents: 0) }
     }
@@ -42,7 +45,7 @@ final class CollectorWatch: EventSource {
     private var polled: [(slot: Slot, process: WatchedProcess)] = []
 
     var nextDeadline: UInt64? {
-        if seen != pool.revision { return 0 }
+        if seen != pool.revision, !hasFailed { return 0 }
         return nextLook
     }
 
@@ -62,9 +65,11 @@ final class CollectorWatch: EventSource {
             // However many events come meanwhile.
             if isDue || nextLook == nil { nextLook = now + Self.lookPause }
             if !pool.plane.isWaiting { nextLook = nil }
+            hasFailed = false
         } catch {
             log.error("\(error)")
             nextLook = now + Self.lookPause
+            hasFailed = true
         }
     }
 
@@ -111,7 +116,7 @@ final class CollectorWatch: EventSource {
         let identities = plane.owners
         owners = owners.filter { slot, owner in identities[slot].map { owner.identity == $0 } ?? owner.isHidden }
         for (slot, identity) in identities where owners[slot] == nil {
-            guard let process = WatchedProcess(identity) else {
+            guard let process = try watched(identity) else {
                 try noteLoss(of: slot, hasEnded: true, what: "has ended (process \(identity.pid))")
                 continue
             }
@@ -122,6 +127,16 @@ final class CollectorWatch: EventSource {
             try noteLoss(of: slot, hasEnded: owners[slot]?.hasEnded ?? false, what: "has lost a socket")
         }
         seen = revision
+    }
+
+    private func watched(_ identity: ProcessIdentity) throws(Failure) -> WatchedProcess? {
+        do {
+            return try WatchedProcess(identity)
+        } catch {
+            throw Failure(
+                .privilege, act: act, cause: "\(error.operation) failed", errno: error.errno,
+                remedy: "it is tried again; let the agent have more open files (LimitNOFILE=)")
+        }
     }
 
     private func noteEnd(of owner: WatchedProcess, in slot: Slot) throws(Failure) {
