@@ -203,6 +203,7 @@ import Testing
             let routers = try Self.routers(40, pool)
             configuration.collectors.append(.init(name: "c3"))
             try pool.reload(configuration)
+            #expect(!pool.plane.isWaiting)
             try pool.start("c3")
             for router in routers {
                 let owner = try pool.plane.explain(router.address).ranks[0]

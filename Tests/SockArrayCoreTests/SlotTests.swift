@@ -87,6 +87,32 @@ import Testing
         #expect(row.ranks == [Slot(2), Slot(0), Slot(1)])
         #expect(BucketRow(ranks: [Slot(255), Slot(254), Slot(0), Slot(7)]).ranks.map(\.index) == [255, 254, 0, 7])
     }
+
+    @Test func `who stands in for each of 512 rows: the first host from the row's number on, in 200 random pools`() {
+        var random = SplitMix(state: 4)
+        for _ in 0..<200 {
+            let count = [0, 1, 3, 100, 256].randomElement(using: &random)!
+            let slots = Set((0..<UInt16(256)).shuffled(using: &random).prefix(count).map(Slot.init))
+            let closed = Set(slots.filter { _ in Bool.random(using: &random) && Bool.random(using: &random) })
+            var standings = SlotStandings()
+            for slot in slots {
+                standings.set(
+                    slot, Bool.random(using: &random) ? .active : .failed, wasFilled: Bool.random(using: &random),
+                    isClosed: false)
+            }
+            let open = standings
+            let extra = Slot(UInt16.random(in: 0..<256, using: &random))
+            for standings in [open, open.closing(closed), open.closing(closed).closing([]), open.making(usable: extra)]
+            {
+                let hosts = (0..<UInt16(256)).map(Slot.init).filter { standings.isStandIn($0) }
+                for index in 0..<512 {
+                    let first = hosts.first { Int($0.index) >= index % 256 } ?? hosts.first
+                    #expect(standings.standIn(at: index) == first)
+                }
+            }
+            #expect(open.closing(closed).closing([]) == open)
+        }
+    }
 }
 
 extension SlotStandings {

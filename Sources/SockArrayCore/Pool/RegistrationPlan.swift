@@ -139,6 +139,7 @@ public struct RegistrationPlan: Equatable, Sendable {
             Failure(
                 .conflict, act: act,
                 cause: "its slot in group \(group.name) is held by another live socket (\(owner)cookie \(holder))",
-                remedy: "stop the process that holds it; or give --replace, to take the slot over from it"))
+                remedy: "stop the process that holds it; or hand its slot over: reuseport-agent replace --collector "
+                    + "NAME --pid PID"))
     }
 }

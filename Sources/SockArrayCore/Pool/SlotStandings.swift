@@ -1,6 +1,6 @@
 /// What each slot does for a run that comes to it: the program's view of them all
 /// at one moment.
-public struct SlotStandings: Sendable {
+public struct SlotStandings: Equatable, Sendable {
     public enum Standing: Equatable, Sendable {
         /// It gets what comes to it.
         case usable
@@ -17,6 +17,9 @@ public struct SlotStandings: Sendable {
     private var closed: Set<Slot> = []
     /// Slots that no collector has ever come to, and nobody waits for.
     private var strangers: Set<Slot> = []
+    /// Hosts that are usable and not closed: a bit each, 64 slots a word. Asked for each
+    /// row whose ranks are all away, and these may be all rows.
+    private var standIns = [UInt64](repeating: 0, count: SlotAllocation.capacity / 64)
 
     public init() {}
 
@@ -38,6 +41,16 @@ public struct SlotStandings: Sendable {
         if wasFilled { hosts.insert(slot) }
         if isClosed { closed.insert(slot) }
         if state == .absent { strangers.insert(slot) }
+        noteStandIn(slot)
+    }
+
+    func isStandIn(_ slot: Slot) -> Bool {
+        hosts.contains(slot) && !closed.contains(slot) && self[slot] == .usable
+    }
+
+    private mutating func noteStandIn(_ slot: Slot) {
+        let (word, bit) = (Int(slot.index) / 64, UInt64(1) << UInt64(slot.index % 64))
+        if isStandIn(slot) { standIns[word] |= bit } else { standIns[word] &= ~bit }
     }
 
     public subscript(slot: Slot) -> Standing { standings[Int(slot.index)] }
@@ -50,6 +63,7 @@ public struct SlotStandings: Sendable {
         other.standings[Int(slot.index)] = .usable
         other.strangers.remove(slot)
         other.hosts.insert(slot)
+        other.noteStandIn(slot)
         return other
     }
 
@@ -57,6 +71,7 @@ public struct SlotStandings: Sendable {
     public func closing(_ slots: Set<Slot>) -> SlotStandings {
         var other = self
         other.closed = slots
+        for slot in slots.union(closed) { other.noteStandIn(slot) }
         return other
     }
 
@@ -72,12 +87,17 @@ public struct SlotStandings: Sendable {
         return standIn(at: index)
     }
 
-    /// For a row whose ranks are all away.
+    /// For a row whose ranks are all away: the first one from the row's number on.
     func standIn(at index: Int) -> Slot? {
-        guard !hosts.isEmpty else { return nil }
-        for step in 0..<SlotAllocation.capacity {
-            let slot = Slot(UInt16((index + step) % SlotAllocation.capacity))
-            if hosts.contains(slot), !closed.contains(slot), self[slot] == .usable { return slot }
+        let start = index % SlotAllocation.capacity
+        for step in 0...standIns.count {
+            let word = (start / 64 + step) % standIns.count
+            var bits = standIns[word]
+            // Of the word that it begins in, first what follows, and at the end what is before.
+            let later = ~UInt64(0) << UInt64(start % 64)
+            if step == 0 { bits &= later }
+            if step == standIns.count { bits &= ~later }
+            if bits != 0 { return Slot(UInt16(64 * word + bits.trailingZeroBitCount)) }
         }
         return nil
     }

@@ -121,6 +121,8 @@ extension MovePlan {
             notes.append(
                 "new: \(newcomers.joined(separator: ", ")); exporters go there when it registers, and stay where they are until then"
             )
+            let isSomeoneGone = before.weights.keys.contains { after.weights[$0] == nil }
+            if isSomeoneGone { notes.append("those of a removed collector go to their next ranks meanwhile") }
         }
         let (old, new) = (before.configuration.groups, after.configuration.groups)
         let added = new.filter { group in !old.contains { $0.isSameGroup(as: group) } }.map(\.name)

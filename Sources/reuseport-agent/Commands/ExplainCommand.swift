@@ -64,6 +64,8 @@ struct ExplainCommand: ParsableCommand {
             switch (explanation.outcome, explanation.collector) {
             case ("selected", let name?) where explanation.why == "session":
                 "\(name), where its BMP session is; \(explanation.ranks.first ?? "its owner") when that has ended"
+            case ("selected", let name?) where explanation.why == "failover":
+                "\(name), which keeps it while no other can take it"
             case ("selected", let name?): "\(name), \(reason(explanation))"
             case ("failed_over", let name?): "\(name), in place of \(explanation.ranks.first ?? "its owner")"
             case ("held", let name?): "nobody: held for \(name), which is away"

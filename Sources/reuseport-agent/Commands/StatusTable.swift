@@ -14,7 +14,7 @@ struct StatusTable {
                     index > 0
                     ? ["", "", "", "", ""]
                     : [
-                        collector.name, "\(collector.slot)", collector.state,
+                        collector.name, "\(collector.slot)", Self.state(of: collector),
                         Self.percent(collector.share), collector.pid.map { "\($0)" } ?? "-",
                     ]
                 let queued = group.queuedConnections.map { "\($0) conn" } ?? "\(group.queuedBytes) B"
@@ -38,6 +38,11 @@ struct StatusTable {
             "pool \(status.pool), \(status.assignment), \(status.tableSize) rows\n\n"
             + Table.text(members) + "\n" + Table.text(groups)
             + status.findings.enumerated().map { ($0.offset == 0 ? "\n" : "") + Self.line(of: $0.element) }.joined()
+    }
+
+    /// One that is away drains on, too.
+    private static func state(of collector: PoolStatus.Collector) -> String {
+        collector.drain == nil || collector.state == "draining" ? collector.state : "\(collector.state), draining"
     }
 
     private static func line(of finding: AuditFinding) -> String {

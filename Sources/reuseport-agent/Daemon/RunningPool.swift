@@ -134,11 +134,12 @@ final class RunningPool {
         _ configuration: PoolConfiguration, _ pins: [Pin], reshuffle: Bool = false
     ) throws(Failure) {
         plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
-        // Exporters whose sessions began while the table was made.
-        for _ in 0..<3 where plane.hasStrays {
-            do { plane = try DataPlane(adopting: configuration, pins: pins, replacing: plane) } catch {
-                log.error("\(error)")
-            }
+        // Sessions that began while the table was made, of exporters that share a row.
+        guard plane.hasStrays else { return }
+        do {
+            plane = try DataPlane(adopting: configuration, pins: pins, replacing: plane)
+        } catch {
+            log.error("\(error)")
         }
     }
 

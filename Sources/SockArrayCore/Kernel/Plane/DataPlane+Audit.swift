@@ -5,6 +5,8 @@ struct AuditState {
     var registered = RegisteredCookies()
     /// Why the last session that was to be ended wasn't (errno).
     var resetRefusal: Int32?
+    /// Sessions that were ended, and nobody has told of yet.
+    var endedSessions = 0
     /// Index of the group that is asked first: where there was no time, the next audit begins.
     var firstGroup = 0
 }
@@ -28,8 +30,18 @@ extension DataPlane {
                 if facts[index]!.probe == .skipped, next == nil { next = index }
             }
             audit.firstGroup = next ?? 0
-            return AuditFacts(groups: groups.indices.map { facts[$0]! }, resetRefusal: audit.resetRefusal)
+            var result = AuditFacts(groups: groups.indices.map { facts[$0]! }, resetRefusal: audit.resetRefusal)
+            for (slot, predecessor) in predecessors {
+                for cookie in predecessor.cookies { result.replaced[cookie] = name(of: slot) }
+            }
+            return result
         }
+    }
+
+    /// Sessions that `on_move: reset` has ended since the last call.
+    public func takeEndedSessions() -> Int {
+        defer { audit.endedSessions = 0 }
+        return audit.endedSessions
     }
 
     /// For poll(2): one that can be read says that a group's program isn't asked, or

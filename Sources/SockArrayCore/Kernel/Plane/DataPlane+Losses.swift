@@ -91,6 +91,11 @@ extension DataPlane {
         orphans.add(cookies, among: try Set(members().map(\.cookie)))
     }
 
+    /// Its exporters wait for its collector.
+    public func isHeld(_ slot: Slot, act: String) throws(Failure) -> Bool {
+        try attempt(act, standings)[slot] == .held
+    }
+
     /// Its collector has ended, or lost its slot, and a child of that may have it still.
     public func isOrphan(_ socket: SocketFacts) -> Bool { orphans.contains(socket.cookie) }
 

@@ -39,6 +39,15 @@ extension DataPlane {
         let act = "register \(collector)"
         do {
             let slot = try checked(collector, act: act)
+            if let own = sockets.first(where: { offer in
+                groups.contains { $0.placeholder?.cookie == offer.offer.socket.cookie }
+            }) {
+                throw Failure(
+                    .unfitSocket, act: act,
+                    cause:
+                        "\(own.offer.label) (\(own.offer.socket.endpoint)) is the agent's own, which keeps the group",
+                    remedy: "name the collector's pid, not the agent's")
+            }
             let tenant = tenants.tenant(of: slot)
             let occupancy = try occupancy(of: slot, tenant: tenant)
             let plan = try RegistrationPlan(
@@ -77,7 +86,12 @@ extension DataPlane {
                 audit.registered[group.group, slot] = sockets[placement.socket].offer.socket.cookie
             }
             orphans.remove(Set(sockets.map(\.offer.socket.cookie)))
-            if let replaced { try noteOrphans(Set(replaced.cookies)) }
+            if let replaced {
+                try noteOrphans(Set(replaced.cookies))
+                predecessors[slot] = replaced
+            } else if changed || !replacing {
+                predecessors[slot] = nil
+            }
             noteSessions(accepted, of: slot)
             if changed { slots.markFilled(slot) }
             revision += 1
@@ -89,7 +103,7 @@ extension DataPlane {
             return Change(
                 changed: changed, slot: slot.index, groups: filledGroups(in: occupancy, of: slot, and: plan),
                 waitingRows: waiting.values.count { $0.owner == slot },
-                predecessor: replaced)
+                predecessor: replacing ? predecessors[slot] : nil)
         } catch let refusal as RegistrationPlan.Refusal {
             throw refusal
         } catch let failure as Failure {

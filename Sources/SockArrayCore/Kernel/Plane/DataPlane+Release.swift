@@ -15,7 +15,10 @@ extension DataPlane {
     }
 
     private func releaseWaiting(_ leavingFreed: Bool, _ settling: Bool) throws(KernelError) {
-        let (going, candidates) = try sortWaiting(leavingFreed: leavingFreed)
+        let standings = try self.standings()
+        if standings == fruitless, !leavingFreed { return }
+        let (going, candidates) = try sortWaiting(standings, leavingFreed: leavingFreed)
+        if going.isEmpty, candidates.isEmpty { fruitless = standings }
         if cutsSessions {
             let moved = move(going, candidates)
             if moved.isEmpty { return }
@@ -35,9 +38,8 @@ extension DataPlane {
 
     /// Rows that move nobody, and those that move if nobody has a session where they are.
     private func sortWaiting(
-        leavingFreed: Bool
+        _ standings: SlotStandings, leavingFreed: Bool
     ) throws(KernelError) -> (going: [Int: BucketRow], candidates: [RowCandidate]) {
-        let standings = try self.standings()
         let closed = closedSlots()
         var going: [Int: BucketRow] = [:]
         var candidates: [RowCandidate] = []

@@ -97,7 +97,7 @@ extension DataPlane {
             name: collector.name, slot: Int(slot.index), state: state.name, holdLeft: holdLeft,
             weight: collector.weight, share: share,
             pid: owner.flatMap { $0.isAlive && memberships.contains { $0.cookie != nil } ? $0.pid : nil },
-            drain: state == .draining ? try progress(ofDraining: slot) : nil,
+            drain: tenants.tenant(of: slot)?.drain != nil ? try progress(ofDraining: slot) : nil,
             groups: Dictionary(uniqueKeysWithValues: zip(groups.map(\.group.name), memberships)))
     }
 

@@ -14,7 +14,10 @@ extension DataPlane {
     ///
     /// - Parameter formerly: by row, where sessions are that the program didn't see begin.
     func rejoinStrays(formerly: [Int: Slot] = [:]) throws(KernelError) {
-        guard follows else { return }
+        guard follows else {
+            mayHaveStrays = false
+            return
+        }
         for _ in 0..<Self.attempts {
             let words = (0..<table.rowCount).map { generation.rows[$0] }
             // The SYNs that the words count are sessions then.
@@ -23,7 +26,9 @@ extension DataPlane {
             let live = places(of: try liveSessions(), standings, formerly)
             let isDone = cutsSessions ? end(live, standings) : hold(live, standings, words)
             guard isDone else { continue }
-            hasStrays = live.contains { standings.deliverer(of: generation.row(at: $0.row), at: $0.row) != $0.place }
+            hasStrays =
+                !cutsSessions
+                && live.contains { standings.deliverer(of: generation.row(at: $0.row), at: $0.row) != $0.place }
             mayHaveStrays = false
             return
         }
@@ -68,7 +73,10 @@ extension DataPlane {
         where standings.deliverer(of: generation.row(at: row), at: row) != place {
             do {
                 // One that has ended by itself is no refusal.
-                if try connection.destroy() { audit.resetRefusal = nil }
+                if try connection.destroy() {
+                    audit.resetRefusal = nil
+                    audit.endedSessions += 1
+                }
             } catch {
                 audit.resetRefusal = error.errno
                 moves.hold(row, at: place, waiting[row] ?? generation.row(at: row))

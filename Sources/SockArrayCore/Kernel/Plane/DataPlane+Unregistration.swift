@@ -13,6 +13,8 @@ extension DataPlane {
         }
         return try attempt(act) { () throws(KernelError) in
             let filled = try sockets(of: slot).map(\.group.group.name)
+            var changed = !filled.isEmpty
+            if case .holding = try state(of: slot) { changed = true }
             if slots[slot].tenancy != 0, var tenant = tenants.tenant(of: slot) {
                 // First of all: an agent that is killed from here on has it finished by the next one.
                 tenant.isDismissed = true
@@ -21,7 +23,7 @@ extension DataPlane {
             try dismiss(slot)
             revision += 1
             attemptLater(act) { () throws(KernelError) in try release() }
-            return Change(changed: !filled.isEmpty, slot: slot.index, groups: filled)
+            return Change(changed: changed, slot: slot.index, groups: filled)
         }
     }
 

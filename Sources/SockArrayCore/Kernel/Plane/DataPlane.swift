@@ -29,10 +29,15 @@ public final class DataPlane {
     let folder: PinFolder
     private let lock: PoolLock
     /// Rows that are not yet what they are to be: for each, that.
-    var waiting: [Int: BucketRow] = [:]
+    var waiting: [Int: BucketRow] = [:] { didSet { fruitless = nil } }
+    /// What the slots did when no row that waits could go, and none had to wait for a
+    /// session: until they do something else, none can.
+    var fruitless: SlotStandings?
     /// Rows that wait, or did: how many SYNs they had counted when all runs of these
     /// had ended.
     var settledSyns: [Int: UInt64] = [:]
+    /// Who lost its slot to whom is there now.
+    var predecessors: [Slot: Predecessor]
     /// Tenancies that `noteLoss` has ended, by slot.
     var notedLosses: [Slot: UInt64]
     var audit = AuditState()
@@ -67,6 +72,7 @@ public final class DataPlane {
         self.configuration = configuration
         self.pins = pins
         notedLosses = predecessor?.notedLosses ?? [:]
+        predecessors = predecessor?.predecessors ?? [:]
         isRepaired = predecessor?.isRepaired ?? false
         if let predecessor {
             lock = predecessor.lock

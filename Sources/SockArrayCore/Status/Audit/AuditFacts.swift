@@ -3,6 +3,8 @@ public struct AuditFacts: Equatable, Sendable {
     public var groups: [Group]
     /// `on_move: reset`: why a session could not be ended (errno), when that was tried last.
     public var resetRefusal: Int32?
+    /// Whose sockets were replaced, by SO_COOKIE: the collectors' names.
+    public var replaced: [UInt64: String] = [:]
     /// Nearly everything came from this address lately.
     public var loneSource: IPAddress?
 

@@ -92,6 +92,7 @@ public enum AuditProblem: Hashable, Sendable {
 extension AuditFacts {
     /// - Parameter former: collectors by the SO_COOKIE of sockets that they had registered.
     func problems(former: [UInt64: String]) -> [AuditProblem] {
+        let former = former.merging(replaced) { $1 }
         var problems = groups.flatMap { facts in self.problems(of: facts, former) }
         if let loneSource { problems.append(.oneSource(loneSource)) }
         if let resetRefusal { problems.append(.sessionNotEnded(errno: resetRefusal)) }

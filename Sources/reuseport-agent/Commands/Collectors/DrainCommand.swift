@@ -40,8 +40,16 @@ struct DrainCommand: ParsableCommand {
         let left = try QueueWait(client: options.client, act: act, limit: .seconds(timeout)).untilEmpty {
             .drainProgress(collector: collector)
         }
-        try Output.write(
-            left.isEmpty ? "\(collector) is empty" : "\(collector) still has, after \(timeout) s: \(left.text)")
+        guard left.isEmpty else {
+            let waitsForOthers = left.sessions == 0 && left.rows > 0
+            throw Failure(
+                .conflict, act: "empty \(collector)", cause: "after \(timeout) s it still has \(left.text)",
+                remedy: "it is draining, and keeps them for now; "
+                    + (waitsForOthers
+                        ? "no other collector can take them: register one, or run: reuseport-agent undrain"
+                        : "wait longer (--timeout), or run: reuseport-agent undrain") + " --collector \(collector)")
+        }
+        try Output.write("\(collector) is empty")
     }
 }
 

@@ -65,6 +65,10 @@ final class CollectorWatch: EventSource {
             // However many events come meanwhile.
             if isDue || nextLook == nil { nextLook = now + Self.lookPause }
             if !pool.plane.isWaiting { nextLook = nil }
+            let ended = pool.plane.takeEndedSessions()
+            if ended > 0 {
+                log.notice("on_move reset: BMP sessions ended, so that their routers come to the new owners: \(ended)")
+            }
             hasFailed = false
         } catch {
             log.error("\(error)")
@@ -154,7 +158,8 @@ final class CollectorWatch: EventSource {
     private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) -> Bool {
         guard try pool.plane.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return false }
         let hold = pool.plane.configuration.restartHold
-        log.warning("collector \(pool.plane.name(of: slot)) \(what): its exporters wait for it for \(hold)")
+        let fate = try pool.plane.isHeld(slot, act: act) ? "wait for it for \(hold)" : "are at their next ranks"
+        log.warning("collector \(pool.plane.name(of: slot)) \(what): its exporters \(fate)")
         return true
     }
 

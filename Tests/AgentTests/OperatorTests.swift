@@ -1,0 +1,110 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// What operators do with drain, replace, register and unregister, and are told.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OperatorTests {
+    private static func agent(in sandbox: Sandbox, _ collectors: [String], hold: String = "10s") throws -> AgentFixture
+    {
+        try AgentFixture(
+            in: sandbox, program: Subject.program,
+            configuration: AgentFixture.configuration(collectors: collectors, hold: hold))
+    }
+
+    /// Clock ticks of 10 ms that the process has taken.
+    private static func ticks(of pid: Int32) -> Int {
+        let text = FileText.read("/proc/\(pid)/stat") ?? ""
+        let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+        return fields.count > 13 ? (Int(fields[12]) ?? 0) + (Int(fields[13]) ?? 0) : 0
+    }
+
+    @Test func `drain --wait of the only collector: exit 5, why, and what helps; the agent takes no CPU by it`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try Self.agent(in: sandbox, ["c1", "c2"], hold: "100ms")
+            let collectors = try ["c1", "c2"].map { try CollectorSockets($0) }
+            for collector in collectors { #expect(try collector.register(with: agent).exitCode == 0) }
+            #expect(try agent.command(["unregister", "--collector", "c2"]).exitCode == 0)
+            let drained = try agent.command(["drain", "--collector", "c1", "--wait", "--timeout", "0.5"])
+            #expect(drained.exitCode == 5 && drained.output.isEmpty)
+            #expect(
+                drained.errorOutput.contains("cannot empty c1: after 0.5 s it still has 65536 rows; it is draining")
+                    && drained.errorOutput.contains("no other collector can take them"), "\(drained)")
+            let source = IPAddress("10.0.0.1")!
+            #expect(try source.meeting(at: collectors) == "c1")
+            let explained = try agent.command(["explain", "10.0.0.1"]).output
+            #expect(explained.contains("c1, which keeps it while no other can take it"), "\(explained)")
+            usleep(1_500_000)
+            let before = Self.ticks(of: agent.process.pid)
+            usleep(3_000_000)
+            // All rows wait; it took 98 % of a core.
+            #expect(Self.ticks(of: agent.process.pid) - before < 60)
+            #expect(try agent.command(["undrain", "--collector", "c1"]).exitCode == 0)
+        }
+    }
+
+    @Test func `drain --wait with a session, timed out: exit 5; away, it is shown as draining all the same`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try Self.agent(in: sandbox, ["c1"])
+            let collector = try CountedCollector("c1", in: sandbox)
+            try collector.register(with: agent)
+            let router = try InternetSocket(.tcp, bind: IPAddress("10.0.0.1")!)
+            try router.connect(.v4(0x7f00_0001), 1_790)
+            let drained = try agent.command(["drain", "--collector", "c1", "--wait", "--timeout", "0.5"])
+            #expect(drained.exitCode == 5 && drained.errorOutput.contains("1 BMP session; "), "\(drained)")
+            #expect(
+                drained.errorOutput.contains("wait longer (--timeout), or run: reuseport-agent undrain --collector c1"))
+            collector.kill()
+            try collector.process.wait()
+            #expect(
+                waitUntil(.seconds(5)) {
+                    (try? agent.command(["status"]).output.contains("holding, draining")) ?? false
+                })
+            #expect(try agent.command(["status", "--json"]).output.contains("\"drain\""))
+            let away = try agent.command(["unregister", "--collector", "c1"])
+            #expect(away.output.contains("c1 is unregistered"), "its hold is over by that: \(away)")
+            #expect(try agent.command(["unregister", "--collector", "c1"]).output.contains("was already unregistered"))
+            _ = router
+        }
+    }
+
+    @Test func `replace, and then replace --terminate of the same: the old process gets its SIGTERM`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try Self.agent(in: sandbox, ["c1"])
+            let old = try CountedCollector("c1", in: sandbox)
+            try old.register(with: agent)
+            let new = try CountedCollector("new", in: sandbox)
+            try new.waitUntilBound()
+            let arguments = ["replace", "--collector", "c1", "--pid", "\(new.pid)"]
+            let first = try agent.command(arguments)
+            #expect(first.exitCode == 0 && first.output.contains("may be ended"), "\(first)")
+            #expect(old.process.exitCode == nil)
+            // Its sockets are known for what they are.
+            let check = try agent.command(["check", "--live"])
+            #expect(!check.output.contains("stranger_in_group"), "\(check)")
+            let second = try agent.command(arguments + ["--terminate"])
+            #expect(second.exitCode == 0 && second.output.contains("got SIGTERM"), "\(second)")
+            #expect(waitUntil(.seconds(5)) { old.process.exitCode != nil })
+            #expect(new.process.exitCode == nil)
+        }
+    }
+
+    @Test func `the agent's own pid as a collector's: exit 4, nothing is registered`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try Self.agent(in: sandbox, ["c1", "c2"])
+            let collector = try CollectorSockets("c1")
+            #expect(try collector.register(with: agent).exitCode == 0)
+            let maps = try PinnedMaps.read()
+            for command in ["register", "replace"] {
+                let result = try agent.command([command, "--collector", "c2", "--pid", "\(agent.process.pid)"])
+                #expect(result.exitCode == 4, "\(result)")
+                #expect(result.errorOutput.contains("is the agent's own, which keeps the group"), "\(result)")
+            }
+            #expect(try PinnedMaps.read() == maps)
+        }
+    }
+}
