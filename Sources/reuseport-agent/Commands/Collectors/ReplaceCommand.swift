@@ -62,18 +62,21 @@ struct ReplaceCommand: ParsableCommand {
                 .absent, act: "end the old process of \(collector)", cause: "the agent doesn't know its pid",
                 remedy: "\(collector) is replaced, and the old process has read what it was sent: end it by hand")
         }
-        try end(identity)
-        try Output.write("\(process) has read what it was sent, and got SIGTERM")
+        let isEnded = try !terminate(identity)
+        try Output.write("\(process) has \(isEnded ? "ended" : "read what it was sent, and got SIGTERM")")
     }
 
     /// Nobody else, should its pid be another process's by now, or in this PID namespace.
-    private func end(_ identity: ProcessIdentity) throws {
+    ///
+    /// - Returns: false if it has ended already.
+    private func terminate(_ identity: ProcessIdentity) throws -> Bool {
         do throws(KernelError) {
             let process = try OtherProcess(pid: identity.pid)
-            guard identity.isAlive else { return }
+            guard identity.isAlive else { return false }
             try process.send(SIGTERM)
+            return true
         } catch {
-            if error.errno == ESRCH { return }
+            if error.errno == ESRCH { return false }
             throw Failure(
                 .privilege, act: "end process \(identity.pid), that \(collector) was", cause: "it may not be signalled",
                 errno: error.errno, remedy: "\(collector) is replaced; run kill \(identity.pid) as root or as its user")
