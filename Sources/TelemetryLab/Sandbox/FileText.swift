@@ -24,16 +24,7 @@ public enum FileText {
 
     /// Names in a folder, none if it can't be read.
     public static func names(in folder: String) -> [String] {
-        guard let stream = opendir(folder) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if !name.hasPrefix(".") { names.append(name) }
-        }
-        return names.sorted()
+        Folder.names(in: folder).filter { !$0.hasPrefix(".") }
     }
 
     static func read(_ file: consuming Descriptor) -> String? {

@@ -11,7 +11,7 @@ struct OrphanTable {
         words = try MappedArray.pinned("orphans", in: folder, entries: Self.capacity, wordsPerEntry: 1)
     }
 
-    func contains(_ cookie: UInt64) -> Bool { cookies.contains(cookie) }
+    func contains(_ cookie: UInt64) -> Bool { (0..<Self.capacity).contains { words[$0] == cookie } }
 
     var cookies: Set<UInt64> { Set((0..<Self.capacity).lazy.map { words[$0] }.filter { $0 != 0 }) }
 

@@ -56,18 +56,7 @@ struct PinFolder {
     }
 
     /// Names in the folder, none if it isn't there.
-    func names() -> [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
+    func names() -> [String] { Folder.names(in: path) }
 
     /// Removes every pin and folder below, and the folder itself.
     func remove() throws(KernelError) {

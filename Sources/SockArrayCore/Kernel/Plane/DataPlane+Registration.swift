@@ -86,18 +86,16 @@ extension DataPlane {
                 audit.registered[group.group, slot] = sockets[placement.socket].offer.socket.cookie
             }
             orphans.remove(Set(sockets.map(\.offer.socket.cookie)))
-            if let replaced {
-                try noteOrphans(Set(replaced.cookies))
-                predecessors[slot] = replaced
-            } else if changed || !replacing {
-                predecessors[slot] = nil
-            }
+            if replaced != nil || changed || !replacing { predecessors[slot] = replaced }
             noteSessions(accepted, of: slot)
             if changed { slots.markFilled(slot) }
             revision += 1
             keepGroups()
             // It is registered: nothing is taken back any more.
-            attemptLater(act) { () throws(KernelError) in try release() }
+            attemptLater(act) { () throws(KernelError) in
+                if let replaced { try noteOrphans(Set(replaced.cookies)) }
+                try release()
+            }
             // From here on nothing is on its way to the sockets that were there.
             if replaced != nil { waitForRuns() }
             return Change(

@@ -56,8 +56,11 @@ extension DataPlane {
 
     /// Frees the slots of departed collectors that no row names.
     func freeEmptied() throws(KernelError) {
-        let used = Set(waiting.keys.compactMap { generation.row(at: $0).owner })
-        let empty = closedSlots(departing: true).subtracting(used)
+        var empty = closedSlots(departing: true)
+        if empty.isEmpty { return }
+        for index in waiting.keys {
+            if let owner = generation.row(at: index).owner { empty.remove(owner) }
+        }
         guard !empty.isEmpty else { return }
         waitForRuns()
         for slot in empty {

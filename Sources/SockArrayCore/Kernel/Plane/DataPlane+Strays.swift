@@ -18,13 +18,14 @@ extension DataPlane {
             mayHaveStrays = false
             return
         }
+        let cuts = cutsSessions
         for _ in 0..<Self.attempts {
-            let words = (0..<table.rowCount).map { generation.rows[$0] }
+            let words = cuts ? [] : (0..<table.rowCount).map { generation.rows[$0] }
             // The SYNs that the words count are sessions then.
             waitForRuns()
             let standings = try self.standings()
             let live = places(of: try liveSessions(), standings, formerly)
-            let isDone = cutsSessions ? end(live, standings) : hold(live, standings, words)
+            let isDone = cuts ? end(live, standings) : hold(live, standings, words)
             guard isDone else { continue }
             hasStrays =
                 !cutsSessions

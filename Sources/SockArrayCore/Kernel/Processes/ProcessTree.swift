@@ -36,15 +36,6 @@ extension ProcessFacts {
 
     /// Names in the folder that are numbers, in their order.
     private static func numbers(in folder: String) -> [Int32] {
-        guard let stream = opendir(folder) else { return [] }
-        defer { closedir(stream) }
-        var numbers: [Int32] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if let number = Int32(name) { numbers.append(number) }
-        }
-        return numbers.sorted()
+        Folder.names(in: folder).compactMap { Int32($0) }.sorted()
     }
 }
