@@ -95,7 +95,7 @@ static __always_inline int select_any(struct sk_reuseport_md *ctx, struct bpf_so
 	struct source source;
 
 	if (slot == RPA_NO_SLOT)
-		return drop(NO_COLLECTOR);
+		return drop(ctx, NO_COLLECTOR);
 	if (!constants.is_stream)
 		return SK_PASS;
 	if (migrating)
@@ -124,7 +124,7 @@ static __always_inline int select_ranked(
 			count_delivery(ctx, count, rank == 0);
 			goto delivered;
 		case HOLD:
-			return drop(HELD);
+			return drop(ctx, HELD);
 		case PASS_ON:
 			ranks >>= RPA_RANK_BITS;
 		}
@@ -132,7 +132,7 @@ static __always_inline int select_ranked(
 	/* By the row, not the address: several addresses may be one exporter. */
 	slot = deliver_beyond_ranks(ctx, row_index(source));
 	if (slot == RPA_NO_SLOT)
-		return drop(NO_COLLECTOR);
+		return drop(ctx, NO_COLLECTOR);
 delivered:
 	if (constants.is_stream)
 		note_session(source, port, slot);
@@ -147,20 +147,20 @@ static __always_inline int select_first(struct sk_reuseport_md *ctx)
 	__u64 ranks;
 
 	if (is_probe(ctx))
-		return drop(PROBE);
+		return drop(ctx, PROBE);
 	if (constants.selection != RPA_BY_EXPORTER)
 		return select_any(ctx, NULL);
 	if (constants.is_stream) {
 		if (!read_peer(ctx, &source, &port))
-			return drop(BAD_PACKET);
+			return drop(ctx, BAD_PACKET);
 		note_sighting(&source, ctx->len);
 		if (!ranks_of_syn(&source, &ranks))
-			return drop(NO_COLLECTOR);
+			return drop(ctx, NO_COLLECTOR);
 	} else {
 		if (!read_source(ctx, &source))
-			return drop(BAD_PACKET);
+			return drop(ctx, BAD_PACKET);
 		if (!ranks_of(note_sighting(&source, ctx->len), &source, &ranks))
-			return drop(NO_COLLECTOR);
+			return drop(ctx, NO_COLLECTOR);
 	}
 	return select_ranked(ctx, &source, port, ranks);
 }
@@ -187,7 +187,7 @@ int select_or_migrate(struct sk_reuseport_md *ctx)
 		return select_any(ctx, connection);
 	read_migrating(connection, &source, &port);
 	if (!ranks_of_syn(&source, &ranks))
-		return drop(NO_COLLECTOR);
+		return drop(ctx, NO_COLLECTOR);
 	return select_ranked(ctx, &source, port, ranks);
 }
 

@@ -18,12 +18,14 @@ enum attempt {
 };
 
 /* The datagram or SYN is dropped. */
-static __always_inline int drop(enum loss loss)
+static __always_inline int drop(struct sk_reuseport_md *ctx, enum loss loss)
 {
 	__u32 only = 0;
 	struct rpa_losses *count = bpf_map_lookup_elem(&losses, &only);
 
 	if (count) {
+		if (loss == HELD || loss == NO_COLLECTOR)
+			count->bytes += ctx->len;
 		if (loss == HELD)
 			count->held++;
 		else if (loss == NO_COLLECTOR)

@@ -129,7 +129,7 @@ import Testing
                 groups: [
                     .init(
                         name: group.name, protocol: "udp", address: "0.0.0.0", port: 4_739, attached: true,
-                        outcomes: outcomes)
+                        outcomes: outcomes, droppedBytes: 0)
                 ])
             status.add(report.findings)
             #expect(status.groups[0].attached == isAttached && status.findings == report.findings)

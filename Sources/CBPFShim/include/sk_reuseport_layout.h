@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 3
+#define RPA_LAYOUT_VERSION 4
 
 /* Slots of a pool, and so entries of each REUSEPORT_SOCKARRAY. */
 #define RPA_MAX_SLOTS 256
@@ -76,6 +76,7 @@ struct rpa_losses {
 	__u64 no_collector; /* no usable slot in the whole pool */
 	__u64 bad_packet;   /* no source address could be read */
 	__u64 probes;       /* the agent's own: see "probe" of the settings. No outcome */
+	__u64 bytes;        /* of held and no_collector; as in rpa_traffic */
 };
 
 /*
@@ -172,6 +173,7 @@ struct rpa_settings {
 	__u64 version;        /* odd while rows of the generation in force are written, then even */
 	__u64 probe;          /* a SYN or empty datagram with this source hash + source port shows
 	                       * that the program is attached, and is dropped; 0: none is under way */
+	__u64 incarnation;    /* random, of this pool since it was made: its counters began at 0 then */
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 

@@ -35,6 +35,8 @@ public struct GroupLosses: Equatable, Sendable {
     public var badPacket: UInt64 = 0
     /// The agent's own, by which it sees that the program is attached: no outcome.
     public var probes: UInt64 = 0
+    /// Of `held` and `noCollector`; UDP header and payload, or the TCP header of the SYN.
+    public var bytes: UInt64 = 0
 
     public init() {}
 }

@@ -11,6 +11,7 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public var groups: [Group]
     /// What isn't as it should be, as the agent's last audit found it.
     public var findings: [AuditFinding] = []
+    public var tracking: TrackingStatus?
 
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String
@@ -55,6 +56,8 @@ public struct PoolStatus: Equatable, Sendable, Codable {
         /// audit did not find that in vain.
         public var attached: Bool
         public var outcomes: Outcomes
+        /// Of the runs that were held or found no collector.
+        public var droppedBytes: UInt64
     }
 
     /// Every run of the program in exactly one.

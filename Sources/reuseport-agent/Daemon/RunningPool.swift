@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 import Logging
 import SockArrayCore
 
@@ -14,6 +15,7 @@ final class RunningPool {
     private var markNumber = 0
     /// Of the last audit.
     var findings: [AuditFinding] = []
+    private(set) var events = EventLog()
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -38,6 +40,14 @@ final class RunningPool {
     }
 
     var revision: Revision { Revision(plane: planeCount, count: plane.revision) }
+
+    /// Something has happened that readers of GET /events are told of.
+    func note(_ kind: PoolEvent.Kind, collector: String? = nil, exporter: String? = nil, _ text: String) {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        events.add(
+            kind, at: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9, collector: collector, exporter: exporter, text)
+    }
 
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()

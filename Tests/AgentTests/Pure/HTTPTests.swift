@@ -84,7 +84,7 @@ import Testing
         groups: [
             .init(
                 name: "ipfix", protocol: "udp", address: "0.0.0.0", port: 4_739, attached: true,
-                outcomes: .init(selected: 10, failedOver: 0, held: 0, noCollector: 0, badPacket: 0))
+                outcomes: .init(selected: 10, failedOver: 0, held: 0, noCollector: 0, badPacket: 0), droppedBytes: 0)
         ])
 
     @Test func `fits 80 columns with a thousand million runs`() {

@@ -10,7 +10,7 @@ struct PoolSettings {
 
     var map: Descriptor { _read { yield words.map } }
 
-    private static let shapeStart = 5
+    private static let shapeStart = 6
     private static let shapeWords = 5
     private static let wordCount = shapeStart + Int(RPA_GENERATIONS) * shapeWords
 
@@ -47,6 +47,12 @@ struct PoolSettings {
 
     /// Source hash + source port of the probe that is under way; 0: none is.
     func setProbe(_ probe: UInt64) { words[4] = probe }
+
+    /// Random, of this pool since it was made; 0: it hasn't one yet.
+    var incarnation: UInt64 {
+        get { words[5] }
+        nonmutating set { words[5] = newValue }
+    }
 
     /// Of the generation whose lowest bit is `parity`.
     subscript(shapeOf parity: Int) -> GenerationShape {

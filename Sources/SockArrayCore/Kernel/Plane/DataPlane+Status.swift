@@ -50,6 +50,15 @@ extension DataPlane {
         }
     }
 
+    /// The exporters that the program keeps track of, in no order.
+    public func trackedExporters(act: String) throws(Failure) -> [TrackedExporter] {
+        try readSightings(act: act).sightings.map { seen in
+            TrackedExporter(
+                address: "\(seen.address)", collector: nil, firstSeen: 0, lastSeen: 0,
+                udp: ExporterTraffic(runs: seen.runs, bytes: seen.bytes), tcp: ExporterTraffic())
+        }
+    }
+
     /// What came from each address since the pool was made.
     public func seenExporters(act: String) throws(Failure) -> [Sighting] { try readSightings(act: act).sightings }
 
@@ -127,7 +136,7 @@ extension DataPlane {
             address: "\(plane.group.address)", port: Int(plane.group.port), attached: isAttached,
             outcomes: PoolStatus.Outcomes(
                 selected: total.selected, failedOver: total.failedOver, held: losses.held,
-                noCollector: losses.noCollector, badPacket: losses.badPacket))
+                noCollector: losses.noCollector, badPacket: losses.badPacket), droppedBytes: losses.bytes)
     }
 
     /// Part of the rows that each slot owns.

@@ -115,6 +115,7 @@ public final class DataPlane {
             wasKept = predecessor?.isKept ?? false
             // A program that an agent of another version loaded isn't ours.
             try apply(over: (number, present), predecessor?.table, trustsPrograms: predecessor != nil)
+            if settings.incarnation == 0 { settings.incarnation = UInt64.random(in: 1...UInt64.max) }
             settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)
             // The rows are in force, and stay so.
             attemptLater(act, finish)

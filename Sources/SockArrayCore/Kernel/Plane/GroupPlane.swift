@@ -140,6 +140,7 @@ package final class GroupPlane {
             sum.noCollector += cpu.no_collector
             sum.badPacket += cpu.bad_packet
             sum.probes += cpu.probes
+            sum.bytes += cpu.bytes
         }
     }
 

@@ -1,0 +1,41 @@
+/// Something that happened in a pool: one message of GET /events.
+public struct PoolEvent: Equatable, Sendable, Codable {
+    /// Ascending from 1 for as long as the agent runs.
+    public var id: UInt64
+    /// Unix time in seconds.
+    public var time: Double
+    public var kind: Kind
+    public var collector: String?
+    /// An address, canonical text (RFC 5952).
+    public var exporter: String?
+    /// A sentence for people.
+    public var text: String
+
+    public enum Kind: String, Equatable, Sendable, Codable, CaseIterable {
+        /// A collector has a socket in the slot that it did not have before.
+        case registered
+        /// A collector is gone, or has lost a socket.
+        case lost
+        /// Its exporters wait for it.
+        case held
+        /// The hold is over: they are at their next ranks.
+        case failedOver = "failed_over"
+        /// A collector that was away is back.
+        case returned
+        /// Exporters are at another collector: rows that moved, or one exporter.
+        case moved
+        /// The first run from an address.
+        case newExporter = "new_exporter"
+    }
+
+    public init(
+        id: UInt64, time: Double, kind: Kind, collector: String? = nil, exporter: String? = nil, text: String
+    ) {
+        self.id = id
+        self.time = time
+        self.kind = kind
+        self.collector = collector
+        self.exporter = exporter
+        self.text = text
+    }
+}
