@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Who sends: the source address, its hash, what it sent, and the row that the
- * configuration gives it. */
+/* Who sends: the source address, its hash, and the row that the configuration gives it. */
 #ifndef EXPORTER_BPF_H
 #define EXPORTER_BPF_H
 
@@ -64,38 +63,6 @@ static __always_inline bool read_source(struct sk_reuseport_md *ctx, struct sour
 		return true;
 	}
 	return false;
-}
-
-/* Counts the exporter's run. NULL: it found no place, and was counted with others. */
-static __always_inline struct rpa_sighting *note_sighting(const struct source *source, __u32 length)
-{
-	/* Runs don't move between CPUs, and none interrupts another. */
-	__u32 block = bpf_get_smp_processor_id() * (RPA_SIGHTINGS + 1);
-	__u32 index;
-	struct rpa_sighting *sighting;
-
-	for (__u32 probe = 0; probe < RPA_SIGHTING_PROBES; probe++) {
-		index = block + ((__u32)source->hash + probe) % RPA_SIGHTINGS;
-		sighting = bpf_map_lookup_elem(&sightings, &index);
-		if (!sighting)
-			return NULL;
-		if (!sighting->runs) {
-			sighting->high = source->high;
-			sighting->low = source->low;
-		} else if (sighting->low != source->low || sighting->high != source->high) {
-			continue;
-		}
-		sighting->runs++;
-		sighting->bytes += length;
-		return sighting;
-	}
-	index = block + RPA_UNTRACKED;
-	sighting = bpf_map_lookup_elem(&sightings, &index);
-	if (sighting) {
-		sighting->runs++;
-		sighting->bytes += length;
-	}
-	return NULL;
 }
 
 static __always_inline __u64 leading_bits(__u64 word, __u32 count)
@@ -169,39 +136,6 @@ static __always_inline __u32 row_index(const struct source *source)
 			return row;
 	}
 	return bucket;
-}
-
-/*
- * The ranked slots of the exporter's row. They are kept with its sighting, which
- * is in the cache already, for as long as neither the program's generation nor
- * the version of the rows changes: the agent makes that odd before it writes
- * rows, and even after it. While it is odd nothing is kept, so that an agent that
- * is killed amid its writing leaves no exporter with two rows.
- */
-static __always_inline bool ranks_of(struct rpa_sighting *sighting, const struct source *source, __u64 *ranks)
-{
-	__u32 only = 0, index;
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
-	__u64 *row, tag;
-
-	if (!pool)
-		return false;
-	/* Read before the row: what is kept under a version is no older than that. */
-	tag = (__u64)constants.generation << 32 | *(const volatile __u32 *)&pool->version;
-	if (sighting && sighting->tag == tag) {
-		*ranks = sighting->ranks;
-		return true;
-	}
-	index = row_index(source);
-	row = bpf_map_lookup_elem(&rows, &index);
-	if (!row)
-		return false;
-	*ranks = *(volatile __u64 *)row;
-	if (sighting && !(tag & 1)) {
-		sighting->ranks = *ranks;
-		sighting->tag = tag;
-	}
-	return true;
 }
 
 #endif

@@ -69,12 +69,12 @@ struct {
 	__array(values, struct socket_array);
 } group_sockets SEC(".maps");
 
-/* Which slot a peer's connection went to. */
+/* Which slot a peer's connection went to, and when. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, RPA_SESSIONS);
 	__type(key, struct rpa_session);
-	__type(value, __u32);
+	__type(value, struct rpa_session_start);
 } sessions SEC(".maps");
 
 struct {
@@ -91,15 +91,42 @@ struct {
 	__type(value, struct rpa_losses);
 } losses SEC(".maps");
 
-/* A block of RPA_SIGHTINGS + 1 for each CPU. One array: in a per-CPU one every
- * entry is behind a pointer of its own, which is one more line to load. */
+/* As many places as constants.sighting_mask says. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, RPA_SIGHTINGS + 1);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct rpa_sighting);
 } sightings SEC(".maps");
+
+/* Blocks of constants.sighting_limit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rpa_tally);
+} tallies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rpa_untracked);
+} untracked SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rpa_admission);
+} admission SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, RPA_SIGHTING_EVENT_BYTES);
+} sighting_events SEC(".maps");
 
 /* The next row's index, of RPA_BY_TURN. */
 struct {

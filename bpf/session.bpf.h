@@ -3,7 +3,7 @@
 #ifndef SESSION_BPF_H
 #define SESSION_BPF_H
 
-#include "exporter.bpf.h"
+#include "sighting.bpf.h"
 
 #define AF_INET 2 /* not among the kernel's own headers */
 
@@ -37,8 +37,9 @@ static __always_inline void read_migrating(struct bpf_sock *connection, struct s
 static __always_inline void note_session(const struct source *source, __u32 port, __u32 slot)
 {
 	struct rpa_session key = {source->high, source->low, port, constants.group};
+	struct rpa_session_start start = {bpf_ktime_get_ns(), slot};
 
-	bpf_map_update_elem(&sessions, &key, &slot, BPF_ANY);
+	bpf_map_update_elem(&sessions, &key, &start, BPF_ANY);
 }
 
 /* The ranked slots for a SYN: never those that are kept with the sighting, and

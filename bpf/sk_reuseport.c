@@ -87,56 +87,85 @@ static __always_inline __u32 deliver_to_any(struct sk_reuseport_md *ctx)
 	return deliver_beyond_ranks(ctx, index);
 }
 
+/* The run's end: slot got it, or it is lost, for RPA_NO_SLOT. port: the peer's, for TCP. */
+static __always_inline int finish(
+	struct sk_reuseport_md *ctx, const struct source *source, __u32 port, const struct seen *seen, __u32 slot,
+	enum loss loss)
+{
+	note_end(seen, slot);
+	if (slot == RPA_NO_SLOT)
+		return drop(ctx, loss);
+	if (constants.is_stream)
+		note_session(source, port, slot);
+	return SK_PASS;
+}
+
 /* For collectors that need no affinity. Whose a session is must be known all the
  * same: a drain waits for its end. */
 static __always_inline int select_any(struct sk_reuseport_md *ctx, struct bpf_sock *migrating)
 {
 	__u32 slot = deliver_to_any(ctx), port = 0;
+	struct seen seen = {};
 	struct source source;
 
-	if (slot == RPA_NO_SLOT)
-		return drop(ctx, NO_COLLECTOR);
-	if (!constants.is_stream)
-		return SK_PASS;
 	if (migrating)
 		read_migrating(migrating, &source, &port);
-	else if (!read_peer(ctx, &source, &port))
-		return SK_PASS;
-	note_session(&source, port, slot);
-	return SK_PASS;
+	else if (constants.is_stream ? !read_peer(ctx, &source, &port)
+				     : !constants.sighting_mask || !read_source(ctx, &source))
+		return slot == RPA_NO_SLOT ? drop(ctx, NO_COLLECTOR) : SK_PASS;
+	seen = note_run(&source, ctx->len);
+	return finish(ctx, &source, port, &seen, slot, NO_COLLECTOR);
 }
 
-/*
- * The exporter's collector, by the ranks of its row.
- *
- * port: the peer's, for TCP.
- */
-static __always_inline int select_ranked(
-	struct sk_reuseport_md *ctx, const struct source *source, __u32 port, __u64 ranks)
+/* Delivers to the exporter's collector, by the ranks of its row: its slot, or
+ * RPA_NO_SLOT and what the run is lost by. */
+static __always_inline __u32 deliver_ranked(
+	struct sk_reuseport_md *ctx, const struct source *source, __u64 ranks, enum loss *loss)
 {
 	struct rpa_traffic *count = NULL;
-	__u32 slot;
 
+	*loss = NO_COLLECTOR;
 	for (int rank = 0; rank < RPA_RANKS; rank++) {
-		slot = ranks & RPA_NO_SLOT;
+		__u32 slot = ranks & RPA_NO_SLOT;
+
 		switch (try_slot(ctx, slot, &count)) {
 		case DELIVERED:
 			count_delivery(ctx, count, rank == 0);
-			goto delivered;
+			return slot;
 		case HOLD:
-			return drop(ctx, HELD);
+			*loss = HELD;
+			return RPA_NO_SLOT;
 		case PASS_ON:
 			ranks >>= RPA_RANK_BITS;
 		}
 	}
 	/* By the row, not the address: several addresses may be one exporter. */
-	slot = deliver_beyond_ranks(ctx, row_index(source));
-	if (slot == RPA_NO_SLOT)
-		return drop(ctx, NO_COLLECTOR);
-delivered:
-	if (constants.is_stream)
-		note_session(source, port, slot);
-	return SK_PASS;
+	return deliver_beyond_ranks(ctx, row_index(source));
+}
+
+/* A SYN, or a connection that migrates. */
+static __always_inline int select_for_stream(struct sk_reuseport_md *ctx, const struct source *source, __u32 port)
+{
+	struct seen seen = note_run(source, ctx->len);
+	enum loss loss = NO_COLLECTOR;
+	__u32 slot = RPA_NO_SLOT;
+	__u64 ranks;
+
+	if (ranks_of_syn(source, &ranks))
+		slot = deliver_ranked(ctx, source, ranks, &loss);
+	return finish(ctx, source, port, &seen, slot, loss);
+}
+
+static __always_inline int select_for_datagram(struct sk_reuseport_md *ctx, const struct source *source)
+{
+	struct seen seen = note_run(source, ctx->len);
+	enum loss loss = NO_COLLECTOR;
+	__u32 slot = RPA_NO_SLOT;
+	__u64 ranks;
+
+	if (ranks_of(&seen, source, &ranks))
+		slot = deliver_ranked(ctx, source, ranks, &loss);
+	return finish(ctx, source, 0, &seen, slot, loss);
 }
 
 /* A datagram or a SYN. */
@@ -144,25 +173,14 @@ static __always_inline int select_first(struct sk_reuseport_md *ctx)
 {
 	struct source source;
 	__u32 port = 0;
-	__u64 ranks;
 
 	if (is_probe(ctx))
 		return drop(ctx, PROBE);
 	if (constants.selection != RPA_BY_EXPORTER)
 		return select_any(ctx, NULL);
-	if (constants.is_stream) {
-		if (!read_peer(ctx, &source, &port))
-			return drop(ctx, BAD_PACKET);
-		note_sighting(&source, ctx->len);
-		if (!ranks_of_syn(&source, &ranks))
-			return drop(ctx, NO_COLLECTOR);
-	} else {
-		if (!read_source(ctx, &source))
-			return drop(ctx, BAD_PACKET);
-		if (!ranks_of(note_sighting(&source, ctx->len), &source, &ranks))
-			return drop(ctx, NO_COLLECTOR);
-	}
-	return select_ranked(ctx, &source, port, ranks);
+	if (constants.is_stream)
+		return read_peer(ctx, &source, &port) ? select_for_stream(ctx, &source, port) : drop(ctx, BAD_PACKET);
+	return read_source(ctx, &source) ? select_for_datagram(ctx, &source) : drop(ctx, BAD_PACKET);
 }
 
 SEC("sk_reuseport")
@@ -179,16 +197,13 @@ int select_or_migrate(struct sk_reuseport_md *ctx)
 	struct bpf_sock *connection = ctx->migrating_sk;
 	struct source source;
 	__u32 port;
-	__u64 ranks;
 
 	if (!connection)
 		return select_first(ctx);
 	if (constants.selection != RPA_BY_EXPORTER)
 		return select_any(ctx, connection);
 	read_migrating(connection, &source, &port);
-	if (!ranks_of_syn(&source, &ranks))
-		return drop(ctx, NO_COLLECTOR);
-	return select_ranked(ctx, &source, port, ranks);
+	return select_for_stream(ctx, &source, port);
 }
 
 static __always_inline int go_on(struct sk_reuseport_md *ctx)

@@ -2,12 +2,14 @@
 #include "include/rpa_bpf.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,6 +41,8 @@ static enum bpf_map_type map_type(enum rpa_map_kind kind)
 		return BPF_MAP_TYPE_ARRAY_OF_MAPS;
 	case RPA_MAP_SESSIONS:
 		return BPF_MAP_TYPE_LRU_HASH;
+	case RPA_MAP_EVENTS:
+		return BPF_MAP_TYPE_RINGBUF;
 	default:
 		return BPF_MAP_TYPE_ARRAY;
 	}
@@ -51,7 +55,45 @@ static uint32_t map_flags(enum rpa_map_kind kind)
 
 static uint32_t key_size(enum rpa_map_kind kind)
 {
-	return kind == RPA_MAP_SESSIONS ? sizeof(struct rpa_session) : sizeof(uint32_t);
+	switch (kind) {
+	case RPA_MAP_SESSIONS:
+		return sizeof(struct rpa_session);
+	case RPA_MAP_EVENTS:
+		return 0;
+	default:
+		return sizeof(uint32_t);
+	}
+}
+
+/* What the kernel has to know of struct rpa_admission, to take the lock in it: a BTF
+ * object's fd. The type of its key goes to *key, its own to *value. */
+static int admission_types(uint32_t *key, uint32_t *value)
+{
+	struct btf *btf = btf__new_empty();
+	int word, lock, wide, all, error, fd;
+
+	if (!btf)
+		return -errno;
+	word = btf__add_int(btf, "unsigned int", 4, 0);
+	wide = btf__add_int(btf, "unsigned long long", 8, 0);
+	lock = btf__add_struct(btf, "bpf_spin_lock", 4);
+	error = btf__add_field(btf, "val", word, 0, 0);
+	all = btf__add_struct(btf, "rpa_admission", sizeof(struct rpa_admission));
+	if (!error)
+		error = btf__add_field(btf, "lock", lock, 0, 0);
+	if (!error)
+		error = btf__add_field(btf, "used", word, 8 * offsetof(struct rpa_admission, used), 0);
+	if (!error)
+		error = btf__add_field(btf, "evicted", wide, 8 * offsetof(struct rpa_admission, evicted), 0);
+	if (!error && (word < 0 || wide < 0 || lock < 0 || all < 0))
+		error = -EINVAL;
+	if (!error)
+		error = btf__load_into_kernel(btf);
+	*key = (uint32_t)word;
+	*value = (uint32_t)all;
+	fd = error ? error : result(fcntl(btf__fd(btf), F_DUPFD_CLOEXEC, 3));
+	btf__free(btf);
+	return fd;
 }
 
 int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size,
@@ -59,9 +101,20 @@ int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = map_flags(kind));
 
+	int map, types = -1;
+
 	if (kind == RPA_MAP_OF_SOCKARRAYS)
 		options.inner_map_fd = (uint32_t)template;
-	return bpf_map_create(map_type(kind), name, key_size(kind), value_size, max_entries, &options);
+	if (kind == RPA_MAP_ADMISSION) {
+		types = admission_types(&options.btf_key_type_id, &options.btf_value_type_id);
+		if (types < 0)
+			return types;
+		options.btf_fd = (uint32_t)types;
+	}
+	map = bpf_map_create(map_type(kind), name, key_size(kind), value_size, max_entries, &options);
+	if (types >= 0)
+		close(types);
+	return map;
 }
 
 int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32_t max_entries)
@@ -92,14 +145,14 @@ int rpa_map_delete(int map, uint32_t index)
 	return bpf_map_delete_elem(map, &index);
 }
 
-int rpa_session_lookup(int map, const struct rpa_session *session, uint32_t *slot)
+int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start)
 {
-	return bpf_map_lookup_elem(map, session, slot);
+	return bpf_map_lookup_elem(map, session, start);
 }
 
-int rpa_session_update(int map, const struct rpa_session *session, uint32_t slot)
+int rpa_session_update(int map, const struct rpa_session *session, const struct rpa_session_start *start)
 {
-	return bpf_map_update_elem(map, session, &slot, BPF_ANY);
+	return bpf_map_update_elem(map, session, start, BPF_ANY);
 }
 
 int rpa_session_count(int map)
@@ -133,6 +186,17 @@ int rpa_map_memory(int map, size_t length, void **memory)
 {
 	*memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
 	return *memory == MAP_FAILED ? -errno : 0;
+}
+
+int rpa_map_part(int map, size_t offset, size_t length, const void **memory)
+{
+	*memory = mmap(NULL, length, PROT_READ, MAP_SHARED, map, (off_t)offset);
+	return *memory == MAP_FAILED ? -errno : 0;
+}
+
+size_t rpa_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
 int rpa_unmap(void *memory, size_t length)

@@ -116,9 +116,8 @@ import Testing
             let folder = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge").sorted()
             #expect(
                 folder == [
-                    "generation-0", "generation-1", "group_sockets", "groups", "orphans", "sessions", "settings",
-                    "sightings",
-                    "slots", "tenants",
+                    "forgotten_sightings", "generation-0", "generation-1", "group_sockets", "groups", "orphans",
+                    "sessions", "settings", "sighting_events", "sightings-65536", "slots", "tenants",
                 ],
                 "\(folder)")
         }

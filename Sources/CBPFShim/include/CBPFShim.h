@@ -14,6 +14,7 @@
 #include "rpa_launch.h"
 #include "rpa_probe.h"
 #include "rpa_process.h"
+#include "rpa_ring.h"
 #include "rpa_route.h"
 #include "rpa_sandbox.h"
 #include "rpa_socket.h"

@@ -15,6 +15,8 @@ enum rpa_map_kind {
 	RPA_MAP_PROGRAMS,       /* BPF_MAP_TYPE_PROG_ARRAY: update takes a program's fd, lookup gives its id */
 	RPA_MAP_OF_SOCKARRAYS,  /* BPF_MAP_TYPE_ARRAY_OF_MAPS: update takes a map's fd, lookup gives its id */
 	RPA_MAP_SESSIONS,       /* BPF_MAP_TYPE_LRU_HASH by struct rpa_session; the others have 4-byte keys */
+	RPA_MAP_ADMISSION,      /* an array of struct rpa_admission, which the kernel knows to have a lock */
+	RPA_MAP_EVENTS,         /* BPF_MAP_TYPE_RINGBUF; max_entries are its bytes, value_size is 0 */
 };
 
 /* New fd. template: of RPA_MAP_OF_SOCKARRAYS, a map like those that it is to hold. */
@@ -28,8 +30,8 @@ int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32
 int rpa_map_lookup(int map, uint32_t index, void *value);
 int rpa_map_update(int map, uint32_t index, const void *value);
 int rpa_map_delete(int map, uint32_t index);
-int rpa_session_lookup(int map, const struct rpa_session *session, uint32_t *slot);
-int rpa_session_update(int map, const struct rpa_session *session, uint32_t slot);
+int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start);
+int rpa_session_update(int map, const struct rpa_session *session, const struct rpa_session_start *start);
 int rpa_session_delete(int map, const struct rpa_session *session);
 int rpa_session_count(int map);
 /* The kernel's number of the map, by which a map of maps knows it. */
@@ -39,6 +41,10 @@ int rpa_map_id(int map, uint32_t *id);
  * address in *memory stays valid until rpa_unmap, the map's fd may be closed. */
 int rpa_map_memory(int map, size_t length, void **memory);
 int rpa_unmap(void *memory, size_t length);
+/* The same of a part, for reading; offset is a multiple of the page's size. */
+int rpa_map_part(int map, size_t offset, size_t length, const void **memory);
+/* Bytes of a value of the map, a page's multiple of which its memory is. */
+size_t rpa_page_size(void);
 
 /* One aligned store or load: the program sees the old word or the new. */
 static inline void rpa_store(uint64_t *word, uint64_t value)

@@ -8,6 +8,7 @@
 #ifndef SK_REUSEPORT_LAYOUT_H
 #define SK_REUSEPORT_LAYOUT_H
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 #define RPA_LAYOUT_VERSION 4
@@ -81,7 +82,7 @@ struct rpa_losses {
 
 /*
  * Map "sessions" of the pool, by least recent use: which collector a TCP peer's
- * SYN went to. What it says of sessions that are no more means nothing.
+ * SYN went to, and when. What it says of sessions that are no more means nothing.
  */
 #define RPA_SESSIONS 65536
 
@@ -91,22 +92,91 @@ struct rpa_session {
 	__u32 group;     /* number of the group */
 };
 
+struct rpa_session_start {
+	__u64 time; /* nanoseconds of CLOCK_MONOTONIC */
+	__u32 slot;
+	__u32 unused;
+};
+
 /*
- * Map "sightings" of the pool: for each CPU one after the other, a hash table of
- * the exporters that were seen, by open addressing from the low bits of the
- * exporter hash on, and an entry more that counts what found no place. An entry
- * with runs 0 is free.
+ * Map "sightings" of the pool: the exporters that were seen, shared by all CPUs. A
+ * hash table by open addressing: RPA_SIGHTING_PROBES places from the low bits of the
+ * exporter hash on, then as many from its high bits on. A place is never free again,
+ * so the search ends at the first free one; another exporter may have it one day.
+ *
+ * It has RPA_SIGHTING_SPARE times the places that exporters may take, so that up to
+ * their limit nearly every one finds room.
  */
-#define RPA_SIGHTINGS 16384
 #define RPA_SIGHTING_PROBES 8
-#define RPA_UNTRACKED RPA_SIGHTINGS
+#define RPA_SIGHTING_SPARE 4
+
+/* Unit of its times: nanoseconds of CLOCK_MONOTONIC, shifted right; some 0.27 s. */
+#define RPA_SIGHTING_TICK_SHIFT 28
+
+/* Of an exporter that the agent has not been told of. */
+#define RPA_UNTOLD 0xfffeu
 
 struct rpa_sighting {
-	__u64 high, low; /* source address; IPv4 in its IPv4-mapped form */
+	__u64 high, low;   /* source address; IPv4 in its IPv4-mapped form */
+	__u64 ranks;       /* its row's, and from RPA_SYN_SHIFT on the mark of what they were read under */
+	__u32 tally;       /* 1 + index of its entry in each block of "tallies"; 0: the place is free */
+	__u32 epoch;       /* counts who had the place before */
+	__u32 first_seen;
+	__u32 last_seen;
+	__u32 told;        /* when the agent was told of it last */
+	__u16 slot;        /* that got its last run, or RPA_NO_SLOT */
+	__u16 told_slot;   /* that the agent was told, or RPA_UNTOLD */
+	__u64 unused[2];   /* a cache line each */
+};
+
+/*
+ * Map "tallies" of the pool: what each exporter sent, a block of entries for each CPU
+ * up to RPA_TALLY_BLOCKS; on a machine with more, CPUs share one, and count
+ * atomically. What an entry of another epoch than its sighting's has counted belongs
+ * to nobody who is tracked any more.
+ */
+#define RPA_TALLY_BLOCKS 16
+
+struct rpa_tally {
+	__u64 runs[2];  /* UDP, TCP */
+	__u64 bytes[2]; /* as in rpa_traffic, delivered or not */
+	__u32 epoch;
+	__u32 jiffy;    /* when this CPU last looked after the sighting's times; modulo 2^32 */
+	__u64 unused[3];
+};
+
+/* Map "untracked" of the pool: per CPU, one entry. */
+struct rpa_untracked {
+	__u64 runs;        /* of exporters that found no place, or had to give theirs up */
+	__u64 bytes;
+	__u64 events_lost; /* the agent wasn't told, for it was behind by all that "sighting_events" holds */
+};
+
+/* Map "admission" of the pool, one entry: who takes a place has its lock. */
+struct rpa_admission {
+	struct bpf_spin_lock lock;
+	__u32 used;    /* places that are taken */
+	__u64 evicted; /* exporters that had to leave */
+};
+
+/* Map "forgotten_sightings" of the pool, one entry, for the agent alone: what tables of
+ * another size had counted. */
+struct rpa_forgotten_sightings {
 	__u64 runs;
-	__u64 bytes;     /* as in rpa_traffic, delivered or not */
-	__u64 ranks;     /* its row's, */
-	__u64 tag;       /* if that is the program's generation << 32 | the rows' version; never odd */
+	__u64 bytes;
+	__u64 evicted;
+	__u64 events_lost;
+	__u64 last_table; /* the kernel's number of the tallies that were added last */
+};
+
+/* Ring buffer "sighting_events" of the pool: at most one of each exporter in an interval. */
+#define RPA_SIGHTING_EVENT_BYTES (1 << 18)
+
+struct rpa_sighting_event {
+	__u64 high, low;
+	__u32 seen;        /* when */
+	__u16 slot;        /* as above */
+	__u16 former_slot; /* the slot that was told before, or RPA_UNTOLD */
 };
 
 /*
@@ -145,6 +215,10 @@ struct rpa_constants {
 	__u32 group;         /* number of its group */
 	__u32 is_stream;     /* of TCP: each run is a SYN, or a connection that migrates */
 	__u32 exporter_mask; /* entries of "exporters" - 1; 0: none are configured */
+	__u32 sighting_mask; /* places of "sightings" - 1; 0: who sends isn't kept track of */
+	__u32 sighting_limit; /* places that may be taken: entries of a block of "tallies" */
+	__u32 tally_mask;    /* blocks of "tallies" - 1 */
+	__u32 shares_tallies; /* CPUs have to */
 	__u32 length_begin[3]; /* lengths of IPv6 are from [0] to [1], of IPv4 from [1] to [2], ascending */
 	__u8 lengths[RPA_MAX_LENGTHS];
 };
@@ -163,6 +237,7 @@ struct rpa_shape {
 	__u64 seed_fingerprint; /* tells whether the keys are those of a configuration */
 	__u64 exporter_digest;  /* tells whether the exporters are */
 	__u64 row_count;        /* table_size, and the rows of one exporter each */
+	__u64 sighting_limit;   /* exporters that are kept track of */
 };
 
 /* Map "settings", one entry. The program reads all but the shapes. */
@@ -173,6 +248,8 @@ struct rpa_settings {
 	__u64 version;        /* odd while rows of the generation in force are written, then even */
 	__u64 probe;          /* a SYN or empty datagram with this source hash + source port shows
 	                       * that the program is attached, and is dropped; 0: none is under way */
+	__u64 sampling;       /* ticks of RPA_SIGHTING_TICK_SHIFT between an exporter's events << 32
+	                       * | after which a silent one may lose its place; 0 between: each run is one */
 	__u64 incarnation;    /* random, of this pool since it was made: its counters began at 0 then */
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };

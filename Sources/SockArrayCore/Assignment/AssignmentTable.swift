@@ -7,6 +7,8 @@ public struct AssignmentTable: Sendable {
     public let tableSize: Int
     public let hash: ExporterHash
     public let lookup: ExporterTable
+    /// Exporters that the program keeps track of; 0: none.
+    public let sightingLimit: Int
     private let seed: String
     /// The configured exporters, and addresses with a row of their own.
     private let exporters: [Exporter]
@@ -36,6 +38,7 @@ public struct AssignmentTable: Sendable {
     public init(_ configuration: PoolConfiguration, pins: [Pin] = [], keeping kept: Set<String> = []) {
         assignment = configuration.assignment
         seed = configuration.seed
+        sightingLimit = configuration.tracking.size
         let hash = ExporterHash(seed: configuration.seed)
         let tableSize =
             assignment.hasAffinity
@@ -179,7 +182,7 @@ public struct AssignmentTable: Sendable {
         GenerationShape(
             assignment: assignment.code, tableSize: UInt64(tableSize), seedFingerprint: hash.fingerprint,
             exporterDigest: exporters.reduce(lookup.digest) { mix13($0 ^ UInt64($1.row)) },
-            rowCount: UInt64(rowCount))
+            rowCount: UInt64(rowCount), sightingLimit: UInt64(sightingLimit))
     }
 }
 

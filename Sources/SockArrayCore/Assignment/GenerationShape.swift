@@ -5,6 +5,7 @@ struct GenerationShape: Equatable, Sendable {
     var seedFingerprint: UInt64 = 0
     var exporterDigest: UInt64 = 0
     var rowCount: UInt64 = 0
+    var sightingLimit: UInt64 = 0
 
     /// A change to this keeps exporters where they are, but for those that it names.
     func keepsAssignment(of other: GenerationShape) -> Bool {

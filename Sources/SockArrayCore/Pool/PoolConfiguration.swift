@@ -22,6 +22,7 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var exporters: [Exporter]
     /// Where pins are kept that `plan --rebalance --apply` made.
     public var stateFile: String
+    public var tracking: Tracking
     public var controlSocket: SocketFile
     public var statusSocket: SocketFile
     /// Folder below a mounted bpffs; the pool's pins are in its subfolder `pool`.
@@ -44,7 +45,7 @@ public struct PoolConfiguration: Equatable, Sendable {
         pool: String, collectors: [Collector], groups: [ReuseportGroup],
         assignment: Assignment = .rendezvous, tableSize: Int? = nil, seed: String = Self.defaultSeed,
         restartHold: Duration = Self.defaultRestartHold, onMove: OnMove = .follow, collectorUser: UInt32? = nil,
-        exporters: [Exporter] = [], stateFile: String? = nil,
+        exporters: [Exporter] = [], stateFile: String? = nil, tracking: Tracking = Tracking(),
         controlSocket: SocketFile = Self.defaultControlSocket,
         statusSocket: SocketFile = Self.defaultStatusSocket, bpffs: String = Self.defaultBPFFS
     ) {
@@ -59,6 +60,7 @@ public struct PoolConfiguration: Equatable, Sendable {
         self.collectorUser = collectorUser
         self.exporters = exporters
         self.stateFile = stateFile ?? Self.defaultStateFile(pool: pool)
+        self.tracking = tracking
         self.controlSocket = controlSocket
         self.statusSocket = statusSocket
         self.bpffs = bpffs

@@ -92,7 +92,7 @@ final class RunningPool {
     /// Begins a measurement for `rebalance`.
     func markLoads() throws(Failure) -> Int {
         let seen = try plane.seenExporters(act: "measure pool \(plane.configuration.pool)")
-        mark = Dictionary(uniqueKeysWithValues: seen.map { ($0.address, $0) })
+        mark = Dictionary(seen.map { ($0.address, $0) }, uniquingKeysWith: { $0.runs > $1.runs ? $0 : $1 })
         markNumber += 1
         return markNumber
     }

@@ -121,6 +121,13 @@ extension AssignmentTable {
             }
         constants.selection = selection.rawValue
         constants.exporter_mask = UInt32(max(lookup.entries.count, 1) - 1)
+        if sightingLimit > 0 {
+            let shape = SightingShape(limit: sightingLimit, cpuCount: max(1, Int(rpa_possible_cpus())))
+            constants.sighting_mask = UInt32(shape.places - 1)
+            constants.sighting_limit = UInt32(sightingLimit)
+            constants.tally_mask = UInt32(shape.blocks - 1)
+            constants.shares_tallies = shape.isShared ? 1 : 0
+        }
         let (ipv6, ipv4) = lookup.lengths
         constants.length_begin = (0, UInt32(ipv6.count), UInt32(ipv6.count + ipv4.count))
         withUnsafeMutableBytes(of: &constants.lengths) { bytes in

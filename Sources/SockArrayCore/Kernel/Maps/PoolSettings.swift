@@ -10,8 +10,8 @@ struct PoolSettings {
 
     var map: Descriptor { _read { yield words.map } }
 
-    private static let shapeStart = 6
-    private static let shapeWords = 5
+    private static let shapeStart = 7
+    private static let shapeWords = 6
     private static let wordCount = shapeStart + Int(RPA_GENERATIONS) * shapeWords
 
     /// 0 until the pool was made whole.
@@ -48,10 +48,16 @@ struct PoolSettings {
     /// Source hash + source port of the probe that is under way; 0: none is.
     func setProbe(_ probe: UInt64) { words[4] = probe }
 
+    /// How often an exporter is told of, and after which silence it may lose its place.
+    var sampling: Sampling {
+        get { Sampling(word: words[5]) }
+        nonmutating set { words[5] = newValue.word }
+    }
+
     /// Random, of this pool since it was made; 0: it hasn't one yet.
     var incarnation: UInt64 {
-        get { words[5] }
-        nonmutating set { words[5] = newValue }
+        get { words[6] }
+        nonmutating set { words[6] = newValue }
     }
 
     /// Of the generation whose lowest bit is `parity`.
@@ -60,7 +66,7 @@ struct PoolSettings {
             let start = Self.shapeStart + parity * Self.shapeWords
             return GenerationShape(
                 assignment: words[start], tableSize: words[start + 1], seedFingerprint: words[start + 2],
-                exporterDigest: words[start + 3], rowCount: words[start + 4])
+                exporterDigest: words[start + 3], rowCount: words[start + 4], sightingLimit: words[start + 5])
         }
         nonmutating set {
             let start = Self.shapeStart + parity * Self.shapeWords
@@ -69,6 +75,7 @@ struct PoolSettings {
             words[start + 2] = newValue.seedFingerprint
             words[start + 3] = newValue.exporterDigest
             words[start + 4] = newValue.rowCount
+            words[start + 5] = newValue.sightingLimit
         }
     }
 }

@@ -44,6 +44,7 @@ extension DataPlane {
         let before = try standings()
         let live = former != nil && follows ? rowsAndPlaces(of: try liveSessions(), before) : []
         settings.setHold(configuration.restartHold)
+        settings.sampling = Sampling(interval: configuration.tracking.interval)
         try markDepartures()
         try nameSlots(firstComers, isRunning: isRunning)
         let desired = self.desired(for: firstComers)
@@ -61,6 +62,7 @@ extension DataPlane {
     func finish() throws(KernelError) {
         // What stays is removed by the next adoption.
         try? removeDepartedGroups()
+        try? forgottenSightings.takeTables(except: configuration.tracking.size) { waitForRuns() }
         if mayHaveStrays { try rejoinStrays() }
         if !isRepaired {
             try finishInterruptedRegistrations()

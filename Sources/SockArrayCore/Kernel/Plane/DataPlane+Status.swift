@@ -18,7 +18,7 @@ extension DataPlane {
             return PoolStatus(
                 pool: configuration.pool, assignment: table.assignment.rawValue,
                 tableSize: table.tableSize,
-                collectors: collectors, groups: groups)
+                collectors: collectors, groups: groups, tracking: try trackingStatus())
         }
     }
 
@@ -48,23 +48,6 @@ extension DataPlane {
             }
             return names.sorted()
         }
-    }
-
-    /// The exporters that the program keeps track of, in no order.
-    public func trackedExporters(act: String) throws(Failure) -> [TrackedExporter] {
-        try readSightings(act: act).sightings.map { seen in
-            TrackedExporter(
-                address: "\(seen.address)", collector: nil, firstSeen: 0, lastSeen: 0,
-                udp: ExporterTraffic(runs: seen.runs, bytes: seen.bytes), tcp: ExporterTraffic())
-        }
-    }
-
-    /// What came from each address since the pool was made.
-    public func seenExporters(act: String) throws(Failure) -> [Sighting] { try readSightings(act: act).sightings }
-
-    /// The same, and what came from addresses that found no place among them.
-    public func readSightings(act: String) throws(Failure) -> (sightings: [Sighting], untracked: SlotTraffic) {
-        try attempt(act) { () throws(KernelError) in try sightings.read() }
     }
 
     func state(of slot: Slot) throws(KernelError) -> SlotState {

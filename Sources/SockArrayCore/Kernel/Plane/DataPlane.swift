@@ -19,7 +19,11 @@ public final class DataPlane {
     let allocation: SlotAllocation
     package let groups: [GroupPlane]
     let tenants: TenantTable
-    let sightings: SightingTable
+    /// Nil: who sends isn't kept track of.
+    let sightings: SightingTable?
+    let forgottenSightings: ForgottenSightings
+    /// What the program tells of exporters.
+    public let sightingEvents: SightingEvents
     let sessions: SessionTable
     let slots: SlotTable
     let orphans: OrphanTable
@@ -41,6 +45,8 @@ public final class DataPlane {
     /// Tenancies that `noteLoss` has ended, by slot.
     var notedLosses: [Slot: UInt64]
     var audit = AuditState()
+    /// How often exporters are told of.
+    var pace = SamplingPace()
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
     /// The pool ran, and not all of its rows were those of the configuration.
@@ -92,7 +98,11 @@ public final class DataPlane {
             slots = try SlotTable(in: folder)
             orphans = try OrphanTable(in: folder)
             tenants = try TenantTable(in: folder)
-            sightings = try SightingTable(in: folder)
+            sightings =
+                configuration.tracking.size == 0
+                ? nil : try SightingTable(limit: configuration.tracking.size, in: folder)
+            forgottenSightings = try ForgottenSightings(in: folder)
+            sightingEvents = try predecessor?.sightingEvents ?? SightingEvents(in: folder)
             sessions = try SessionTable(in: folder)
             registry = try GroupRegistry(in: folder)
             var groups: [GroupPlane] = []
@@ -148,9 +158,11 @@ public final class DataPlane {
 
     var poolMaps: [(name: String, number: Int32)] {
         [
-            ("slots", slots.map.number), ("settings", settings.map.number), ("sightings", sightings.map.number),
+            ("slots", slots.map.number), ("settings", settings.map.number),
             ("group_sockets", registry.map.number), ("sessions", sessions.map.number),
+            ("sighting_events", sightingEvents.map.number),
         ]
+            + (sightings?.maps ?? [("sightings", -1), ("tallies", -1), ("untracked", -1), ("admission", -1)])
     }
 }
 

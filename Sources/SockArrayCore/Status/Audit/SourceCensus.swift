@@ -29,7 +29,7 @@ public struct SourceCensus: Sendable {
         totalBefore = runs
         let others = untracked - min(untracked, untrackedBefore)
         untrackedBefore = untracked
-        defer { before = Dictionary(uniqueKeysWithValues: sightings.map { ($0.address, $0.runs) }) }
+        defer { before = Dictionary(sightings.map { ($0.address, $0.runs) }, uniquingKeysWith: max) }
         loneSource = nil
         guard isSpread, !isFirst else { return }
         let increases = sightings.map { (address: $0.address, runs: $0.runs - min($0.runs, before[$0.address] ?? 0)) }

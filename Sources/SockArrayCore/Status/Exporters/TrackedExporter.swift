@@ -38,6 +38,11 @@ public struct ExporterTraffic: Equatable, Sendable, Codable {
         self.runs = runs
         self.bytes = bytes
     }
+
+    public static func += (left: inout Self, right: Self) {
+        left.runs += right.runs
+        left.bytes += right.bytes
+    }
 }
 
 /// How well the pool's exporters are kept track of.

@@ -1,0 +1,22 @@
+/* The ring buffer in which the program tells of exporters, by libbpf. */
+#ifndef RPA_RING_H
+#define RPA_RING_H
+
+#include <stddef.h>
+
+#include "sk_reuseport_layout.h"
+
+struct rpa_ring;
+
+/* Maps the ring buffer; the map's fd may be closed. *ring is NULL on failure, else
+ * the caller's until rpa_ring_close. */
+int rpa_ring_open(int map, struct rpa_ring **ring);
+void rpa_ring_close(struct rpa_ring *ring); /* NULL is fine */
+
+/* An epoll fd that stays the ring's: readable when there are events. */
+int rpa_ring_number(const struct rpa_ring *ring);
+
+/* Takes up to capacity events, never waits. Returns how many. */
+int rpa_ring_read(struct rpa_ring *ring, struct rpa_sighting_event *events, size_t capacity);
+
+#endif

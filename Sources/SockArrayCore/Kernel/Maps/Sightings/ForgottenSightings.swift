@@ -1,0 +1,55 @@
+import CBPFShim
+
+/// What tables of sightings had counted that are no more, because the pool's is of
+/// another size now: a pinned map, for the agent alone.
+struct ForgottenSightings: ~Copyable {
+    private let map: Descriptor
+    private let pool: PinFolder
+
+    init(in pool: PinFolder) throws(PlaneError) {
+        self.pool = pool
+        map = try pool.map(
+            "forgotten_sightings", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_forgotten_sightings>.stride, entries: 1)
+    }
+
+    func counts() throws(KernelError) -> rpa_forgotten_sightings {
+        var value = rpa_forgotten_sightings()
+        try kernel("bpf_map_lookup_elem forgotten_sightings", rpa_map_lookup(map.number, 0, &value))
+        return value
+    }
+
+    /// Adds up the tables of other sizes and removes them. No run may still count in
+    /// them. An agent that is killed at it leaves each counted once: the sum and the
+    /// name of the table that it has last are written by one call.
+    func takeTables(except limit: Int, waitForRuns: () -> Void) throws(PlaneError) {
+        let stale = pool.names().compactMap(Self.limit).filter { $0 != limit }
+        if stale.isEmpty { return }
+        waitForRuns()
+        for limit in stale {
+            let table = try SightingTable(limit: limit, in: pool)
+            do { try take(table) } catch { throw .call(error) }
+        }
+    }
+
+    private func take(_ table: SightingTable) throws(KernelError) {
+        let identifier = try table.identifier()
+        var counts = try self.counts()
+        if counts.last_table != UInt64(identifier) {
+            let (sightings, untracked) = try table.read()
+            for traffic in sightings.flatMap({ [$0.udp, $0.tcp] }) + [untracked] {
+                counts.runs += traffic.runs
+                counts.bytes += traffic.bytes
+            }
+            counts.evicted += try table.admitted().evicted
+            counts.events_lost += try table.unplaced().eventsLost
+            counts.last_table = UInt64(identifier)
+            try kernel("bpf_map_update_elem forgotten_sightings", rpa_map_update(map.number, 0, &counts))
+        }
+        try table.folder.remove()
+    }
+
+    private static func limit(ofFolder name: String) -> Int? {
+        guard name.hasPrefix(SightingTable.folderPrefix) else { return nil }
+        return Int(name.dropFirst(SightingTable.folderPrefix.count))
+    }
+}

@@ -1,0 +1,49 @@
+import CBPFShim
+
+/// What the program tells of exporters: a pinned ring buffer.
+public final class SightingEvents {
+    let map: Descriptor
+    private var ring: OpaquePointer?
+
+    /// An exporter was seen, for the first time in its interval.
+    public struct Event: Equatable, Sendable {
+        public let address: IPAddress
+        /// That got its last run; nil: none did yet.
+        public let slot: Slot?
+        public let former: Former
+
+        public enum Former: Equatable, Sendable {
+            /// It had not been told of.
+            case new
+            /// The slot that was told last.
+            case told(Slot?)
+        }
+    }
+
+    init(in folder: PinFolder) throws(PlaneError) {
+        map = try folder.map(
+            "sighting_events", RPA_MAP_EVENTS, valueSize: 0, entries: Int32(RPA_SIGHTING_EVENT_BYTES))
+    }
+
+    deinit { rpa_ring_close(ring) }
+
+    /// Readable when there are events; nil: the kernel refuses to map them.
+    public var number: Int32? {
+        if ring == nil { rpa_ring_open(map.number, &ring) }
+        return ring.map { rpa_ring_number($0) }
+    }
+
+    /// At most 512 of those that wait.
+    public func next() -> [Event] {
+        guard number != nil else { return [] }
+        return [rpa_sighting_event](unsafeUninitializedCapacity: 512) { buffer, count in
+            count = Int(max(0, rpa_ring_read(ring, buffer.baseAddress, buffer.count)))
+        }.map { raw in
+            Event(
+                address: IPAddress.v6(raw.high, raw.low).unmapped, slot: Self.slot(raw.slot),
+                former: raw.former_slot == UInt16(RPA_UNTOLD) ? .new : .told(Self.slot(raw.former_slot)))
+        }
+    }
+
+    private static func slot(_ number: UInt16) -> Slot? { number == UInt16(RPA_NO_SLOT) ? nil : Slot(number) }
+}

@@ -1,0 +1,140 @@
+import CBPFShim
+
+/// The exporters that the program keeps track of, with what each sent: pinned arrays
+/// in a folder of their own, which a table of another size doesn't share.
+final class SightingTable {
+    /// Exporters that there is room for; 0: none is tracked.
+    let limit: Int
+    let folder: PinFolder
+    private let sightings: Descriptor
+    private let tallies: Descriptor
+    private let untracked: Descriptor
+    private let admission: Descriptor
+    private let cpuCount: Int
+
+    /// - Parameter limit: not 0.
+    init(limit: Int, in pool: PinFolder) throws(PlaneError) {
+        self.limit = limit
+        folder = pool.subfolder(Self.folderName(ofLimit: limit))
+        cpuCount = try PlaneError.wrap { () throws(KernelError) in
+            Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
+        }
+        let shape = SightingShape(limit: limit, cpuCount: cpuCount)
+        try PlaneError.wrap { [folder] () throws(KernelError) in try folder.make() }
+        sightings = try folder.map(
+            "places", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_sighting>.stride,
+            entries: Int32(shape.places))
+        tallies = try folder.map(
+            "tallies", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tally>.stride,
+            entries: Int32(shape.blocks * limit))
+        untracked = try folder.map(
+            "untracked", RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<rpa_untracked>.stride, entries: 1)
+        admission = try folder.map(
+            "admission", RPA_MAP_ADMISSION, valueSize: MemoryLayout<rpa_admission>.stride, entries: 1)
+    }
+
+    static let folderPrefix = "sightings-"
+    static func folderName(ofLimit limit: Int) -> String { "\(folderPrefix)\(limit)" }
+
+    var maps: [(name: String, number: Int32)] {
+        [
+            ("sightings", sightings.number), ("tallies", tallies.number), ("untracked", untracked.number),
+            ("admission", admission.number),
+        ]
+    }
+
+    /// Unique while the machine runs.
+    func identifier() throws(KernelError) -> UInt32 {
+        var identifier: UInt32 = 0
+        try kernel("bpf_obj_get_info_by_fd tallies", rpa_map_id(tallies.number, &identifier))
+        return identifier
+    }
+
+    /// Exporters that have a place, and how many had to leave one.
+    func admitted() throws(KernelError) -> (used: Int, evicted: UInt64) {
+        var value = rpa_admission()
+        try kernel("bpf_map_lookup_elem admission", rpa_map_lookup(admission.number, 0, &value))
+        return (Int(value.used), value.evicted)
+    }
+
+    /// What found no place, and events that found no room. Without what evicted
+    /// exporters had counted: see `read`.
+    func unplaced() throws(KernelError) -> (traffic: ExporterTraffic, eventsLost: UInt64) {
+        var values = Array(repeating: rpa_untracked(), count: cpuCount)
+        try kernel("bpf_map_lookup_elem untracked", rpa_map_lookup(untracked.number, 0, &values))
+        return values.reduce(into: (ExporterTraffic(), 0)) { sum, cpu in
+            sum.0.runs += cpu.runs
+            sum.0.bytes += cpu.bytes
+            sum.1 += cpu.events_lost
+        }
+    }
+
+    /// All of them, in no order, and what was not told apart for want of room.
+    ///
+    /// While exporters come and go an address may be there twice.
+    func read() throws(KernelError) -> (sightings: [Sighting], untracked: ExporterTraffic) {
+        let (used, _) = try admitted()
+        var untracked = try unplaced().traffic
+        var entries = [Entry?](repeating: nil, count: used)
+        let shape = SightingShape(limit: limit, cpuCount: cpuCount)
+        try MappedParts.each(of: sightings, as: rpa_sighting.self, 0..<shape.places) { _, place in
+            guard place.tally != 0, place.tally <= used else { return }
+            entries[Int(place.tally) - 1] = Entry(place)
+        }
+        for block in 0..<shape.blocks {
+            let start = block * limit
+            try MappedParts.each(of: tallies, as: rpa_tally.self, start..<start + used) { index, tally in
+                let udp = ExporterTraffic(runs: tally.runs.0, bytes: tally.bytes.0)
+                let tcp = ExporterTraffic(runs: tally.runs.1, bytes: tally.bytes.1)
+                if entries[index - start]?.epoch == tally.epoch {
+                    entries[index - start]!.udp += udp
+                    entries[index - start]!.tcp += tcp
+                } else {
+                    untracked += udp
+                    untracked += tcp
+                }
+            }
+        }
+        return (entries.compactMap { $0?.sighting }, untracked)
+    }
+
+    private struct Entry {
+        let high, low: UInt64
+        let epoch, firstSeen, lastSeen: UInt32
+        let slot: UInt16
+        var udp = ExporterTraffic()
+        var tcp = ExporterTraffic()
+
+        init(_ place: rpa_sighting) {
+            (high, low, epoch) = (place.high, place.low, place.epoch)
+            (firstSeen, lastSeen, slot) = (place.first_seen, place.last_seen, place.slot)
+        }
+
+        var sighting: Sighting {
+            var sighting = Sighting(address: IPAddress.v6(high, low).unmapped, udp: udp, tcp: tcp)
+            sighting.slot = slot == UInt16(RPA_NO_SLOT) ? nil : Slot(slot)
+            sighting.firstSeen = Sampling.tick * Int(firstSeen)
+            sighting.lastSeen = Sampling.tick * Int(lastSeen)
+            return sighting
+        }
+    }
+}
+
+/// How large the maps of a table are.
+struct SightingShape {
+    /// A power of two.
+    let places: Int
+    /// A power of two. With more CPUs than blocks some share one.
+    let blocks: Int
+    let isShared: Bool
+
+    init(limit: Int, cpuCount: Int) {
+        places = Self.powerOfTwo(from: limit * Int(RPA_SIGHTING_SPARE))
+        blocks = min(Self.powerOfTwo(from: cpuCount), Int(RPA_TALLY_BLOCKS))
+        isShared = cpuCount > blocks
+    }
+
+    private static func powerOfTwo(from number: Int) -> Int {
+        1 << (Int.bitWidth - (max(number, 1) - 1).leadingZeroBitCount)
+    }
+}

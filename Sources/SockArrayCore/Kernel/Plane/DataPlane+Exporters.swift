@@ -1,0 +1,72 @@
+import CBPFShim
+
+/// The exporters that the program keeps track of.
+extension DataPlane {
+    /// In no order; none where tracking is off. While exporters come and go an
+    /// address may be there twice.
+    public func seenExporters(act: String) throws(Failure) -> [Sighting] { try readSightings(act: act).sightings }
+
+    /// The same, and what was not told apart for want of room.
+    public func readSightings(
+        act: String
+    ) throws(Failure) -> (sightings: [Sighting], untracked: ExporterTraffic) {
+        try attempt(act) { () throws(KernelError) in
+            let forgotten = try forgottenSightings.counts()
+            var all: (sightings: [Sighting], untracked: ExporterTraffic) = ([], ExporterTraffic())
+            if let sightings { all = try sightings.read() }
+            all.untracked += ExporterTraffic(runs: forgotten.runs, bytes: forgotten.bytes)
+            return all
+        }
+    }
+
+    /// As dashboards see it.
+    ///
+    /// - Parameter clock: what turns times since boot into Unix time.
+    public func trackedExporter(_ seen: Sighting, _ clock: BootClock) -> TrackedExporter {
+        TrackedExporter(
+            address: "\(seen.address)", collector: seen.slot.flatMap { tenants.tenant(of: $0)?.name },
+            firstSeen: clock.unixTime(of: seen.firstSeen), lastSeen: clock.unixTime(of: seen.lastSeen),
+            udp: seen.udp, tcp: seen.tcp)
+    }
+
+    /// In no order.
+    public func trackedExporters(act: String) throws(Failure) -> [TrackedExporter] {
+        let clock = BootClock.now()
+        return try seenExporters(act: act).map { trackedExporter($0, clock) }
+    }
+
+    func trackingStatus() throws(KernelError) -> TrackingStatus {
+        let tracking = configuration.tracking
+        let forgotten = try forgottenSightings.counts()
+        var status = TrackingStatus(
+            size: tracking.size, fill: 0, interval: 0, configuredInterval: tracking.interval / .seconds(1),
+            untracked: ExporterTraffic(runs: forgotten.runs, bytes: forgotten.bytes), evicted: forgotten.evicted,
+            eventsLost: forgotten.events_lost)
+        guard let sightings else { return status }
+        let (used, evicted) = try sightings.admitted()
+        let unplaced = try sightings.unplaced()
+        status.fill = Double(used) / Double(tracking.size)
+        status.interval = pace.interval(of: tracking.interval) / .seconds(1)
+        // Only then is there anything under another epoch.
+        status.untracked += evicted == 0 ? unplaced.traffic : try sightings.read().untracked
+        status.evicted += evicted
+        status.eventsLost += unplaced.eventsLost
+        return status
+    }
+
+    /// To be called once for each interval: makes it longer while the table can't hold
+    /// all exporters, and shorter again.
+    public func lookAtPace(act: String) throws(Failure) {
+        guard let sightings else { return }
+        try attempt(act) { () throws(KernelError) in
+            let (traffic, eventsLost) = try sightings.unplaced()
+            pace.look(
+                SamplingPace.Pressure(
+                    evicted: try sightings.admitted().evicted, untrackedRuns: traffic.runs, eventsLost: eventsLost))
+        }
+        settings.sampling = Sampling(interval: samplingInterval)
+    }
+
+    /// Between two events of an exporter, as it is now.
+    public var samplingInterval: Duration { pace.interval(of: configuration.tracking.interval) }
+}

@@ -1,0 +1,51 @@
+/// How long the interval between an exporter's events is to be now.
+///
+/// It doubles for as long as the table can't hold all exporters or events are lost,
+/// and comes back by halves when neither has been for a while. A longer interval
+/// also keeps the exporters that are there from losing their places to addresses
+/// that came once.
+public struct SamplingPace: Equatable, Sendable {
+    /// What has been counted until now.
+    public struct Pressure: Equatable, Sendable {
+        public var evicted: UInt64 = 0
+        public var untrackedRuns: UInt64 = 0
+        public var eventsLost: UInt64 = 0
+
+        public init(evicted: UInt64 = 0, untrackedRuns: UInt64 = 0, eventsLost: UInt64 = 0) {
+            self.evicted = evicted
+            self.untrackedRuns = untrackedRuns
+            self.eventsLost = eventsLost
+        }
+    }
+
+    /// Times that the configured interval is doubled, 0 … `limit`.
+    public private(set) var doublings = 0
+    public static let limit = 6
+    /// Looks without pressure before the interval is halved.
+    public static let patience = 3
+    private var before: Pressure?
+    private var quiet = 0
+
+    public init() {}
+
+    /// - Parameter pressure: to be told once for each interval as it is now.
+    public mutating func look(_ pressure: Pressure) {
+        defer { before = pressure }
+        guard let before else { return }
+        if pressure != before {
+            doublings = min(doublings + 1, Self.limit)
+            quiet = 0
+        } else if doublings > 0 {
+            quiet += 1
+            guard quiet >= Self.patience else { return }
+            doublings -= 1
+            quiet = 0
+        }
+    }
+
+    /// Zero stays zero, unless there is pressure: then it is the default one.
+    public func interval(of configured: Duration) -> Duration {
+        if doublings == 0 { return configured }
+        return max(configured, Tracking.defaultInterval / 2) * (1 << doublings)
+    }
+}

@@ -1,0 +1,29 @@
+/// What came from one address, in all groups together.
+///
+/// Counted since the address was first seen, or since it came back after it had to
+/// give its place up.
+public struct Sighting: Equatable, Sendable {
+    public let address: IPAddress
+    public let udp: ExporterTraffic
+    public let tcp: ExporterTraffic
+    /// That got its last run; nil: none did yet.
+    public var slot: Slot?
+    /// Since boot (CLOCK_MONOTONIC), right to `Sampling.tick`.
+    public var firstSeen: Duration = .zero
+    public var lastSeen: Duration = .zero
+
+    public init(address: IPAddress, udp: ExporterTraffic, tcp: ExporterTraffic = ExporterTraffic()) {
+        self.address = address
+        self.udp = udp
+        self.tcp = tcp
+    }
+
+    public init(address: IPAddress, runs: UInt64, bytes: UInt64) {
+        self.init(address: address, udp: ExporterTraffic(runs: runs, bytes: bytes))
+    }
+
+    /// SYNs, datagrams, or trains of datagrams (UDP GRO).
+    public var runs: UInt64 { udp.runs + tcp.runs }
+    /// UDP header and payload, or the TCP header of a SYN; delivered or not.
+    public var bytes: UInt64 { udp.bytes + tcp.bytes }
+}

@@ -1,0 +1,18 @@
+/// How a pool keeps track of its exporters.
+public struct Tracking: Equatable, Sendable {
+    /// Exporters that are told apart; 0: none is.
+    public var size: Int
+    /// The least time between two events of one exporter; zero: each of its runs is one.
+    public var interval: Duration
+
+    public static let defaultSize = 65_536
+    public static let sizes = 64...1_048_576
+    public static let defaultInterval = Duration.seconds(10)
+
+    public init(size: Int = Self.defaultSize, interval: Duration = Self.defaultInterval) {
+        self.size = size
+        self.interval = interval
+    }
+
+    public static let off = Tracking(size: 0)
+}
