@@ -104,17 +104,17 @@ static __always_inline int finish(
  * same: a drain waits for its end. */
 static __always_inline int select_any(struct sk_reuseport_md *ctx, struct bpf_sock *migrating)
 {
-	__u32 slot = deliver_to_any(ctx), port = 0;
-	struct seen seen = {};
 	struct source source;
+	__u32 port = 0;
 
 	if (migrating)
 		read_migrating(migrating, &source, &port);
 	else if (constants.is_stream ? !read_peer(ctx, &source, &port)
 				     : !constants.sighting_mask || !read_source(ctx, &source))
-		return slot == RPA_NO_SLOT ? drop(ctx, NO_COLLECTOR) : SK_PASS;
-	seen = note_run(&source, ctx->len);
-	return finish(ctx, &source, port, &seen, slot, NO_COLLECTOR);
+		return deliver_to_any(ctx) == RPA_NO_SLOT ? drop(ctx, NO_COLLECTOR) : SK_PASS;
+	struct seen seen = note_run(&source, ctx->len);
+
+	return finish(ctx, &source, port, &seen, deliver_to_any(ctx), NO_COLLECTOR);
 }
 
 /* Delivers to the exporter's collector, by the ranks of its row: its slot, or
