@@ -27,6 +27,10 @@ do {
         print("Cost of configured exporters, looked up in each run\n")
         print(try LookupCost().measure())
     }
+    try Sandbox.runHere { _ in
+        print("Cost of keeping track of exporters\n")
+        print(try TrackingCost().measure())
+    }
     try Sandbox.runHere { sandbox in
         print("The agent\n")
         print(try AgentFigures.measure(agentProgram, in: sandbox))

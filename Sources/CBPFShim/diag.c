@@ -60,7 +60,7 @@ static int show_buffer(int netlink)
 	return error ? error : diag_receive(netlink, &answer);
 }
 
-int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port,
+int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, int what,
 		     struct rpa_diag_socket **sockets)
 {
 	struct diag_request request = {
@@ -68,7 +68,7 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port,
 		.body = {
 			.sdiag_family = (uint8_t)family,
 			.sdiag_protocol = (uint8_t)protocol,
-			.idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1),
+			.idiag_ext = 1 << ((what == RPA_DIAG_TIMES ? INET_DIAG_INFO : INET_DIAG_SKMEMINFO) - 1),
 			.idiag_states = states,
 			/* The kernel passes over all other ports. */
 			.id = {.idiag_sport = htons(port)},

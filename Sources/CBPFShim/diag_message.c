@@ -6,6 +6,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <string.h>
 
 /* Everything is copied out: a length may lie, and a datagram may start anywhere. */
@@ -13,6 +14,17 @@
 static uint64_t cookie_of(const struct inet_diag_sockid *id)
 {
 	return (uint64_t)id->idiag_cookie[1] << 32 | id->idiag_cookie[0];
+}
+
+/* struct tcp_info has grown with the kernels: what is beyond its end isn't known. */
+static void read_times(const char *value, size_t length, struct rpa_diag_socket *socket)
+{
+	struct tcp_info info = {.tcpi_min_rtt = ~0u};
+
+	memcpy(&info, value, length < sizeof(info) ? length : sizeof(info));
+	socket->received = info.tcpi_bytes_received;
+	socket->rtt = info.tcpi_rtt;
+	socket->min_rtt = info.tcpi_min_rtt;
 }
 
 static void read_attribute(const struct nlattr *attribute, const char *value,
@@ -25,6 +37,9 @@ static void read_attribute(const struct nlattr *attribute, const char *value,
 	case INET_DIAG_SKMEMINFO:
 		if (length >= drops + sizeof(socket->drops))
 			memcpy(&socket->drops, value + drops, sizeof(socket->drops));
+		break;
+	case INET_DIAG_INFO:
+		read_times(value, length, socket);
 		break;
 	case INET_DIAG_SKV6ONLY:
 		if (length >= 1)

@@ -23,6 +23,10 @@ struct rpa_diag_socket {
 	uint32_t queued;     /* UDP, TCP session: bytes not yet read. Listener: connections not yet accepted */
 	uint32_t drops;      /* sk_drops: since the socket was made, wraps at 2^32 */
 	uint64_t cookie;     /* SO_COOKIE; a request has that of the session it becomes */
+	/* Of a TCP session, where it was asked for and the kernel tells (tcp_info), else 0. */
+	uint64_t received;   /* bytes of payload */
+	uint32_t rtt;        /* smoothed round-trip time, microseconds */
+	uint32_t min_rtt;    /* the least that was measured, microseconds; ~0: none was */
 };
 
 /* States of TCP as the kernel numbers them (include/net/tcp_states.h). */
@@ -50,6 +54,12 @@ enum { RPA_DIAG_END, RPA_DIAG_SOCKET, RPA_DIAG_OTHER, RPA_DIAG_DONE };
  */
 int rpa_diag_read(const void *datagram, size_t length, size_t *offset, struct rpa_diag_socket *socket);
 
+/* What to ask for. */
+enum {
+	RPA_DIAG_MEMORY, /* drops */
+	RPA_DIAG_TIMES,  /* received, rtt, min_rtt; no drops */
+};
+
 /*
  * All sockets of the family and protocol whose state is in states (bits 1 <<
  * RPA_TCP_…) and whose local port it is: *sockets, which free(3) takes, NULL for
@@ -57,7 +67,7 @@ int rpa_diag_read(const void *datagram, size_t length, size_t *offset, struct rp
  * -EINTR: see rpa_diag_read; asking again helps. -ENOENT: the kernel has no
  * sock_diag for the family or the protocol.
  */
-int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port,
+int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, int what,
 		     struct rpa_diag_socket **sockets);
 
 /*

@@ -30,6 +30,23 @@ public struct TCPSession: Equatable, Sendable {
     public var user: UInt32
     /// Bytes not yet read.
     public var queued: UInt64
+    /// As the kernel measured it (tcp_info); nil: it wasn't asked.
+    public var course: Course?
+
+    public struct Course: Equatable, Sendable {
+        /// Bytes of payload.
+        public var received: UInt64
+        /// Smoothed round-trip time (RFC 6298); of an end that only receives, that of its handshake.
+        public var roundTrip: Duration
+        /// The least that was measured; nil: none was.
+        public var leastRoundTrip: Duration?
+
+        public init(received: UInt64, roundTrip: Duration, leastRoundTrip: Duration?) {
+            self.received = received
+            self.roundTrip = roundTrip
+            self.leastRoundTrip = leastRoundTrip
+        }
+    }
 
     public init(
         state: State, address: IPAddress, port: UInt16, peer: IPAddress, peerPort: UInt16, interface: Int32 = 0,

@@ -14,7 +14,7 @@ struct ConfigurationReader {
         let top = try Section(root(), file: file, title: "the configuration")
         try top.allowOnly([
             "pool", "collectors", "groups", "assignment", "table_size", "seed", "restart_hold", "on_move",
-            "collector_user", "exporters", "state_file", "control_socket", "status_socket", "status_http",
+            "collector_user", "exporters", "tracking", "state_file", "control_socket", "status_socket", "status_http",
             "bpffs",
         ])
         var configuration = PoolConfiguration(
@@ -22,6 +22,9 @@ struct ConfigurationReader {
         if let value = try top.optional("on_move") { configuration.onMove = try value.choice(of: "on_move") }
         if let user = try top.optional("collector_user") { configuration.collectorUser = try user.user() }
         try readAssignment(top, into: &configuration)
+        if let value = try top.optional("tracking") {
+            configuration.tracking = try TrackingReader.read(value, file: file)
+        }
         if let path = try top.optional("state_file") { configuration.stateFile = try path.absolutePath() }
         if let seed = try top.optional("seed") { configuration.seed = try seed.string() }
         if let hold = try top.optional("restart_hold") { configuration.restartHold = try hold.duration() }

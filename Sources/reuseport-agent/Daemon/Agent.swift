@@ -35,7 +35,7 @@ final class Agent {
         servers =
             [RequestServer(control, service: ControlService(pool: pool, watch: watch, audit: audit, log: log))]
             + status.map { RequestServer($0, service: service) }
-        sources = servers + [watch, Discovery(pool: pool, log: log), audit]
+        sources = servers + [watch, Discovery(pool: pool, log: log), ExporterWatch(pool: pool, log: log), audit]
     }
 
     /// Serves until SIGTERM or SIGINT.

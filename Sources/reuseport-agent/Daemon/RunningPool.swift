@@ -16,6 +16,8 @@ final class RunningPool {
     /// Of the last audit.
     var findings: [AuditFinding] = []
     private(set) var events = EventLog()
+    /// Exporters that sent something within the last interval.
+    var activeExporters: Int?
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -52,6 +54,7 @@ final class RunningPool {
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()
         status.add(findings)
+        status.tracking?.active = activeExporters
         return status
     }
 

@@ -45,6 +45,7 @@ extension DataPlane {
         guard let sightings else { return status }
         let (used, evicted) = try sightings.admitted()
         let unplaced = try sightings.unplaced()
+        status.tracked = used
         status.fill = Double(used) / Double(tracking.size)
         status.interval = pace.interval(of: tracking.interval) / .seconds(1)
         // Only then is there anything under another epoch.

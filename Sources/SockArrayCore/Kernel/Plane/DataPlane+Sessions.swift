@@ -62,7 +62,7 @@ extension DataPlane {
     }
 
     /// TCP groups that a connection to the address may be of.
-    private static func listeners(of address: IPAddress, port: UInt16, among groups: [GroupPlane]) -> [GroupPlane] {
+    static func listeners(of address: IPAddress, port: UInt16, among groups: [GroupPlane]) -> [GroupPlane] {
         groups.filter {
             $0.group.transport == .tcp && $0.group.port == port
                 && ($0.group.address.isWildcard || $0.group.address.unmapped == address.unmapped)

@@ -23,24 +23,26 @@ public enum SocketDump {
 
     /// Each once, also one that moved while the kernel went through them: as it was seen last.
     static func sockets(
-        of transport: ReuseportGroup.TransportProtocol, port: UInt16, states: UInt32
+        of transport: ReuseportGroup.TransportProtocol, port: UInt16, states: UInt32, withTimes: Bool = false
     ) throws(KernelError) -> [rpa_diag_socket] {
         var found: [UInt64: rpa_diag_socket] = [:]
         for family in [AF_INET, AF_INET6] {
-            for socket in try sockets(family, transport, port, states) { found[socket.cookie] = socket }
+            for socket in try sockets(family, transport, port, states, withTimes) { found[socket.cookie] = socket }
         }
         return Array(found.values)
     }
 
     private static func sockets(
-        _ family: Int32, _ transport: ReuseportGroup.TransportProtocol, _ port: UInt16, _ states: UInt32
+        _ family: Int32, _ transport: ReuseportGroup.TransportProtocol, _ port: UInt16, _ states: UInt32,
+        _ withTimes: Bool
     ) throws(KernelError) -> [rpa_diag_socket] {
         let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
         var sockets: UnsafeMutablePointer<rpa_diag_socket>?
         defer { free(sockets) }
         var result: Int32 = 0
         for _ in 0..<attempts {
-            result = rpa_diag_sockets(family, number, states, port, &sockets)
+            result = rpa_diag_sockets(
+                family, number, states, port, Int32(withTimes ? RPA_DIAG_TIMES : RPA_DIAG_MEMORY), &sockets)
             if result != -KernelError.interrupted { break }
         }
         let count = try kernel("sock_diag of \(transport.rawValue) port \(port)", result)

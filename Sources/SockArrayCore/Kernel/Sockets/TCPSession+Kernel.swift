@@ -9,15 +9,19 @@ extension TCPSession {
     /// A session that its owner closed first stays as `finWait2` (inode 0) after
     /// `SocketCloseEvents` told of it, until the peer closes too, 60 s at most. The
     /// kernel looks at every connection of the host: 1 ms for each 5,000.
-    public static func all(onPort port: UInt16) throws(KernelError) -> [TCPSession] {
+    ///
+    /// - Parameter withCourse: what the kernel measured of each, too.
+    public static func all(onPort port: UInt16, withCourse: Bool = false) throws(KernelError) -> [TCPSession] {
         let states = State.allCases.reduce(UInt32(0)) { $0 | 1 << UInt32($1.rawValue) }
-        return try SocketDump.sockets(of: .tcp, port: port, states: states).compactMap { raw in
+        return try SocketDump.sockets(of: .tcp, port: port, states: states, withTimes: withCourse).compactMap { raw in
             guard let state = State(rawValue: raw.state) else { return nil }
-            return TCPSession(
+            var session = TCPSession(
                 state: state, address: IPAddress(family: raw.family, bytes: raw.address), port: raw.port,
                 peer: IPAddress(family: raw.family, bytes: raw.peer), peerPort: raw.peer_port,
                 interface: Int32(bitPattern: raw.interface), cookie: raw.cookie, inode: raw.inode, user: raw.uid,
                 queued: UInt64(raw.queued))
+            if withCourse { session.course = Course(raw) }
+            return session
         }
     }
 
@@ -60,5 +64,13 @@ extension TCPSession {
         raw.interface = UInt32(bitPattern: interface)
         raw.cookie = cookie
         return body(&raw)
+    }
+}
+
+extension TCPSession.Course {
+    fileprivate init(_ raw: rpa_diag_socket) {
+        self.init(
+            received: raw.received, roundTrip: .microseconds(Int64(raw.rtt)),
+            leastRoundTrip: raw.min_rtt == UInt32.max ? nil : .microseconds(Int64(raw.min_rtt)))
     }
 }

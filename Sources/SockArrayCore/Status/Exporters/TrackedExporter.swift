@@ -49,7 +49,12 @@ public struct ExporterTraffic: Equatable, Sendable, Codable {
 public struct TrackingStatus: Equatable, Sendable, Codable {
     /// Exporters that there is room for; 0: none is tracked.
     public var size: Int
-    /// Part of the room that is taken, 0 … 1, on the fullest CPU.
+    /// Exporters that are told apart now.
+    public var tracked: Int
+    /// Those that sent something within the last interval; nil: there was none yet, or
+    /// each run is told.
+    public var active: Int?
+    /// Part of the room that is taken, 0 … 1.
     public var fill: Double
     /// Seconds between two events of one exporter; 0: each run is one.
     public var interval: Double
@@ -63,10 +68,13 @@ public struct TrackingStatus: Equatable, Sendable, Codable {
     public var eventsLost: UInt64
 
     public init(
-        size: Int, fill: Double, interval: Double, configuredInterval: Double, untracked: ExporterTraffic,
+        size: Int, tracked: Int = 0, active: Int? = nil, fill: Double, interval: Double, configuredInterval: Double,
+        untracked: ExporterTraffic,
         evicted: UInt64, eventsLost: UInt64
     ) {
         self.size = size
+        self.tracked = tracked
+        self.active = active
         self.fill = fill
         self.interval = interval
         self.configuredInterval = configuredInterval

@@ -1,0 +1,33 @@
+import SockArrayCore
+import Yams
+
+/// Reads how exporters are kept track of: `off`, or `{size: 65536, interval: 10s}`.
+enum TrackingReader {
+    static func read(_ value: Value, file: String) throws(Failure) -> Tracking {
+        if case .scalar(let scalar) = value.node {
+            guard scalar.string == "off" else {
+                throw value.problem(
+                    "tracking \(scalar.string.prefix(80)) is neither off nor a mapping",
+                    "write off, or {size: \(Tracking.defaultSize), interval: 10s}")
+            }
+            return .off
+        }
+        let section = try Section(value.node, file: file, title: "tracking")
+        try section.allowOnly(["size", "interval"])
+        var tracking = Tracking()
+        if let size = try section.optional("size") { tracking.size = try size.integer(in: Tracking.sizes) }
+        if let interval = try section.optional("interval") { tracking.interval = try self.interval(interval) }
+        return tracking
+    }
+
+    private static func interval(_ value: Value) throws(Failure) -> Duration {
+        if try value.string() == "exact" { return .zero }
+        let interval = try value.duration()
+        guard interval >= .seconds(1) else {
+            throw value.problem(
+                "interval \(try value.string()) is less than a second",
+                "use 1s or more, or exact: each run of the program is told then")
+        }
+        return interval
+    }
+}
