@@ -255,3 +255,12 @@ int rpa_sandbox_user(uint32_t user)
 	/* The C library's function would change all threads. */
 	return syscall(SYS_setresuid, -1, user, -1) ? -errno : 0;
 }
+
+int rpa_run_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}

@@ -40,4 +40,7 @@ int rpa_sandbox_leave(struct rpa_namespaces *home);
  */
 int rpa_sandbox_user(uint32_t user);
 
+/* This thread runs on that CPU from here on. */
+int rpa_run_on_cpu(int cpu);
+
 #endif

@@ -1,0 +1,212 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// Exporters in the kernel: counts, room, news.
+@Suite struct TrackingTests {
+    private static func configuration(_ tracking: Tracking) -> PoolConfiguration {
+        var configuration = PoolFixture.configuration(["c1", "c2"])
+        configuration.tracking = tracking
+        return configuration
+    }
+
+    /// Of a network that is this host's, in the sandbox.
+    private static func source(_ index: Int) -> IPAddress { .v4(0x0a00_0000 + UInt32(index)) }
+
+    /// Runs and bytes of the exporters and of what was not told apart, and those of the groups.
+    private static func sums(of pool: PoolFixture) throws -> (seen: ExporterTraffic, counted: ExporterTraffic) {
+        let (sightings, untracked) = try pool.plane.readSightings(act: "test")
+        var seen = untracked
+        for sighting in sightings {
+            seen += sighting.udp
+            seen += sighting.tcp
+        }
+        var counted = ExporterTraffic()
+        let status = try pool.plane.status()
+        for group in status.groups {
+            counted += ExporterTraffic(
+                runs: group.outcomes.total - group.outcomes.badPacket, bytes: group.droppedBytes)
+        }
+        for member in status.collectors.flatMap(\.groups.values) { counted.bytes += member.bytes }
+        return (seen, counted)
+    }
+
+    private static func expectSumsAgree(_ pool: PoolFixture, _ place: SourceLocation = #_sourceLocation) throws {
+        let (seen, counted) = try sums(of: pool)
+        #expect(seen == counted, sourceLocation: place)
+    }
+
+    @Test func `400 exporters, two protocols each: counts by protocol, times, and who got the last run`() async throws {
+        try await Sandbox.run { _ in
+            let start = BootClock.now()
+            let pool = try PoolFixture(Self.configuration(Tracking()))
+            let sources = (0..<400).map(Self.source)
+            for source in sources {
+                for _ in 0..<3 { try pool.send(from: source, bytes: 100) }
+                _ = try pool.connect(from: source)
+                _ = pool.takeAccepted()
+            }
+            let owners = pool.takeReceived()
+            let seen = try pool.plane.trackedExporters(act: "test")
+            #expect(Set(seen.map(\.address)) == Set(sources.map { "\($0)" }))
+            for exporter in seen {
+                #expect(exporter.udp == ExporterTraffic(runs: 3, bytes: 3 * 108))
+                // A SYN's TCP header has 20 to 60 bytes.
+                #expect(exporter.tcp.runs == 1 && (20...60).contains(exporter.tcp.bytes))
+                let owner = owners.first { $0.value.contains { "\($0)" == exporter.address } }?.key
+                #expect(exporter.collector == owner)
+                #expect(exporter.firstSeen <= exporter.lastSeen)
+                #expect(exporter.firstSeen > start.unixTime(of: .zero))
+            }
+            try Self.expectSumsAgree(pool)
+        }
+    }
+
+    @Test func `room for 64: of 2,000 sources 64 are told apart, and all sums agree`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 64)))
+            for index in 0..<2_000 {
+                try pool.send(from: Self.source(index))
+                if index % 100 == 99 { _ = pool.takeReceived() }
+            }
+            let status = try #require(try pool.plane.status().tracking)
+            #expect(status.tracked == 64 && status.fill == 1)
+            #expect(try pool.plane.seenExporters(act: "test").count == 64)
+            #expect(status.untracked.runs == 2_000 - 64)
+            try Self.expectSumsAgree(pool)
+        }
+    }
+
+    @Test func `who was silent for an interval gives way, who sends stays, and nothing is lost of the sums`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(1))))
+            for index in 0..<64 { try pool.send(from: Self.source(index)) }
+            // 10 of them go on.
+            for _ in 0..<20 {
+                for index in 0..<10 { try pool.send(from: Self.source(index)) }
+                usleep(100_000)
+            }
+            for index in 1_000..<1_300 { try pool.send(from: Self.source(index)) }
+            let seen = try pool.plane.seenExporters(act: "test")
+            #expect(seen.count == 64)
+            for index in 0..<10 {
+                #expect(seen.first { $0.address == Self.source(index) }?.runs == 21, "exporter \(index)")
+            }
+            let evicted = try #require(try pool.plane.status().tracking?.evicted)
+            #expect(evicted > 0 && evicted <= 54)
+            #expect(seen.filter { $0.address >= 1_000 }.count == Int(evicted))
+            try Self.expectSumsAgree(pool)
+            try pool.restartAgent()
+            try Self.expectSumsAgree(pool)
+        }
+    }
+
+    @Test func `200 datagrams of an exporter within an interval, from two CPUs: one event; in two intervals two`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking(interval: .seconds(2))))
+            func send() throws {
+                for index in 0..<200 {
+                    rpa_run_on_cpu(Int32(index % 2))
+                    try pool.send(from: Self.source(1))
+                }
+            }
+            try send()
+            let first = pool.plane.sightingEvents.next()
+            #expect(first.map(\.address) == [Self.source(1)] && first.map(\.former) == [.new])
+            try send()
+            #expect(pool.plane.sightingEvents.next().isEmpty)
+            usleep(3_000_000)
+            try send()
+            let second = pool.plane.sightingEvents.next()
+            #expect(second.map(\.address) == [Self.source(1)] && second.map(\.former) == [.told(first[0].slot)])
+            #expect(try pool.plane.seenExporters(act: "test").map(\.runs) == [600])
+        }
+    }
+
+    @Test func `exact: 300 datagrams of 5 exporters are 300 events, and the counts are the same`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking(interval: .zero)))
+            for index in 0..<300 { try pool.send(from: Self.source(index % 5)) }
+            let events = pool.plane.sightingEvents.next()
+            #expect(events.count == 300)
+            #expect(events.filter { $0.former == .new }.count == 5)
+            #expect(try pool.plane.seenExporters(act: "test").map(\.runs) == [60, 60, 60, 60, 60])
+        }
+    }
+
+    @Test func `an exporter that fails over is told as moved, once`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking(interval: .seconds(1))))
+            let source = Self.source(7)
+            try pool.send(from: source)
+            let first = try #require(pool.plane.sightingEvents.next().first)
+            let owner = try #require(first.slot)
+            pool.stop(pool.plane.name(of: owner))
+            try pool.send(from: source)  // held
+            usleep(1_800_000)
+            for _ in 0..<10 { try pool.send(from: source) }
+            let events = pool.plane.sightingEvents.next()
+            #expect(events.map(\.former) == [.told(owner)])
+            #expect(events.first?.slot != owner && events.first?.slot != nil)
+        }
+    }
+
+    @Test func `events that nobody takes are lost and counted, the counts go on`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking(interval: .zero)))
+            let count = 20_000
+            for index in 0..<count {
+                try pool.send(from: Self.source(index % 50))
+                if index % 200 == 199 { _ = pool.takeReceived() }
+            }
+            var taken = 0
+            while true {
+                let events = pool.plane.sightingEvents.next()
+                if events.isEmpty { break }
+                taken += events.count
+            }
+            let lost = try #require(try pool.plane.status().tracking?.eventsLost)
+            #expect(lost > 0 && Int(lost) + taken == count)
+            try Self.expectSumsAgree(pool)
+        }
+    }
+
+    @Test func `another size, off, and on again: the sums go on`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 100)))
+            func send() throws {
+                for index in 0..<80 { try pool.send(from: Self.source(index)) }
+                _ = pool.takeReceived()
+            }
+            try send()
+            try pool.reload(Self.configuration(Tracking(size: 200)))
+            #expect(try pool.plane.seenExporters(act: "test").isEmpty)
+            try send()
+            #expect(try pool.plane.seenExporters(act: "test").count == 80)
+            try Self.expectSumsAgree(pool)
+            let before = try Self.sums(of: pool).seen
+            try pool.reload(Self.configuration(.off))
+            try send()
+            #expect(try Self.sums(of: pool).seen == before)
+            try pool.reload(Self.configuration(Tracking(size: 200)))
+            try pool.restartAgent()
+            try send()
+            #expect(try Self.sums(of: pool).seen.runs == before.runs + 80)
+            #expect(
+                Folder.names(in: "/sys/fs/bpf/reuseport-agent/edge").filter { $0.hasPrefix("sightings-") }
+                    == ["sightings-200"])
+        }
+    }
+}
+
+extension IPAddress {
+    fileprivate static func >= (address: IPAddress, index: Int) -> Bool {
+        if case .v4(let word) = address { word >= 0x0a00_0000 + UInt32(index) } else { false }
+    }
+}
