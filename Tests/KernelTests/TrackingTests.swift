@@ -49,7 +49,7 @@ import Testing
                 _ = pool.takeAccepted()
             }
             let owners = pool.takeReceived()
-            let seen = try pool.plane.trackedExporters(act: "test")
+            let seen = try pool.plane.exporterRecords(act: "test").map { $0.tracked { pool.plane.name(of: $0) } }
             #expect(Set(seen.map(\.address)) == Set(sources.map { "\($0)" }))
             for exporter in seen {
                 #expect(exporter.udp == ExporterTraffic(runs: 3, bytes: 3 * 108))

@@ -19,20 +19,14 @@ extension DataPlane {
         }
     }
 
-    /// As dashboards see it.
-    ///
-    /// - Parameter clock: what turns times since boot into Unix time.
-    public func trackedExporter(_ seen: Sighting, _ clock: BootClock) -> TrackedExporter {
-        TrackedExporter(
-            address: "\(seen.address)", collector: seen.slot.flatMap { tenants.tenant(of: $0)?.name },
-            firstSeen: clock.unixTime(of: seen.firstSeen), lastSeen: clock.unixTime(of: seen.lastSeen),
-            udp: seen.udp, tcp: seen.tcp)
-    }
-
-    /// In no order.
-    public func trackedExporters(act: String) throws(Failure) -> [TrackedExporter] {
+    /// As dashboards see them, in no order.
+    public func exporterRecords(act: String) throws(Failure) -> [ExporterRecord] {
         let clock = BootClock.now()
-        return try seenExporters(act: act).map { trackedExporter($0, clock) }
+        return try seenExporters(act: act).map { seen in
+            ExporterRecord(
+                address: seen.address, slot: seen.slot, firstSeen: clock.unixTime(of: seen.firstSeen),
+                lastSeen: clock.unixTime(of: seen.lastSeen), udp: seen.udp, tcp: seen.tcp)
+        }
     }
 
     func trackingStatus() throws(KernelError) -> TrackingStatus {
@@ -70,4 +64,22 @@ extension DataPlane {
 
     /// Between two events of an exporter, as it is now.
     public var samplingInterval: Duration { pace.interval(of: configuration.tracking.interval) }
+
+    /// Collectors of the configuration, then those that left it and still have a slot.
+    public var collectorNames: [String] {
+        let configured = configuration.collectors.map(\.name)
+        return configured + Set(tenants.all().values.map(\.name)).subtracting(configured).sorted()
+    }
+
+    /// Nil: nobody has it any more.
+    public func collector(at slot: Slot) -> String? {
+        allocation.nameOfSlot[slot] ?? tenants.tenant(of: slot)?.name
+    }
+
+    /// Slots that the name has: more than one while it gets another.
+    public func slots(of collector: String) -> Set<Slot> {
+        var slots = Set(tenants.all().filter { $0.value.name == collector }.keys)
+        if let slot = allocation[collector] { slots.insert(slot) }
+        return slots
+    }
 }
