@@ -73,6 +73,10 @@ struct HTTPResponse {
         HTTPResponse(status, type: "application/json", body: try JSON.encode(value) + [UInt8(ascii: "\n")])
     }
 
+    static func text(_ text: String, type: String) -> HTTPResponse {
+        HTTPResponse(200, type: type, body: Array(text.utf8))
+    }
+
     static func error(_ status: Int, _ text: String, headers: [String] = []) -> HTTPResponse {
         HTTPResponse(status, type: "text/plain; charset=utf-8", headers: headers, body: Array((text + "\n").utf8))
     }

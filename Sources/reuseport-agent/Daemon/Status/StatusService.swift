@@ -27,10 +27,11 @@ final class StatusService: RequestService {
         do {
             switch head.path {
             case "/status": return try .json(200, pool.status())
+            case "/metrics": return .text(try pool.metrics().text, type: MetricText.contentType)
             case "/healthz":
                 let health = Health(of: try pool.plane.status())
                 return try .json(health.ok ? 200 : 503, health)
-            default: return .error(404, "there are /status and /healthz")
+            default: return .error(404, "there are /status, /healthz and /metrics")
             }
         } catch {
             return .error(500, "\(error)")
