@@ -54,6 +54,8 @@ install: build
 	install -D -m 755 $(release) $(DESTDIR)$(PREFIX)/bin/reuseport-agent
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/reuseport-agent \
 	    examples/nfacctd.conf examples/reuseport-agent.yaml examples/systemd/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/reuseport-agent/prometheus examples/prometheus/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/reuseport-agent/grafana examples/grafana/*
 
 clean:
 	rm -rf .build && mkdir -p $(TMPDIR)

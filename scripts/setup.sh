@@ -8,7 +8,7 @@ packages="libbpf-dev libelf-dev zlib1g-dev linux-libc-dev gcc pkg-config"
 case ${1:-build} in
 build) ;;
 demo) packages="$packages pmacct" ;;
-test) packages="$packages pmacct gobgpd curl strace util-linux" ;;
+test) packages="$packages pmacct gobgpd curl strace util-linux prometheus" ;;
 *)
     echo "usage: setup.sh build|demo|test" >&2
     exit 2
@@ -36,8 +36,8 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 echo "setup: installing$missing"
-# pmacct and gobgpd bring services that would bind the very ports that are
-# wanted here: none is started while this policy stands (invoke-rc.d(8)).
+# pmacct, gobgpd and prometheus bring services that would bind the very ports that
+# are wanted here: none is started while this policy stands (invoke-rc.d(8)).
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap '$root rm -f "$policy"' EXIT

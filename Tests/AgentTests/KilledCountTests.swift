@@ -69,4 +69,47 @@ import Testing
             #expect(runs.keys.sorted().prefix(3) == ["c1", "c2", "c3"] && runs.count == 4)
         }
     }
+
+    @Test func `killed at each step of a replace: the drops of all sockets add up, none is missing or counts twice`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(collectors: ["c1"], extra: "table_size: 1024"))
+            func collector() throws -> CollectorSockets {
+                let sockets = try CollectorSockets("c1")
+                try sockets.udp.set(SOL_SOCKET, SO_RCVBUF, 4_096)
+                return sockets
+            }
+            let exporter = try InternetSocket(.udp, bind: .v4(0x0a00_0001))
+            var present = try collector()
+            #expect(try present.register(with: agent).exitCode == 0)
+            var (dropped, killed) = (0, 0)
+            for step in 1...60 {
+                for _ in 0..<40 { try exporter.send([UInt8](repeating: 7, count: 100), to: .v4(0x7f00_0001), 4_739) }
+                // Also empties the queue, which `replace` waits for.
+                dropped += 40 - present.udp.receiveWaiting().count
+                let next = try collector()
+                let replace = ["replace", "--collector", "c1", "--fd", "10", "--fd", "11"]
+                let descriptors = [Int32(10): next.udp.number, 11: next.tcp.number]
+                let tracer = try agent.endingItself(atCall: step, of: "bpf,sendto")
+                _ = try agent.command(replace, descriptors: descriptors)
+                let isKilled = agent.hasEndedItself(within: .milliseconds(50))
+                if isKilled {
+                    killed += 1
+                    try agent.restart()
+                    #expect(try agent.command(replace, descriptors: descriptors).exitCode == 0, "step \(step)")
+                } else {
+                    tracer.send(SIGTERM)
+                    try tracer.wait()
+                }
+                present = next
+                let status = try JSON.decode(PoolStatus.self, from: Array(agent.get("/status").body.utf8))
+                #expect(status.collectors[0].groups["ipfix"]!.drops == UInt64(dropped), "step \(step)")
+                if !isKilled { break }
+            }
+            #expect(killed > 10 && dropped > 200, "\(killed) kills, \(dropped) dropped")
+        }
+    }
 }

@@ -42,4 +42,7 @@ public enum SlotState: Equatable, Sendable {
         case .failed: "failed"
         }
     }
+
+    /// Each that `name` may be.
+    public static let names = ["active", "draining", "empty", "failed", "holding"]
 }

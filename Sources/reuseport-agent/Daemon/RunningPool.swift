@@ -16,8 +16,13 @@ final class RunningPool {
     /// Of the last audit.
     var findings: [AuditFinding] = []
     private(set) var events = EventLog()
+<<<<<<< HEAD
     /// Exporters that sent something within the last interval.
     var activeExporters: Int?
+=======
+    /// Of the configuration file, when it was last read.
+    private(set) var configurationFacts: ConfigurationFacts
+>>>>>>> wt-metrics
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -26,6 +31,7 @@ final class RunningPool {
         try file.check(besides: path)
         let pins = try file.read { log.warning("\($0)") }
         plane = try DataPlane(adopting: configuration, pins: pins)
+        configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: Self.time)
         rpa_trim_memory()
         if plane.hasChangedRows {
             log.notice(
@@ -45,10 +51,14 @@ final class RunningPool {
 
     /// Something has happened that readers of GET /events are told of.
     func note(_ kind: PoolEvent.Kind, collector: String? = nil, exporter: String? = nil, _ text: String) {
+        events.add(kind, at: Self.time, collector: collector, exporter: exporter, text)
+    }
+
+    /// Unix time in seconds.
+    private static var time: Double {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        events.add(
-            kind, at: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9, collector: collector, exporter: exporter, text)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     func status() throws(Failure) -> PoolStatus {
@@ -60,6 +70,13 @@ final class RunningPool {
 
     /// Applies the configuration file as it is now. Nothing changes if it can't be used.
     func reload(reshuffle: Bool) throws(Failure) -> MovePlan {
+        configurationFacts.isLastReloadSuccessful = false
+        let plan = try applyFile(reshuffle: reshuffle)
+        configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: Self.time)
+        return plan
+    }
+
+    private func applyFile(reshuffle: Bool) throws(Failure) -> MovePlan {
         let act = "reload pool \(plane.configuration.pool)"
         let configuration = try changedConfiguration(act: act)
         var plan = try movePlan(to: configuration, act: act)

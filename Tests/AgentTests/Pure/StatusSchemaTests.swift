@@ -26,7 +26,9 @@ import Testing
                     name: "c1", slot: 0, state: "draining", holdLeft: 1.5, weight: 1, share: 0.25, pid: 812,
                     drain: DrainProgress(),
                     groups: [
-                        "bmp": .init(cookie: .max, runs: 1, bytes: 2, queuedBytes: 0, queuedConnections: 3, drops: 4)
+                        "bmp": .init(
+                            cookie: .max, runs: 1, failedOver: 0, bytes: 2, queuedBytes: 0, queuedConnections: 3,
+                            drops: 4)
                     ])
             ],
             groups: [

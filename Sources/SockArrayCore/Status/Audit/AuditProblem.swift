@@ -55,6 +55,14 @@ public enum AuditProblem: Hashable, Sendable {
 
     static let unverified = "program_unverified"
 
+    /// Each name, with the levels that it may have.
+    public static let kinds: [(name: String, level: Level)] = [
+        ("program_replaced", .problem), (unverified, .problem), (unverified, .note),
+        ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
+        ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
+        ("session_not_ended", .note),
+    ]
+
     public var level: Level {
         switch self {
         case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen: .problem

@@ -11,7 +11,7 @@ final class StatusService {
     let feed: EventFeed
     let exporters: ExporterPages
     private let pool: RunningPool
-    private static let paths = "/status, /exporters, /exporters/ADDRESS, /healthz, /events"
+    private static let paths = "/status, /exporters, /exporters/ADDRESS, /metrics, /healthz, /events"
 
     init(pool: RunningPool) {
         self.pool = pool
@@ -43,6 +43,9 @@ final class StatusService {
             try request.allowOnly([])
             let health = Health(of: try pool.status())
             return .response(try .json(health.ok ? 200 : 503, health))
+        case "/metrics":
+            try request.allowOnly([])
+            return .response(HTTPResponse(type: MetricText.contentType, body: Array(try pool.metrics().text.utf8)))
         case "/exporters": return .response(try .json(200, exporters.list(request.parameters)))
         case "/events":
             try request.allowOnly(["after"])

@@ -1,0 +1,84 @@
+extension PoolStatus {
+    /// By group.
+    var groupFamilies: [MetricFamily] {
+        var info = MetricFamily(
+            "reuseport_agent_group_info", .gauge, "Always 1: what the group listens on, as it is configured.")
+        var attached = MetricFamily(
+            "reuseport_agent_group_attached", .gauge,
+            "Whether the program is attached to the group, as the last audit found: 1 or 0.")
+        var runs = MetricFamily(
+            "reuseport_agent_group_runs_total", .counter,
+            "Runs of the program by outcome, each in exactly one. selected: at the owner; failed_over: at another collector; held (its owner is away), no_collector and bad_packet: dropped. \(MetricHelp.run)"
+        )
+        var dropped = MetricFamily(
+            "reuseport_agent_group_dropped_bytes_total", .counter,
+            "Bytes of the runs that were held or found no collector. \(MetricHelp.bytes)")
+        for group in groups {
+            let name = MetricFamily.Label("group", group.name)
+            info.add(
+                [
+                    name, .init("protocol", group.protocol), .init("address", group.address),
+                    .init("port", "\(group.port)"),
+                ], 1)
+            attached.add([name], group.attached)
+            for (outcome, count) in group.outcomes.byName { runs.add([name, .init("outcome", outcome)], count) }
+            dropped.add([name], group.droppedBytes)
+        }
+        return [info, attached, runs, dropped]
+    }
+
+    /// How many findings of each name and level the last audit has: 0, where there is none.
+    var findingFamilies: [MetricFamily] {
+        var audit = MetricFamily(
+            "reuseport_agent_audit_findings", .gauge,
+            "What the last audit found that isn't as it should be. problem: traffic goes wrong, or may at any moment; note: worth knowing."
+        )
+        for (name, level) in AuditProblem.kinds {
+            let count = findings.count { $0.name == name && $0.level == level }
+            audit.add([.init("name", name), .init("level", level.rawValue)], count)
+        }
+        return [audit]
+    }
+}
+
+extension PoolStatus.Outcomes {
+    fileprivate var byName: [(String, UInt64)] {
+        [
+            ("selected", selected), ("failed_over", failedOver), ("held", held), ("no_collector", noCollector),
+            ("bad_packet", badPacket),
+        ]
+    }
+}
+
+extension TrackingStatus {
+    var families: [MetricFamily] {
+        [
+            MetricFamily(
+                "reuseport_agent_tracking_capacity", .gauge,
+                "Exporters that the table of exporters has room for; 0: none is tracked.", size),
+            MetricFamily(
+                "reuseport_agent_tracking_fill_ratio", .gauge,
+                "Part of the table of exporters that is taken, 0 to 1.", fill),
+            MetricFamily(
+                "reuseport_agent_tracking_interval_seconds", .gauge,
+                "Time between two events of one exporter; longer than configured while the table is full. 0: each run is one.",
+                interval),
+            MetricFamily(
+                "reuseport_agent_tracking_configured_interval_seconds", .gauge,
+                "Time between two events of one exporter, as it is configured.", configuredInterval),
+            MetricFamily(
+                "reuseport_agent_tracking_untracked_runs_total", .counter,
+                "Runs of exporters for which the table had no room: in no exporter's counts, and in all others. \(MetricHelp.run)",
+                untracked.runs),
+            MetricFamily(
+                "reuseport_agent_tracking_untracked_bytes_total", .counter,
+                "Bytes of exporters for which the table had no room. \(MetricHelp.bytes)", untracked.bytes),
+            MetricFamily(
+                "reuseport_agent_tracking_evicted_total", .counter,
+                "Exporters that left the table for want of room, the longest idle ones first.", evicted),
+            MetricFamily(
+                "reuseport_agent_tracking_events_lost_total", .counter,
+                "Events of exporters that found no room on their way to the agent.", eventsLost),
+        ]
+    }
+}
