@@ -6,7 +6,7 @@ extension DataPlane {
             for plane in groups { memberships.append(try self.memberships(in: plane)) }
             var collectors: [PoolStatus.Collector] = []
             let shares = self.shares()
-            for (collector, slot) in try collectorsAndSlots() {
+            for (collector, slot) in collectorsAndSlots() {
                 collectors.append(
                     try status(of: collector, slot, share: shares[slot] ?? 0, memberships.map { $0[slot]! }))
             }
@@ -76,7 +76,7 @@ extension DataPlane {
     }
 
     /// Those of the configuration, and then those that left it and still have something.
-    private func collectorsAndSlots() throws(KernelError) -> [(PoolConfiguration.Collector, Slot)] {
+    func collectorsAndSlots() -> [(PoolConfiguration.Collector, Slot)] {
         var all = configuration.collectors.map { ($0, allocation[$0.name]!) }
         for slot in allocation.freed where !allocation.slotOfName.values.contains(slot) {
             guard let tenant = tenants.tenant(of: slot) else { continue }
@@ -114,7 +114,7 @@ extension DataPlane {
         let members = try SocketDump.members(of: plane.group.transport, port: plane.group.port)
         let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
         var memberships: [Slot: PoolStatus.Membership] = [:]
-        for (_, slot) in try collectorsAndSlots() {
+        for (_, slot) in collectorsAndSlots() {
             let cookie = try plane.sockets.cookie(at: slot)
             let socket = cookie.flatMap { socketByCookie[$0] }
             let traffic = try plane.traffic(of: slot)
@@ -129,7 +129,7 @@ extension DataPlane {
 
     private func status(of plane: GroupPlane, isAttached: Bool) throws(KernelError) -> PoolStatus.Group {
         var total = try plane.retiredTraffic()
-        for (_, slot) in try collectorsAndSlots() { total += try plane.traffic(of: slot) }
+        for (_, slot) in collectorsAndSlots() { total += try plane.traffic(of: slot) }
         let losses = try plane.losses()
         return PoolStatus.Group(
             name: plane.group.name, protocol: plane.group.transport.rawValue,
