@@ -4,6 +4,8 @@ import { balance, history, rateOf } from "./counters.js";
 import { nameTag, setNameTag, tint } from "./tint.js";
 
 const few = 32;
+/** Seconds that are drawn: the least that hold what there is. */
+const spans = [120, 300, 900];
 const points = 150;
 const units = { bytes: "B/s", runs: "runs/s" };
 
@@ -33,10 +35,12 @@ export class Balance {
     const highest = Math.max(1e-9, ...this.#collectors.flatMap((collector) => lines.of(collector.name).filter((value) => value != null)));
     const mean = meanOf(this.#collectors.map((collector) => rateOf(collector, name)));
     const end = lines.times.at(-1) ?? 0;
+    const span = spans.find((span) => end - (lines.times[0] ?? end) <= span) ?? spans.at(-1);
+    put(byID("balance-title"), `Balance, last ${span / 60} minutes`);
     this.#charts.show(shown.map((collector) => collector.name)).forEach((chart, index) => {
       const collector = shown[index];
       showChart(chart, collector, rateOf(collector, name), units[name]);
-      setAttribute(chart.line, "d", path(lines.times, lines.of(collector.name), end, lines.span, highest));
+      setAttribute(chart.line, "d", path(lines.times, lines.of(collector.name), end, span, highest));
       setAttribute(chart.mean, "d", mean == null ? "" : `M0 ${height(mean, highest)}H100`);
     });
     this.#tell(name, highest);

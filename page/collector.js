@@ -16,7 +16,7 @@ export class CollectorRows {
     this.button.addEventListener("click", () => this.#toggle());
     this.cells = Object.fromEntries(columns.slice(1).map((column) => [column.key, element("td", { class: columnClass(column) })]));
     const head = element("th", { scope: "row" }, this.button);
-    this.details = element("tr", { id, class: "details", hidden: true }, element("td", { colspan: String(columns.length) }));
+    this.details = element("tr", { id, class: "details", hidden: true }, element("td", { colspan: String(columns.length) }, element("div")));
     this.node = element("tbody", {}, element("tr", {}, head, ...Object.values(this.cells)), this.details);
     this.#makeState();
     this.#makeShare();
@@ -34,12 +34,12 @@ export class CollectorRows {
     this.cells.share.append(element("span", { class: "track", "aria-hidden": "true" }, this.bar), this.part);
   }
 
-  /** @param groups of GET /status */
-  show(collector, groups) {
+  /** @param groups of GET /status; largest: the largest share, whose bar is full */
+  show(collector, groups, largest) {
     setNameTag(this.tag, collector.name);
     this.#showState(collector);
     tint(this.bar, collector.name);
-    this.bar.style.setProperty("--part", `${100 * collector.share}%`);
+    this.bar.style.setProperty("--part", `${(100 * collector.share) / (largest || 1)}%`);
     put(this.part, percent(collector.share));
     this.#showFigures(collector);
     if (!this.details.hidden) this.#showGroups(collector, groups);
@@ -99,7 +99,7 @@ export class CollectorRows {
     this.facts = element("p", { class: "aside" });
     const caption = element("caption", { class: "spoken" }, `${this.name} in each group`);
     const table = element("table", { class: "data" }, caption, element("thead", {}, element("tr", {}, ...heads)), body);
-    this.details.firstChild.append(this.facts, table);
+    this.details.firstChild.firstChild.append(this.facts, table);
     this.body = new KeyedList(body, (name) => {
       const cells = groupHeads.slice(1).map((_, index) => element("td", { class: index > 0 ? "n" : null }));
       return { node: element("tr", {}, element("th", { scope: "row" }, name), ...cells), cells };

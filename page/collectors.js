@@ -43,7 +43,9 @@ export class CollectorTable {
     const byName = new Map(sorted.map((collector) => [collector.name, collector]));
     const isSame = this.#names.length === byName.size && this.#names.every((name) => byName.has(name));
     if (isAsked || !isSame || !this.#table.matches(":hover, :focus-within")) this.#names = [...byName.keys()];
-    for (const rows of this.#rows.show(this.#names)) rows.show(byName.get(rows.name), this.#status.groups);
+    const largest = Math.max(...sorted.map(({ share }) => share));
+    for (const rows of this.#rows.show(this.#names)) rows.show(byName.get(rows.name), this.#status.groups, largest);
+    this.#table.toggleAttribute("data-many", sorted.length > 24);
     this.countDown();
   }
 

@@ -78,9 +78,30 @@ export class EventList {
 
 function item({ time, kind, collector, exporter, text }) {
   const { word, shape: name } = kinds[kind];
-  const where = [exporter && element("a", { href: `#${exporter}` }, exporter), collector && nameTag(collector)].filter(Boolean);
+  const marks = [exporter && [exporter, element("a", { href: `#${exporter}` }, exporter)], collector && [collector, nameTag(collector)]];
   return element("li", { "data-kind": kind },
     element("time", { datetime: new Date(time * 1000).toISOString() }, clock(time)),
     element("span", { class: "kind" }, shape(name), word),
-    element("span", { class: "what" }, ...where.flatMap((node) => [node, " "]), element("span", {}, text)));
+    element("span", { class: "what" }, ...marked(text, marks.filter(Boolean))));
+}
+
+/** The text with nodes in place of the names that it has; nodes of others before it. */
+function marked(text, marks) {
+  let parts = [text];
+  for (const [name, node] of marks) {
+    const index = parts.findIndex((part) => typeof part === "string" && wordAt(part, name) >= 0);
+    if (index < 0) parts = [node, " ", ...parts];
+    else parts.splice(index, 1, parts[index].slice(0, wordAt(parts[index], name)), node, parts[index].slice(wordAt(parts[index], name) + name.length));
+  }
+  return parts;
+}
+
+/** Where the name stands as a word of its own: c1 isn't in c12. */
+function wordAt(text, name) {
+  const isPart = (letter) => letter !== undefined && /[\w.:-]/.test(letter);
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+    const next = text[at + name.length];
+    if (!isPart(text[at - 1]) && (!isPart(next) || (/[.:]/.test(next) && !isPart(text[at + name.length + 1])))) return at;
+  }
+  return -1;
 }

@@ -1,6 +1,6 @@
 import { addressProblem, isAddress, sentence } from "./address.js";
 import { byID, element, put } from "./dom.js";
-import { clock, count, duration, short } from "./format.js";
+import { clock, count, duration, plural, short } from "./format.js";
 import { ask } from "./poll.js";
 import { nameTag } from "./tint.js";
 
@@ -69,8 +69,9 @@ export class Question {
     const key = JSON.stringify([explanation, exporter, sessions]);
     if (details.dataset.key === key) return;
     details.dataset.key = key;
-    const link = element("a", { href: `/exporters/${explanation.address}` }, "JSON");
-    details.replaceChildren(ranks(explanation), traffic(exporter), ...(sessions ?? []).map(session), element("p", { class: "aside" }, link));
+    const link = element("a", { href: `/exporters/${explanation.address}` }, "as JSON");
+    const facts = [...traffic(exporter), ...(sessions ?? []).map(session), ["all of it", link]];
+    details.replaceChildren(ranks(explanation), element("dl", { class: "list" }, ...facts.map(([term, fact]) => element("div", {}, element("dt", {}, term), element("dd", {}, fact)))));
   }
 
   /** Spoken by screen readers, so only touched if it says something else. */
@@ -89,11 +90,10 @@ function ranks({ bucket, ranks }) {
 }
 
 function traffic(exporter) {
-  if (!exporter) return element("p", { class: "aside" }, "Nothing has come from it, or it isn't tracked any more.");
+  if (!exporter) return [["traffic", "nothing has come from it, or it isn't tracked any more"]];
   const { udp, tcp, first_seen: first, last_seen: last } = exporter;
-  const parts = [`UDP ${count(udp.runs)} runs, ${short(udp.bytes, "B")}`, `TCP ${count(tcp.runs)} SYNs`];
-  if (first) parts.push(`seen from ${clock(first)} to ${clock(last)}`);
-  return element("p", {}, parts.join(" · "));
+  const facts = [["UDP", `${plural(udp.runs, "run")}, ${short(udp.bytes, "B")}`], ["TCP", plural(tcp.runs, "SYN")]];
+  return first ? [...facts, ["first seen", clock(first)], ["last seen", clock(last)]] : facts;
 }
 
 function session(session) {
@@ -101,7 +101,7 @@ function session(session) {
   const bytes = session.bytes_received ?? session.received_bytes;
   if (bytes != null) parts.push(`${short(bytes, "B")} received`);
   if (session.rtt != null) parts.push(`round trip ${milliseconds(session.rtt)}${session.min_rtt != null ? `, least ${milliseconds(session.min_rtt)}` : ""}`);
-  return element("p", {}, `BMP session ${session.group ?? ""} ${parts.filter(Boolean).join(" · ")}`);
+  return ["BMP session", parts.filter(Boolean).join(", ")];
 }
 
 function milliseconds(seconds) {

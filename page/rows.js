@@ -37,8 +37,8 @@ export function rowsSentence(table) {
   const total = (name) => table.collectors.reduce((sum, collector) => sum + collector[name], 0);
   const [elsewhere, waiting, lost] = [total("served_of_others"), total("waiting"), total("lost")];
   const rows = (number) => `${number.toLocaleString("en")} ${number === 1 ? "row" : "rows"}`;
-  if (waiting) parts.push(`${rows(waiting)} ${waiting === 1 ? "waits" : "wait"} for their collector`);
-  if (elsewhere) parts.push(`${rows(elsewhere)} ${elsewhere === 1 ? "is" : "are"} with another than the owner`);
+  if (waiting) parts.push(`${rows(waiting)} ${waiting === 1 ? "waits for its collector" : "wait for their collectors"}`);
+  if (elsewhere) parts.push(`${rows(elsewhere)} ${elsewhere === 1 ? "is" : "are"} with another collector than ${elsewhere === 1 ? "its owner" : "their owners"}`);
   if (lost) parts.push(`${rows(lost)} ${lost === 1 ? "reaches" : "reach"} nobody`);
   return parts.length ? `${parts.join("; ")}.` : `All ${rows(table.table_size)} are with their owners.`;
 }

@@ -34,13 +34,13 @@ export class Strip {
     if (!this.#columns) return;
     const scheme = dark.matches ? "dark" : "light";
     drawStrip(byID("strip-now"), this.#columns, (owner, now) => this.#fill(owner, now, scheme));
-    drawStrip(byID("strip-owner"), this.#columns, (owner) => ({ colour: colour(owner, scheme) }));
+    drawStrip(byID("strip-owner"), this.#columns, (owner) => ({ colour: this.#standings.has(owner) ? colour(owner, scheme) : "transparent" }));
   }
 
   /** Rows that wait are hatched in their collector's colour, rows that reach nobody stay empty. */
   #fill(owner, now, scheme) {
     const standing = this.#standings.get(now);
-    if (standing === "away") return { colour: "transparent" };
+    if (standing === undefined || standing === "away") return { colour: "transparent" };
     return { colour: colour(now, scheme), isHatched: standing === "held", isDotted: standing === "usable" && owner !== now };
   }
 }

@@ -25,5 +25,6 @@ enum Subject {
         precondition(access(program, X_OK) == 0, "\(program) is not built")
         return geteuid() == 0 || mustRun
     }
+    static var hasChromium: Bool { hasPrivilege && (Browser.isInstalled || mustRun) }
     static var hasNfacctd: Bool { hasPrivilege && (NfacctdCollector.isInstalled || mustRun) }
 }

@@ -12,7 +12,7 @@ public struct TableStatus: Equatable, Sendable, Codable {
     /// In the order of GET /status.
     public var collectors: [Collector]
     /// Base64 of a byte a cell: the slot that owns the row. A cell is a row, or one of
-    /// `cellLimit` evenly spaced ones of a larger table.
+    /// `cellLimit` evenly spaced ones of a larger table. A slot that no collector has: nobody.
     public var owners: String
     /// The same: the slot that the row's exporters are with, or wait for; the owner's
     /// where nobody can have them. Nil where the address doesn't decide.
@@ -58,26 +58,28 @@ public struct TableStatus: Equatable, Sendable, Codable {
         self.restartHold = restartHold
         var counts = [Collector](
             repeating: Collector(name: "", slot: 0, standing: .away), count: SlotAllocation.capacity)
+        let named = Set(collectors.map(\.slot))
+        let nobody = UInt8((0..<SlotAllocation.capacity).first { !named.contains($0) } ?? 255)
         let cellCount = min(tableSize, Self.cellLimit)
         var (ownerCells, nowCells) = ([UInt8](), [UInt8]())
         ownerCells.reserveCapacity(cellCount)
         nowCells.reserveCapacity(cellCount)
         for index in 0..<tableSize {
             let (present, desired) = row(index)
-            guard let owner = (desired ?? present).owner ?? present.owner else { continue }
+            let owner = (desired ?? present).owner
             let deliverer = hasAffinity ? standings.deliverer(of: present, at: index) : owner
-            counts[Int(owner.index)].owned += 1
-            switch deliverer.map({ hasAffinity ? standings[$0] : .usable }) {
-            case .usable:
-                counts[Int(deliverer!.index)].served += 1
-                if deliverer != owner { counts[Int(deliverer!.index)].servedOfOthers += 1 }
-            case .held: counts[Int(deliverer!.index)].waiting += 1
-            case .away, nil: counts[Int(owner.index)].lost += 1
+            if let owner { counts[Int(owner.index)].owned += 1 }
+            switch (deliverer, deliverer.map { hasAffinity ? standings[$0] : .usable }) {
+            case (let slot?, .usable):
+                counts[Int(slot.index)].served += 1
+                if slot != owner { counts[Int(slot.index)].servedOfOthers += 1 }
+            case (let slot?, .held): counts[Int(slot.index)].waiting += 1
+            default: if let owner { counts[Int(owner.index)].lost += 1 }
             }
             // The first row of each cell.
             if ownerCells.count * tableSize <= index * cellCount {
-                ownerCells.append(UInt8(truncatingIfNeeded: owner.index))
-                nowCells.append(UInt8(truncatingIfNeeded: (deliverer ?? owner).index))
+                ownerCells.append(owner.map { UInt8(truncatingIfNeeded: $0.index) } ?? nobody)
+                nowCells.append((deliverer ?? owner).map { UInt8(truncatingIfNeeded: $0.index) } ?? nobody)
             }
         }
         self.collectors = collectors.map { collector in

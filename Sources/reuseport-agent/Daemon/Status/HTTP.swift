@@ -60,7 +60,7 @@ struct HTTPRequest: Equatable {
 struct HTTPResponse {
     let bytes: [UInt8]
 
-    private init(_ status: Int, type: String, headers: [String] = [], body: [UInt8]) {
+    init(_ status: Int, type: String, headers: [String] = [], body: [UInt8]) {
         let lines =
             [
                 "HTTP/1.1 \(status) \(Self.reason(status))", "Content-Type: \(type)", "Content-Length: \(body.count)",

@@ -27,6 +27,8 @@ final class StatusService: RequestService {
         do {
             switch head.path {
             case "/status": return try .json(200, pool.status())
+            case "/table": return try .json(200, pool.plane.tableStatus())
+            case "/": return .page
             case "/healthz":
                 let health = Health(of: try pool.plane.status())
                 return try .json(health.ok ? 200 : 503, health)
