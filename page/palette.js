@@ -13,13 +13,13 @@ const first = {
     [0.67, 0.14, 112], [0.58, 0.12, 19], [0.58, 0.12, 313], [0.82, 0.09, 227], [0.9, 0.17, 123],
   ],
 };
-const lightnesses = { light: [0.4, 0.52, 0.62], dark: [0.62, 0.74, 0.86] };
+const lightnesses = { light: [0.4, 0.52, 0.62, 0.46, 0.57], dark: [0.62, 0.74, 0.86, 0.68, 0.8] };
 
 /** "#rrggbb" of a slot in the scheme "light" or "dark". Beyond 10 hues go around by the golden angle. */
 export function colour(slot, scheme) {
   const known = first[scheme][slot];
   if (known) return hex(known);
-  return hex([lightnesses[scheme][slot % 3], 0.11, (slot * 137.508) % 360]);
+  return hex([lightnesses[scheme][slot % 5], 0.11, (slot * 137.508) % 360]);
 }
 
 function hex(oklch) {

@@ -77,7 +77,7 @@ struct PageTests {
                 #expect(shown.runs.shownCount == collector.groups.values.map(\.runs).reduce(0, +))
                 #expect(shown.bytes.shownCount == collector.groups.values.map(\.bytes).reduce(0, +))
                 #expect(shown.drops.shownCount == collector.groups.values.map(\.drops).reduce(0, +))
-                #expect(shown.weight == "\(collector.weight)" && shown.pid == "\(collector.pid!)")
+                #expect(shown.weight == "\(collector.weight)" && shown.pid == collector.pid.map { "\($0)" } ?? "–")
                 let share = Double(shown.share.dropLast(2))
                 #expect(share.map { abs($0 - 100 * collector.share) <= 0.0501 } ?? false, "\(shown.share)")
             }
@@ -89,7 +89,7 @@ struct PageTests {
             #expect(groups.count == 6)
             for (index, cells) in groups.enumerated() {
                 let (collector, group) = (status.collectors[index / 2], status.groups[index % 2])
-                let member = collector.groups[group.name]!
+                guard let member = collector.groups[group.name] else { throw LabError("\(collector)") }
                 #expect(cells[0] == group.name && cells[1] == "there")
                 #expect(cells[4].shownCount == member.runs && cells[5].shownCount == member.bytes)
                 #expect(cells[8].shownCount == member.drops)
