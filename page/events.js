@@ -38,13 +38,14 @@ export class EventList {
 
   /** The browser connects again by itself, 3 s after the end; where the agent refused it, we do. */
   #listen() {
-    const source = new EventSource("/events");
+    const source = new EventSource("/events?after=0");
     source.onopen = () => put(byID("events-contact"), "");
     source.onerror = () => {
       put(byID("events-contact"), "not connected, trying again");
       if (source.readyState === EventSource.CLOSED) setTimeout(() => this.#listen(), 5000);
     };
     for (const kind of Object.keys(kinds)) source.addEventListener(kind, ({ data }) => this.#add(JSON.parse(data)));
+    source.addEventListener("missed", ({ data }) => this.#list.prepend(element("li", { class: "aside" }, JSON.parse(data).text)));
   }
 
   /** A flood of events is drawn once a frame. */

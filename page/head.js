@@ -51,21 +51,25 @@ export class Head {
   }
 
   #showHealth(status, health) {
-    const problems = status.findings.filter(({ level }) => level === "problem").length;
-    const notes = status.findings.length - problems;
-    const isWell = health.ok && problems === 0;
+    const notes = status.findings.filter(({ level }) => level === "note").length;
+    const isWell = health.ok;
     setAttribute(byID("health"), "data-level", isWell ? "well" : "problem");
     setShape(this.#shape, isWell ? "active" : "warning");
-    put(this.#word, (isWell ? "healthy" : plural(health.reasons.length + problems, "problem")) + (notes ? `, ${plural(notes, "note")}` : ""));
+    put(this.#word, (isWell ? "healthy" : plural(health.reasons.length, "problem")) + (notes ? `, ${plural(notes, "note")}` : ""));
     byID("trouble").hidden = isWell && notes === 0;
     setAttribute(byID("trouble"), "data-level", isWell ? "note" : "problem");
     put(byID("trouble-title"), isWell ? "Worth knowing" : "What is wrong");
     const lines = [
       ...status.findings.map((finding) => ({ level: finding.level, text: finding.text, since: finding.since })),
-      ...health.reasons.map((text) => ({ level: "problem", text })),
-    ].sort((one, other) => one.level < other.level ? 1 : one.level > other.level ? -1 : 0);
+      ...health.reasons.filter((reason) => !isFinding(reason, status.findings)).map((text) => ({ level: "problem", text })),
+    ].sort((one, other) => (one.level < other.level ? 1 : one.level > other.level ? -1 : 0));
     this.#trouble.show(lines.map((line) => JSON.stringify(line)));
   }
+}
+
+/** Reasons that findings are stand there with more: their level, and since when. */
+function isFinding(reason, findings) {
+  return findings.some(({ name, text }) => reason === `${name}: ${text}`);
 }
 
 function makeTrouble(key) {

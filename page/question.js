@@ -97,11 +97,10 @@ function traffic(exporter) {
 }
 
 function session(session) {
-  const parts = [session.collector && `at ${session.collector}`, session.since && `up ${duration(Date.now() / 1000 - session.since)}`];
-  const bytes = session.bytes_received ?? session.received_bytes;
-  if (bytes != null) parts.push(`${short(bytes, "B")} received`);
-  if (session.rtt != null) parts.push(`round trip ${milliseconds(session.rtt)}${session.min_rtt != null ? `, least ${milliseconds(session.min_rtt)}` : ""}`);
-  return ["BMP session", parts.filter(Boolean).join(", ")];
+  const parts = [session.collector && `at ${session.collector}`, session.up_since && `up ${duration(Date.now() / 1000 - session.up_since)}`];
+  parts.push(`${short(session.bytes_received, "B")} received`);
+  if (session.rtt > 0) parts.push(`round trip ${milliseconds(session.rtt)}, least ${milliseconds(session.min_rtt)}`);
+  return [`session ${session.group}`, parts.filter(Boolean).join(", ")];
 }
 
 function milliseconds(seconds) {

@@ -7,7 +7,9 @@ import SockArrayCore
 /// thread that serves them until a signal ends it. The data plane stays.
 final class Agent {
     private let pool: RunningPool
-    private let servers: [RequestServer]
+    /// Where the status is told.
+    private let statusNames: [String]
+    private let controlName: String
     /// Served in this order.
     private let sources: [any EventSource]
     private let signals: Descriptor
@@ -31,11 +33,14 @@ final class Agent {
         pool = try RunningPool(configuration, path: path, log: log)
         let watch = try CollectorWatch(pool: pool, log: log)
         let audit = AuditTimer(pool: pool, log: log)
+        (controlName, statusNames) = (control.name, status.map(\.name))
+        let commands = ControlService(pool: pool, watch: watch, audit: audit, log: log)
         let service = StatusService(pool: pool)
-        servers =
-            [RequestServer(control, service: ControlService(pool: pool, watch: watch, audit: audit, log: log))]
-            + status.map { RequestServer($0, service: service) }
-        sources = servers + [watch, Discovery(pool: pool, log: log), audit]
+        // Whoever only looks comes last.
+        sources = [
+            RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log), audit,
+            StatusServer(status, endpoint: configuration.statusHTTP, service: service),
+        ]
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -45,8 +50,7 @@ final class Agent {
         log.notice(
             "pool \(pool.plane.configuration.pool) is ready",
             metadata: [
-                "control": "\(servers[0].name)",
-                "status": "\(servers.dropFirst().map(\.name).joined(separator: ", "))",
+                "control": "\(controlName)", "status": "\(statusNames.joined(separator: ", "))",
             ])
         warnOfReaders()
         while true {

@@ -16,9 +16,6 @@ final class RequestServer: EventSource {
         self.service = service
     }
 
-    /// Where it listens.
-    var name: String { socket.name }
-
     var waits: [pollfd] {
         [pollfd(fd: socket.descriptor.number, events: Int16(POLLIN), revents: 0)]
             + connections.map { pollfd(fd: $0.number, events: $0.events, revents: 0) }
@@ -31,8 +28,8 @@ final class RequestServer: EventSource {
         for (connection, result) in zip(connections, results.dropFirst()) where result.revents != 0 {
             connection.proceed(with: service)
         }
-        connections.removeAll { $0.isDone || $0.deadline <= now }
         if results.first?.revents != 0 { acceptWaiting(now: now) }
+        connections.removeAll { $0.isDone || $0.deadline <= now }
     }
 
     private func acceptWaiting(now: UInt64) {
@@ -45,8 +42,10 @@ final class RequestServer: EventSource {
             guard result >= 0 else { return }
             // The newcomer is served: whoever has dawdled longest goes.
             if connections.count >= service.connectionLimit { connections.removeFirst() }
-            connections.append(
-                Connection(Descriptor(owning: result), deadline: now + service.timeLimitNanoseconds))
+            let connection = Connection(Descriptor(owning: result), deadline: now + service.timeLimitNanoseconds)
+            connections.append(connection)
+            // What it wants has mostly come with it: it need not wait for the next turn.
+            connection.proceed(with: service)
         }
     }
 }

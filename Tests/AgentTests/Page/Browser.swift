@@ -7,6 +7,8 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
+@testable import reuseport_agent
+
 /// Headless Chromium in a sandbox, driven by chromedriver over HTTP (W3C WebDriver).
 /// All that it writes is in the sandbox's tmpfs, and the sandbox ends its processes.
 final class Browser {
@@ -45,7 +47,7 @@ final class Browser {
         ]
         let options = """
             {"capabilities": {"alwaysMatch": {"goog:loggingPrefs": {"browser": "ALL"}, "timeouts": {"script": 60000},
-            "goog:chromeOptions": {"args": \(try JSONText.of(arguments))}}}}
+            "goog:chromeOptions": {"args": \(try JSON.text(arguments))}}}}
             """
         struct Session: Decodable { let sessionId: String }
         session = try value(Session.self, "POST", "/session", options).sessionId
@@ -59,7 +61,7 @@ final class Browser {
         try driver.wait()
     }
 
-    func open(_ address: String) throws { try post("/url", "{\"url\": \(try JSONText.of(address))}") }
+    func open(_ address: String) throws { try post("/url", "{\"url\": \(try JSON.text(address))}") }
 
     /// The value of a script's `return`, a string.
     func text(_ script: String) throws -> String { try value(String.self, "POST", path("/execute/sync"), body(script)) }
@@ -74,7 +76,7 @@ final class Browser {
     /// Keys as a keyboard sends them, to what has the focus.
     func type(_ keys: String) throws {
         let actions = keys.flatMap { key in
-            ["keyDown", "keyUp"].map { "{\"type\": \"\($0)\", \"value\": \((try? JSONText.of("\(key)")) ?? "")}" }
+            ["keyDown", "keyUp"].map { "{\"type\": \"\($0)\", \"value\": \((try? JSON.text("\(key)")) ?? "")}" }
         }
         try post(
             "/actions",
@@ -125,7 +127,7 @@ final class Browser {
         "{\"width\": \(width), \"height\": \(height), \"deviceScaleFactor\": 1, \"mobile\": false}"
     }
 
-    private func body(_ script: String) throws -> String { "{\"script\": \(try JSONText.of(script)), \"args\": []}" }
+    private func body(_ script: String) throws -> String { "{\"script\": \(try JSON.text(script)), \"args\": []}" }
 
     private func path(_ end: String) -> String { "/session/\(session)\(end)" }
 
@@ -170,11 +172,4 @@ final class Browser {
 
 private struct BrowserReply<Value: Decodable>: Decodable {
     let value: Value
-}
-
-/// JSON of what goes into requests.
-enum JSONText {
-    static func of(_ value: some Encodable) throws -> String {
-        String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
-    }
 }

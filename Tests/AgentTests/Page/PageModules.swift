@@ -2,12 +2,12 @@ import TelemetryLab
 
 /// The page's source files, for tests of the modules that know nothing of the page.
 enum PageModules {
-    static let folder = String(Subject.examples.dropLast("examples".count)) + "page"
-
     /// A script that runs after the modules, which are as one, as in the page.
     static func script(_ modules: [String], _ body: String) throws -> String {
         let texts = try modules.map { module in
-            guard let text = FileText.read("\(folder)/\(module).js") else { throw LabError("no page/\(module).js") }
+            guard let text = FileText.read("\(Subject.page)/\(module).js") else {
+                throw LabError("no page/\(module).js")
+            }
             return text.split(separator: "\n", omittingEmptySubsequences: false)
                 .filter { !$0.hasPrefix("import ") }
                 .map { $0.hasPrefix("export ") ? $0.dropFirst("export ".count) : $0 }

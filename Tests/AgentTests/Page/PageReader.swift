@@ -72,10 +72,23 @@ struct PageReader {
 }
 
 extension String {
+    /// Of a cell as `cells` gives it, with its title: "1.23 M|1,234,567 B"
+    var titleCount: UInt64? { split(separator: "|").last.map(String.init)?.shownCount }
+
     /// "1,234,567 B" -> 1234567
-    var shownCount: UInt64? { UInt64(prefix { $0 != " " }.filter { $0 != "," }) }
+    var shownCount: UInt64? { UInt64(prefix { $0 != " " && $0 != "|" }.filter { $0 != "," }) }
+}
+
+extension BuiltInCollector {
+    static func registered(_ name: String, with agent: AgentFixture) throws -> BuiltInCollector {
+        let collector = try BuiltInCollector(name, command: [Subject.program, "demo-collector"], in: agent.sandbox)
+        guard collector.waitUntilReady(.seconds(20)) else { throw LabError(collector.process.errorOutput) }
+        let result = try agent.command(["register", "--collector", name, "--pid", "\(collector.process.pid)"])
+        guard result.exitCode == 0 else { throw LabError(result.errorOutput) }
+        return collector
+    }
 }
 
 extension AgentFixture {
-    func status() throws -> PoolStatus { try JSON.decode(PoolStatus.self, from: Array(try get("/status").body.utf8)) }
+    func status() throws -> PoolStatus { try JSONText.decode(PoolStatus.self, from: try get("/status").body) }
 }

@@ -22,8 +22,7 @@ struct PageScreenshots {
                 in: sandbox, program: Subject.program,
                 configuration: AgentFixture.configuration(
                     collectors: Self.names, hold: "20s", extra: StatusClient.Place.configuration))
-            let collectors = try Self.names.map { try CountedCollector($0, in: sandbox) }
-            for collector in collectors { try collector.register(with: agent) }
+            let collectors = try Self.names.map { try BuiltInCollector.registered($0, with: agent) }
             let browser = try Browser(in: sandbox, width: 1_720, height: 1_000)
             try browser.prefer("light")
             try browser.open(PageReader.address + "#\(captures[0].exporter)")
@@ -34,7 +33,7 @@ struct PageScreenshots {
             let generated = (0..<30).map { Exporter(.v4(0xc633_6401 + UInt32($0))) }
             try Self.send(from: zip(routers, captures).map { ($0, $1) }, and: generated, for: .seconds(120))
             let light = try browser.screenshot()
-            collectors[3].kill()
+            try collectors[3].stop()
             try browser.prefer("dark")
             try Self.send(from: zip(routers, captures).map { ($0, $1) }, and: generated, for: .seconds(9))
             let dark = try browser.screenshot()

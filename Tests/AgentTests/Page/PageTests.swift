@@ -17,10 +17,8 @@ struct PageTests {
                 collectors: names, hold: hold, extra: StatusClient.Place.configuration))
     }
 
-    private static func collectors(in sandbox: Sandbox, with agent: AgentFixture) throws -> [CountedCollector] {
-        let collectors = try names.map { try CountedCollector($0, in: sandbox) }
-        for collector in collectors { try collector.register(with: agent) }
-        return collectors
+    private static func collectors(in sandbox: Sandbox, with agent: AgentFixture) throws -> [BuiltInCollector] {
+        try names.map { try .registered($0, with: agent) }
     }
 
     /// 12 exporters that send 20, 30, … datagrams of different lengths, and connect.
@@ -107,6 +105,19 @@ struct PageTests {
             for (row, collector) in zip(rows, status.collectors) {
                 #expect(row[1].shownCount == UInt64((collector.share * 65_536).rounded()))
             }
+            // The exporters, all of them, the heaviest first.
+            let list = try JSONText.decode(
+                ExporterList.self, from: try agent.get("/exporters?sort=-bytes&limit=20").body)
+            let listed = try page.cells("#exporters tbody tr")
+            #expect(
+                list.total == 12
+                    && listed.map { $0[0] } == list.exporters.map { "\($0.address)|Where \($0.address) goes, and why" })
+            for (cells, exporter) in zip(listed, list.exporters) {
+                #expect(cells[1] == exporter.collector ?? "–")
+                #expect(cells[4].titleCount == exporter.udp.bytes + exporter.tcp.bytes)
+                #expect(cells[5].titleCount == exporter.udp.runs + exporter.tcp.runs)
+            }
+            #expect(try page.text("#tracked") == "12")
             #expect(try page.requests().allSatisfy { $0.hasPrefix(PageReader.address) })
             #expect(try Self.complaints(page) == [])
             try page.browser.quit()
@@ -124,7 +135,7 @@ struct PageTests {
             let exporters = try Self.send()
             let page = try Self.open(in: sandbox)
             Self.expect("the page is healthy") { try page.text("#health") == "healthy" }
-            collectors[1].kill()
+            try collectors[1].stop()
             Self.expect("c2 is holding") { try page.collectors()[1].state == "holding" }
             let owned = try agent.status().collectors[1].share * 65_536
             #expect(try page.text("#collectors tbody:nth-of-type(2) .hold").hasSuffix(" s"))
@@ -156,8 +167,8 @@ struct PageTests {
             let page = try Self.open(in: sandbox)
             Self.expect("the page has the collectors") { try page.collectors().count == 3 }
             for address in ["198.51.100.7", "2001:db8::7"] {
-                let explained = try JSON.decode(
-                    Explanation.self, from: Array(try agent.command(["explain", address, "--json"]).output.utf8))
+                let explained = try JSONText.decode(
+                    Explanation.self, from: try agent.command(["explain", address, "--json"]).output)
                 try page.browser.type("/")
                 _ = try page.browser.evaluate(Int.self, "document.activeElement.select(); return 0;")
                 try page.browser.type(address + Browser.Key.enter)
@@ -237,7 +248,7 @@ struct PageTests {
             let agent = try Self.agent(in: sandbox, hold: "1h")
             let collectors = try Self.collectors(in: sandbox, with: agent)
             let exporters = try Self.send()
-            collectors[2].kill()
+            try collectors[2].stop()
             let page = try Self.open(in: sandbox, fragment: "#198.51.100.1")
             Self.expect("a collector is held, and an address is answered for") {
                 try page.collectors()[2].state == "holding" && page.text("#answer").contains("198.51.100.1 ")

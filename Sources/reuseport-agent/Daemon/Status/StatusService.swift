@@ -1,41 +1,72 @@
-import Logging
 import SockArrayCore
 
-/// Answers GET over HTTP/1.1 on the status socket; it changes nothing.
-final class StatusService: RequestService {
-    let requestLimit = 8_192
-    let connectionLimit = 128
-    let timeLimitNanoseconds: UInt64 = 5_000_000_000
+/// What is at each path of the status server. It changes nothing.
+final class StatusService {
+    enum Answer {
+        case response(HTTPResponse)
+        /// It goes on for as long as the client listens.
+        case events(EventFeed.Position)
+    }
 
+    let feed: EventFeed
+    let exporters: ExporterPages
     private let pool: RunningPool
+    private static let paths = "/, /status, /table, /exporters, /exporters/ADDRESS, /healthz, /events"
 
-    init(pool: RunningPool) { self.pool = pool }
+    init(pool: RunningPool) {
+        self.pool = pool
+        feed = EventFeed(pool: pool)
+        exporters = ExporterPages(pool: pool)
+    }
 
-    func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
-        if request.isTooLarge { return HTTPResponse.error(431, "the request is too large").bytes }
-        switch HTTPRequest.parse(request.bytes) {
-        case .incomplete: return atEnd && !request.bytes.isEmpty ? HTTPResponse.error(400, "half a request").bytes : nil
-        case .malformed: return HTTPResponse.error(400, "not an HTTP request").bytes
-        case .request(let head): return response(to: head).bytes
+    func answer(to request: HTTPRequest) -> Answer {
+        do {
+            return try found(request)
+        } catch let problem as HTTPProblem {
+            return .response(.problem(problem, fields: problem.status == 405 ? ["Allow: GET, HEAD"] : []))
+        } catch let failure as Failure {
+            return .response(.problem(HTTPProblem(failure.kind == .usage ? 400 : 500, "\(failure)")))
+        } catch {
+            return .response(.problem(HTTPProblem(500, "\(error)")))
         }
     }
 
-    private func response(to head: HTTPRequest) -> HTTPResponse {
-        guard head.method == "GET" else {
-            return HTTPResponse.error(405, "the status socket is read-only: GET", headers: ["Allow: GET"])
+    private func found(_ request: HTTPRequest) throws -> Answer {
+        guard request.method == "GET" || request.method == "HEAD" else {
+            throw HTTPProblem(405, "the status is read-only: GET")
         }
-        do {
-            switch head.path {
-            case "/status": return try .json(200, pool.status())
-            case "/table": return try .json(200, pool.plane.tableStatus())
-            case "/": return .page
-            case "/healthz":
-                let health = Health(of: try pool.plane.status())
-                return try .json(health.ok ? 200 : 503, health)
-            default: return .error(404, "there are /status and /healthz")
-            }
-        } catch {
-            return .error(500, "\(error)")
+        switch request.path {
+        case "/":
+            try request.allowOnly([])
+            return .response(.page)
+        case "/table":
+            try request.allowOnly([])
+            return .response(try .json(200, pool.plane.tableStatus()))
+        case "/status":
+            try request.allowOnly([])
+            return .response(try .json(200, pool.status()))
+        case "/healthz":
+            try request.allowOnly([])
+            let health = Health(of: try pool.status())
+            return .response(try .json(health.ok ? 200 : 503, health))
+        case "/exporters": return .response(try .json(200, exporters.list(request.parameters)))
+        case "/events":
+            try request.allowOnly(["after"])
+            return .events(try feed.position(for: request))
+        case let path where path.hasPrefix("/exporters/"):
+            try request.allowOnly([])
+            let address = String(path.dropFirst("/exporters/".count))
+            return .response(try .json(200, exporters.detail(of: address)))
+        default: throw HTTPProblem(404, "there is no \(request.path.shown); there are \(Self.paths)")
         }
+    }
+}
+
+extension HTTPRequest {
+    /// - Throws: 400 for the first parameter of another name.
+    func allowOnly(_ names: [String]) throws(HTTPProblem) {
+        guard let other = parameters.first(where: { !names.contains($0.name) }) else { return }
+        let allowed = names.isEmpty ? "it takes none" : "it takes \(names.joined(separator: ", "))"
+        throw HTTPProblem(400, "\(path.shown) has no parameter \(other.name.shown); \(allowed)")
     }
 }

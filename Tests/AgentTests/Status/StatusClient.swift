@@ -79,7 +79,9 @@ final class StatusClient {
     }
 
     func ask(_ target: String, method: String = "GET", fields: [String] = []) {
-        send((["\(method) \(target) HTTP/1.1", "Host: agent"] + fields).joined(separator: "\r\n") + "\r\n\r\n")
+        send(
+            (["\(method) \(target) HTTP/1.1", "Host: 127.0.0.1:\(Place.port)"] + fields).joined(separator: "\r\n")
+                + "\r\n\r\n")
     }
 
     /// Takes what has come, without waiting.
