@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Compiles the BPF programs from their C sources and embeds them, and the
-// example configurations that the demo runs; no binary is committed.
+// example configurations that the demo runs, and the page; no binary is committed.
 let embedFiles: Target.PluginUsage = .plugin(name: "EmbedFiles")
 
 let package = Package(
@@ -32,7 +32,7 @@ let package = Package(
                 "SockArrayCore", "TelemetryLab", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-            ]),
+            ], plugins: [embedFiles]),
         .executableTarget(
             name: "reuseport-bench", dependencies: ["SockArrayCore", "TelemetryLab", "CBPFShim"],
             path: "Benchmarks", exclude: ["bpf"], plugins: [embedFiles]),

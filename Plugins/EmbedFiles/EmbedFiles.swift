@@ -2,8 +2,8 @@ import Foundation
 import PackagePlugin
 
 /// Turns files of the package into Swift byte arrays, so that the binary needs
-/// nothing beside it: C sources of BPF programs are compiled first, others are
-/// taken as they are.
+/// nothing beside it: C sources of BPF programs are compiled first, the page is put
+/// together, others are taken as they are.
 @main
 struct EmbedFiles: BuildToolPlugin {
     private struct Embedding {
@@ -11,11 +11,17 @@ struct EmbedFiles: BuildToolPlugin {
         let source: String
         /// The generated constant, `Embedded_<constant>.bytes`.
         let constant: String
-        /// Files that the source includes: a change of one compiles it again.
+        /// Files that the source includes: a change of one embeds it again.
         var headers: [String] = []
     }
 
     private static let layoutHeader = "Sources/CBPFShim/include/sk_reuseport_layout.h"
+
+    /// Those that assemble-page.sh puts together.
+    private static let pageModules = [
+        "address", "balance", "collector", "collectors", "counters", "dom", "events", "exporters", "format", "grid",
+        "groups", "head", "keys", "main", "palette", "poll", "question", "rates", "rows", "strip", "tint",
+    ]
 
     private static let embeddings: [String: [Embedding]] = [
         "SockArrayCore": [
@@ -30,6 +36,11 @@ struct EmbedFiles: BuildToolPlugin {
             Embedding(
                 source: "Benchmarks/bpf/reference_programs.c", constant: "referencePrograms",
                 headers: [layoutHeader])
+        ],
+        "reuseport-agent": [
+            Embedding(
+                source: "page/page.html", constant: "page",
+                headers: ["Plugins/EmbedFiles/assemble-page.sh", "page/page.css"] + pageModules.map { "page/\($0).js" })
         ],
         "TelemetryLab": [
             Embedding(source: "examples/nfacctd.conf", constant: "nfacctdConfiguration")

@@ -1,7 +1,8 @@
 #!/bin/sh
 # embed.sh SOURCE CONSTANT OUTPUT.swift INCLUDE_DIR
 # Writes OUTPUT.swift with SOURCE's bytes as Embedded.CONSTANT. A SOURCE that
-# ends in .c is a BPF program, and its object is what gets embedded.
+# ends in .c is a BPF program, and its object is what gets embedded; one that ends in
+# .html is the page, with the style and the script that stand beside it.
 set -eu
 source=$1 constant=$2 output=$3 include=$4
 
@@ -26,6 +27,9 @@ case $source in
         -ffile-prefix-map="$(dirname "$source")=bpf" -ffile-prefix-map="$include=include" \
         -I "$include" -idirafter "$multiarch" \
         -c "$source" -o "$work/bytes"
+    ;;
+*.html)
+    sh "$(dirname "$0")/assemble-page.sh" "$source" >"$work/bytes"
     ;;
 *)
     cp "$source" "$work/bytes"

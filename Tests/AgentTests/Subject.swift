@@ -15,6 +15,7 @@ enum Subject {
 
     /// Folder of this package.
     private static let package = String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count))
+    static let page = package + "page"
     static let examples = package + "examples"
     static let schema = package + "schema/status.schema.json"
     static let captures = examples + "/captures"
@@ -26,5 +27,6 @@ enum Subject {
         precondition(access(program, X_OK) == 0, "\(program) is not built")
         return geteuid() == 0 || mustRun
     }
+    static var hasChromium: Bool { hasPrivilege && (Browser.isInstalled || mustRun) }
     static var hasNfacctd: Bool { hasPrivilege && (NfacctdCollector.isInstalled || mustRun) }
 }

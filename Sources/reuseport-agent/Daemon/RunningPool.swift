@@ -16,13 +16,10 @@ final class RunningPool {
     /// Of the last audit.
     var findings: [AuditFinding] = []
     private(set) var events = EventLog()
-<<<<<<< HEAD
     /// Exporters that sent something within the last interval.
     var activeExporters: Int?
-=======
     /// Of the configuration file, when it was last read.
     private(set) var configurationFacts: ConfigurationFacts
->>>>>>> wt-metrics
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log

@@ -44,6 +44,11 @@ import Testing
         return status
     }
 
+    private static let table = TableStatus(
+        pool: "edge", assignment: "rendezvous", tableSize: 256, restartHold: 2.5,
+        collectors: [.init(name: "c1", slot: 0, standing: .held)], hasAffinity: true, SlotStandings()
+    ) { _ in (BucketRow(ranks: [Slot(0)]), nil) }
+
     private static func samples() throws -> [(definition: String, text: String)] {
         let session = BMPSession(
             group: "bmp", collector: "c1", peerPort: 40_000, upSince: 1_700_000_000, bytesReceived: 5, rtt: 0.01,
@@ -54,6 +59,7 @@ import Testing
         }
         return [
             ("status", try JSON.text(status())),
+            ("table", try JSON.text(table)),
             ("health", try JSON.text(Health(of: status()))),
             (
                 "exporter_list",

@@ -10,7 +10,7 @@ extension DataPlane {
             }
             var collectors: [PoolStatus.Collector] = []
             let shares = self.shares()
-            for (collector, slot) in try collectorsAndSlots() {
+            for (collector, slot) in collectorsAndSlots() {
                 collectors.append(
                     try status(of: collector, slot, share: shares[slot] ?? 0, memberships.map { $0[slot]! }))
             }
@@ -65,7 +65,7 @@ extension DataPlane {
     }
 
     /// Those of the configuration, and then those that left it and still have something.
-    private func collectorsAndSlots() throws(KernelError) -> [(PoolConfiguration.Collector, Slot)] {
+    func collectorsAndSlots() -> [(PoolConfiguration.Collector, Slot)] {
         var all = configuration.collectors.map { ($0, allocation[$0.name]!) }
         for slot in allocation.freed where !allocation.slotOfName.values.contains(slot) {
             guard let tenant = tenants.tenant(of: slot) else { continue }
@@ -107,7 +107,7 @@ extension DataPlane {
         try noteDrops(in: plane, members)
         let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
         var memberships: [Slot: PoolStatus.Membership] = [:]
-        for (_, slot) in try collectorsAndSlots() {
+        for (_, slot) in collectorsAndSlots() {
             let cookie = try plane.sockets.cookie(at: slot)
             let socket = cookie.flatMap { socketByCookie[$0] }
             let traffic = try counts[Int(slot.index)] - plane.baseTraffic(of: slot)

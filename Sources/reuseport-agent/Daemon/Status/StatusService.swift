@@ -11,7 +11,7 @@ final class StatusService {
     let feed: EventFeed
     let exporters: ExporterPages
     private let pool: RunningPool
-    private static let paths = "/status, /exporters, /exporters/ADDRESS, /metrics, /healthz, /events"
+    private static let paths = "/, /status, /table, /exporters, /exporters/ADDRESS, /metrics, /healthz, /events"
 
     init(pool: RunningPool) {
         self.pool = pool
@@ -36,6 +36,12 @@ final class StatusService {
             throw HTTPProblem(405, "the status is read-only: GET")
         }
         switch request.path {
+        case "/":
+            try request.allowOnly([])
+            return .response(.page)
+        case "/table":
+            try request.allowOnly([])
+            return .response(try .json(200, pool.plane.tableStatus()))
         case "/status":
             try request.allowOnly([])
             return .response(try .json(200, pool.status()))

@@ -1,0 +1,35 @@
+import { byID, element } from "./dom.js";
+
+/** Single keys that do something, and the dialog that lists them. */
+export class Keys {
+  #box = byID("keys-on");
+
+  /** @param actions {key: [what it does, function]} */
+  constructor(actions) {
+    this.actions = { ...actions, "?": ["this list", () => this.#open()] };
+    byID("keys-list").append(...Object.entries(this.actions).map(([key, [text]]) => element("div", {}, element("dt", {}, element("kbd", {}, key)), element("dd", {}, text))));
+    byID("help").addEventListener("click", () => this.#open());
+    this.#box.checked = localStorage.getItem("keys") !== "off";
+    this.#box.addEventListener("change", () => localStorage.setItem("keys", this.#box.checked ? "on" : "off"));
+    addEventListener("keydown", (event) => this.#press(event));
+  }
+
+  #open() {
+    byID("keys").showModal();
+  }
+
+  #press(event) {
+    const isElsewhere = event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input:not([type=checkbox],[type=radio]), select, textarea, dialog");
+    const action = this.actions[event.key];
+    if (!action || isElsewhere || !this.#box.checked) return;
+    event.preventDefault();
+    action[1]();
+  }
+}
+
+/** Brings a heading, a table or a field to the top, and the focus to it. */
+export function goTo(id) {
+  const node = byID(id);
+  node.focus({ preventScroll: true });
+  node.scrollIntoView({ block: "center" });
+}

@@ -1,0 +1,71 @@
+// Asking the agent: one request at a time, never while nobody looks.
+
+const timeLimit = 5000;
+
+/** The JSON of a path, also of answers that aren't 200; throws a sentence. */
+export async function ask(path) {
+  let response;
+  try {
+    response = await fetch(path, { signal: AbortSignal.timeout(timeLimit), cache: "no-store" });
+    const text = await response.text();
+    return { status: response.status, value: parse(text, response), text };
+  } catch (error) {
+    throw new Error(error.name === "TimeoutError" ? `no answer to GET ${path} within ${timeLimit / 1000} s` : response ? `GET ${path}: ${error.message}` : "the agent can't be reached");
+  }
+}
+
+function parse(text, response) {
+  return response.headers.get("Content-Type")?.startsWith("application/json") ? JSON.parse(text) : null;
+}
+
+/** The value of an answer that has to be 200. */
+export async function read(path) {
+  const answer = await ask(path);
+  if (answer.status !== 200 || answer.value === null) throw new Error(`GET ${path}: ${answer.status} ${answer.text.trim().slice(0, 200)}`);
+  return answer.value;
+}
+
+/** Runs rounds one after the other, each `pause` ms after the start of the one before. */
+export class Rounds {
+  #isPaused = false;
+  #wake = () => {};
+
+  constructor(pause, round) {
+    this.pause = pause;
+    this.round = round;
+    document.addEventListener("visibilitychange", () => this.now());
+  }
+
+  get isPaused() {
+    return this.#isPaused;
+  }
+
+  set isPaused(value) {
+    this.#isPaused = value;
+    this.now();
+  }
+
+  /** The next round begins as soon as the one that runs has ended. */
+  now() {
+    this.#wake();
+  }
+
+  async run() {
+    for (;;) {
+      const start = performance.now();
+      if (!document.hidden && !this.#isPaused) await this.round();
+      await this.#sleep(document.hidden || this.#isPaused ? null : Math.max(this.pause / 4, start + this.pause - performance.now()));
+    }
+  }
+
+  /** @param time in ms; null: until somebody wakes it. */
+  #sleep(time) {
+    return new Promise((resolve) => {
+      const timer = time === null ? null : setTimeout(resolve, time);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
