@@ -26,6 +26,10 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var statusSocket: SocketFile
     /// Folder below a mounted bpffs; the pool's pins are in its subfolder `pool`.
     public var bpffs: String
+    /// Usage events; nil: none are made.
+    public var usage: UsageSettings?
+    /// What they tell of the collectors' cgroup, beside what comes by the groups.
+    public var meter: MeterSettings?
 
     public static let defaultSeed = "reuseport-agent"
     public static let defaultRestartHold = Duration.seconds(10)
@@ -46,7 +50,8 @@ public struct PoolConfiguration: Equatable, Sendable {
         restartHold: Duration = Self.defaultRestartHold, onMove: OnMove = .follow, collectorUser: UInt32? = nil,
         exporters: [Exporter] = [], stateFile: String? = nil,
         controlSocket: SocketFile = Self.defaultControlSocket,
-        statusSocket: SocketFile = Self.defaultStatusSocket, bpffs: String = Self.defaultBPFFS
+        statusSocket: SocketFile = Self.defaultStatusSocket, bpffs: String = Self.defaultBPFFS,
+        usage: UsageSettings? = nil, meter: MeterSettings? = nil
     ) {
         self.pool = pool
         self.collectors = collectors
@@ -62,6 +67,8 @@ public struct PoolConfiguration: Equatable, Sendable {
         self.controlSocket = controlSocket
         self.statusSocket = statusSocket
         self.bpffs = bpffs
+        self.usage = usage
+        self.meter = meter
     }
 
     /// Of a pool, a collector or a group: letters, digits, `_` and `-`, at most 63

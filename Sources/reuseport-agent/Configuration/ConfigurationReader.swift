@@ -14,7 +14,7 @@ struct ConfigurationReader {
         let top = try Section(root(), file: file, title: "the configuration")
         try top.allowOnly([
             "pool", "collectors", "groups", "assignment", "table_size", "seed", "restart_hold", "on_move",
-            "collector_user", "exporters", "state_file", "control_socket", "status_socket", "bpffs",
+            "collector_user", "exporters", "state_file", "control_socket", "status_socket", "bpffs", "usage", "meter",
         ])
         var configuration = PoolConfiguration(
             pool: try top.required("pool").name(), collectors: try collectors(top), groups: try groups(top))
@@ -34,7 +34,18 @@ struct ConfigurationReader {
                 "control_socket and status_socket have the same path \(configuration.statusSocket.path)",
                 "give each a path of its own")
         }
+        try readUsage(top, into: &configuration)
         return configuration
+    }
+
+    private func readUsage(_ top: Section, into configuration: inout PoolConfiguration) throws(Failure) {
+        let reader = UsageReader(file: file, pool: configuration.pool)
+        if let value = try top.optional("usage") { configuration.usage = try reader.usage(value) }
+        guard let value = try top.optional("meter") else { return }
+        configuration.meter = try reader.meter(value)
+        guard configuration.usage != nil else {
+            throw value.problem("meter counts for usage events, and there is no usage", "add usage, or remove meter")
+        }
     }
 
     private func root() throws(Failure) -> Node {
