@@ -71,7 +71,7 @@ import Testing
         ("meter: {cgroup: /sys/fs/cgroup}", "edge.yaml:4", "there is no usage"),
         ("usage: {to: {file: /a}}\nmeter: {}", "edge.yaml:5", "no cgroup"),
         ("usage: {to: {file: /a}}\nmeter: {cgroup: /c, internal: [10.0.0.1/8]}", "edge.yaml:5", "10.0.0.0/8"),
-        ("usage: {to: {file: /a}}\nmeter: {cgroup: /c, internal: [::/0, ::/0]}", "edge.yaml:5", "there twice"),
+        ("usage: {to: {file: /a}}\nmeter: {cgroup: /c, internal: [\"::/0\", \"::/0\"]}", "edge.yaml:5", "there twice"),
     ])
     func `what can't be used is refused with its line and what to do`(_ text: String, _ place: String, _ words: String)
     {
