@@ -79,7 +79,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RPA_MAX_SLOTS + 1);
+	__uint(max_entries, RPA_MAX_SLOTS);
 	__type(key, __u32);
 	__type(value, struct rpa_traffic);
 } traffic SEC(".maps");

@@ -59,15 +59,39 @@ struct rpa_slot {
 /* Map "group_sockets" of the pool: the sockarray of each group, by its number. A
  * run looks with it whether the collector has lost a socket in another group. */
 
-/* Map "traffic" of a group: per CPU, one entry a slot, and one more in which the
- * agent keeps what slots had counted for collectors that are no more. */
-#define RPA_RETIRED_TRAFFIC RPA_MAX_SLOTS
-
+/* Map "traffic" of a group: per CPU, one entry a slot. Nobody ever sets it back: what
+ * its present collector got is what came since rpa_base. */
 struct rpa_traffic {
 	__u64 selected;    /* runs delivered to the slot as a row's owner */
 	__u64 failed_over; /* runs delivered to it in place of a better rank */
 	__u64 bytes;       /* of both: UDP header and payload, or the SYN's TCP header */
 	__u64 checked;     /* jiffies when a run last looked whether the collector is whole */
+};
+
+/*
+ * Map "bases" of a group, one entry a slot: what "traffic" had counted for the slot,
+ * over all CPUs, when its present name came to it. For the agent alone, to outlive it.
+ */
+struct rpa_base {
+	__u64 selected;
+	__u64 failed_over;
+	__u64 bytes;
+};
+
+/*
+ * Map "drops" of a group, one entry a slot: what its collector's sockets had no room
+ * for, since its present name came to it. For the agent alone, to outlive it.
+ */
+#define RPA_DROP_READINGS 4
+
+struct rpa_drop_reading {
+	__u64 cookie; /* of a socket that the slot has, or had; 0: none */
+	__u64 drops;  /* the socket's own count, modulo 2^32, as it is in the total */
+};
+
+struct rpa_drops {
+	__u64 total;
+	struct rpa_drop_reading readings[RPA_DROP_READINGS]; /* the last one first */
 };
 
 /* Map "losses" of a group: per CPU, one entry. Every one of these was dropped. */

@@ -22,6 +22,13 @@ public struct SlotTraffic: Equatable, Sendable {
             bytes: left.bytes + right.bytes)
     }
 
+    /// What came since.
+    public static func - (left: Self, right: Self) -> Self {
+        Self(
+            selected: left.selected - right.selected, failedOver: left.failedOver - right.failedOver,
+            bytes: left.bytes - right.bytes)
+    }
+
     public static func += (left: inout Self, right: Self) { left = left + right }
 }
 

@@ -24,6 +24,8 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var stateFile: String
     public var controlSocket: SocketFile
     public var statusSocket: SocketFile
+    /// Where status is told over TCP, too; nil: nowhere.
+    public var statusHTTP: Endpoint?
     /// Folder below a mounted bpffs; the pool's pins are in its subfolder `pool`.
     public var bpffs: String
     /// Usage events; nil: none are made.
@@ -50,8 +52,13 @@ public struct PoolConfiguration: Equatable, Sendable {
         restartHold: Duration = Self.defaultRestartHold, onMove: OnMove = .follow, collectorUser: UInt32? = nil,
         exporters: [Exporter] = [], stateFile: String? = nil,
         controlSocket: SocketFile = Self.defaultControlSocket,
+<<<<<<< HEAD
         statusSocket: SocketFile = Self.defaultStatusSocket, bpffs: String = Self.defaultBPFFS,
         usage: UsageSettings? = nil, meter: MeterSettings? = nil
+=======
+        statusSocket: SocketFile = Self.defaultStatusSocket, statusHTTP: Endpoint? = nil,
+        bpffs: String = Self.defaultBPFFS
+>>>>>>> wt-metrics
     ) {
         self.pool = pool
         self.collectors = collectors
@@ -66,6 +73,7 @@ public struct PoolConfiguration: Equatable, Sendable {
         self.stateFile = stateFile ?? Self.defaultStateFile(pool: pool)
         self.controlSocket = controlSocket
         self.statusSocket = statusSocket
+        self.statusHTTP = statusHTTP
         self.bpffs = bpffs
         self.usage = usage
         self.meter = meter
@@ -128,5 +136,22 @@ public struct PoolConfiguration: Equatable, Sendable {
             self.path = path
             self.mode = mode
         }
+    }
+    /// A TCP address that the agent listens at.
+    public struct Endpoint: Equatable, Sendable, CustomStringConvertible {
+        /// `::` takes IPv4 connections, too.
+        public var address: IPAddress
+        public var port: UInt16
+
+        public init(address: IPAddress, port: UInt16) {
+            self.address = address
+            self.port = port
+        }
+
+        /// Only processes of this host reach it.
+        public var isLoopback: Bool { address.isLoopback }
+
+        /// `127.0.0.1:9477`, `[::1]:9477`.
+        public var description: String { address.withPort(port) }
     }
 }

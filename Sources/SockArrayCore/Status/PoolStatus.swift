@@ -36,14 +36,19 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public struct Membership: Equatable, Sendable, Codable {
         /// SO_COOKIE of its socket; nil: it has none now.
         public var cookie: UInt64?
+        /// Since its name came to the pool.
         public var runs: UInt64
+        /// Of these, in place of a collector that is away.
+        public var failedOver: UInt64
         /// UDP header and payload, or the TCP header of a SYN.
         public var bytes: UInt64
         /// Received and not yet read; 0 for TCP.
         public var queuedBytes: UInt64
         /// TCP: connections that wait to be accepted.
         public var queuedConnections: UInt64?
-        /// Dropped by the present socket since it was made.
+        /// What its sockets had no room for, one after the other, since its name came to the
+        /// pool: datagrams, of TCP SYNs and connections. What a socket dropped in the seconds
+        /// before it ended may not be in it.
         public var drops: UInt64
     }
 

@@ -12,7 +12,9 @@ public struct PinnedMaps: Equatable, Sendable {
         "tenants": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_tenant>.size, false),
         "sockets": (UInt32(RPA_MAX_SLOTS), 8, false),
         "group_sockets": (UInt32(RPA_MAX_GROUPS), 4, false),
-        "traffic": (UInt32(RPA_MAX_SLOTS) + 1, MemoryLayout<rpa_traffic>.size, true),
+        "traffic": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_traffic>.size, true),
+        "bases": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_base>.size, false),
+        "drops": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_drops>.size, false),
         "losses": (1, MemoryLayout<rpa_losses>.size, true),
     ]
 
@@ -37,7 +39,7 @@ public struct PinnedMaps: Equatable, Sendable {
         }
         content["rows"] = try dump("\(bpffs)/\(pool)/generation-\(parity)/rows", shape: (rowCount, 8, false))
         for group in groups {
-            for name in ["sockets", "traffic", "losses"] {
+            for name in ["sockets", "traffic", "bases", "drops", "losses"] {
                 content["\(group)/\(name)"] = try dump("\(bpffs)/\(pool)/groups/\(group)/\(name)", shape: shapes[name]!)
             }
         }

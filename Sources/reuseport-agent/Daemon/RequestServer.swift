@@ -2,7 +2,7 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// A Unix socket on which each connection carries one request and its answer.
+/// A socket on which each connection carries one request and its answer.
 ///
 /// It never blocks, and nothing that a client does or leaves undone costs
 /// another client its turn: connections are few, short and bounded in bytes.
@@ -11,12 +11,13 @@ final class RequestServer: EventSource {
     private let service: any RequestService
     private var connections: [Connection] = []
 
-    init(_ socket: consuming ListeningSocket, service: any RequestService) {
+    init(_ socket: ListeningSocket, service: any RequestService) {
         self.socket = socket
         self.service = service
     }
 
-    var path: String { socket.path }
+    /// Where it listens.
+    var name: String { socket.name }
 
     var waits: [pollfd] {
         [pollfd(fd: socket.descriptor.number, events: Int16(POLLIN), revents: 0)]

@@ -76,9 +76,11 @@ import Testing
                 name: "c1", slot: 0, state: "active", holdLeft: nil, weight: 1, share: 0.25, pid: 812,
                 groups: [
                     "ipfix": .init(
-                        cookie: 5_004, runs: 1_000_000_000, bytes: 5_120, queuedBytes: 200_000, queuedConnections: nil,
+                        cookie: 5_004, runs: 1_000_000_000, failedOver: 0, bytes: 5_120, queuedBytes: 200_000,
+                        queuedConnections: nil,
                         drops: 12),
-                    "bmp": .init(cookie: nil, runs: 3, bytes: 120, queuedBytes: 0, queuedConnections: 0, drops: 0),
+                    "bmp": .init(
+                        cookie: nil, runs: 3, failedOver: 1, bytes: 120, queuedBytes: 0, queuedConnections: 0, drops: 0),
                 ])
         ],
         groups: [

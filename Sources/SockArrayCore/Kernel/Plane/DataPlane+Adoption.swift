@@ -133,6 +133,8 @@ extension DataPlane {
         for contender in contenders where tenants.tenant(of: contender.slot)?.name != contender.name {
             if isRunning { slots.markAbandoned(contender.slot) }
             notedLosses[contender.slot] = nil
+            // Before the name: an agent that is killed in between leaves it to the next one.
+            for group in groups { try group.beginCounts(of: contender.slot) }
             try tenants.set(Tenant(name: contender.name), at: contender.slot)
         }
     }

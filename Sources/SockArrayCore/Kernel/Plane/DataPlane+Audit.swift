@@ -48,13 +48,12 @@ extension DataPlane {
     /// that somebody sent a broadcast. The next audit empties them.
     public var placeholderNumbers: [Int32] { groups.compactMap { $0.placeholder?.descriptor.number } }
 
-    /// Runs of all groups since the pool was made.
+    /// Runs of all groups since they were made.
     public func totalRuns(act: String) throws(Failure) -> UInt64 {
         try attempt(act) { () throws(KernelError) in
             var sum: UInt64 = 0
             for group in groups {
-                sum += try group.retiredTraffic().runs
-                for slot in allocation.slotOfName.values { sum += try group.traffic(of: slot).runs }
+                for traffic in try group.rawTraffic() { sum += traffic.runs }
                 let losses = try group.losses()
                 sum += losses.held + losses.noCollector + losses.badPacket
             }
@@ -71,6 +70,7 @@ extension DataPlane {
             plane.group, sockets: try SocketDump.members(of: plane.group.transport, port: plane.group.port),
             placeholder: plane.placeholder?.cookie,
             placeholderRefusal: plane.placeholderRefusal.map { .init(user: $0.user, errno: $0.error.errno) })
+        try noteDrops(in: plane, facts.sockets)
         for slot in slots {
             let entry = AuditFacts.Entry(
                 collector: name(of: slot), registered: audit.registered[plane.group, slot],

@@ -40,8 +40,9 @@ extension DataPlane {
     private func queues(of cookies: Set<UInt64>) throws(KernelError) -> DrainProgress {
         var progress = DrainProgress()
         for group in groups {
-            for member in try SocketDump.members(of: group.group.transport, port: group.group.port)
-            where cookies.contains(member.cookie) {
+            let members = try SocketDump.members(of: group.group.transport, port: group.group.port)
+            try noteDrops(in: group, members)
+            for member in members where cookies.contains(member.cookie) {
                 switch member.transport {
                 case .udp: progress.queuedBytes += member.queued
                 case .tcp: progress.queuedConnections += member.queued

@@ -66,6 +66,7 @@ extension DataPlane {
                     name: collector, owner: newOwner, user: sockets.first?.offer.socket.user ?? tenant?.user,
                     drain: tenant?.drain),
                 at: slot)
+            if replaced != nil { noteDrops(of: slot) }
             do {
                 try place(fresh, sockets, slot: slot, act: act)
                 do {

@@ -65,7 +65,6 @@ extension DataPlane {
         waitForRuns()
         for slot in empty {
             try clearSockets(of: slot)
-            for group in groups { try group.retireTraffic(of: slot) }
             notedLosses[slot] = nil
             slots.clear(slot)
             try tenants.set(nil, at: slot)

@@ -18,6 +18,7 @@ extension DataPlane {
 
     /// Takes the slot's sockets out of all groups.
     func clearSockets(of slot: Slot) throws(KernelError) {
+        noteDrops(of: slot)
         for group in groups { try group.sockets.clear(slot) }
         audit.registered.forget(slot)
     }

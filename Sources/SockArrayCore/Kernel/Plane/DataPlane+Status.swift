@@ -1,9 +1,13 @@
 extension DataPlane {
-    /// Reads all of it from the maps and from sock_diag: nothing is remembered.
+    /// Reads all of it from the maps and from sock_diag; of that, drops are kept.
     public func status() throws(Failure) -> PoolStatus {
         try attempt("read the status of pool \(configuration.pool)") { () throws(KernelError) in
             var memberships: [[Slot: PoolStatus.Membership]] = []
-            for plane in groups { memberships.append(try self.memberships(in: plane)) }
+            // Once, so that a group's count is the sum of its collectors' and of those before them.
+            let traffic = try groups.map { plane throws(KernelError) in try plane.rawTraffic() }
+            for (plane, counts) in zip(groups, traffic) {
+                memberships.append(try self.memberships(in: plane, counts))
+            }
             var collectors: [PoolStatus.Collector] = []
             let shares = self.shares()
             for (collector, slot) in try collectorsAndSlots() {
@@ -11,9 +15,11 @@ extension DataPlane {
                     try status(of: collector, slot, share: shares[slot] ?? 0, memberships.map { $0[slot]! }))
             }
             var groups: [PoolStatus.Group] = []
-            for (plane, members) in zip(self.groups, memberships) {
-                let isAttached = plane.placeholder != nil || members.values.contains { $0.cookie != nil }
-                groups.append(try status(of: plane, isAttached: isAttached))
+            for (index, plane) in self.groups.enumerated() {
+                let isAttached =
+                    plane.placeholder != nil || memberships[index].values.contains { $0.cookie != nil }
+                let total = traffic[index].reduce(SlotTraffic(), +)
+                groups.append(try status(of: plane, total, isAttached: isAttached))
             }
             return PoolStatus(
                 pool: configuration.pool, assignment: table.assignment.rawValue,
@@ -110,26 +116,30 @@ extension DataPlane {
             groups: Dictionary(uniqueKeysWithValues: zip(groups.map(\.group.name), memberships)))
     }
 
-    private func memberships(in plane: GroupPlane) throws(KernelError) -> [Slot: PoolStatus.Membership] {
+    /// - Parameter counts: of all slots, by index.
+    private func memberships(
+        in plane: GroupPlane, _ counts: [SlotTraffic]
+    ) throws(KernelError) -> [Slot: PoolStatus.Membership] {
         let members = try SocketDump.members(of: plane.group.transport, port: plane.group.port)
+        try noteDrops(in: plane, members)
         let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
         var memberships: [Slot: PoolStatus.Membership] = [:]
         for (_, slot) in try collectorsAndSlots() {
             let cookie = try plane.sockets.cookie(at: slot)
             let socket = cookie.flatMap { socketByCookie[$0] }
-            let traffic = try plane.traffic(of: slot)
+            let traffic = try counts[Int(slot.index)] - plane.baseTraffic(of: slot)
             let isUDP = plane.group.transport == .udp
             memberships[slot] = PoolStatus.Membership(
-                cookie: cookie, runs: traffic.runs, bytes: traffic.bytes,
+                cookie: cookie, runs: traffic.runs, failedOver: traffic.failedOver, bytes: traffic.bytes,
                 queuedBytes: isUDP ? socket?.queued ?? 0 : 0,
-                queuedConnections: isUDP ? nil : socket?.queued ?? 0, drops: socket?.drops ?? 0)
+                queuedConnections: isUDP ? nil : socket?.queued ?? 0, drops: try plane.drops(of: slot))
         }
         return memberships
     }
 
-    private func status(of plane: GroupPlane, isAttached: Bool) throws(KernelError) -> PoolStatus.Group {
-        var total = try plane.retiredTraffic()
-        for (_, slot) in try collectorsAndSlots() { total += try plane.traffic(of: slot) }
+    private func status(
+        of plane: GroupPlane, _ total: SlotTraffic, isAttached: Bool
+    ) throws(KernelError) -> PoolStatus.Group {
         let losses = try plane.losses()
         return PoolStatus.Group(
             name: plane.group.name, protocol: plane.group.transport.rawValue,

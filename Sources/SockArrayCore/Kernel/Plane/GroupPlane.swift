@@ -6,13 +6,13 @@ package final class GroupPlane {
     package let sockets: SocketArray
     /// The group's bit and index in what the groups of the pool share.
     let number: Int
-    private let trafficMap: Descriptor
-    private let lossMap: Descriptor
+    private let traffic: TrafficTable
+    private let lossCounts: PerCPUArray<rpa_losses>
+    private let drops: DropTable
     /// The program of each generation.
     private let programs: Descriptor
     /// What is attached: it goes on to the program of the generation in force.
     package let dispatcher: Descriptor
-    private let cpuCount: Int
     private let canMigrate: Bool
     /// Asked once: it takes loading a program.
     private static let kernelMigrates = rpa_probe_migration() == 1
@@ -28,16 +28,11 @@ package final class GroupPlane {
     ) throws(PlaneError) {
         self.group = group
         canMigrate = group.transport == .tcp && Self.kernelMigrates
-        cpuCount = try PlaneError.wrap { () throws(KernelError) in
-            Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
-        }
         let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_MAX_SLOTS)
         number = try registry.number(of: sockets)
-        trafficMap = try pins.map(
-            "traffic", RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<rpa_traffic>.size,
-            entries: RPA_MAX_SLOTS + 1)
-        lossMap = try pins.map(
-            "losses", RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<rpa_losses>.size, entries: 1)
+        traffic = try TrafficTable(in: pins)
+        lossCounts = try PerCPUArray("losses", in: pins, entries: 1)
+        drops = try DropTable(in: pins)
         programs = try pins.map("programs", RPA_MAP_PROGRAMS, valueSize: 4, entries: RPA_GENERATIONS)
         if let adopted = try pins.open("dispatcher") {
             dispatcher = adopted
@@ -58,7 +53,7 @@ package final class GroupPlane {
         let program = try generation.program(
             canMigrate ? "select_or_migrate" : "select_collector", group: number, isStream: group.transport == .tcp,
             groupMaps: poolMaps + [
-                ("sockets", sockets.map.number), ("traffic", trafficMap.number), ("losses", lossMap.number),
+                ("sockets", sockets.map.number), ("traffic", traffic.map.number), ("losses", lossCounts.map.number),
             ])
         try PlaneError.wrap { () throws(KernelError) in
             var number = program.number
@@ -117,56 +112,55 @@ package final class GroupPlane {
         return members.filter(group.hasMember).map(\.user)
     }
 
-    /// Sums over all CPUs.
-    func traffic(of slot: Slot) throws(KernelError) -> SlotTraffic {
-        try traffic(at: UInt32(slot.index))
+}
+
+/// What the group has counted.
+extension GroupPlane {
+    /// Since the group was made, over all collectors that had the slot: it never goes back,
+    /// whatever agents and collectors come and go.
+    func rawTraffic(of slot: Slot) throws(KernelError) -> SlotTraffic { try traffic.raw(of: slot) }
+
+    /// The same of all slots, by index: their sum is the group's.
+    func rawTraffic() throws(KernelError) -> [SlotTraffic] {
+        var all: [SlotTraffic] = []
+        for index in 0..<UInt16(SlotAllocation.capacity) { all.append(try traffic.raw(of: Slot(index))) }
+        return all
     }
 
-    /// Runs and bytes of slots whose collectors are no more.
-    func retiredTraffic() throws(KernelError) -> SlotTraffic { try traffic(at: UInt32(RPA_RETIRED_TRAFFIC)) }
+    /// Since the slot's present name came to it.
+    func traffic(of slot: Slot) throws(KernelError) -> SlotTraffic {
+        // In this order: a base is never more than what is counted after it.
+        let base = try traffic.base(of: slot)
+        return try traffic.raw(of: slot) - base
+    }
 
-    /// Moves the slot's counts to the retired ones: the group's totals stay. Only
-    /// for a slot that no row names and that holds no socket: it isn't counting.
-    func retireTraffic(of slot: Slot) throws(KernelError) {
-        let total = try traffic(of: slot) + retiredTraffic()
-        try setTraffic(at: UInt32(RPA_RETIRED_TRAFFIC), total)
-        try setTraffic(at: UInt32(slot.index), SlotTraffic())
+    /// What the slot had counted when its present name came to it.
+    func baseTraffic(of slot: Slot) throws(KernelError) -> SlotTraffic { try traffic.base(of: slot) }
+
+    /// Drops of the slot's sockets, one after the other, since its present name came to it.
+    func drops(of slot: Slot) throws(KernelError) -> UInt64 { try drops.drops(of: slot).total }
+
+    /// - Parameter count: the socket's own, modulo 2^32.
+    func note(_ count: UInt32, of cookie: UInt64, at slot: Slot) throws(KernelError) {
+        let before = try drops.drops(of: slot)
+        var after = before
+        after.note(count, of: cookie)
+        if after != before { try drops.set(after, of: slot) }
+    }
+
+    /// A name is about to come to the slot, which has none: its counts begin at 0.
+    func beginCounts(of slot: Slot) throws(KernelError) {
+        try traffic.begin(slot)
+        if try drops.drops(of: slot) != SocketDrops() { try drops.set(SocketDrops(), of: slot) }
     }
 
     func losses() throws(KernelError) -> GroupLosses {
-        let counts = try perCPU(lossMap, index: 0, of: rpa_losses.self)
-        return counts.reduce(into: GroupLosses()) { sum, cpu in
+        try lossCounts.values(at: 0).reduce(into: GroupLosses()) { sum, cpu in
             sum.held += cpu.held
             sum.noCollector += cpu.no_collector
             sum.badPacket += cpu.bad_packet
             sum.probes += cpu.probes
             sum.bytes += cpu.bytes
-        }
-    }
-
-    private func traffic(at index: UInt32) throws(KernelError) -> SlotTraffic {
-        let counts = try perCPU(trafficMap, index: index, of: rpa_traffic.self)
-        return counts.reduce(into: SlotTraffic()) { sum, cpu in
-            sum += SlotTraffic(selected: cpu.selected, failedOver: cpu.failed_over, bytes: cpu.bytes)
-        }
-    }
-
-    private func setTraffic(at index: UInt32, _ total: SlotTraffic) throws(KernelError) {
-        var values = Array(repeating: rpa_traffic(), count: cpuCount)
-        values[0] = rpa_traffic(
-            selected: total.selected, failed_over: total.failedOver, bytes: total.bytes, checked: 0)
-        try kernel("bpf_map_update_elem traffic", rpa_map_update(trafficMap.number, index, &values))
-    }
-
-    /// One value a CPU. Their size is a multiple of 8, so they lie without gaps.
-    private func perCPU<Value: BitwiseCopyable>(
-        _ map: borrowing Descriptor, index: UInt32, of type: Value.Type
-    ) throws(KernelError) -> [Value] {
-        let size = MemoryLayout<Value>.size
-        var bytes = [UInt8](repeating: 0, count: size * cpuCount)
-        try kernel("bpf_map_lookup_elem", rpa_map_lookup(map.number, index, &bytes))
-        return bytes.withUnsafeBytes { raw in
-            (0..<cpuCount).map { raw.loadUnaligned(fromByteOffset: $0 * size, as: type) }
         }
     }
 }

@@ -1,0 +1,36 @@
+import CBPFShim
+
+/// What the sockets of each slot's collector had no room for: a pinned map that the agent
+/// writes for its successor.
+struct DropTable: ~Copyable {
+    private let map: Descriptor
+
+    init(in folder: PinFolder) throws(PlaneError) {
+        map = try folder.map(
+            "drops", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_drops>.size, entries: RPA_MAX_SLOTS)
+    }
+
+    func drops(of slot: Slot) throws(KernelError) -> SocketDrops {
+        var raw = rpa_drops()
+        try kernel("bpf_map_lookup_elem drops", rpa_map_lookup(map.number, UInt32(slot.index), &raw))
+        let readings = withUnsafeBytes(of: raw.readings) { bytes in
+            bytes.bindMemory(to: rpa_drop_reading.self).map {
+                SocketDrops.Reading(cookie: $0.cookie, drops: UInt32(truncatingIfNeeded: $0.drops))
+            }
+        }
+        return SocketDrops(total: raw.total, readings: readings.filter { $0.cookie != 0 })
+    }
+
+    /// By one call: an agent that is killed leaves the old ones or the new ones whole.
+    func set(_ drops: SocketDrops, of slot: Slot) throws(KernelError) {
+        var raw = rpa_drops()
+        raw.total = drops.total
+        withUnsafeMutableBytes(of: &raw.readings) { bytes in
+            let all = bytes.bindMemory(to: rpa_drop_reading.self)
+            for (index, reading) in drops.readings.enumerated() {
+                all[index] = rpa_drop_reading(cookie: reading.cookie, drops: UInt64(reading.drops))
+            }
+        }
+        try kernel("bpf_map_update_elem drops", rpa_map_update(map.number, UInt32(slot.index), &raw))
+    }
+}

@@ -1,0 +1,41 @@
+import CBPFShim
+
+/// What a group's program has delivered to each slot. The program's counts are never set
+/// back; those of a collector are what came since its name did, for which a second map
+/// (`bases`) keeps what there was then.
+struct TrafficTable: ~Copyable {
+    private let counts: PerCPUArray<rpa_traffic>
+    private let bases: Descriptor
+
+    init(in folder: PinFolder) throws(PlaneError) {
+        let counts = try PerCPUArray<rpa_traffic>("traffic", in: folder, entries: RPA_MAX_SLOTS)
+        bases = try folder.map(
+            "bases", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_base>.size, entries: RPA_MAX_SLOTS)
+        self.counts = counts
+    }
+
+    var map: Descriptor { _read { yield counts.map } }
+
+    /// Since the group was made, whoever had the slot: it never goes back.
+    func raw(of slot: Slot) throws(KernelError) -> SlotTraffic {
+        try counts.values(at: UInt32(slot.index)).reduce(into: SlotTraffic()) { sum, cpu in
+            sum += SlotTraffic(selected: cpu.selected, failedOver: cpu.failed_over, bytes: cpu.bytes)
+        }
+    }
+
+    /// What the slot had counted when its present name came.
+    func base(of slot: Slot) throws(KernelError) -> SlotTraffic {
+        var base = rpa_base()
+        try kernel("bpf_map_lookup_elem bases", rpa_map_lookup(bases.number, UInt32(slot.index), &base))
+        return SlotTraffic(selected: base.selected, failedOver: base.failed_over, bytes: base.bytes)
+    }
+
+    /// A name is about to come to the slot, which has none: it begins at 0. By one call:
+    /// an agent that is killed leaves the old base or the new one whole.
+    func begin(_ slot: Slot) throws(KernelError) {
+        let now = try raw(of: slot)
+        guard try base(of: slot) != now else { return }
+        var base = rpa_base(selected: now.selected, failed_over: now.failedOver, bytes: now.bytes)
+        try kernel("bpf_map_update_elem bases", rpa_map_update(bases.number, UInt32(slot.index), &base))
+    }
+}

@@ -1,0 +1,45 @@
+/// What the sockets of one collector in one group had no room for, one socket after the
+/// other: it never goes back, in whatever order the sockets are looked at.
+///
+/// The kernel counts for each socket since it was made, and forgets the count with the
+/// socket (sk_drops): what comes between the last look and the end isn't known.
+public struct SocketDrops: Equatable, Sendable {
+    public private(set) var total: UInt64
+    /// Of the sockets that were looked at last, the last one that came first: one that is
+    /// put back in place of its successor doesn't count twice.
+    public private(set) var readings: [Reading]
+
+    public struct Reading: Equatable, Sendable {
+        /// SO_COOKIE.
+        public var cookie: UInt64
+        /// The socket's own count, as far as it is in the total; modulo 2^32, as the kernel's is.
+        public var drops: UInt32
+
+        public init(cookie: UInt64, drops: UInt32) {
+            self.cookie = cookie
+            self.drops = drops
+        }
+    }
+
+    /// How many readings are kept (RPA_DROP_READINGS).
+    static let capacity = 4
+
+    public init(total: UInt64 = 0, readings: [Reading] = []) {
+        self.total = total
+        self.readings = readings
+    }
+
+    /// - Parameters:
+    ///   - drops: what the kernel tells of the socket, modulo 2^32.
+    ///   - cookie: the socket's.
+    public mutating func note(_ drops: UInt32, of cookie: UInt64) {
+        let known = readings.firstIndex { $0.cookie == cookie }
+        let more = drops &- (known.map { readings[$0].drops } ?? 0)
+        // An earlier count that comes late is behind the last one; past the wrap it is ahead.
+        guard more != 0, known == nil || more < 1 << 31 else { return }
+        total += UInt64(more)
+        if let known { readings.remove(at: known) }
+        readings.insert(Reading(cookie: cookie, drops: drops), at: 0)
+        if readings.count > Self.capacity { readings.removeLast() }
+    }
+}
