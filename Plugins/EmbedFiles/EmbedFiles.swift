@@ -21,7 +21,10 @@ struct EmbedFiles: BuildToolPlugin {
         "SockArrayCore": [
             Embedding(
                 source: "bpf/sk_reuseport.c", constant: "skReuseportProgram",
-                headers: [layoutHeader, "bpf/maps.bpf.h", "bpf/exporter.bpf.h", "bpf/session.bpf.h", "bpf/slot.bpf.h"])
+                headers: [layoutHeader, "bpf/maps.bpf.h", "bpf/exporter.bpf.h", "bpf/session.bpf.h", "bpf/slot.bpf.h"]),
+            Embedding(
+                source: "bpf/meter.c", constant: "meterProgram",
+                headers: ["Sources/CBPFShim/include/meter_layout.h"]),
         ],
         "reuseport-bench": [
             Embedding(

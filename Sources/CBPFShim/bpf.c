@@ -39,6 +39,8 @@ static enum bpf_map_type map_type(enum rpa_map_kind kind)
 		return BPF_MAP_TYPE_ARRAY_OF_MAPS;
 	case RPA_MAP_SESSIONS:
 		return BPF_MAP_TYPE_LRU_HASH;
+	case RPA_MAP_PREFIXES:
+		return BPF_MAP_TYPE_LPM_TRIE;
 	default:
 		return BPF_MAP_TYPE_ARRAY;
 	}
@@ -46,12 +48,14 @@ static enum bpf_map_type map_type(enum rpa_map_kind kind)
 
 static uint32_t map_flags(enum rpa_map_kind kind)
 {
-	return kind == RPA_MAP_MMAPABLE_ARRAY ? BPF_F_MMAPABLE : 0;
+	return kind == RPA_MAP_MMAPABLE_ARRAY ? BPF_F_MMAPABLE : kind == RPA_MAP_PREFIXES ? BPF_F_NO_PREALLOC : 0;
 }
 
 static uint32_t key_size(enum rpa_map_kind kind)
 {
-	return kind == RPA_MAP_SESSIONS ? sizeof(struct rpa_session) : sizeof(uint32_t);
+	return kind == RPA_MAP_SESSIONS	  ? sizeof(struct rpa_session)
+	       : kind == RPA_MAP_PREFIXES ? sizeof(struct rpa_prefix)
+					  : sizeof(uint32_t);
 }
 
 int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size,

@@ -52,13 +52,8 @@ public struct PoolConfiguration: Equatable, Sendable {
         restartHold: Duration = Self.defaultRestartHold, onMove: OnMove = .follow, collectorUser: UInt32? = nil,
         exporters: [Exporter] = [], stateFile: String? = nil,
         controlSocket: SocketFile = Self.defaultControlSocket,
-<<<<<<< HEAD
-        statusSocket: SocketFile = Self.defaultStatusSocket, bpffs: String = Self.defaultBPFFS,
-        usage: UsageSettings? = nil, meter: MeterSettings? = nil
-=======
         statusSocket: SocketFile = Self.defaultStatusSocket, statusHTTP: Endpoint? = nil,
-        bpffs: String = Self.defaultBPFFS
->>>>>>> wt-metrics
+        bpffs: String = Self.defaultBPFFS, usage: UsageSettings? = nil, meter: MeterSettings? = nil
     ) {
         self.pool = pool
         self.collectors = collectors

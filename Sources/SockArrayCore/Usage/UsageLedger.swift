@@ -83,7 +83,7 @@ public struct UsageLedger: Equatable, Sendable, Codable {
             for share in Self.shares(of: counter, since: former) { add(share.bytes, to: share.series) }
             var entry = Self.entry(counter)
             // Nobody's any more: what may still come is of who had it.
-            if entry.series == nil { entry.series = former?.series }
+            if entry.series == nil { entry.series = former?.series ?? counter.fallback }
             present.append(entry)
         }
         if !isWhole { present += before.values.sorted { ($0.source, $0.index) < ($1.source, $1.index) } }
@@ -98,13 +98,18 @@ public struct UsageLedger: Equatable, Sendable, Codable {
         of counter: UsageReading.Counter, since former: Entry?
     ) -> [(series: UsageSeries?, bytes: UInt64)] {
         // Less than before: it was made anew.
-        guard let former, former.total <= counter.total else { return [(counter.series, counter.total)] }
+        guard let former, former.total <= counter.total else {
+            return [(counter.series ?? former?.series ?? counter.fallback, counter.total)]
+        }
         guard let heir = counter.series, let first = former.series, heir != first else {
             return [(counter.series ?? former.series, counter.total - former.total)]
         }
         let change = min(max(counter.base, former.total), counter.total)
         return [(first, change - former.total), (heir, counter.total - change)]
     }
+
+    /// The batch that it was kept with has its number.
+    public mutating func follow(_ kept: UsageLedger) { number = kept.number }
 
     /// Gives the events the keys of the next batch, and counts it.
     public mutating func close(_ events: [UsageEvent]) -> UsageBatch {

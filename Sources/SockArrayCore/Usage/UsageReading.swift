@@ -6,19 +6,25 @@ public struct UsageReading: Equatable, Sendable {
         public var source: UInt32
         /// The slot, or the entry, in it.
         public var index: UInt32
-        /// Whom it counts for; nil: nobody any more.
+        /// Whom it counts for; nil: for who had it, and nobody any more.
         public var series: UsageSeries?
+        /// Where the ledger doesn't know who had it.
+        public var fallback: UsageSeries?
         /// Bytes.
         public var total: UInt64
         /// What the total was when the collector got the slot: what is below isn't its.
         public var base: UInt64
 
-        public init(source: UInt32, index: UInt32, series: UsageSeries?, total: UInt64, base: UInt64 = 0) {
+        public init(
+            source: UInt32, index: UInt32, series: UsageSeries?, total: UInt64, base: UInt64 = 0,
+            fallback: UsageSeries? = nil
+        ) {
             self.source = source
             self.index = index
             self.series = series
             self.total = total
             self.base = base
+            self.fallback = fallback
         }
     }
 

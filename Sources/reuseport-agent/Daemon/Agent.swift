@@ -10,6 +10,7 @@ final class Agent {
     private let servers: [RequestServer]
     /// Served in this order.
     private let sources: [any EventSource]
+    private let usage: UsageSource
     private let signals: Descriptor
     private let log: Logger
 
@@ -35,7 +36,8 @@ final class Agent {
         servers =
             [RequestServer(control, service: ControlService(pool: pool, watch: watch, audit: audit, log: log))]
             + status.map { RequestServer($0, service: service) }
-        sources = servers + [watch, Discovery(pool: pool, log: log), audit]
+        usage = try UsageSource(pool: pool, log: log)
+        sources = servers + [watch, Discovery(pool: pool, log: log), audit, usage]
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -59,6 +61,7 @@ final class Agent {
             poll(&waits, UInt(waits.count), millisecondsToDeadline())
             if let signal = endingSignal() {
                 ServiceManager.tell("STOPPING=1")
+                usage.finish()
                 log.notice("signal \(signal): the agent stops, the data plane goes on")
                 return
             }

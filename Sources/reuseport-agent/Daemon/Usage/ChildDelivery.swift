@@ -11,7 +11,7 @@ final class ChildDelivery {
     /// The first of what it said.
     private var said: [UInt8] = []
     /// CLOCK_MONOTONIC in nanoseconds; then it is killed, with all that it started.
-    let deadline: UInt64
+    private(set) var deadline: UInt64
     private var isKilled = false
     private var isReaped = false
 
@@ -65,6 +65,7 @@ final class ChildDelivery {
         listen()
         if now >= deadline, !isKilled {
             isKilled = true
+            deadline = .max
             kill(-pid, SIGKILL)
         }
         var status: Int32 = 0

@@ -6,49 +6,33 @@ import SockArrayCore
 /// waits for nothing.
 final class DiskJob<Result: Sendable> {
     private final class Box: @unchecked Sendable {
-        let body: @Sendable () -> Result
-        let event: Int32
         /// Written by the thread, read when it was joined.
         var result: Result?
-
-        init(_ body: @escaping @Sendable () -> Result, event: Int32) {
-            self.body = body
-            self.event = event
-        }
     }
 
     private let event: Descriptor
-    private let box: Box
-    private var thread = pthread_t()
-    private var isJoined: Bool
+    private let box = Box()
+    private var thread: pthread_t?
 
     /// Where no thread can be started, it is done at once, here.
     init(_ body: @escaping @Sendable () -> Result) {
-        let event = rpa_event()
-        self.event = Descriptor(owning: event)
-        box = Box(body, event: event)
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setstacksize(&attributes, 256 << 10)
-        let argument = Unmanaged.passRetained(box)
-        let started =
-            event < 0
-            ? EMFILE
-            : pthread_create(&thread, &attributes, { raw in
-                let box = Unmanaged<Box>.fromOpaque(raw!).takeRetainedValue()
-                box.result = box.body()
-                rpa_raise_event(box.event)
-                return nil
-            }, argument.toOpaque())
-        isJoined = started != 0
-        guard started != 0 else { return }
-        argument.release()
-        box.result = body()
-        if event >= 0 { rpa_raise_event(event) }
+        let number = rpa_event()
+        event = Descriptor(owning: number)
+        let box = self.box
+        let work: @Sendable () -> Void = {
+            box.result = body()
+            rpa_raise_event(number)
+        }
+        thread = number < 0 ? nil : DiskThread.start(work)
+        if thread == nil { work() }
     }
 
-    deinit { if !isJoined { pthread_join(thread, nil) } }
+    deinit { join() }
+
+    private func join() {
+        if let thread { pthread_join(thread, nil) }
+        thread = nil
+    }
 
     /// Readable when it is done.
     var wait: pollfd { pollfd(fd: event.number, events: Int16(POLLIN), revents: 0) }
@@ -59,8 +43,35 @@ final class DiskJob<Result: Sendable> {
             var now = wait
             guard poll(&now, 1, 0) == 1 else { return nil }
         }
-        if !isJoined { pthread_join(thread, nil) }
-        isJoined = true
+        join()
         return box.result
+    }
+}
+
+private enum DiskThread {
+    private final class Work: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+
+    /// - Returns: to be joined; nil: there can be none.
+    static func start(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, 256 << 10)
+        let work = Unmanaged.passRetained(Work(body))
+        var thread = pthread_t()
+        let error = pthread_create(&thread, &attributes, run, work.toOpaque())
+        guard error == 0 else {
+            work.release()
+            return nil
+        }
+        return thread
+    }
+
+    private static let run: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { raw in
+        Unmanaged<Work>.fromOpaque(raw!).takeRetainedValue().body()
+        return nil
     }
 }

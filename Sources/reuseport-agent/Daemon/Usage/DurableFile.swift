@@ -43,7 +43,8 @@ enum DurableFile {
     static func settleFolder(of path: String) -> Int32 {
         let number = open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { return errno }
-        return fsync(Descriptor(owning: number).number) == 0 ? 0 : errno
+        let folder = Descriptor(owning: number)
+        return fsync(folder.number) == 0 ? 0 : errno
     }
 
     static func folder(of path: String) -> String {
@@ -58,6 +59,13 @@ enum DurableFile {
             made += "/\(part)"
             if mkdir(made, 0o750) != 0, errno != EEXIST, errno != EROFS || access(made, F_OK) != 0 { return errno }
         }
+        return access(path, W_OK | X_OK) == 0 ? 0 : errno
+    }
+
+    /// Whether it can be made and written, without doing so.
+    static func probeFolder(_ path: String) -> Int32 {
+        var path = path
+        while access(path, F_OK) != 0, errno == ENOENT, path != "/" { path = folder(of: path) }
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
     }
 
@@ -80,6 +88,8 @@ enum DurableFile {
 
     static func read(_ path: String) -> [UInt8]? {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        return number < 0 ? nil : read(Descriptor(owning: number))
+        guard number >= 0 else { return nil }
+        let file = Descriptor(owning: number)
+        return read(file)
     }
 }

@@ -56,7 +56,9 @@ enum FileTarget {
             let file = Descriptor(owning: number)
             var facts = stat()
             guard fstat(file.number, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { continue }
-            if let tail = tail(of: file, Int(facts.st_size), before: batch), tail.written > 0 { return "\(folder)/\(other)" }
+            if let tail = tail(of: file, Int(facts.st_size), before: batch), tail.written > 0 {
+                return "\(folder)/\(other)"
+            }
         }
         return nil
     }
