@@ -30,7 +30,10 @@ struct EmbedFiles: BuildToolPlugin {
                 headers: [
                     layoutHeader, "bpf/maps.bpf.h", "bpf/exporter.bpf.h", "bpf/sighting.bpf.h",
                     "bpf/session.bpf.h", "bpf/slot.bpf.h",
-                ])
+                ]),
+            Embedding(
+                source: "bpf/meter.c", constant: "meterProgram",
+                headers: ["Sources/CBPFShim/include/meter_layout.h"]),
         ],
         "reuseport-bench": [
             Embedding(

@@ -43,6 +43,8 @@ static enum bpf_map_type map_type(enum rpa_map_kind kind)
 		return BPF_MAP_TYPE_LRU_HASH;
 	case RPA_MAP_EVENTS:
 		return BPF_MAP_TYPE_RINGBUF;
+	case RPA_MAP_PREFIXES:
+		return BPF_MAP_TYPE_LPM_TRIE;
 	default:
 		return BPF_MAP_TYPE_ARRAY;
 	}
@@ -50,7 +52,7 @@ static enum bpf_map_type map_type(enum rpa_map_kind kind)
 
 static uint32_t map_flags(enum rpa_map_kind kind)
 {
-	return kind == RPA_MAP_MMAPABLE_ARRAY ? BPF_F_MMAPABLE : 0;
+	return kind == RPA_MAP_MMAPABLE_ARRAY ? BPF_F_MMAPABLE : kind == RPA_MAP_PREFIXES ? BPF_F_NO_PREALLOC : 0;
 }
 
 static uint32_t key_size(enum rpa_map_kind kind)
@@ -58,6 +60,8 @@ static uint32_t key_size(enum rpa_map_kind kind)
 	switch (kind) {
 	case RPA_MAP_SESSIONS:
 		return sizeof(struct rpa_session);
+	case RPA_MAP_PREFIXES:
+		return sizeof(struct rpa_prefix);
 	case RPA_MAP_EVENTS:
 		return 0;
 	default:

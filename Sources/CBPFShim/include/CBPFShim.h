@@ -8,6 +8,9 @@
 #define CBPF_SHIM_H
 
 #include "rpa_bpf.h"
+#include "meter_layout.h"
+#include "rpa_cgroup.h"
+#include "rpa_child.h"
 #include "rpa_diag.h"
 #include "rpa_file.h"
 #include "rpa_knock.h"

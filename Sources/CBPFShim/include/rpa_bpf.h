@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "meter_layout.h"
 #include "sk_reuseport_layout.h"
 
 enum rpa_map_kind {
@@ -14,7 +15,8 @@ enum rpa_map_kind {
 	RPA_MAP_SOCKARRAY,      /* BPF_MAP_TYPE_REUSEPORT_SOCKARRAY */
 	RPA_MAP_PROGRAMS,       /* BPF_MAP_TYPE_PROG_ARRAY: update takes a program's fd, lookup gives its id */
 	RPA_MAP_OF_SOCKARRAYS,  /* BPF_MAP_TYPE_ARRAY_OF_MAPS: update takes a map's fd, lookup gives its id */
-	RPA_MAP_SESSIONS,       /* BPF_MAP_TYPE_LRU_HASH by struct rpa_session; the others have 4-byte keys */
+	RPA_MAP_SESSIONS,       /* BPF_MAP_TYPE_LRU_HASH by struct rpa_session */
+	RPA_MAP_PREFIXES,       /* BPF_MAP_TYPE_LPM_TRIE by struct rpa_prefix; the others have 4-byte keys */
 	RPA_MAP_ADMISSION,      /* an array of struct rpa_admission, which the kernel knows to have a lock */
 	RPA_MAP_EVENTS,         /* BPF_MAP_TYPE_RINGBUF; max_entries are its bytes, value_size is 0 */
 };

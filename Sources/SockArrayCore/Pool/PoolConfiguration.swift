@@ -29,6 +29,10 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var statusHTTP: Endpoint?
     /// Folder below a mounted bpffs; the pool's pins are in its subfolder `pool`.
     public var bpffs: String
+    /// Usage events; nil: none are made.
+    public var usage: UsageSettings?
+    /// What they tell of the collectors' cgroup, beside what comes by the groups.
+    public var meter: MeterSettings?
 
     public static let defaultSeed = "reuseport-agent"
     public static let defaultRestartHold = Duration.seconds(10)
@@ -50,7 +54,7 @@ public struct PoolConfiguration: Equatable, Sendable {
         exporters: [Exporter] = [], stateFile: String? = nil, tracking: Tracking = Tracking(),
         controlSocket: SocketFile = Self.defaultControlSocket,
         statusSocket: SocketFile = Self.defaultStatusSocket, statusHTTP: Endpoint? = nil,
-        bpffs: String = Self.defaultBPFFS
+        bpffs: String = Self.defaultBPFFS, usage: UsageSettings? = nil, meter: MeterSettings? = nil
     ) {
         self.pool = pool
         self.collectors = collectors
@@ -68,6 +72,8 @@ public struct PoolConfiguration: Equatable, Sendable {
         self.statusSocket = statusSocket
         self.statusHTTP = statusHTTP
         self.bpffs = bpffs
+        self.usage = usage
+        self.meter = meter
     }
 
     /// Of a pool, a collector or a group: letters, digits, `_` and `-`, at most 63

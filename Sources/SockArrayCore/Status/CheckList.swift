@@ -7,6 +7,13 @@ public struct CheckList: Sendable {
         /// What to do; nil where nothing is to be done.
         public var remedy: String?
 
+        public init(check: String, ok: Bool, detail: String, remedy: String? = nil) {
+            self.check = check
+            self.ok = ok
+            self.detail = detail
+            self.remedy = remedy
+        }
+
         /// Something that nothing fails without isn't there.
         public var isMissingOption: Bool { ok && remedy != nil }
     }

@@ -11,6 +11,7 @@ public struct Health: Equatable, Sendable, Codable {
                 collector.groups.filter { $0.value.cookie == nil }.keys.sorted()
                     .map { "collector \(collector.name) has no socket in group \($0)" }
             }
+            + (status.usage?.isOverdue == true ? [status.usage?.lastError ?? "usage events are overdue"] : [])
             + status.groups.filter { !$0.attached }.map { "group \($0.name) has no registered socket" }
             + status.findings.filter { $0.level == .problem }.map { "\($0.name): \($0.text)" }
         ok = reasons.isEmpty

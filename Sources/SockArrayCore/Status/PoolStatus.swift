@@ -12,6 +12,8 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     /// What isn't as it should be, as the agent's last audit found it.
     public var findings: [AuditFinding] = []
     public var tracking: TrackingStatus?
+    /// Where usage events are configured.
+    public var usage: UsageStatus?
 
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String

@@ -60,9 +60,11 @@ struct CheckCommand: ParsableCommand {
             do { result = .success(try PoolConfiguration.load(path: config)) } catch { result = .failure(error) }
         }
         let bpffs = (try? result?.get().bpffs) ?? PoolConfiguration.defaultBPFFS
-        let list = CheckList(
-            HostFacts.probe(bpffs: bpffs), configuration: result, sockets: sockets(try? result?.get()))
-        return (list.items, list.exitCode)
+        let host = HostFacts.probe(bpffs: bpffs)
+        let list = CheckList(host, configuration: result, sockets: sockets(try? result?.get()))
+        let usage = (try? result?.get()).map { UsageChecks.items($0, host) } ?? []
+        let exitCode = list.exitCode != 0 || usage.allSatisfy(\.ok) ? list.exitCode : Failure.Kind.privilege.rawValue
+        return (list.items + usage, exitCode)
     }
 
     private func sockets(_ configuration: PoolConfiguration?) -> [(name: String, problem: Failure?)] {

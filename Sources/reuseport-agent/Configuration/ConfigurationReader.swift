@@ -14,8 +14,8 @@ struct ConfigurationReader {
         let top = try Section(root(), file: file, title: "the configuration")
         try top.allowOnly([
             "pool", "collectors", "groups", "assignment", "table_size", "seed", "restart_hold", "on_move",
-            "collector_user", "exporters", "tracking", "state_file", "control_socket", "status_socket", "status_http",
-            "bpffs",
+            "collector_user", "exporters", "tracking", "usage", "meter", "state_file", "control_socket",
+            "status_socket", "status_http", "bpffs",
         ])
         var configuration = PoolConfiguration(
             pool: try top.required("pool").name(), collectors: try collectors(top), groups: try groups(top))
@@ -41,7 +41,18 @@ struct ConfigurationReader {
         if let value = try top.optional("status_http") {
             configuration.statusHTTP = try statusHTTP(value, besides: configuration.groups)
         }
+        try readUsage(top, into: &configuration)
         return configuration
+    }
+
+    private func readUsage(_ top: Section, into configuration: inout PoolConfiguration) throws(Failure) {
+        let reader = UsageReader(file: file, pool: configuration.pool)
+        if let value = try top.optional("usage") { configuration.usage = try reader.usage(value) }
+        guard let value = try top.optional("meter") else { return }
+        configuration.meter = try reader.meter(value)
+        guard configuration.usage != nil else {
+            throw value.problem("meter counts for usage events, and there is no usage", "add usage, or remove meter")
+        }
     }
 
     /// A group's collectors and the agent can't both have an address.

@@ -12,6 +12,7 @@ final class Agent {
     private let controlName: String
     /// Served in this order.
     private let sources: [any EventSource]
+    private let usage: UsageSource
     private let signals: Descriptor
     private let log: Logger
 
@@ -36,10 +37,11 @@ final class Agent {
         (controlName, statusNames) = (control.name, status.map(\.name))
         let commands = ControlService(pool: pool, watch: watch, audit: audit, log: log)
         let service = StatusService(pool: pool)
+        usage = try UsageSource(pool: pool, log: log)
         // Whoever only looks comes last.
         sources = [
             RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log),
-            ExporterWatch(pool: pool, log: log), audit,
+            ExporterWatch(pool: pool, log: log), audit, usage,
             StatusServer(status, endpoint: configuration.statusHTTP, service: service),
         ]
     }
@@ -64,6 +66,7 @@ final class Agent {
             poll(&waits, UInt(waits.count), millisecondsToDeadline())
             if let signal = endingSignal() {
                 ServiceManager.tell("STOPPING=1")
+                usage.finish()
                 log.notice("signal \(signal): the agent stops, the data plane goes on")
                 return
             }

@@ -20,6 +20,8 @@ final class RunningPool {
     var activeExporters: Int?
     /// Of the configuration file, when it was last read.
     private(set) var configurationFacts: ConfigurationFacts
+    /// Of usage events, where they are configured.
+    var usage: UsageStatus?
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -62,6 +64,7 @@ final class RunningPool {
         var status = try plane.status()
         status.add(findings)
         status.tracking?.active = activeExporters
+        status.usage = usage
         return status
     }
 
@@ -223,6 +226,19 @@ final class RunningPool {
                 cause: "\(sockets.joined(separator: ", ")) changed in \(configurationPath), and that takes a restart",
                 remedy: "put the old value back, or stop the agent and start it again: the data plane goes on meanwhile"
             )
+        }
+        if let before = old.usage, let after = new.usage, before.folder != after.folder {
+            throw Failure(
+                .conflict, act: act,
+                cause:
+                    "the folder of usage's queue changed in \(configurationPath), and what was counted last is there",
+                remedy: "put the old value back, or stop the agent, rename \(before.folder), and start it again")
+        }
+        if let usage = new.usage { try UsageRecorder.check(usage) }
+        if let meter = new.meter {
+            // One that isn't there yet is waited for.
+            do throws(Failure) { try CgroupMeter.check(meter) } catch  where error.kind != .absent { throw error } catch
+            {}
         }
         try StateFile(new).check(besides: configurationPath)
         return new

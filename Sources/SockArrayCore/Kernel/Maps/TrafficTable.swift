@@ -16,6 +16,13 @@ struct TrafficTable: ~Copyable {
 
     var map: Descriptor { _read { yield counts.map } }
 
+    /// The kernel's number of the counts.
+    func identity() throws(KernelError) -> UInt32 {
+        var identity: UInt32 = 0
+        try kernel("bpf_map_get_info traffic", rpa_map_id(counts.map.number, &identity))
+        return identity
+    }
+
     /// Since the group was made, whoever had the slot: it never goes back.
     func raw(of slot: Slot) throws(KernelError) -> SlotTraffic {
         try counts.values(at: UInt32(slot.index)).reduce(into: SlotTraffic()) { sum, cpu in

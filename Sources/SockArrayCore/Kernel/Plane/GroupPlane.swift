@@ -6,7 +6,7 @@ package final class GroupPlane {
     package let sockets: SocketArray
     /// The group's bit and index in what the groups of the pool share.
     let number: Int
-    private let traffic: TrafficTable
+    let traffic: TrafficTable
     private let lossCounts: PerCPUArray<rpa_losses>
     private let drops: DropTable
     /// The program of each generation.

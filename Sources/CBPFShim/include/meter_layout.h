@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What bpf/meter.c and the agent share. */
+#ifndef METER_LAYOUT_H
+#define METER_LAYOUT_H
+
+#include <linux/types.h>
+
+/* Bits of a class. */
+#define RPA_EXTERNAL 1
+#define RPA_EGRESS 2
+#define RPA_METER_CLASSES 4
+
+#define RPA_MAX_INTERNAL 4096
+
+/* Map "meter", one entry a CPU, a cache line long. Never set back. */
+struct rpa_meter {
+	__u64 bytes[RPA_METER_CLASSES]; /* of IP packets, by class */
+	__u64 unused[4];
+};
+
+/* Key of map "internal". */
+struct rpa_prefix {
+	__u32 length;     /* bits of the address that count */
+	__u8 address[16]; /* IPv4 in its IPv4-mapped form */
+};
+
+#endif

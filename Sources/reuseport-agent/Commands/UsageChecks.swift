@@ -1,0 +1,63 @@
+import Glibc
+import SockArrayCore
+
+/// What usage events need on this machine, for `check`.
+enum UsageChecks {
+    static func items(_ configuration: PoolConfiguration, _ host: HostFacts) -> [CheckList.Item] {
+        guard let usage = configuration.usage else { return [] }
+        var items = [
+            item("usage: queue \(usage.folder)", "it can be written") { () throws(Failure) in
+                try UsageRecorder.check(usage, makes: false)
+            }
+        ]
+        switch usage.target {
+        case .file: break
+        case .command(let words):
+            let isThere = access(words[0], X_OK) == 0
+            items.append(
+                CheckList.Item(
+                    check: "usage: command \(words[0])", ok: isThere,
+                    detail: isThere ? "it can be executed" : "it can't be executed (\(ErrnoName.of(errno)))",
+                    remedy: isThere ? nil : "give the path of a program, as a user who may execute it"))
+        case .url(_, let headers):
+            items.append(
+                CheckList.Item(
+                    check: "usage: url", ok: UsagePost.isInstalled,
+                    detail: UsagePost.isInstalled
+                        ? "curl is there" : "curl is in no folder of PATH, and it does the POST",
+                    remedy: UsagePost.isInstalled ? nil : "install curl (Debian: apt-get install curl)"))
+            guard let headers else { break }
+            let isReadable = access(headers, R_OK) == 0
+            items.append(
+                CheckList.Item(
+                    check: "usage: headers \(headers)", ok: isReadable,
+                    detail: isReadable ? "it can be read" : "it can't be read (\(ErrnoName.of(errno)))",
+                    remedy: isReadable ? nil : "make the file readable for the agent's user"))
+        }
+        guard let meter = configuration.meter else { return items }
+        items.append(
+            item("meter: \(meter.cgroup)", "it is a cgroup of version 2") { () throws(Failure) in
+                try CgroupMeter.check(meter)
+            })
+        items.append(
+            CheckList.Item(
+                check: "meter: attaching to a cgroup", ok: host.mayEndSessions,
+                detail: host.mayEndSessions
+                    ? "CAP_NET_ADMIN is there" : "CAP_NET_ADMIN is missing: the kernel refuses it",
+                remedy: host.mayEndSessions
+                    ? nil : "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or remove meter"))
+        return items
+    }
+
+    private static func item(
+        _ name: String, _ yes: String, _ body: () throws(Failure) -> Void
+    ) -> CheckList.Item {
+        do throws(Failure) {
+            try body()
+            return CheckList.Item(check: name, ok: true, detail: yes)
+        } catch {
+            // A cgroup that isn't there yet is waited for.
+            return CheckList.Item(check: name, ok: error.kind == .absent, detail: error.problem, remedy: error.remedy)
+        }
+    }
+}

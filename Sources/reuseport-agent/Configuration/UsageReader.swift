@@ -1,0 +1,123 @@
+import SockArrayCore
+
+/// Reads `usage` and `meter`: what is counted for billing, and who is told.
+struct UsageReader {
+    let file: String
+    let pool: String
+
+    func usage(_ value: Value) throws(Failure) -> UsageSettings {
+        let section = try Section(value.node, file: file, title: "usage")
+        try section.allowOnly(["interval", "to", "queue"])
+        var settings = UsageSettings(
+            target: try target(try section.required("to")), folder: UsageSettings.defaultFolder(pool: pool))
+        if let interval = try section.optional("interval") {
+            settings.interval = try interval.duration()
+            guard UsageSettings.intervals.contains(settings.interval) else {
+                throw interval.problem("interval \(try interval.string()) is not from 100ms to 1h", "write 60s")
+            }
+        }
+        if let queue = try section.optional("queue") { try read(queue, into: &settings) }
+        if case .file(let path) = settings.target, path.hasPrefix(settings.folder + "/") {
+            throw value.problem("the file \(path) is in the queue's folder", "give the file or the folder another path")
+        }
+        return settings
+    }
+
+    private func read(_ queue: Value, into settings: inout UsageSettings) throws(Failure) {
+        let section = try Section(queue.node, file: file, title: "queue")
+        try section.allowOnly(["folder", "limit"])
+        if let folder = try section.optional("folder") { settings.folder = try folder.absolutePath() }
+        if let limit = try section.optional("limit") { settings.limit = try limit.size(in: UsageSettings.limits) }
+    }
+
+    private func target(_ value: Value) throws(Failure) -> UsageSettings.Target {
+        let section = try Section(value.node, file: file, title: "to")
+        try section.allowOnly(["file", "command", "url", "headers"])
+        let (path, command, url) = (
+            try section.optional("file"), try section.optional("command"), try section.optional("url")
+        )
+        let headers = try section.optional("headers")
+        let given = [path, command, url].count { $0 != nil }
+        guard given == 1 else {
+            throw value.problem(
+                given == 0 ? "to says nobody" : "to says \(given) at once", "write one of file, command and url")
+        }
+        if let headers, url == nil { throw headers.problem("headers are a url's", "remove headers") }
+        if let path { return .file(try path.absolutePath()) }
+        if let command { return .command(try words(command)) }
+        return .url(try url!.webAddress(), headers: try headers?.absolutePath())
+    }
+
+    private func words(_ command: Value) throws(Failure) -> [String] {
+        var words: [String] = []
+        for word in try command.list(of: "command") {
+            let text = try word.string()
+            guard !text.utf8.contains(0), text.utf8.count <= 4_096 else {
+                throw word.problem("an argument has a NUL, or more than 4096 bytes", "shorten it")
+            }
+            words.append(text)
+        }
+        guard words[0].hasPrefix("/") else {
+            throw command.problem(
+                "\(words[0].prefix(80)) is not an absolute path", "give the program's path: PATH isn't searched")
+        }
+        return words
+    }
+
+    func meter(_ value: Value) throws(Failure) -> MeterSettings {
+        let section = try Section(value.node, file: file, title: "meter")
+        try section.allowOnly(["cgroup", "internal"])
+        var settings = MeterSettings(cgroup: try section.required("cgroup").absolutePath())
+        guard let list = try section.optional("internal") else { return settings }
+        var seen: Set<AddressPrefix> = []
+        for entry in try list.entries() {
+            let prefix = try entry.prefix()
+            guard seen.insert(prefix).inserted else { throw entry.problem("\(prefix) is there twice", "keep one") }
+            settings.internalPrefixes.append(prefix)
+        }
+        guard settings.internalPrefixes.count <= MeterSettings.prefixLimit else {
+            throw list.problem(
+                "\(settings.internalPrefixes.count) prefixes are more than \(MeterSettings.prefixLimit)",
+                "write shorter prefixes")
+        }
+        return settings
+    }
+}
+
+extension Value {
+    /// Bytes: `4096`, `512KiB`, `64MiB`, `1GiB`.
+    func size(in range: ClosedRange<Int>) throws(Failure) -> Int {
+        let text = try string()
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let units: [Substring: Int] = ["": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30]
+        guard let unit = units[text.dropFirst(digits.count)], let number = Int(digits), digits.count < 12 else {
+            throw problem(
+                "\(key) \(text.prefix(80)) is not a size", "write a whole number with KiB, MiB or GiB, like 64MiB")
+        }
+        guard range.contains(number * unit) else {
+            throw problem(
+                "\(key) \(text) is not from \(range.lowerBound >> 10)KiB to \(range.upperBound >> 30)GiB", "use 64MiB")
+        }
+        return number * unit
+    }
+
+    /// `https://billing.example/v1/usage`. It is seen by all users of the machine, in the
+    /// list of processes: no password.
+    func webAddress() throws(Failure) -> String {
+        let text = try string()
+        let host = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).last ?? ""
+        guard text.hasPrefix("http://") || text.hasPrefix("https://"), !host.isEmpty, !host.hasPrefix("/"),
+            text.utf8.count <= 2_048,
+            text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && !"{}[]\"\\^`|<>".utf8.contains($0) })
+        else {
+            throw problem(
+                "\(key) \(text.prefix(80)) is not an address of HTTP", "write it like https://billing.example/usage")
+        }
+        guard !host.prefix(while: { $0 != "/" }).contains("@") else {
+            throw problem(
+                "\(key) has a user or a password in it, which all users of the machine could read",
+                "write an Authorization: line in a file, and its path as headers: beside url")
+        }
+        return text
+    }
+}

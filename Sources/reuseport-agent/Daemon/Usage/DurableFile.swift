@@ -1,0 +1,95 @@
+import Glibc
+import SockArrayCore
+
+/// Files that are there, whole, after a crash. Every function may wait for the disk,
+/// and returns 0 or a positive errno.
+enum DurableFile {
+    /// Replaces the file at once: after a crash there is the old or the new one.
+    static func replace(_ path: String, with bytes: [UInt8]) -> Int32 {
+        let temporary = path + ".new"
+        let number = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o640)
+        guard number >= 0 else { return errno }
+        let file = Descriptor(owning: number)
+        var error = write(bytes[...], to: file)
+        if error == 0, fsync(file.number) != 0 { error = errno }
+        if error == 0, rename(temporary, path) != 0 { error = errno }
+        guard error == 0 else {
+            unlink(temporary)
+            return error
+        }
+        return settleFolder(of: path)
+    }
+
+    /// Of no effect where it isn't there.
+    static func remove(_ path: String) -> Int32 {
+        guard unlink(path) == 0 || errno == ENOENT else { return errno }
+        return settleFolder(of: path)
+    }
+
+    static func write(_ bytes: ArraySlice<UInt8>, to file: borrowing Descriptor) -> Int32 {
+        var rest = bytes
+        while !rest.isEmpty {
+            let length = rest.withUnsafeBytes { Glibc.write(file.number, $0.baseAddress, $0.count) }
+            if length > 0 {
+                rest = rest.dropFirst(length)
+            } else if length == 0 || errno != EINTR {
+                return length == 0 ? EIO : errno
+            }
+        }
+        return 0
+    }
+
+    /// What was made, renamed or removed in the file's folder stays so.
+    static func settleFolder(of path: String) -> Int32 {
+        let number = open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard number >= 0 else { return errno }
+        let folder = Descriptor(owning: number)
+        return fsync(folder.number) == 0 ? 0 : errno
+    }
+
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+        return String(path[..<slash])
+    }
+
+    /// With those above it.
+    static func makeFolder(_ path: String) -> Int32 {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            if mkdir(made, 0o750) != 0, errno != EEXIST, errno != EROFS || access(made, F_OK) != 0 { return errno }
+        }
+        return access(path, W_OK | X_OK) == 0 ? 0 : errno
+    }
+
+    /// Whether it can be made and written, without doing so.
+    static func probeFolder(_ path: String) -> Int32 {
+        var path = path
+        while access(path, F_OK) != 0, errno == ENOENT, path != "/" { path = folder(of: path) }
+        return access(path, W_OK | X_OK) == 0 ? 0 : errno
+    }
+
+    /// Bytes from an offset to the end. Nil: it can't be read.
+    static func read(_ file: borrowing Descriptor, from offset: Int = 0) -> [UInt8]? {
+        var facts = stat()
+        guard fstat(file.number, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { return nil }
+        var bytes = [UInt8](repeating: 0, count: max(0, Int(facts.st_size) - offset))
+        var filled = 0
+        while filled < bytes.count {
+            let length = bytes[filled...].withUnsafeMutableBytes {
+                pread(file.number, $0.baseAddress, $0.count, off_t(offset + filled))
+            }
+            guard length >= 0 else { return nil }
+            if length == 0 { break }
+            filled += length
+        }
+        return Array(bytes[..<filled])
+    }
+
+    static func read(_ path: String) -> [UInt8]? {
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard number >= 0 else { return nil }
+        let file = Descriptor(owning: number)
+        return read(file)
+    }
+}

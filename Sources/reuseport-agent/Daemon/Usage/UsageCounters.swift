@@ -1,0 +1,74 @@
+import Logging
+import SockArrayCore
+
+/// All that usage is made from: what the pool's groups count, and the meter of the
+/// collectors' cgroup, which may come and go.
+final class UsageCounters {
+    private let pool: RunningPool
+    private let log: Logger
+    private var meter: CgroupMeter?
+    /// Of meters that were taken away.
+    private var last: [UsageReading.Counter] = []
+    private(set) var error: String?
+    private let act = "record usage"
+
+    /// - Throws: where the cgroup can't be metered; one that isn't there yet may come.
+    init(pool: RunningPool, log: Logger) throws(Failure) {
+        self.pool = pool
+        self.log = log
+        do throws(Failure) {
+            try follow()
+        } catch {
+            guard error.kind == .absent else { throw error }
+            say(error)
+        }
+    }
+
+    private var folder: String { "\(pool.plane.configuration.bpffs)/\(pool.plane.configuration.pool)" }
+
+    func followConfiguration() {
+        do throws(Failure) {
+            try follow()
+            if error != nil, let cgroup = meter?.settings.cgroup { log.notice("cgroup \(cgroup) is metered") }
+            error = nil
+        } catch {
+            say(error)
+        }
+    }
+
+    private func follow() throws(Failure) {
+        guard let wanted = pool.plane.configuration.meter else {
+            meter = nil
+            let counters = try CgroupMeter.remove(pool: folder, act: act)
+            if !counters.isEmpty { last = counters }
+            return
+        }
+        if let meter, meter.settings.cgroup == wanted.cgroup, meter.isCurrent {
+            if meter.settings != wanted { try meter.change(wanted) }
+        } else {
+            meter = try CgroupMeter(wanted, pool: folder)
+        }
+    }
+
+    private func say(_ failure: Failure) {
+        if error != "\(failure)" { log.warning("\(failure)") }
+        error = "\(failure)"
+    }
+
+    /// - Parameter places: indices by source that were read before.
+    func read(places: [UInt32: Set<UInt32>]) throws(Failure) -> UsageReading {
+        var reading = try pool.plane.usageReading(places: places, act: act)
+        guard pool.plane.configuration.meter != nil else {
+            reading.counters += last
+            return reading
+        }
+        // It isn't there yet, or was made anew.
+        if meter?.isCurrent != true { followConfiguration() }
+        if let meter {
+            reading.counters += try meter.counters(act: act)
+        } else {
+            reading.counters += try CgroupMeter.counters(leftIn: folder, act: act)
+        }
+        return reading
+    }
+}

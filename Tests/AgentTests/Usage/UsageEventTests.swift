@@ -1,0 +1,232 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import reuseport_agent
+
+/// Usage events of a real agent: their sum is what the collectors' sockets got.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageEventTests {
+    @Test func `20 agents killed at random moments under traffic: the events' sum is the bytes sent, no key twice`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let lab = try UsageLab(in: sandbox)
+            for _ in 1...20 {
+                try lab.send(for: .milliseconds(Int.random(in: 150...500)))
+                try lab.agent.kill()
+                try lab.send(for: .milliseconds(50))
+                try lab.agent.restart()
+            }
+            try lab.send(for: .milliseconds(100))
+            try lab.expectExactly(events: lab.fileEvents)
+        }
+    }
+
+    @Test func `killed at each step of keeping and delivering events: the sum is the bytes sent, no key twice`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let lab = try UsageLab(in: sandbox)
+            var killed = 0
+            let steps = (1...12).map { ($0, [String]()) } + (1...6).map { ($0, ["-P", lab.file]) }
+            for (step, path) in steps {
+                let tracer = try lab.endingADiskThread(atCall: step, options: path)
+                try lab.send(for: .milliseconds(10))
+                _ = lab.agent.hasEndedItself(within: .seconds(3))
+                if lab.agent.process.exitCode == nil {
+                    try lab.agent.kill()
+                } else {
+                    killed += 1
+                }
+                tracer.send(SIGTERM)
+                try tracer.wait()
+                try lab.agent.restart()
+            }
+            #expect(killed >= 12, "\(killed)")
+            try lab.expectExactly(events: lab.fileEvents)
+        }
+    }
+
+    @Test func `a full disk under queue and file: nothing is lost, nothing is there twice when it has room again`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let disk = sandbox.folder + "/disk"
+            mkdir(disk, 0o755)
+            try #require(mount("none", disk, "tmpfs", 0, "size=256k") == 0)
+            let lab = try UsageLab(in: sandbox, folder: disk)
+            try lab.send(for: .milliseconds(300))
+            let ballast = open(disk + "/ballast", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+            let zeros = [UInt8](repeating: 0, count: 1_024)
+            while write(ballast, zeros, zeros.count) > 0 {}
+            try lab.send(for: .milliseconds(800))
+            #expect(waitUntil(.seconds(10)) { lab.agent.process.errorOutput.contains("ENOSPC") })
+            let status = try lab.agent.command(["status", "--json"]).output
+            #expect(status.contains("\"last_error\":") && status.contains("ENOSPC"), "\(status)")
+            // One that starts while it is full goes on from the same.
+            try lab.agent.kill()
+            try lab.agent.restart()
+            try lab.send(for: .milliseconds(300))
+            close(ballast)
+            unlink(disk + "/ballast")
+            try lab.expectExactly(events: lab.fileEvents)
+            #expect(lab.agent.process.errorOutput.contains("again"))
+        }
+    }
+
+    @Test
+    func `stopped by SIGTERM, the agent takes a last reading and writes it: all is in the file when it has ended`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let lab = try UsageLab(in: sandbox, interval: "1h")
+            try lab.send(for: .milliseconds(200))
+            lab.agent.process.send(SIGTERM)
+            #expect(try lab.agent.process.wait() == 0)
+            let sum = try lab.fileEvents().reduce(0) { $0 + $1.value }
+            #expect(sum == lab.bytes && sum > 0)
+        }
+    }
+
+    @Test func `a file that is renamed away is made again by its path, and no event is in both`() async throws {
+        try await Sandbox.run { sandbox in
+            let lab = try UsageLab(in: sandbox)
+            for step in 1...4 {
+                try lab.send(for: .milliseconds(300))
+                try #require(rename(lab.file, "\(lab.file).\(step)") == 0)
+                if step % 2 == 0 {
+                    try lab.agent.kill()
+                    try lab.agent.restart()
+                }
+            }
+            try lab.send(for: .milliseconds(300))
+            try lab.expectExactly {
+                try [".1", ".2", ".3", ".4", ""].flatMap { try UsageLab.events(FileText.read(lab.file + $0) ?? "") }
+            }
+        }
+    }
+
+    @Test
+    func `a command that fails first gets the same events again, by the same keys, and none twice once it took them`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let script = sandbox.newPath("take.sh")
+            let taken = sandbox.newPath("taken")
+            // The first two end with an error, having read all; then it is taken.
+            try FileText.write(
+                """
+                #!/bin/sh
+                echo x >> \(taken).count
+                if [ $(wc -l < \(taken).count) -le 2 ]; then cat > \(taken).first; echo not yet >&2; exit 3; fi
+                cat >> \(taken)
+                """, to: script)
+            chmod(script, 0o755)
+            let lab = try UsageLab(in: sandbox, target: "command: [\(script)]")
+            try lab.send(for: .milliseconds(200))
+            #expect(waitUntil(.seconds(10)) { lab.agent.process.errorOutput.contains("ended with 3: not yet") })
+            try lab.send(for: .milliseconds(200))
+            try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
+            let first = try UsageLab.events(FileText.read(taken + ".first") ?? "").map(\.idempotencyKey)
+            let all = try UsageLab.events(FileText.read(taken) ?? "").map(\.idempotencyKey)
+            #expect(!first.isEmpty && Array(all.prefix(first.count)) == first)
+        }
+    }
+
+    @Test(.enabled(if: UsageReceiver.isThere, "needs curl and python3"))
+    func `a POST target that is down, then answers 503, then is there: every event once, in order`() async throws {
+        try await Sandbox.run { sandbox in
+            let receiver = try UsageReceiver(in: sandbox)
+            let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")
+            try lab.send(for: .milliseconds(400))
+            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("can't be delivered") })
+            try lab.agent.kill()
+            try lab.agent.restart()
+            try lab.send(for: .milliseconds(400))
+            #expect(
+                try waitUntil(.seconds(10)) {
+                    try lab.agent.command(["status", "--json"]).output.contains("\"last_error\":\"usage events can't")
+                })
+            try receiver.start(refusing: 2)
+            try lab.expectExactly(events: receiver.events)
+            let numbers = try receiver.events().map { $0.idempotencyKey.split(separator: "-")[1] }.compactMap {
+                Int($0)
+            }
+            #expect(numbers == numbers.sorted() && numbers.count > 1)
+        }
+    }
+
+    @Test(.enabled(if: UsageReceiver.isThere, "needs curl and python3"))
+    func
+        `a POST target that answers 400, or a redirect: said aloud, nothing is dropped, and delivered when it is mended`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let receiver = try UsageReceiver(in: sandbox)
+            try receiver.start(refusing: 0, path: "/other")
+            let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")
+            try lab.send(for: .milliseconds(200))
+            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("are refused, and wait in") })
+            #expect(lab.agent.process.errorOutput.contains("the answer was 400"))
+            try lab.configure(target: "url: \"\(receiver.base)/moved\"")
+            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("redirects are not followed") })
+            #expect(try receiver.events().isEmpty)
+            try lab.configure(target: "url: \"\(receiver.base)/other\"")
+            try lab.expectExactly(events: receiver.events)
+        }
+    }
+
+    @Test func `collectors and groups that leave and come by reloads and restarts: the sum is the bytes sent`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let lab = try UsageLab(in: sandbox)
+            let other = "groups:\n  - {name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}\n"
+            for round in 1...3 {
+                try lab.send(for: .milliseconds(150))
+                // bmp leaves, and c4.
+                try lab.configure(collectors: ["c1", "c2", "c3"], groups: other)
+                try lab.send(for: .milliseconds(150))
+                if round == 2 {
+                    try lab.agent.kill()
+                    try lab.agent.restart()
+                }
+                try lab.configure()
+                try lab.registerAll()
+            }
+            try lab.send(for: .milliseconds(150))
+            try lab.expectExactly(events: lab.fileEvents)
+            let collectors = Set(try lab.fileEvents().compactMap(\.collector))
+            #expect(collectors == ["c1", "c2", "c3", "c4"])
+        }
+    }
+
+    @Test func `a queue that is full at 64 KiB merges 20 more intervals into the last one, and the sum is exact`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            // Nobody takes them until the end.
+            let gate = sandbox.newPath("gate")
+            let taken = sandbox.newPath("taken")
+            let script = sandbox.newPath("take.sh")
+            try FileText.write("#!/bin/sh\n[ -e \(gate) ] && exec cat >> \(taken)\nexit 1\n", to: script)
+            chmod(script, 0o755)
+            let lab = try UsageLab(in: sandbox, target: "command: [\(script)]", limit: "64KiB")
+            func size() -> Int {
+                FileText.names(in: lab.queue).reduce(0) { $0 + (FileText.readBytes("\(lab.queue)/\($1)")?.count ?? 0) }
+            }
+            #expect(
+                try waitUntil(.seconds(60), every: .milliseconds(1)) {
+                    try lab.sendRound()
+                    return size() > 64 << 10
+                })
+            for _ in 1...20 { try lab.send(for: .milliseconds(100)) }
+            #expect(size() < 72 << 10, "\(size())")
+            try FileText.write("", to: gate)
+            try lab.configure(target: "command: [\(script)]", limit: "64KiB")
+            lab.agent.process.send(SIGHUP)
+            try lab.expectExactly(within: .seconds(90)) { try UsageLab.events(FileText.read(taken) ?? "") }
+        }
+    }
+}

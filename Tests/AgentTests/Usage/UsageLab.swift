@@ -1,0 +1,179 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import reuseport_agent
+
+/// An agent that makes usage events, four collectors in this process, and exporters:
+/// what the collectors' sockets get is counted.
+final class UsageLab {
+    let agent: AgentFixture
+    let file: String
+    let queue: String
+    /// Delivered to the collectors: payloads and UDP headers, and the TCP headers of SYNs.
+    private(set) var bytes: UInt64 = 0
+    private let interval: String
+    private let sandbox: Sandbox
+    private let collectors: [CollectorSockets]
+    private let exporters: [InternetSocket]
+    private var round: UInt64 = 0
+
+    init(
+        in sandbox: Sandbox, target: String? = nil, folder: String? = nil, interval: String = "100ms",
+        limit: String = "64MiB",
+        extra: String = ""
+    ) throws {
+        let folder = folder ?? sandbox.folder
+        self.sandbox = sandbox
+        file = folder + "/usage.jsonl"
+        queue = folder + "/queue"
+        self.interval = interval
+        let target = target ?? "file: \(file)"
+        agent = try AgentFixture(
+            in: sandbox, program: Subject.program,
+            configuration: Self.configuration(target, queue: queue, interval: interval, limit: limit, extra: extra))
+        collectors = try (1...4).map { try CollectorSockets("c\($0)") }
+        exporters = try (1...12).map { try InternetSocket(.udp, bind: .v4(0x0a00_0000 + $0)) }
+        try registerAll()
+    }
+
+    private static func configuration(
+        _ target: String, queue: String, interval: String, limit: String,
+        collectors: [String] = ["c1", "c2", "c3", "c4"],
+        groups: String? = nil, extra: String = ""
+    ) -> String {
+        let usage =
+            "usage: {interval: \(interval), to: {\(target)}, queue: {folder: \(queue), limit: \(limit)}}\n" + extra
+        guard let groups else { return AgentFixture.configuration(collectors: collectors, hold: "1s", extra: usage) }
+        return "pool: edge\ncollectors: [\(collectors.joined(separator: ", "))]\nrestart_hold: 1s\n\(groups)\(usage)"
+    }
+
+    func configure(
+        target: String? = nil, collectors: [String] = ["c1", "c2", "c3", "c4"], groups: String? = nil,
+        limit: String = "64MiB", extra: String = ""
+    ) throws {
+        try FileText.write(
+            Self.configuration(
+                target ?? "file: \(file)", queue: queue, interval: interval, limit: limit, collectors: collectors,
+                groups: groups, extra: extra), to: agent.configurationPath)
+        let result = try agent.command(["reload"])
+        guard result.exitCode == 0 else { throw LabError(result.errorOutput) }
+    }
+
+    /// strace counts for each thread, and each disk job has one of its own.
+    func endingADiskThread(atCall step: Int, options: [String]) throws -> ChildProcess {
+        let calls = "openat,pread64,write,fsync,rename,unlink,newfstatat,fstat,mkdir"
+        let tracer = try ChildProcess(
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)"] + options
+                + ["-e", "inject=\(calls):signal=SIGKILL:when=\(step)"], in: sandbox)
+        guard waitUntil(.seconds(20), { agent.isTraced || agent.process.exitCode != nil }) else {
+            throw LabError("strace does not trace: \(tracer.errorOutput)")
+        }
+        return tracer
+    }
+
+    func registerAll() throws {
+        for collector in collectors {
+            let result = try collector.register(with: agent)
+            guard result.exitCode == 0 else { throw LabError(result.errorOutput) }
+        }
+    }
+
+    func send(for time: Duration) throws {
+        let end = ContinuousClock.now + time
+        while ContinuousClock.now < end { try sendRound() }
+    }
+
+    /// A datagram of each exporter, of another length each time.
+    func sendRound() throws {
+        for exporter in exporters {
+            round += 1
+            try exporter.send([UInt8](repeating: 7, count: Int(1 + round * 31 % 900)), to: .v4(0x7f00_0001), 4_739)
+        }
+        usleep(1_000)
+        receive()
+    }
+
+    private func receive() {
+        for collector in collectors {
+            for datagram in collector.udp.receiveWaiting() { bytes += UInt64(datagram.bytes.count) + 8 }
+        }
+    }
+
+    func fileEvents() throws -> [UsageEvent] { try Self.events(FileText.read(file) ?? "") }
+
+    /// - Throws: for half a line.
+    static func events(_ text: String) throws -> [UsageEvent] {
+        try text.split(separator: "\n").map { try JSON.decode(UsageEvent.self, from: Array($0.utf8)) }
+    }
+
+    /// All comes, and no more than that; intervals of a series follow each other.
+    func expectExactly(within limit: Duration = .seconds(60), events: () throws -> [UsageEvent]) throws {
+        receive()
+        func sum() -> UInt64 { ((try? events()) ?? []).reduce(0) { $0 + $1.value } }
+        waitUntil(limit, every: .milliseconds(50)) { sum() >= bytes }
+        // What is there twice would come now.
+        usleep(500_000)
+        let all = try events()
+        #expect(all.reduce(0) { $0 + $1.value } == bytes && bytes > 0, "\(agent.process.errorOutput)")
+        #expect(Set(all.map(\.idempotencyKey)).count == all.count, "a key is there twice")
+        for series in Dictionary(grouping: all, by: \.series).values {
+            for event in series { #expect(event.value > 0 && event.eventStartTime < event.eventStopTime) }
+            for (one, next) in zip(series, series.dropFirst()) { #expect(one.eventStopTime <= next.eventStartTime) }
+        }
+    }
+}
+
+/// A receiver of POSTs, in a language that has one.
+final class UsageReceiver {
+    private let sandbox: Sandbox
+    private let script: String
+    private let received: String
+    private var process: ChildProcess?
+    let base = "http://127.0.0.1:8099"
+    var url: String { base + "/usage" }
+
+    static var isThere: Bool {
+        Subject.mustRun
+            || ["curl", "python3"].allSatisfy { name in
+                let path = getenv("PATH").map { String(cString: $0) } ?? ""
+                return path.split(separator: ":").contains { access("\($0)/\(name)", X_OK) == 0 }
+            }
+    }
+
+    init(in sandbox: Sandbox) throws {
+        self.sandbox = sandbox
+        script = sandbox.newPath("receiver.py")
+        received = sandbox.newPath("received")
+        try FileText.write(
+            """
+            import http.server, json, sys
+            path, refusals, received = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+            class Receiver(http.server.BaseHTTPRequestHandler):
+                def do_POST(self):
+                    global refusals
+                    body = self.rfile.read(int(self.headers["Content-Length"]))
+                    code = 200 if self.path == path else 301 if self.path == "/moved" else 400
+                    if code == 200 and refusals > 0:
+                        refusals, code = refusals - 1, 503
+                    if code == 200:
+                        with open(received, "a") as file:
+                            for event in json.loads(body)["events"]:
+                                file.write(json.dumps(event) + "\\n")
+                    self.send_response(code)
+                    self.send_header("Location", path)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                def log_message(self, *arguments):
+                    pass
+            http.server.HTTPServer(("127.0.0.1", 8099), Receiver).serve_forever()
+            """, to: script)
+    }
+
+    func start(refusing count: Int, path: String = "/usage") throws {
+        process = try ChildProcess(["python3", script, path, "\(count)", received], in: sandbox)
+    }
+
+    func events() throws -> [UsageEvent] { try UsageLab.events(FileText.read(received) ?? "") }
+}

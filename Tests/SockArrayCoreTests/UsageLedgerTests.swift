@@ -1,0 +1,177 @@
+import SockArrayCore
+import Testing
+
+@Suite struct UsageLedgerTests {
+    private typealias Counter = UsageReading.Counter
+    private static let (c1, c2) = (
+        UsageSeries.collector("c1", group: "ipfix"), UsageSeries.collector("c2", group: "ipfix")
+    )
+
+    private static func reading(_ counters: Counter..., incarnation: UInt64 = 7) -> UsageReading {
+        UsageReading(incarnation: incarnation, counters: counters)
+    }
+
+    private static func c1(_ total: UInt64) -> Counter { Counter(source: 40, index: 0, series: c1, total: total) }
+
+    private static func ledger(_ counters: Counter..., at milliseconds: Int64 = 0) -> UsageLedger {
+        UsageLedger(
+            identity: "id", pool: "edge", from: UsageReading(incarnation: 7, counters: counters),
+            at: UnixTime(milliseconds: milliseconds))
+    }
+
+    private static func at(_ milliseconds: Int64) -> UnixTime { UnixTime(milliseconds: milliseconds) }
+
+    @Test func `what was counted before the ledger began is in no event, all that follows in one`() {
+        var ledger = Self.ledger(Self.c1(1_000))
+        let events = ledger.take(Self.reading(Self.c1(1_700)), at: Self.at(60_000))
+        #expect(events.map(\.value) == [700])
+        #expect(events[0].eventStartTime == "1970-01-01T00:00:00.000Z")
+        #expect(events[0].eventStopTime == "1970-01-01T00:01:00.000Z")
+        #expect(events[0].metric == "ingress_bytes" && events[0].collector == "c1" && events[0].group == "ipfix")
+        #expect(ledger.take(Self.reading(Self.c1(1_700)), at: Self.at(120_000)).isEmpty, "0 bytes are no event")
+        let next = ledger.take(Self.reading(Self.c1(1_701)), at: Self.at(180_000))
+        #expect(next.map(\.value) == [1] && next[0].eventStartTime == "1970-01-01T00:02:00.000Z")
+    }
+
+    @Test func `a pool that was made anew counts from 0, also where its numbers are higher`() {
+        var ledger = Self.ledger(Self.c1(1_000))
+        let events = ledger.take(Self.reading(Self.c1(5_000), incarnation: 8), at: Self.at(1))
+        #expect(events.map(\.value) == [5_000])
+    }
+
+    @Test func `another map counts from 0, and so does one whose total is below what it was`() {
+        var ledger = Self.ledger(Self.c1(1_000))
+        let other = Counter(source: 41, index: 0, series: Self.c1, total: 2_000)
+        #expect(ledger.take(Self.reading(other), at: Self.at(1)).map(\.value) == [2_000])
+        let less = Counter(source: 41, index: 0, series: Self.c1, total: 30)
+        #expect(ledger.take(Self.reading(less), at: Self.at(2)).map(\.value) == [30])
+    }
+
+    @Test func `a slot that changed its name: what came before is the old one's, what came after the new one's`() {
+        var ledger = Self.ledger(Self.c1(1_000))
+        let heir = Counter(source: 40, index: 0, series: Self.c2, total: 1_500, base: 1_200)
+        let events = ledger.take(Self.reading(heir), at: Self.at(1))
+        #expect(events.map(\.collector) == ["c1", "c2"] && events.map(\.value) == [200, 300])
+        let later = Counter(source: 40, index: 0, series: Self.c2, total: 1_600, base: 1_200)
+        #expect(ledger.take(Self.reading(later), at: Self.at(2)).map(\.value) == [100])
+    }
+
+    @Test func `a slot that is nobody's any more counts for who had it, and then for who gets it`() {
+        var ledger = Self.ledger(Self.c1(1_000))
+        let freed = Counter(source: 40, index: 0, series: nil, total: 1_100)
+        #expect(ledger.take(Self.reading(freed), at: Self.at(1)).map(\.collector) == ["c1"])
+        let heir = Counter(source: 40, index: 0, series: Self.c2, total: 1_110, base: 1_105)
+        let events = ledger.take(Self.reading(heir), at: Self.at(2))
+        #expect(events.map(\.collector) == ["c1", "c2"] && events.map(\.value) == [5, 5])
+    }
+
+    @Test func `a group's last reading is taken without forgetting the others`() {
+        let other = Counter(source: 41, index: 3, series: Self.c2, total: 10)
+        var ledger = Self.ledger(Self.c1(1_000), other)
+        #expect(ledger.take(Self.reading(Self.c1(1_001)), at: Self.at(1), isWhole: false).map(\.value) == [1])
+        #expect(ledger.places == [40: [0], 41: [3]])
+        let last = Counter(source: 41, index: 3, series: Self.c2, total: 12)
+        #expect(ledger.take(Self.reading(last), at: Self.at(2)).map(\.value) == [2])
+        #expect(ledger.places == [41: [3]])
+    }
+
+    @Test func `a clock that is set back: intervals of 1 ms that never overlap, until it has come up again`() {
+        var ledger = Self.ledger(Self.c1(0), at: 1_000_000)
+        var events: [UsageEvent] = []
+        let clock: [Int64] = [1_060_000, 500_000, 560_000, 1_060_001, 1_120_000, 90_000_000, 1_240_000]
+        for (step, time) in clock.enumerated() {
+            events += ledger.take(Self.reading(Self.c1(UInt64(step + 1) * 10)), at: Self.at(time))
+        }
+        #expect(events.map(\.value) == Array(repeating: 10, count: 7))
+        for (one, next) in zip(events, events.dropFirst()) { #expect(one.eventStopTime == next.eventStartTime) }
+        for event in events { #expect(event.eventStartTime < event.eventStopTime) }
+        #expect(events[1].eventStopTime == "1970-01-01T00:17:40.001Z")
+        #expect(events[6].eventStartTime == "1970-01-02T01:00:00.000Z")
+    }
+
+    @Test func `merging 100 batches of 3 series keeps every sum, and the whole time`() {
+        var (merged, sums): ([UsageEvent], [UsageSeries: UInt64]) = ([], [:])
+        var random = SystemRandomNumberGenerator()
+        var totals: [UInt64] = [0, 0, 0]
+        var ledger = Self.ledger()
+        for step in 1...100 {
+            var counters: [Counter] = []
+            for index in 0..<3 {
+                totals[index] += UInt64.random(in: 0...3, using: &random)
+                let series = UsageSeries.collector("c\(index)", group: "ipfix")
+                sums[series] = totals[index]
+                counters.append(Counter(source: 1, index: UInt32(index), series: series, total: totals[index]))
+            }
+            let reading = UsageReading(incarnation: 7, counters: counters)
+            merged = merged.merged(with: ledger.take(reading, at: Self.at(Int64(step) * 1_000)))
+        }
+        #expect(merged.count == sums.values.count { $0 > 0 })
+        for event in merged { #expect(event.value == sums[event.series]) }
+    }
+
+    @Test func `keys are of the ledger, the batch and the event: none is there twice`() {
+        var ledger = Self.ledger()
+        var keys: Set<String> = []
+        for step in 1...10 {
+            let events = ledger.take(
+                Self.reading(
+                    Self.c1(UInt64(step)), Counter(source: 40, index: 1, series: Self.c2, total: UInt64(step))),
+                at: Self.at(Int64(step)))
+            let batch = ledger.close(events)
+            #expect(batch.number == UInt64(step))
+            keys.formUnion(batch.events.map(\.idempotencyKey))
+        }
+        #expect(keys.count == 20 && keys.contains("id-10-1"))
+    }
+
+    @Test func `pauses between attempts double from 1 s to 5 min, half of each by chance`() {
+        #expect(DeliveryPatience.pause(after: 1, chance: 1) == .seconds(1))
+        #expect(DeliveryPatience.pause(after: 1, chance: 0) == .milliseconds(500))
+        #expect(DeliveryPatience.pause(after: 5, chance: 1) == .seconds(16))
+        #expect(DeliveryPatience.pause(after: 9, chance: 1) == .seconds(256))
+        for failures in [10, 20, 21, 1_000_000] {
+            #expect(DeliveryPatience.pause(after: failures, chance: 1) == .seconds(300))
+            #expect(DeliveryPatience.pause(after: failures, chance: 0) == .seconds(150))
+        }
+    }
+
+    @Test(arguments: [
+        (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
+        (951_782_400_000, "2000-02-29T00:00:00.000Z"), (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+        (4_107_542_400_000, "2100-03-01T00:00:00.000Z"), (1_795_280_733_120, "2026-11-21T17:05:33.120Z"),
+        (Int64.max, "9999-12-31T23:59:59.999Z"), (Int64.min, "0000-01-01T00:00:00.000Z"),
+    ])
+    func `times are RFC 3339 in UTC`(_ milliseconds: Int64, _ text: String) {
+        #expect(UnixTime(milliseconds: milliseconds).text == text)
+    }
+}
+
+@Suite struct UsageTailTests {
+    private static let batch = "{\"key\":\"a-2-0\"}\n{\"key\":\"a-2-1\"}\n"
+
+    private static func tail(_ text: String, isWholeFile: Bool = true) -> UsageTail {
+        UsageTail(of: Array(text.utf8), isWholeFile: isWholeFile, before: Array(batch.utf8))
+    }
+
+    @Test func `a batch cut off at any of its bytes goes on there, after other lines or in an empty file`() {
+        for before in ["", "{\"key\":\"a-1-0\"}\n"] {
+            for length in 0...Self.batch.utf8.count {
+                let tail = Self.tail(before + Self.batch.prefix(length))
+                #expect(tail.written == length && tail.torn == 0, "\(length)")
+            }
+        }
+    }
+
+    @Test func `what a crash left of another line, and zeros of a lost block, are cut off`() {
+        #expect(Self.tail("{\"key\":\"a-1-0\"}\n{\"other").torn == 7)
+        let zeros = Self.tail("{\"key\":\"a-1-0\"}\n{\"key\":\"a-2-0\"}\n\0\0\0")
+        #expect(zeros.torn == 3 && zeros.written == 16)
+        #expect(Self.tail("\0\0").torn == 2)
+        // Longer than all that was read: not ours to cut.
+        #expect(Self.tail("xxxx", isWholeFile: false).torn == 0)
+    }
+
+    @Test func `a whole batch that others followed is not seen as its end`() {
+        #expect(Self.tail(Self.batch + "{\"key\":\"a-3-0\"}\n").written == 0)
+    }
+}
