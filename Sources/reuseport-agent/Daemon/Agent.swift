@@ -13,8 +13,8 @@ final class Agent {
     private let signals: Descriptor
     private let log: Logger
 
-    init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
-        self.log = log
+    init(_ configuration: PoolConfiguration, path: String, log output: AgentLog) throws(Failure) {
+        log = output.logger
         // Before anything is made: a signal from here on ends the loop, not the setting up.
         let signalResult = rpa_signal_fd()
         guard signalResult >= 0 else {
@@ -35,7 +35,7 @@ final class Agent {
             RequestServer(control, service: ControlService(pool: pool, watch: watch, audit: audit, log: log)),
             RequestServer(status, service: StatusService(pool: pool)),
         ]
-        sources = servers + [watch, Discovery(pool: pool, log: log), audit]
+        sources = servers + [watch, Discovery(pool: pool, log: log), audit, output]
     }
 
     /// Serves until SIGTERM or SIGINT.
