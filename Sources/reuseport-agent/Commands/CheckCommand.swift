@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import SockArrayCore
 
 struct CheckCommand: ParsableCommand {
@@ -28,6 +29,8 @@ struct CheckCommand: ParsableCommand {
     @Flag(help: "One JSON array.")
     var json = false
 
+    @OptionGroup var colors: ColorOptions
+
     func validate() throws {
         if live, config != nil { throw ValidationError("--live asks the agent, which has its own configuration.") }
         if !live, options.control != nil { throw ValidationError("--control goes with --live.") }
@@ -38,11 +41,10 @@ struct CheckCommand: ParsableCommand {
         if json {
             try Output.write(try JSON.text(items))
         } else {
-            for item in items {
-                let mark = item.isMissingOption ? "–" : item.ok ? "✓" : "✗"
-                try Output.write("\(mark) \(item.check): \(item.detail)")
-                if let remedy = item.remedy { try Output.write("    \(remedy)") }
-            }
+            let facts = TerminalFacts.of(STDOUT_FILENO)
+            try Output.write(
+                CheckReport(items, width: facts.wrapWidth).text(
+                    painted: colors.color.paints(isTerminal: facts.isTerminal)), terminator: "")
         }
         if exitCode != 0 { throw ExitCode(exitCode) }
     }

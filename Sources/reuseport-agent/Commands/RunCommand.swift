@@ -7,7 +7,9 @@ struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run the agent of a pool, in the foreground.",
         discussion: """
-            Example: reuseport-agent run --config /etc/reuseport-agent/edge.yaml
+            Examples:
+              reuseport-agent run --config /etc/reuseport-agent/edge.yaml
+              reuseport-agent run --config edge.yaml --log-format json --log-level debug 2>> edge.log
 
             It stops on SIGTERM or SIGINT, and reads its configuration again on SIGHUP or `reload`. What it attached and pinned goes on working without it; \
             `unload` removes that.
@@ -16,11 +18,23 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Configuration of the pool (YAML).", valueName: "file"))
     var config: String
 
+    @OptionGroup var logging: LogOptions
+
     func run() throws {
-        let configuration = try PoolConfiguration.load(path: config)
-        try raiseOpenFiles(configuration)
-        let log = Logger(label: "reuseport-agent", factory: { label in StreamLogHandler.standardError(label: label) })
-        try Agent(configuration, path: config, log: log).serve()
+        do throws(Failure) {
+            let configuration = try PoolConfiguration.load(path: config)
+            try raiseOpenFiles(configuration)
+            let log = logging.open(pool: configuration.pool)
+            defer { log.finish() }
+            try Agent(configuration, path: config, log: log).serve()
+        } catch {
+            // What reads the log reads this in its form, too.
+            guard logging.format != .human else { throw error }
+            let log = logging.open(pool: nil)
+            log.logger.error("\(error)")
+            log.finish()
+            throw ExitCode(error.exitCode)
+        }
     }
 
     /// To as many as the agent may have: it starts no process that would inherit that.

@@ -20,6 +20,8 @@ enum ControlRequest: Codable, Equatable, Sendable {
     /// What waits in these sockets of the pool's groups, by SO_COOKIE.
     case queues(cookies: [UInt64])
     case status
+    /// The last things that happened in the pool, as many at most.
+    case events(last: Int)
     /// Compares what should be with what is, now.
     case audit
     case explain(addresses: [String])
@@ -47,6 +49,8 @@ enum ControlReply: Codable, Sendable {
     case done(changed: Bool)
     case progress(DrainProgress)
     case status(PoolStatus)
+    /// The latest last.
+    case events([PoolEvent])
     case audited(AuditReport)
     case explanations([Explanation])
     case moves(MovePlan)

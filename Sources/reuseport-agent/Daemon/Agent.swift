@@ -16,8 +16,8 @@ final class Agent {
     private let signals: Descriptor
     private let log: Logger
 
-    init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
-        self.log = log
+    init(_ configuration: PoolConfiguration, path: String, log output: AgentLog) throws(Failure) {
+        log = output.logger
         // Before anything is made: a signal from here on ends the loop, not the setting up.
         let signalResult = rpa_signal_fd()
         guard signalResult >= 0 else {
@@ -41,7 +41,7 @@ final class Agent {
         // Whoever only looks comes last.
         sources = [
             RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log),
-            ExporterWatch(pool: pool, log: log), audit, usage,
+            ExporterWatch(pool: pool, log: log), audit, usage, output,
             StatusServer(status, endpoint: configuration.statusHTTP, service: service),
         ]
     }

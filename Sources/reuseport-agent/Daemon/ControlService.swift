@@ -61,6 +61,8 @@ final class ControlService: RequestService {
             case .queues(let cookies):
                 return .progress(try plane.queues(of: Set(cookies), act: "look at the queues"))
             case .status: return .status(try pool.status())
+            case .events(let count):
+                return .events(Array(pool.events.after(0).suffix(min(max(0, count), EventLog.capacity))))
             case .audit: return .audited(try audit.audit())
             case .explain(let texts):
                 return .explanations(try plane.explain(try texts.map { try IPAddress(argument: $0) }))
@@ -96,12 +98,27 @@ final class ControlService: RequestService {
             log.notice("collector \(collector) is unregistered: slot \(change.slot)")
         case (.done(changed: true), .drain(let collector)): log.notice("collector \(collector) is draining")
         case (.done(changed: true), .undrain(let collector)): log.notice("collector \(collector) drains no longer")
-        case (.failure(let failure), _): log.warning("\(failure)")
+        case (.failure(let failure), _):
+            log.log(level: Self.level(of: failure, refusing: wanted), "\(failure)")
         // Asked again and again while a collector starts.
         case (.incomplete(let failure), _): log.debug("\(failure)")
         default: break
         }
     }
+
+    /// Whoever asked is told. The log tells who looks after the agent of what keeps a
+    /// collector from its exporters, and of what the agent lacks.
+    private static func level(of failure: Failure, refusing wanted: ControlRequest?) -> Logger.Level {
+        if failure.kind == .privilege { return .warning }
+        switch wanted {
+        case .status, .events, .audit, .explain, .plan, .queues, .drainProgress, .markLoads: return .debug
+        case .rebalance(_, _, _, apply: false): return .debug
+        // Not a request at all.
+        case nil: return .info
+        default: return .warning
+        }
+    }
+
     /// Whether the collector's last registration was refused for the same reason.
     private func isRepeated(_ reply: ControlReply, to wanted: ControlRequest?) -> Bool {
         switch wanted {

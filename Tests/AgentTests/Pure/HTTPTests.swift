@@ -58,7 +58,7 @@ import Testing
         ])
 
     @Test func `fits 80 columns with a thousand million runs`() {
-        for line in StatusTable(Self.status).text.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+        for line in StatusReport(Self.status, width: 80, wrapWidth: nil).lines { #expect(line.width <= 80, "\(line)") }
     }
 
     @Test func `JSON has the keys of the contract, in snake case`() throws {

@@ -7,7 +7,9 @@ final class ExporterPages {
     private let pool: RunningPool
     private var records: [ExporterRecord] = []
     /// When `records` are too old, CLOCK_MONOTONIC in nanoseconds; nil: they are not there.
-    private(set) var expiry: UInt64?
+    private var recordExpiry: UInt64?
+    private var sessions: [IPAddress: [BMPSession]] = [:]
+    private var sessionExpiry: UInt64?
     private static let life: UInt64 = 1_000_000_000
     private let act = "list exporters"
 
@@ -29,22 +31,35 @@ final class ExporterPages {
         let record = try current().first { $0.address.unmapped == address }
         return ExporterDetail(
             exporter: record.map { $0.tracked(pool.plane.collector) }, explanation: try pool.plane.explain(address),
-            sessions: [])
+            sessions: try currentSessions()[address] ?? [])
+    }
+
+    /// Asked of the kernel as often as it tells of exporters, not more: that looks at
+    /// every connection of the host.
+    private func currentSessions() throws(Failure) -> [IPAddress: [BMPSession]] {
+        let now = rpa_monotonic_ns()
+        if let sessionExpiry, now < sessionExpiry { return sessions }
+        sessions = try pool.plane.bmpSessions(act: act)
+        sessionExpiry = now + UInt64(max(pool.plane.samplingInterval, .seconds(1)) / .nanoseconds(1))
+        return sessions
     }
 
     /// Gives back the memory of what nobody has asked for lately.
     func forget(now: UInt64) {
-        guard let expiry, expiry <= now else { return }
-        let isLarge = records.count > 10_000
-        (records, self.expiry) = ([], nil)
-        if isLarge { rpa_trim_memory() }
+        let isLarge = records.count + sessions.count > 10_000
+        if let recordExpiry, recordExpiry <= now { (records, self.recordExpiry) = ([], nil) }
+        if let sessionExpiry, sessionExpiry <= now { (sessions, self.sessionExpiry) = ([:], nil) }
+        if isLarge, records.count + sessions.count <= 10_000 { rpa_trim_memory() }
     }
+
+    /// When something is too old, CLOCK_MONOTONIC in nanoseconds; nil: nothing is there.
+    var expiry: UInt64? { [recordExpiry, sessionExpiry].compactMap(\.self).min() }
 
     private func current() throws(Failure) -> [ExporterRecord] {
         let now = rpa_monotonic_ns()
-        if let expiry, now < expiry { return records }
+        if let recordExpiry, now < recordExpiry { return records }
         records = try pool.plane.exporterRecords(act: act)
-        expiry = now + Self.life
+        recordExpiry = now + Self.life
         return records
     }
 }

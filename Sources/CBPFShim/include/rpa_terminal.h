@@ -1,0 +1,40 @@
+/* Terminals, and writes that never wait. */
+#ifndef RPA_TERMINAL_H
+#define RPA_TERMINAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Lines and columns of a terminal, 0 where it doesn't know (TIOCGWINSZ). */
+int rpa_window_size(int terminal, uint16_t *lines, uint16_t *columns);
+int rpa_set_window_size(int terminal, uint16_t lines, uint16_t columns);
+
+/* New fd that never blocks: a terminal's outer end. *inner is a new fd, too: the
+ * terminal. */
+int rpa_pseudo_terminal(int *inner);
+
+/*
+ * Until rpa_terminal_leave: keys come one by one and are not echoed, those that
+ * make signals do so still. `enter` is written now, `leave` by
+ * rpa_terminal_leave, which also puts the terminal's settings back; should a
+ * fault of the process end it (SIGSEGV, SIGILL, SIGABRT, …), that is done first.
+ * One terminal at a time; the descriptor and `leave` stay the caller's, and valid.
+ */
+int rpa_terminal_enter(int terminal, const char *enter, const char *leave);
+void rpa_terminal_leave(void);
+
+/* New fd of what that descriptor is, to be written, with file status flags of its
+ * own: O_NONBLOCK there isn't O_NONBLOCK of those who share the other one. */
+int rpa_open_again(int fd);
+
+/* Writes some of the bytes, whatever fd is and however it was opened. Returns their
+ * number; -EAGAIN: it would have to wait. Never raises SIGPIPE if that is ignored. */
+ssize_t rpa_write_now(int fd, const void *bytes, size_t length);
+
+/* New fd of a datagram socket (AF_UNIX) without a name. */
+int rpa_datagram_socket(void);
+/* -EAGAIN: the receiver at that path has no room at the moment. */
+int rpa_send_datagram(int socket, const char *path, const void *bytes, size_t length);
+
+#endif

@@ -1,0 +1,117 @@
+/// A table that fits its width: numbers get short, names lose their middle, and columns
+/// leave, in this order, and no line is wrapped.
+struct Columns {
+    struct Cell {
+        var text: String
+        /// What stands there where the column has to be narrow.
+        var short: String
+        var style: Style
+
+        init(_ text: String, short: String? = nil, _ style: Style = .plain) {
+            self.text = text
+            self.short = short ?? text
+            self.style = style
+        }
+
+        init(number: UInt64, _ style: Style = .plain) {
+            self.init("\(number)", short: ShortText.number(number), style)
+        }
+    }
+
+    struct Column {
+        var title: String
+        /// Of the title, where the column has to be narrow.
+        var shortTitle: String?
+        var cells: [Cell]
+        /// Its texts can lose their middle down to this; nil: they can't.
+        var least: Int?
+        /// It is never narrower than this, so that a number that grows doesn't move the others.
+        var steady = 0
+        var isFlushRight = false
+        /// Where there is no room for all, those with the least leave first.
+        var rank: Int
+
+        var natural: Int { max(title.count, steady, cells.map(\.text.count).max() ?? 0) }
+        var short: Int { max((shortTitle ?? title).count, steady, cells.map(\.short.count).max() ?? 0) }
+    }
+
+    private static let gap = 2
+    var columns: [Column]
+
+    /// The title, and a line for each row.
+    func lines(width: Int) -> [Line] {
+        var kept = columns.enumerated().map { $0 }
+        while kept.count > 1 {
+            if let widths = Self.widths(kept.map(\.element), in: width) {
+                return Self.draw(kept.map(\.element), widths)
+            }
+            let least = kept.map(\.element.rank).min()
+            kept.remove(at: kept.lastIndex { $0.element.rank == least }!)
+        }
+        let columns = kept.map(\.element)
+        let widths = columns.map { (min($0.natural, width), true) }
+        return Self.draw(columns, widths)
+    }
+
+    /// - Returns: nil if there is no room for all of them.
+    private static func widths(_ columns: [Column], in width: Int) -> [(width: Int, isShort: Bool)]? {
+        var widths = columns.map { ($0.natural, false) }
+        func excess() -> Int { widths.reduce(0) { $0 + $1.0 } + gap * (columns.count - 1) - width }
+        // Those that give most by it first.
+        let byGain = columns.indices.sorted {
+            columns[$0].natural - columns[$0].short > columns[$1].natural - columns[$1].short
+        }
+        for index in byGain where excess() > 0 && columns[index].short < columns[index].natural {
+            widths[index] = (columns[index].short, true)
+        }
+        while excess() > 0 {
+            let shrinkable = columns.indices.filter { index in
+                columns[index].least.map {
+                    widths[index].0 > max($0, (columns[index].shortTitle ?? columns[index].title).count)
+                }
+                    ?? false
+            }
+            guard let widest = shrinkable.max(by: { widths[$0].0 < widths[$1].0 }) else { return nil }
+            widths[widest].0 -= 1
+        }
+        return widths
+    }
+
+    private static func draw(_ columns: [Column], _ widths: [(width: Int, isShort: Bool)]) -> [Line] {
+        let count = columns.map(\.cells.count).max() ?? 0
+        return (-1..<count).map { row in
+            var pieces: [Piece] = []
+            for (index, column) in columns.enumerated() {
+                let (width, isShort) = widths[index]
+                let cell: Cell =
+                    row < 0
+                    ? Cell(column.title, short: column.shortTitle, .faint)
+                    : row < column.cells.count ? column.cells[row] : Cell("")
+                let text = ShortText.middle(isShort ? cell.short : cell.text, to: width)
+                let space = String(repeating: " ", count: width - text.count)
+                let isLast = index == columns.count - 1
+                let separator = isLast ? "" : String(repeating: " ", count: gap)
+                if column.isFlushRight {
+                    pieces += [Piece(space), Piece(text, cell.style), Piece(separator)]
+                } else {
+                    pieces += [Piece(text, cell.style), Piece((isLast ? "" : space) + separator)]
+                }
+            }
+            return Line(trimmed(pieces))
+        }
+    }
+
+    private static func trimmed(_ pieces: [Piece]) -> [Piece] {
+        var pieces = pieces
+        while let last = pieces.last {
+            let text = String(last.text.prefix(last.text.count - last.text.reversed().prefix { $0 == " " }.count))
+            if text.isEmpty {
+                pieces.removeLast()
+            } else {
+                pieces[pieces.count - 1].text = text
+                break
+            }
+        }
+        return pieces.filter { !$0.text.isEmpty }
+    }
+}

@@ -1,0 +1,35 @@
+import SockArrayCore
+
+/// `status` for people: tables that fit their width, and what isn't as it should be.
+struct StatusReport {
+    let lines: [Line]
+
+    /// - Parameters:
+    ///   - width: columns of the tables: `TerminalFacts.tableWidth`.
+    ///   - wrapWidth: of sentences; nil: they aren't wrapped.
+    init(_ status: PoolStatus, width: Int, wrapWidth: Int?) {
+        let tables = PoolTables(status, rates: nil, hasMarks: wrapWidth != nil)
+        var lines = [tables.title(width: width), Line()]
+        lines += tables.collectors(width: width).lines(width: width) + [Line()]
+        lines += tables.groups.lines(width: width)
+        let tracking = tables.tracking(width: width)
+        if !tracking.isEmpty { lines += [Line()] + tracking }
+        if !status.findings.isEmpty { lines.append(Line()) }
+        for finding in status.findings { lines += FindingLines.lines(finding, width: wrapWidth) }
+        self.lines = lines
+    }
+
+    func text(painted: Bool) -> String { lines.map { $0.text(painted: painted) + "\n" }.joined() }
+}
+
+enum FindingLines {
+    /// - Parameter width: nil: one line.
+    static func lines(_ finding: AuditFinding, width: Int?) -> [Line] {
+        let isProblem = finding.level == .problem
+        let mark = isProblem ? "✗" : "–"
+        let text = ShortText.oneCell("\(finding.name): \(finding.text)")
+        return Wrapping.lines(text, width: width.map { $0 - 2 }).enumerated().map { index, line in
+            Line([Piece(index == 0 ? "\(mark) " : "  ", isProblem ? .bad : .warning), Piece(line)])
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import SockArrayCore
+
+/// What `status --watch` shows, as a value: a frame is made of it for any size.
+struct WatchView {
+    var status: PoolStatus?
+    var rates: PoolRates?
+    /// Each collector's last rates of runs.
+    var trends: [String: [Double]] = [:]
+    /// The latest last.
+    var events: [PoolEvent] = []
+    /// Why there is no newer answer; nil: there is.
+    var trouble: String?
+    /// Now, and when the agent answered last: `17:02:46`.
+    var time = ""
+    var answerTime: String?
+    /// Seconds between two frames.
+    var interval = 2.0
+    /// Rows of collectors that were scrolled past.
+    var offset = 0
+    /// Local time of a Unix time.
+    var clock: (Double) -> String = { _ in "" }
+
+    /// At most as many lines as there are, none wider than the columns.
+    func frame(_ size: TerminalFacts.Size) -> [Line] {
+        var lines = head(width: size.columns)
+        if let status {
+            let tables = PoolTables(status, rates: rates, hasMarks: true)
+            lines += body(tables, WatchLayout(height: size.lines - lines.count, width: size.columns))
+        }
+        return lines.prefix(size.lines).map { $0.clipped(to: size.columns) }
+    }
+
+    private func head(width: Int) -> [Line] {
+        let seconds = Figure.tenths(interval).replacing(".0", with: "")
+        let right = width >= 60 ? "\(time)  every \(seconds) s  q quits" : width >= 30 ? "q quits" : ""
+        let title =
+            status.map { PoolTables($0, rates: nil, hasMarks: true).title(width: max(8, width - right.count - 2)) }
+            ?? Line("reuseport-agent", .strong).clipped(to: max(8, width - right.count - 2))
+        let space = String(repeating: " ", count: max(1, width - title.width - right.count))
+        var lines = [Line(title.pieces + [Piece(space), Piece(right, .faint)])]
+        if let trouble {
+            let since = answerTime.map { "no answer since \($0): " } ?? "no answer yet: "
+            lines += Wrapping.lines(ShortText.oneCell(since + trouble), width: width).prefix(3).map { Line($0, .bad) }
+        }
+        if let status { lines.append(totals(status, width: width)) }
+        return lines
+    }
+
+    /// `4 of 4 active, 12.3k runs/s, 4.10M B/s, busiest c3: 1.08 x share`: as much as there is room for.
+    private func totals(_ status: PoolStatus, width: Int) -> Line {
+        let active = status.collectors.count { $0.state == "active" }
+        let isWhole = active == status.collectors.count
+        var parts = [Piece("\(active) of \(status.collectors.count) active")]
+        if let rates {
+            let total = rates.total
+            parts.append(Piece(", \(ShortText.rate(total.runs)) runs/s"))
+            if total.drops > 0 { parts.append(Piece(", \(ShortText.rate(total.drops)) drops/s", .bad)) }
+            parts.append(Piece(", \(ShortText.rate(total.bytes)) B/s"))
+            if status.collectors.count > 1, let (name, ratio) = rates.busiest(of: status.collectors) {
+                parts.append(Piece(", busiest \(ShortText.middle(name, to: 16)): \(Figure.hundredths(ratio)) x share"))
+            }
+        }
+        var line = Line([Piece(isWhole ? "● " : "◐ ", isWhole ? .good : .warning)])
+        for part in parts {
+            guard line.width + part.text.count <= width else { break }
+            line.pieces.append(part)
+        }
+        return line
+    }
+
+    private func body(_ tables: PoolTables, _ layout: WatchLayout) -> [Line] {
+        var layout = layout
+        let findings = tables.status.findings.map { finding in
+            let line = FindingLines.lines(finding, width: nil)[0]
+            return line.clipped(to: layout.width)
+        }
+        let events = self.events.map { event in
+            Line([
+                Piece(clock(event.time) + " ", .faint),
+                Piece(ShortText.oneCell(event.text), Self.style(of: event.kind)),
+            ]).clipped(to: layout.width)
+        }
+        let detailed = tables.liveCollectors(isSummed: false, trends: trends)
+        let rowCount = detailed.columns[0].cells.count
+        // Room for each: what is wrong first, then who collects, where, and what happened.
+        layout.reserve(findings.isEmpty ? 0 : min(findings.count, 3) + 1)
+        let groupLines = tables.liveGroups.lines(width: layout.width)
+        let tracking = tables.tracking(width: layout.width)
+        let isDetailed = layout.fits(
+            rowCount + 2 + groupLines.count + 1 + (tracking.isEmpty ? 0 : tracking.count + 1) + min(events.count, 3) + 1
+        )
+        let collectors =
+            (isDetailed ? detailed : tables.liveCollectors(isSummed: true, trends: trends)).lines(width: layout.width)
+        let least = min(collectors.count, 9) + 1
+        let showsGroups = layout.reserve(groupLines.count + 1, leaving: least)
+        let showsTracking = !tracking.isEmpty && layout.reserve(tracking.count + 1, leaving: least)
+        let eventRoom = min(events.count, max(1, layout.left - collectors.count - 2))
+        let showsEvents = !events.isEmpty && layout.reserve(eventRoom + 1, leaving: least)
+        var lines = layout.table(collectors, offset: offset, of: tables.status)
+        if showsGroups { lines += [Line()] + groupLines }
+        if showsTracking { lines += [Line()] + tracking }
+        if !findings.isEmpty { lines += [Line()] + layout.first(3, of: findings, "findings") }
+        if showsEvents { lines += [Line()] + events.suffix(eventRoom) }
+        return lines
+    }
+
+    private static func style(of kind: PoolEvent.Kind) -> Style {
+        switch kind {
+        case .lost, .failedOver: .bad
+        case .held: .warning
+        case .registered, .returned: .good
+        case .moved, .newExporter: .plain
+        }
+    }
+}
+
+/// Lines that are left of a frame, and those that are kept for something.
+struct WatchLayout {
+    let height: Int
+    let width: Int
+    private var reserved = 0
+
+    init(height: Int, width: Int) {
+        self.height = max(0, height)
+        self.width = width
+    }
+
+    var left: Int { max(0, height - reserved) }
+    func fits(_ lines: Int) -> Bool { lines <= left }
+    mutating func reserve(_ lines: Int) { reserved = min(height, reserved + lines) }
+
+    /// - Returns: false: then as many would not be left, and nothing is kept.
+    mutating func reserve(_ lines: Int, leaving least: Int) -> Bool {
+        guard lines + least <= left else { return false }
+        reserve(lines)
+        return true
+    }
+
+    /// The title and as many rows as fit, after an empty line; says what doesn't.
+    func table(_ lines: [Line], offset: Int, of status: PoolStatus) -> [Line] {
+        let room = left - 1
+        guard room > 0 else { return [] }
+        guard lines.count > room else { return [Line()] + lines }
+        let rows = lines.dropFirst()
+        let shown = max(0, room - 2)
+        let first = min(offset, max(0, rows.count - shown))
+        let away = status.collectors.count { $0.state != "active" }
+        let rest =
+            "… \(first) above, \(rows.count - first - shown) below (j, k); "
+            + (away == 0 ? "all are active" : "not active: \(away)")
+        return [Line(), lines[0]] + rows.dropFirst(first).prefix(shown) + [Line(rest, away == 0 ? .faint : .warning)]
+    }
+
+    func first(_ count: Int, of lines: [Line], _ what: String) -> [Line] {
+        guard lines.count > count else { return lines }
+        return lines.prefix(count - 1) + [
+            Line("… \(lines.count - count + 1) more \(what): reuseport-agent status", .warning)
+        ]
+    }
+}

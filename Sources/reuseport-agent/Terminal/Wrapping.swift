@@ -1,0 +1,29 @@
+/// Sentences on lines of a given width.
+enum Wrapping {
+    /// - Parameters:
+    ///   - width: nil: as long as it is.
+    ///   - first, others: what stands before the first line and the others: indents.
+    static func lines(_ text: String, width: Int?, first: String = "", others: String = "") -> [String] {
+        guard let width else { return [first + text] }
+        var lines: [String] = []
+        var line = first
+        var isEmpty = true
+        for word in text.split(separator: " ") {
+            var word = word
+            if !isEmpty, line.count + 1 + word.count > width {
+                lines.append(line)
+                (line, isEmpty) = (others, true)
+            }
+            // A word that no line has room for is cut.
+            while word.count > max(1, width - line.count - (isEmpty ? 0 : 1)) {
+                let room = max(1, width - line.count)
+                lines.append(line + word.prefix(room))
+                word = word.dropFirst(room)
+                line = others
+            }
+            line += (isEmpty ? "" : " ") + word
+            isEmpty = false
+        }
+        return lines + [line]
+    }
+}

@@ -1,0 +1,170 @@
+import Logging
+import SockArrayCore
+import Testing
+
+@testable import reuseport_agent
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+@Suite struct LogTextTests {
+    private static func record(
+        _ message: String, _ fields: [(String, String)] = [], level: Logger.Level = .warning
+    ) -> LogRecord {
+        LogRecord(
+            time: LogTime(seconds: 1_795_280_566, milliseconds: 7), level: level, message: message, pool: "edge",
+            fields: fields.map { LogRecord.Field(name: $0.0, value: $0.1) })
+    }
+
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.007Z"), (951_782_399, "2000-02-28T23:59:59.007Z"),
+            (951_782_400, "2000-02-29T00:00:00.007Z"), (951_868_800, "2000-03-01T00:00:00.007Z"),
+            (1_795_280_566, "2026-11-21T17:02:46.007Z"), (4_107_542_400, "2100-03-01T00:00:00.007Z"),
+            (-1, "1969-12-31T23:59:59.007Z"), (253_402_300_799, "9999-12-31T23:59:59.007Z"),
+        ] as [(Int64, String)])
+    func `times are RFC 3339, over leap days, centuries and the epoch`(seconds: Int64, text: String) {
+        #expect(LogTime(seconds: seconds, milliseconds: 7).utc == text)
+    }
+
+    @Test func `times of 10,000 random days are those of Foundation`() {
+        for _ in 0..<10_000 {
+            let seconds = Int64.random(in: -2_000_000_000...20_000_000_000)
+            let date = Date(timeIntervalSince1970: Double(seconds))
+            let text = LogTime(seconds: seconds, milliseconds: 0).utc
+            #expect(text == date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)), "\(seconds)")
+        }
+    }
+
+    @Test func `JSON: one object a line, metadata as fields of their own, own names kept apart`() throws {
+        let line = LogText.json(Self.record("c1 \"has\" ended", [("pid", "812"), ("level", "x"), ("a b\n", "\u{1}")]))
+        #expect(
+            line == #"{"time":"2026-11-21T17:02:46.007Z","level":"warning","message":"c1 \"has\" ended","#
+                + #""pool":"edge","pid":"812","field_level":"x","a b\n":"\u0001"}"# + "\n")
+    }
+
+    @Test func `JSON is valid and one line for 10,000 messages of random bytes, and gives them back`() throws {
+        for _ in 0..<10_000 {
+            let bytes = (0..<Int.random(in: 0...60)).map { _ in
+                Bool.random() ? UInt8.random(in: 0...255) : UInt8.random(in: 0...0x22)
+            }
+            let message = String(decoding: bytes, as: UTF8.self)
+            let line = LogText.json(Self.record(message, [(message, message)]))
+            #expect(line.utf8.filter { $0 == 10 }.count == 1 && line.hasSuffix("}\n"))
+            let object = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
+            #expect(Array((object["message"] ?? "-").utf8) == Array(message.utf8))
+        }
+    }
+
+    @Test func `for people: time, level, message, fields; nothing that a terminal obeys`() {
+        let record = Self.record("c1 has\u{1b}[2J ended\nso", [("pid", "812"), ("path", "/a b")])
+        #expect(
+            LogText.human(record, time: "17:02:46", isPainted: false)
+                == "17:02:46 warning c1 has?[2J ended?so  path=\"/a b\" pid=812\n".replacing(
+                    "path=\"/a b\" pid=812", with: "pid=812 path=\"/a b\""))
+        let painted = LogText.human(record, time: "17:02:46", isPainted: true)
+        #expect(painted.contains("\u{1b}[33mwarning \u{1b}[0m") && !painted.contains("\u{1b}[2J"))
+        #expect(LogText.prefixed(record) == "<4>c1 has?[2J ended?so pid=812 path=\"/a b\"\n")
+    }
+
+    @Test func `journald: fields by name, one with lines after its length, own names kept apart`() {
+        let record = Self.record(
+            "a\nb", [("user-id", "7"), ("pool", "x"), ("_hidden", "1"), ("", "e")], level: .notice)
+        let expected =
+            "PRIORITY=5\nSYSLOG_IDENTIFIER=reuseport-agent\nMESSAGE\n\u{3}\0\0\0\0\0\0\0a\nb\nPOOL=edge\nUSER_ID=7\n"
+            + "FIELD_POOL=x\nHIDDEN=1\nFIELD=e\n"
+        #expect(JournalMessage.bytes(record, identifier: "reuseport-agent") == Array(expected.utf8))
+        let long = JournalMessage.bytes(Self.record(String(repeating: "x", count: 1_000_000)), identifier: "a")
+        #expect(long.count < 33_000)
+    }
+
+    @Test func `levels are syslog's`() {
+        let levels: [Logger.Level] = [.trace, .debug, .info, .notice, .warning, .error, .critical]
+        #expect(levels.map(\.priority) == [7, 7, 6, 5, 4, 3, 2])
+        #expect(LogLevel.allCases.map(\.level) == Array(levels.dropLast()))
+    }
+
+    @Test func `the format is human on a terminal, journald where JOURNAL_STREAM is ours, else json`() {
+        func format(_ isTerminal: Bool, _ stream: String?) -> LogFormat {
+            .fitting(isTerminal: isTerminal, journalStream: stream, file: (8, 4_711))
+        }
+        #expect(format(true, "8:4711") == .human)
+        #expect(format(false, "8:4711") == .journald)
+        for stream in ["8:471", "9:4711", "", "8:4711:", nil] { #expect(format(false, stream) == .json) }
+        #expect(LogFormat.fitting(isTerminal: false, journalStream: ":", file: nil) == .json)
+    }
+}
+
+@Suite struct RepeatedMessagesTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    private static func record(_ message: String, level: Logger.Level = .warning) -> LogRecord {
+        LogRecord(time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message)
+    }
+
+    @Test func `42 times in 60 s: said once, then summed; the next minutes are sums, and silence forgets it`() {
+        var repeated = RepeatedMessages()
+        #expect(repeated.take(Self.record("a"), now: 0).map(\.message) == ["a"])
+        for index in 1...41 { #expect(repeated.take(Self.record("a"), now: UInt64(index) * Self.second) == []) }
+        #expect(repeated.nextDeadline == 60 * Self.second)
+        #expect(repeated.due(now: 60 * Self.second - 1) == [])
+        #expect(repeated.due(now: 60 * Self.second).map(\.message) == ["a (repeated 41 times in 60 s)"])
+        #expect(repeated.take(Self.record("a"), now: 61 * Self.second) == [])
+        #expect(repeated.due(now: 120 * Self.second).map(\.message) == ["a (repeated once in 60 s)"])
+        #expect(repeated.due(now: 180 * Self.second) == [])
+        #expect(repeated.nextDeadline == nil)
+        #expect(repeated.take(Self.record("a"), now: 181 * Self.second).map(\.message) == ["a"])
+    }
+
+    @Test func `another level, collector or text is another message; another process isn't`() {
+        var repeated = RepeatedMessages()
+        for message in ["c1 has ended (process 8): x", "c2 has ended (process 8): x", "c1 has ended"] {
+            #expect(repeated.take(Self.record(message), now: 0).count == 1)
+        }
+        #expect(repeated.take(Self.record("c1 has ended", level: .error), now: 0).count == 1)
+        #expect(repeated.take(Self.record("c1 has ended (process 977): x"), now: 1) == [])
+        #expect(repeated.take(Self.record("c1 has ended (process x): x"), now: 1).count == 1)
+        #expect(
+            repeated.end(now: Self.second * 9).map(\.message) == [
+                "c1 has ended (process 977): x (repeated once in 9 s)"
+            ])
+        #expect(repeated.end(now: Self.second * 9) == [] && repeated.nextDeadline == nil)
+    }
+
+    @Test func `a sum that is due comes before what is new, and 10,000 different messages keep 256 in mind`() {
+        var repeated = RepeatedMessages()
+        _ = repeated.take(Self.record("a"), now: 0)
+        _ = repeated.take(Self.record("a"), now: 1)
+        #expect(
+            repeated.take(Self.record("b"), now: 60 * Self.second).map(\.message) == ["a (repeated once in 60 s)", "b"])
+        var written = 0
+        for index in 0..<10_000 {
+            written += repeated.take(Self.record("m\(index)"), now: 61 * Self.second + UInt64(index)).count
+        }
+        #expect(written == 10_000)
+        #expect(repeated.take(Self.record("m9999"), now: 61 * Self.second).isEmpty)
+        #expect(repeated.take(Self.record("m9743"), now: 61 * Self.second).count == 1)
+        #expect(repeated.end(now: 62 * Self.second).map(\.message) == ["m9999 (repeated once in 1 s)"])
+    }
+
+    @Test func `all that was taken is told: records and sums agree over 20,000 random messages`() {
+        var repeated = RepeatedMessages()
+        var told = 0
+        var now: UInt64 = 0
+        func count(_ records: [LogRecord]) {
+            for record in records {
+                let times = record.message.firstRange(of: "(repeated ").map { record.message[$0.upperBound...] }
+                told += times.map { $0.hasPrefix("once") ? 1 : Int($0.prefix { $0.isNumber })! } ?? 1
+            }
+        }
+        for _ in 0..<20_000 {
+            now += UInt64.random(in: 0...Self.second / 2)
+            count(repeated.take(Self.record("m\(Int.random(in: 0..<400))"), now: now))
+        }
+        count(repeated.end(now: now))
+        #expect(told == 20_000)
+    }
+}

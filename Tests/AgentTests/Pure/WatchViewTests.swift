@@ -1,0 +1,114 @@
+import Testing
+
+@testable import SockArrayCore
+@testable import reuseport_agent
+
+@Suite struct WatchViewTests {
+    private static func view(
+        collectors: Int = 4, groups: Int = 2, nameLength: Int = 0, number: UInt64 = 1_000, events: Int = 0,
+        findings: Int = 0, state: @escaping (Int) -> String = { _ in "active" }
+    ) -> WatchView {
+        func status(_ number: UInt64) -> PoolStatus {
+            Pictures.status(
+                collectors: collectors, groups: groups, nameLength: nameLength, number: number, state: state,
+                findings: findings)
+        }
+        var view = WatchView()
+        view.status = status(number)
+        view.rates = PoolRates(from: status(0), to: status(number), seconds: 2)
+        view.time = "17:02:46"
+        view.clock = { "T\(Int($0))" }
+        view.events = (0..<events).map {
+            PoolEvent(id: UInt64($0), time: Double($0), kind: .lost, text: "collector c\($0) has lost a socket")
+        }
+        return view
+    }
+
+    private static func text(_ view: WatchView, _ lines: Int, _ columns: Int) -> String {
+        view.frame(.init(lines: lines, columns: columns)).map(\.plain).joined(separator: "\n")
+    }
+
+    @Test func `no frame is higher or wider than its terminal: 1 to 60 lines, 1 to 220 columns, 15 pools`() {
+        for (collectors, groups) in [(1, 1), (4, 2), (12, 3), (40, 4), (256, 32)] {
+            for (length, number) in [(0, 5), (20, 123_456), (63, UInt64.max)] as [(Int, UInt64)] {
+                var view = Self.view(
+                    collectors: collectors, groups: groups, nameLength: length, number: number, events: 9, findings: 5,
+                    state: { $0 % 3 == 0 ? "holding" : "active" })
+                view.trouble = number == 5 ? "no agent answers at /run/reuseport-agent/control.sock" : nil
+                view.offset = 3
+                let isLarge = collectors == 256
+                for lines in isLarge ? [1, 24, 60] : [1, 2, 3, 5, 8, 10, 13, 17, 24, 31, 60] {
+                    for columns in isLarge ? [40, 200] : [1, 7, 20, 29, 30, 40, 59, 60, 80, 100, 133, 220] {
+                        let frame = view.frame(.init(lines: lines, columns: columns))
+                        #expect(frame.count <= lines)
+                        #expect(frame.allSatisfy { $0.width <= columns }, "\(collectors) \(columns)x\(lines)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `80 columns, 24 lines: 4 collectors with 2 groups, their rates, load, groups and what happened`() {
+        let text = Self.text(Self.view(events: 2, findings: 1), 24, 80)
+        for part in [
+            "pool edge, round-robin, 1048576 rows", "17:02:46  every 2 s  q quits",
+            "● 4 of 4 active, 4000 runs/s, 4000 drops/s, 4000 B/s, busiest c", ": 1.00 x share",
+            "COLLECTOR  STATE", "c4         ● active", "██████████", "SEL/S", "T1 collector c1 has lost a socket",
+            "– one_source_address: ",
+        ] {
+            #expect(text.contains(part), "\(part) is not in\n\(text)")
+        }
+    }
+
+    @Test func `few lines: groups summed, then a part of the collectors, and a line that says what is missing`() {
+        let summed = Self.text(Self.view(events: 2), 14, 80)
+        #expect(summed.contains("c4 ") && !summed.contains("  g1  ") && !summed.contains("GROUP  RUNS"), "\(summed)")
+        #expect(summed.contains("1000"), "500 a second in each of 2 groups: \(summed)")
+        let part = Self.text(Self.view(collectors: 40, state: { $0 == 30 ? "failed" : "active" }), 12, 80)
+        #expect(part.contains("… 0 above, 33 below (j, k); not active: 1"), "\(part)")
+        var scrolled = Self.view(collectors: 40)
+        scrolled.offset = 35
+        #expect(Self.text(scrolled, 12, 80).contains("… 33 above, 0 below (j, k); all are active"))
+        #expect(Self.text(scrolled, 12, 80).contains("\nc40 "))
+        let many = Self.text(Self.view(findings: 9), 24, 80)
+        #expect(many.contains("… 7 more findings: reuseport-agent status"), "\(many)")
+    }
+
+    @Test func `40 columns keep names, state, groups and rates; 200 have the trend, too`() {
+        let narrow = Self.text(Self.view(), 24, 40)
+        #expect(narrow.contains("COLLECTOR  STATE       GROUP  RUNS/S"), "\(narrow)")
+        #expect(narrow.contains("\n● 4 of 4 active, 4000 runs/s\n"), "\(narrow)")
+        var wide = Self.view()
+        wide.trends = ["c1": [1, 5, 10]]
+        #expect(Self.text(wide, 24, 200).contains("▁▄█"))
+    }
+
+    @Test func `an agent that is away: since when and why, above what it said last`() {
+        var view = Self.view()
+        view.rates = nil
+        view.trouble = "cannot show the status: no agent answers at /run/a.sock (ENOENT); start it"
+        view.answerTime = "17:02:40"
+        let text = Self.text(view, 24, 80)
+        #expect(text.contains("\nno answer since 17:02:40: cannot show the status: no agent answers"), "\(text)")
+        #expect(text.contains("c4 ") && text.contains("–"))
+        var never = WatchView()
+        never.trouble = "no agent"
+        #expect(Self.text(never, 24, 80).contains("no answer yet: no agent"))
+    }
+
+    @Test func `rates: differences by time; what went back counts from 0, what is new waits`() {
+        var old = Pictures.status(collectors: 2, groups: 1, number: 100)
+        var new = Pictures.status(collectors: 3, groups: 1, number: 300)
+        old.collectors[1].groups["g1"]!.runs = 1_000
+        new.collectors[1].groups["g1"]!.runs = 50
+        let rates = PoolRates(from: old, to: new, seconds: 4)
+        #expect(rates.members["c1"]?["g1"] == .init(runs: 50, bytes: 50, drops: 50))
+        #expect(rates.members["c2"]?["g1"]?.runs == 12.5 && rates.members["c3"] == nil)
+        #expect(rates.groups["g1"]?.selected == 50 && rates.total.runs == 62.5)
+        let busiest = rates.busiest(of: Array(new.collectors.prefix(2)))
+        #expect(busiest?.name == "c1" && busiest?.ratio == 1.6)
+        new.collectors[0].weight = 9
+        #expect(rates.busiest(of: Array(new.collectors.prefix(2)))?.name == "c2")
+        #expect(PoolRates(from: new, to: new, seconds: 1).busiest(of: new.collectors) == nil)
+    }
+}
