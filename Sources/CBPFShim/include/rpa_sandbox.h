@@ -43,4 +43,11 @@ int rpa_sandbox_user(uint32_t user);
 /* This thread runs on that CPU from here on. */
 int rpa_run_on_cpu(int cpu);
 
+/*
+ * Sends count datagrams of length bytes to 127.0.0.1:port, each from another IPv4
+ * address: first and those after it (host byte order), whosever they are. Inside a
+ * sandbox only. Returns how many were sent.
+ */
+int rpa_flood(uint32_t first, uint32_t count, uint16_t port, uint16_t length);
+
 #endif

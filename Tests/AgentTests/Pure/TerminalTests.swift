@@ -28,7 +28,8 @@ enum Pictures {
                             (
                                 name,
                                 .init(
-                                    cookie: 1, runs: number, bytes: number, queuedBytes: group % 2 == 0 ? number : 0,
+                                    cookie: 1, runs: number, failedOver: 0, bytes: number,
+                                    queuedBytes: group % 2 == 0 ? number : 0,
                                     queuedConnections: group % 2 == 0 ? nil : number, drops: number)
                             )
                         }))
