@@ -29,7 +29,7 @@ import Testing
         return try JSONDecoder().decode(Schema.self, from: Data(FileText.readBytes(path) ?? []))
     }
 
-    private struct Any: Decodable {
+    private struct Member: Decodable {
         var text: String?
         var number: UInt64?
         init(from decoder: any Decoder) throws {
@@ -39,7 +39,8 @@ import Testing
         }
     }
 
-    @Test func `events of collectors and of a cgroup are of the schema's keys, patterns and choices, and use all of them`()
+    @Test
+    func `events of collectors and of a cgroup are of the schema's keys, patterns and choices, and use all of them`()
         throws
     {
         let schema = try Self.schema()
@@ -53,12 +54,13 @@ import Testing
                 series, pool: "edge", from: UnixTime(milliseconds: 1), to: UnixTime(milliseconds: 2), value: .max,
                 idempotencyKey: "2p9x-42-0")
             let line = UsageFolder.lines([event])
-            let members = try JSONDecoder().decode([String: Any].self, from: Data(line))
+            let members = try JSONDecoder().decode([String: Member].self, from: Data(line))
             #expect(line.last == UInt8(ascii: "\n") && !line.dropLast().contains(UInt8(ascii: "\n")))
-            #expect(try JSON.decode(UsageEvent.self, from: line) == event)
+            let decoded = try JSON.decode(UsageEvent.self, from: line)
+            #expect(decoded == event)
             #expect(!schema.additionalProperties && Set(schema.required).isSubset(of: members.keys))
             for (name, value) in members {
-                let property = try #require(schema.properties[name], "\(name)")
+                let property: Schema.Property = try #require(schema.properties[name], "\(name)")
                 used.insert(name)
                 if let choices = property.enum { #expect(choices.contains(value.text ?? "")) }
                 if let pattern = property.pattern {
