@@ -206,6 +206,24 @@ import Testing
         }
     }
 
+    @Test func `60 intervals through a command leave no descriptor, no child and under 1 MiB behind`() async throws {
+        try await Sandbox.run { sandbox in
+            let taken = sandbox.newPath("taken")
+            let lab = try UsageLab(in: sandbox, target: "command: [/bin/sh, -c, \"cat >> \(taken)\"]")
+            func isQuiet() -> Bool {
+                FileText.read("/proc/\(lab.agent.process.pid)/task/\(lab.agent.process.pid)/children") == ""
+            }
+            for _ in 1...20 { try lab.send(for: .milliseconds(100)) }
+            try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
+            let before = try AgentFootprint(of: lab.agent)
+            for _ in 1...60 { try lab.send(for: .milliseconds(100)) }
+            try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
+            let after = try AgentFootprint(of: lab.agent)
+            #expect(after.descriptors == before.descriptors && isQuiet(), "\(before), \(after)")
+            #expect(after.residentKiB < before.residentKiB + 1_024, "\(before), \(after)")
+        }
+    }
+
     @Test func `a queue that is full at 64 KiB merges 20 more intervals into the last one, and the sum is exact`()
         async throws
     {
