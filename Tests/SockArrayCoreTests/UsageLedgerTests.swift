@@ -65,14 +65,14 @@ import Testing
         #expect(events.map(\.collector) == ["c1", "c2"] && events.map(\.value) == [5, 5])
     }
 
-    @Test func `a group's last reading is taken without forgetting the others`() {
-        let other = Counter(source: 41, index: 3, series: Self.c2, total: 10)
-        var ledger = Self.ledger(Self.c1(1_000), other)
-        #expect(ledger.take(Self.reading(Self.c1(1_001)), at: Self.at(1), isWhole: false).map(\.value) == [1])
+    @Test func `a group that left counts for whom it did, and is then forgotten`() {
+        var ledger = Self.ledger(Self.c1(1_000))
+        let left = Counter(source: 40, index: 0, series: nil, total: 1_001, fallback: Self.c2)
+        let unknown = Counter(source: 41, index: 3, series: nil, total: 5, fallback: Self.c2)
+        let events = ledger.take(Self.reading(left, unknown), at: Self.at(1))
+        #expect(events.map(\.collector) == ["c1", "c2"] && events.map(\.value) == [1, 5])
         #expect(ledger.places == [40: [0], 41: [3]])
-        let last = Counter(source: 41, index: 3, series: Self.c2, total: 12)
-        #expect(ledger.take(Self.reading(last), at: Self.at(2)).map(\.value) == [2])
-        #expect(ledger.places == [41: [3]])
+        #expect(ledger.take(Self.reading(), at: Self.at(2)).isEmpty && ledger.places.isEmpty)
     }
 
     @Test func `a clock that is set back: intervals of 1 ms that never overlap, until it has come up again`() {

@@ -59,11 +59,9 @@ public struct UsageLedger: Equatable, Sendable, Codable {
     /// was set back, it is a millisecond long, until the clock has come up again: no two
     /// intervals overlap, and none is empty.
     ///
-    /// - Parameters:
-    ///   - reading: counters that it doesn't have are forgotten, if `isWhole`.
-    ///   - isWhole: it is all that there is.
+    /// - Parameter reading: of all counters; those that it doesn't have are forgotten.
     /// - Returns: one event for each series that has counted.
-    public mutating func take(_ reading: UsageReading, at now: UnixTime, isWhole: Bool = true) -> [UsageEvent] {
+    public mutating func take(_ reading: UsageReading, at now: UnixTime) -> [UsageEvent] {
         let start = stop
         stop = max(now, UnixTime(milliseconds: start.milliseconds + 1))
         if reading.incarnation != incarnation {
@@ -86,7 +84,6 @@ public struct UsageLedger: Equatable, Sendable, Codable {
             if entry.series == nil { entry.series = former?.series ?? counter.fallback }
             present.append(entry)
         }
-        if !isWhole { present += before.values.sorted { ($0.source, $0.index) < ($1.source, $1.index) } }
         entries = present
         return order.map {
             UsageEvent($0, pool: pool, from: start, to: stop, value: sums[$0]!, idempotencyKey: "")

@@ -39,12 +39,13 @@ enum UsageChecks {
             item("meter: \(meter.cgroup)", "it is a cgroup of version 2") { () throws(Failure) in
                 try CgroupMeter.check(meter)
             })
+        // CAP_SYS_ADMIN, by which the agent may mount, includes it.
+        let mayAttach = host.mayEndSessions || host.mayMount
         items.append(
             CheckList.Item(
-                check: "meter: attaching to a cgroup", ok: host.mayEndSessions,
-                detail: host.mayEndSessions
-                    ? "CAP_NET_ADMIN is there" : "CAP_NET_ADMIN is missing: the kernel refuses it",
-                remedy: host.mayEndSessions
+                check: "meter: attaching to a cgroup", ok: mayAttach,
+                detail: mayAttach ? "CAP_NET_ADMIN is there" : "CAP_NET_ADMIN is missing: the kernel refuses it",
+                remedy: mayAttach
                     ? nil : "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or remove meter"))
         return items
     }

@@ -29,7 +29,7 @@ import Testing
         return try JSONDecoder().decode(Schema.self, from: Data(FileText.readBytes(path) ?? []))
     }
 
-    private struct Scalar: Decodable {
+    private struct Member: Decodable {
         var text: String?
         var number: UInt64?
         init(from decoder: any Decoder) throws {
@@ -54,12 +54,13 @@ import Testing
                 series, pool: "edge", from: UnixTime(milliseconds: 1), to: UnixTime(milliseconds: 2), value: .max,
                 idempotencyKey: "2p9x-42-0")
             let line = UsageFolder.lines([event])
-            let members = try JSONDecoder().decode([String: Scalar].self, from: Data(line))
+            let members = try JSONDecoder().decode([String: Member].self, from: Data(line))
             #expect(line.last == UInt8(ascii: "\n") && !line.dropLast().contains(UInt8(ascii: "\n")))
-            #expect(try JSON.decode(UsageEvent.self, from: line) == event)
+            let decoded = try JSON.decode(UsageEvent.self, from: line)
+            #expect(decoded == event)
             #expect(!schema.additionalProperties && Set(schema.required).isSubset(of: members.keys))
             for (name, value) in members {
-                let property = try #require(schema.properties[name], "\(name)")
+                let property: Schema.Property = try #require(schema.properties[name], "\(name)")
                 used.insert(name)
                 if let choices = property.enum { #expect(choices.contains(value.text ?? "")) }
                 if let pattern = property.pattern {

@@ -89,6 +89,31 @@ import Testing
         }
     }
 
+    @Test func `without CAP_NET_ADMIN the meter is refused, and told what to give; check tells it before`() async throws
+    {
+        try await Sandbox.run { sandbox in
+            let meter = try MeterLab(in: sandbox)
+            defer { meter.end() }
+            let launcher = ["setpriv", "--bounding-set=-net_admin,-sys_admin", "--inh-caps=-net_admin,-sys_admin"]
+            let configuration = AgentFixture.configuration(
+                extra: "usage: {to: {file: \(sandbox.folder)/u.jsonl}, queue: {folder: \(sandbox.folder)/q}}\n"
+                    + meter.configuration(internal: ""))
+            let refused = #expect(throws: LabError.self) {
+                try AgentFixture(
+                    in: sandbox, program: Subject.program, configuration: configuration, launcher: launcher)
+            }
+            #expect("\(refused!)".contains("no program may be attached to it"), "\(refused!)")
+            #expect("\(refused!)".contains("give the agent CAP_NET_ADMIN"))
+            let file = sandbox.newPath("edge.yaml")
+            try FileText.write(configuration, to: file)
+            let check = try ChildProcess(launcher + [Subject.program, "check", "--config", file], in: sandbox)
+            #expect(try check.wait() == 6)
+            #expect(
+                check.output.contains("✗ meter: attaching to a cgroup: CAP_NET_ADMIN is missing"), "\(check.output)")
+            #expect(check.output.contains("✓ usage: queue"))
+        }
+    }
+
     private func expect(_ lab: UsageLab, _ meter: MeterLab, _ sums: [String: UInt64]) throws {
         func found() throws -> [String: UInt64] {
             try lab.fileEvents().filter { $0.cgroup == meter.folder }.reduce(into: [:]) {

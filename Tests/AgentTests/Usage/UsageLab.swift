@@ -62,8 +62,10 @@ final class UsageLab {
     }
 
     /// strace counts for each thread, and each disk job has one of its own.
-    func endingADiskThread(atCall step: Int, options: [String]) throws -> ChildProcess {
-        let calls = "openat,pread64,write,fsync,rename,unlink,newfstatat,fstat,mkdir"
+    ///
+    /// - Parameter call: `fsync:2`, the second of a thread.
+    func ending(atCall call: String, options: [String]) throws -> ChildProcess {
+        let (calls, step) = (call.split(separator: ":")[0], call.split(separator: ":").dropFirst().first ?? "1")
         let tracer = try ChildProcess(
             ["strace", "-f", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)"] + options
                 + ["-e", "inject=\(calls):signal=SIGKILL:when=\(step)"], in: sandbox)

@@ -6,6 +6,8 @@ import SockArrayCore
 /// whether it has it.
 final class ChildDelivery {
     private let pid: Int32
+    /// It leads a process group of its own.
+    var group: Int32 { pid }
     private let process: Descriptor
     private let output: Descriptor
     /// The first of what it said.
@@ -15,12 +17,14 @@ final class ChildDelivery {
     private var isKilled = false
     private var isReaped = false
 
-    static let timeLimit: UInt64 = 60_000_000_000
+    private let limit: Duration
     /// select(2) knows no more.
     private static let openFiles: UInt32 = 1_024
 
     /// - Throws: with errno, also where there is no such program.
-    init(_ arguments: [String], input: [UInt8], now: UInt64) throws(KernelError) {
+    init(
+        _ arguments: [String], input: [UInt8], now: UInt64, limit: Duration = .seconds(60)
+    ) throws(KernelError) {
         let file = rpa_memory_file(input, input.count)
         guard file >= 0 else { throw KernelError(operation: "memfd_create", errno: -file) }
         let inputFile = Descriptor(owning: file)
@@ -41,7 +45,8 @@ final class ChildDelivery {
         }
         pid = started
         process = Descriptor(owning: pidfd)
-        deadline = now + Self.timeLimit
+        self.limit = limit
+        deadline = now + UInt64(limit / .nanoseconds(1))
     }
 
     deinit {
@@ -73,7 +78,7 @@ final class ChildDelivery {
         isReaped = true
         listen()
         let text = String(decoding: said, as: UTF8.self)
-        return (status, isKilled ? "it was ended after \(Self.timeLimit / 1_000_000_000) s" : text)
+        return (status, isKilled ? "it was ended after \(limit)" : text)
     }
 
     private func listen() {

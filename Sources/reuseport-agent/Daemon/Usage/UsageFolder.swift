@@ -53,37 +53,52 @@ struct UsageFolder: Sendable {
     /// - Returns: no ledger where there is no batch.
     /// - Throws: `.conflict` for another pool's folder.
     func load(pool: String, report: (String) -> Void) throws(Failure) -> (ledger: UsageLedger?, batches: [Stored]) {
-        var (ledger, batches): (UsageLedger?, [Stored]) = (nil, [])
+        var batches: [Stored] = []
         for name in Folder.names(in: path) {
             if name.hasSuffix(".jsonl.new") { unlink("\(path)/\(name)") }
             guard name.hasSuffix(".jsonl"), let number = UInt64(name.dropLast(6)), file(number) == "\(path)/\(name)"
             else { continue }
-            let bytes = DurableFile.read(file(number))
-            guard let bytes, let end = bytes.firstIndex(of: UInt8(ascii: "\n")),
-                let head = try? JSON.decode(UsageLedger.self, from: Array(bytes[..<end])),
-                head.version == UsageLedger.version, bytes.last == UInt8(ascii: "\n")
-            else {
-                let isAside = rename(file(number), file(number) + ".unusable") == 0
-                report(
-                    "\(file(number)) can't be used, which is not of an agent's end: what it held is not delivered"
-                        + (isAside ? "; it was set aside as \(name).unusable" : ""))
+            let bytes = DurableFile.read(file(number)) ?? []
+            let lines = bytes.count { $0 == UInt8(ascii: "\n") }
+            guard lines > 0, bytes.last == UInt8(ascii: "\n") else {
+                setAside(number, report)
                 continue
             }
-            guard head.pool == pool else {
-                throw Failure(
-                    .conflict, act: "use the folder of usage events \(path)",
-                    cause: "it is pool \(head.pool)'s, not \(pool)'s", remedy: "give each pool a folder of its own")
-            }
-            // Its events were delivered, and it isn't the newest any more.
-            if let last = batches.last, last.events == 0 {
-                unlink(file(last.number))
-                batches.removeLast()
-            }
-            ledger = head
-            let events = bytes[(end + 1)...].count { $0 == UInt8(ascii: "\n") }
-            batches.append(Stored(number: number, bytes: bytes.count, events: events))
+            batches.append(Stored(number: number, bytes: bytes.count, events: lines - 1))
         }
+        // The newest has it all; where that can't be used, what it had counted is counted again.
+        var ledger: UsageLedger?
+        while ledger == nil, let newest = batches.last {
+            ledger = self.ledger(of: newest.number)
+            guard ledger == nil else { break }
+            setAside(newest.number, report)
+            batches.removeLast()
+        }
+        guard ledger.map({ $0.pool == pool }) ?? true else {
+            throw Failure(
+                .conflict, act: "use the folder of usage events \(path)",
+                cause: "it is pool \(ledger!.pool)'s, not \(pool)'s", remedy: "give each pool a folder of its own")
+        }
+        // Delivered, and not the newest any more.
+        for old in batches.dropLast() where old.events == 0 { unlink(file(old.number)) }
+        batches = batches.dropLast().filter { $0.events > 0 } + batches.suffix(1)
         return (ledger, batches)
+    }
+
+    private func ledger(of number: UInt64) -> UsageLedger? {
+        guard let bytes = DurableFile.read(file(number)), let end = bytes.firstIndex(of: UInt8(ascii: "\n")),
+            let ledger = try? JSON.decode(UsageLedger.self, from: Array(bytes[..<end])),
+            ledger.version == UsageLedger.version
+        else { return nil }
+        return ledger
+    }
+
+    private func setAside(_ number: UInt64, _ report: (String) -> Void) {
+        let name = file(number)
+        let isAside = rename(name, name + ".unusable") == 0
+        report(
+            "\(name) can't be used, which is no agent's doing: its events are not delivered"
+                + (isAside ? ", and it was set aside as \(name).unusable" : ""))
     }
 
     /// - Returns: 0, or errno.
