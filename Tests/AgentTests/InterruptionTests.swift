@@ -39,7 +39,7 @@ import Testing
                     if isInterrupted { repeated += 1 }
                     // c4's slot is free, its exporters are elsewhere.
                     let isDone = try waitUntil(.seconds(5)) {
-                        try !agent.command(["status", "--json"]).output.contains("\"c4\"")
+                        try !agent.command(["status", "--json"]).output.contains("\"name\":\"c4\"")
                     }
                     #expect(isDone, "call \(step)")
                     let owners = try agent.owners(of: sources)
