@@ -22,6 +22,8 @@ final class RunningPool {
     private(set) var configurationFacts: ConfigurationFacts
     /// Of usage events, where they are configured.
     var usage: UsageStatus?
+    /// What happened to collectors that were lost, by name.
+    private var losses: [String: String] = [:]
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -60,6 +62,14 @@ final class RunningPool {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
+    /// For the event that tells of it.
+    func noteLoss(of collector: String, _ text: String) { losses[collector] = text }
+
+    func takeLosses() -> [String: String] {
+        defer { losses = [:] }
+        return losses
+    }
+
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()
         status.add(findings)
@@ -94,6 +104,11 @@ final class RunningPool {
         log.notice(
             "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows move",
             metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
+        if !plan.rows.isExact {
+            note(.moved, "reload: another table, about \(plan.rows.moved) of \(plan.rows.total) addresses move")
+        } else if plan.rows.moved == 0, !plan.exporters.isEmpty {
+            note(.moved, "reload: exporters that move: \(plan.exporters.count)")
+        }
         logDepartures()
         // A long list of exporters passes through much memory.
         rpa_trim_memory()
@@ -154,6 +169,7 @@ final class RunningPool {
             try? file.write(plane.pins, act: act)
             throw error
         }
+        note(.moved, "rebalance: exporters that move: \(plan.moved.count)")
         log.notice(
             "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)"
         )

@@ -39,6 +39,45 @@ import Testing
         }
     }
 
+    @Test func `all that a running agent answers is valid by the schema: full, empty, draining, held, with findings`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try Self.agent(in: sandbox)
+            let schema = try JSONSchema(path: Subject.schema)
+            func check() throws {
+                for (target, definition) in [
+                    ("/status", "status"), ("/healthz", "health"), ("/exporters", "exporter_list"),
+                    ("/exporters?sort=address&limit=1&offset=1&prefix=10.0.0.0/8&collector=c1", "exporter_list"),
+                    ("/exporters/10.0.0.1", "exporter_detail"), ("/exporters/2001:db8::1", "exporter_detail"),
+                ] {
+                    let answer = try StatusClient.get(target, over: .tcp)
+                    try schema.validate(answer.body, as: definition)
+                }
+            }
+            try check()
+            var collectors = try agent.registerFour()
+            for number in 1...20 as ClosedRange<UInt32> {
+                let exporter = try InternetSocket(.udp, bind: .v4(0x0a00_0000 + number))
+                try exporter.send([1], to: .v4(0x7f00_0001), 4_739)
+            }
+            let thief = try InternetSocket.collector(.udp, .v4(0x7f00_0009), port: 4_739)
+            #expect(try agent.command(["drain", "--collector", "c1"]).exitCode == 0)
+            collectors.removeLast()
+            #expect(
+                waitUntil(.seconds(20)) {
+                    let body = (try? StatusClient.get("/status").body) ?? ""
+                    return body.contains("traffic_stolen") && body.contains("hold_left") && body.contains("\"drain\":")
+                })
+            sleep(1)
+            try check()
+            for property in ["collector.hold_left", "collector.drain", "finding.text", "exporter.address"] {
+                #expect(schema.seen.contains(property), "\(property)")
+            }
+            _ = thief
+        }
+    }
+
     @Test func `HEAD is GET without its content; other methods 405 with Allow, unknown paths 404 with the known ones`()
         async throws
     {
