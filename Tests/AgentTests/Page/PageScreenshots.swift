@@ -27,7 +27,7 @@ struct PageScreenshots {
             let collectors = try Self.names.map { try BuiltInCollector.registered($0, with: agent) }
             let browser = try Browser(in: sandbox, width: 1_440, height: 900)
             try browser.prefer("light")
-            try browser.open(PageReader.address + "#\(captures[0].exporter)")
+            try browser.open(PageReader.address + "#203.0.113.90")
             let routers = captures.map { Exporter($0.exporter) }
             for (router, capture) in zip(routers, captures) where !capture.stream.isEmpty {
                 try router.openSession(capture.stream)
@@ -57,8 +57,11 @@ struct PageScreenshots {
         while ContinuousClock.now < end {
             for (index, (router, capture)) in routers.enumerated() where !capture.datagrams.isEmpty {
                 try router.send(capture.datagrams.prefix(120).map(\.payload), pause: 400)
-                let other = others[index % others.count]
-                try other.send([[UInt8](repeating: 0, count: 200 + 30 * index)], pause: 2_000)
+                for step in 0..<6 {
+                    let other = others[(6 * index + step) % others.count]
+                    let datagram = [UInt8](repeating: 0, count: 600 + 60 * step)
+                    try other.send(Array(repeating: datagram, count: 8), pause: 300)
+                }
             }
         }
     }

@@ -125,7 +125,7 @@ struct PageTests {
     }
 
     @Test
-    func `a collector is killed: the page shows it holding, then failed, and who has its rows`()
+    func `a collector is killed: the page shows it holding, then failed, who has its rows, and the events of it`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -146,6 +146,10 @@ struct PageTests {
             Self.expect("its rows are with others") {
                 let rows = try page.cells("#strip-table tbody tr")
                 return (rows[0][4].shownCount ?? 0) + (rows[2][4].shownCount ?? 0) == UInt64(owned.rounded())
+            }
+            Self.expect("its loss and its failover are events") {
+                let events = try page.text("#events")
+                return events.contains("lost") && events.contains("failed over") && events.contains("c2")
             }
             #expect(try Self.complaints(page) == [])
             try page.browser.quit()
