@@ -107,7 +107,8 @@ export class Contact {
     const silence = byID("silence");
     silence.hidden = !(this.isStale || isPaused);
     const since = age === null ? "never" : `since ${clock(this.#answeredTime)}, ${duration(age)} ago`;
-    if (isPaused) put(silence, `Paused: what stands below is of ${age === null ? "never" : clock(this.#answeredTime)}.`);
+    if (silence.hidden) put(silence, "");
+    else if (isPaused) put(silence, `Paused: what stands below is of ${age === null ? "never" : clock(this.#answeredTime)}.`);
     else if (age === null) put(silence, `No answer yet: ${this.#problem ?? ""}.`);
     else put(silence, `No answer ${since}${this.#problem ? ` (${this.#problem})` : ""}. What stands below was true then.`);
     put(byID("contact"), isPaused ? "paused" : this.isStale ? "no answer" : age === null ? "asking the agent …" : `live ${clock(this.#answeredTime)}`);

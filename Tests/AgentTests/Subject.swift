@@ -14,7 +14,7 @@ enum Subject {
     }()
 
     /// Folder of this package.
-    private static let package = String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count))
+    static let package = String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count))
     static let page = package + "page"
     static let examples = package + "examples"
     static let schema = package + "schema/status.schema.json"

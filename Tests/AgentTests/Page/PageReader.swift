@@ -31,6 +31,11 @@ struct PageReader {
             """)
     }
 
+    /// Nil: it isn't shown.
+    func state(of collector: String) throws -> String? {
+        try collectors().first { $0.name == collector }?.state
+    }
+
     /// Cells of a table's body, row by row.
     func cells(_ selector: String) throws -> [[String]] {
         try browser.evaluate(
@@ -39,8 +44,11 @@ struct PageReader {
             """)
     }
 
+    /// Empty if it isn't visible.
     func text(_ selector: String) throws -> String {
-        try browser.text("return document.querySelector(\"\(selector)\").innerText;")
+        try browser.text(
+            "const node = document.querySelector(\"\(selector)\"); return node.checkVisibility() ? node.innerText : '';"
+        )
     }
 
     /// Addresses of everything that was asked for, and of what the policy refused.
