@@ -134,3 +134,28 @@ int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_
 	close(fd);
 	return error;
 }
+
+int rpa_tcp_bind(int family, const uint8_t address[16], uint16_t port)
+{
+	union socket_name name;
+	socklen_t length = write_name(&name, family, address, port);
+	int on = 1, off = 0, error;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+
+	if (fd < 0)
+		return -errno;
+	/* Not SO_REUSEPORT: another process can't join, and take connections. */
+	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) &&
+	    (family != AF_INET6 ||
+	     !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) &&
+	    !bind(fd, (struct sockaddr *)&name, length))
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
+}
+
+int rpa_listen(int socket, int backlog)
+{
+	return listen(socket, backlog) ? -errno : 0;
+}

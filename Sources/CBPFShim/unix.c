@@ -144,6 +144,21 @@ ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd
 	return received;
 }
 
+ssize_t rpa_receive_bytes(int socket, void *bytes, size_t length)
+{
+	ssize_t received;
+
+	do
+		received = recv(socket, bytes, length, 0);
+	while (received < 0 && errno == EINTR);
+	return received < 0 ? -errno : received;
+}
+
+int rpa_end_sending(int socket)
+{
+	return shutdown(socket, SHUT_WR) ? -errno : 0;
+}
+
 int rpa_peer(int socket, struct rpa_peer *peer)
 {
 	struct ucred credentials;

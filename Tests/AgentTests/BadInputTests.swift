@@ -164,37 +164,6 @@ import Testing
         }
     }
 
-    @Test func `the status socket answers GET /status and /healthz, and 400, 404, 405, 431 else`() async throws {
-        try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let unready = try agent.get("/healthz")
-            #expect(unready.status == 503)
-            #expect(unready.body.contains("collector c1 is empty"))
-            let collectors = try agent.registerFour()
-            let status = try agent.get("/status?pretty=no")
-            #expect(status.status == 200)
-            #expect(status.body == (try agent.command(["status", "--json"]).output))
-            for key in [
-                "pool", "assignment", "table_size", "collectors", "groups", "outcomes", "no_collector", "queued_bytes",
-            ] {
-                #expect(status.body.contains("\"\(key)\":"))
-            }
-            #expect(try agent.get("/healthz").body == "{\"ok\":true,\"reasons\":[]}\n")
-            #expect(try agent.get("/nothing").status == 404)
-            func answer(_ text: String) throws -> String {
-                try Self.exchange(AgentFixture.statusPath, Array(text.utf8))
-            }
-            #expect(try answer("POST /status HTTP/1.1\r\n\r\n").hasPrefix("HTTP/1.1 405 "))
-            #expect(try answer("POST /status HTTP/1.1\r\n\r\n").contains("Allow: GET\r\n"))
-            #expect(try answer("\u{1}garbage\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
-            #expect(try answer("GET /status").hasPrefix("HTTP/1.1 400 "))
-            #expect(try answer("GET / HTTP/9\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
-            #expect(
-                try answer("GET /\(String(repeating: "x", count: 9_000)) HTTP/1.1\r\n\r\n").hasPrefix("HTTP/1.1 431 "))
-            _ = collectors
-        }
-    }
-
     @Test func `a bad configuration: exit 2, and neither pins nor sockets are made`() async throws {
         try await Sandbox.run { sandbox in
             let path = sandbox.newPath("bad.yaml")

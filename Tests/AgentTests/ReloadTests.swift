@@ -143,6 +143,7 @@ import Testing
                 AgentFixture.configuration(extra: "table_size: 1024"): "its table has 65536 rows",
                 AgentFixture.configuration(extra: "bpffs: /sys/fs/bpf/other"): "bpffs changed",
                 AgentFixture.configuration(extra: "status_socket: {path: /run/other.sock}"): "status_socket changed",
+                AgentFixture.configuration(extra: "status_http: 127.0.0.1:9477"): "status_http changed",
             ]
             for (text, message) in refused {
                 try FileText.write(text, to: agent.configurationPath)

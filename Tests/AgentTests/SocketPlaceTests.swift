@@ -88,6 +88,69 @@ import Testing
         }
     }
 
+    @Test func `status_http of another process: exit 5 of run and check, no pins; port 80 of a user: exit 6`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let file = sandbox.newPath("edge.yaml")
+            let bpffs = "\nbpffs: /sys/fs/bpf"
+            try FileText.write(AgentFixture.configuration(extra: StatusClient.Place.configuration + bpffs), to: file)
+            var other: InternetSocket? = try .collector(
+                .tcp, StatusClient.Place.loopback, port: StatusClient.Place.port)
+            for command in ["run", "check"] {
+                let result = try CommandResult.of(Subject.program, [command, "--config", file], in: sandbox)
+                #expect(result.exitCode == 5)
+                let text = result.output + result.errorOutput
+                #expect(text.contains("cannot listen at 127.0.0.1:9477: another process listens there"), "\(text)")
+                #expect(text.contains("stop that process, or choose another port for status_http"), "\(text)")
+            }
+            #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
+            #expect(access(AgentFixture.controlPath, F_OK) == -1)
+            other = nil
+            let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+            #expect(check.exitCode == 0 && check.output.contains("✓ status_http 127.0.0.1:9477"), "\(check.output)")
+            let low = AgentFixture.configuration(extra: "status_http: 127.0.0.1:80\(bpffs)")
+            try FileText.write(low, to: file)
+            let user = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox, user: 1_000)
+            #expect(user.exitCode == 6)
+            #expect(user.output.contains("cannot listen at 127.0.0.1:80: the port may not be taken"), "\(user.output)")
+            _ = other
+        }
+    }
+
+    @Test func `status_http answers over IPv4 and IPv6; another process can't join it by SO_REUSEPORT`() async throws {
+        try await Sandbox.run { sandbox in
+            for (text, place) in [("127.0.0.1:9477", "127.0.0.1"), ("\"[::1]:9477\"", "[::1]")] {
+                let agent = try AgentFixture(
+                    in: sandbox, program: Subject.program,
+                    configuration: AgentFixture.configuration(extra: "status_http: \(text)"))
+                let curl = try ChildProcess(["curl", "-s", "http://\(place):9477/status"], in: sandbox)
+                #expect(try curl.wait() == 0)
+                #expect(curl.output == (try agent.get("/status").body), "\(curl.output)")
+                #expect(!agent.process.errorOutput.contains("loopback"))
+                let address: IPAddress = place == "[::1]" ? .v6(0, 1) : .v4(0x7f00_0001)
+                #expect(throws: LabError.self) {
+                    try InternetSocket.collector(.tcp, address, port: StatusClient.Place.port)
+                }
+                agent.process.send(SIGTERM)
+                #expect(try agent.process.wait() == 0)
+            }
+        }
+    }
+
+    @Test func `a status_http that isn't loopback: one warning, that readers need no password`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(extra: "status_http: \"[::]:9477\""))
+            let warning = "status_http [::]:9477 is not a loopback address: whoever reaches it may read"
+            #expect(waitUntil(.seconds(5)) { agent.process.errorOutput.contains(warning) })
+            #expect(agent.process.errorOutput.occurrences(of: "warning") == 1)
+            // `::` takes IPv4, too.
+            #expect(try StatusClient.get("/status", over: .tcp).status == 200)
+        }
+    }
+
     @Test func `what is no control socket is named as what it is: exit 3`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

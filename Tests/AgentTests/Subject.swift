@@ -13,9 +13,10 @@ enum Subject {
         return String(beside)
     }()
 
-    /// examples of this package.
-    static let examples =
-        String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count)) + "examples"
+    /// Folder of this package.
+    private static let package = String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count))
+    static let examples = package + "examples"
+    static let schema = package + "schema/status.schema.json"
     static let captures = examples + "/captures"
 
     /// With CI=true what is missing is a failure: the tests run, and fail.

@@ -34,6 +34,15 @@ int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts);
 int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port,
 		    int ipv6_only, uint32_t user);
 
+/*
+ * New fd of a TCP socket that is bound there with SO_REUSEADDR, non-blocking; it
+ * doesn't listen yet. `::` takes IPv4 too. -EADDRINUSE: somebody else listens
+ * there. -EADDRNOTAVAIL: the host doesn't have the address.
+ */
+int rpa_tcp_bind(int family, const uint8_t address[16], uint16_t port);
+
+int rpa_listen(int socket, int backlog);
+
 /* SO_NETNS_COOKIE of the calling thread's network namespace, 0 before 5.14. */
 int rpa_netns_cookie(uint64_t *netns);
 

@@ -31,6 +31,12 @@ ssize_t rpa_send(int socket, const void *bytes, size_t length, const int *fds, s
 ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd_count,
 		    int *truncated);
 
+/* Some bytes; descriptors that came with them are closed. 0 at the end. */
+ssize_t rpa_receive_bytes(int socket, void *bytes, size_t length);
+
+/* The peer reads to the end of what was sent; we may still receive. */
+int rpa_end_sending(int socket);
+
 struct rpa_peer {
 	int32_t pid; /* in our pid namespace; 0 if it isn't visible from there */
 	uint32_t uid;

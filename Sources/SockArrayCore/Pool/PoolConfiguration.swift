@@ -24,6 +24,8 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var stateFile: String
     public var controlSocket: SocketFile
     public var statusSocket: SocketFile
+    /// Where status is told over TCP, too; nil: nowhere.
+    public var statusHTTP: Endpoint?
     /// Folder below a mounted bpffs; the pool's pins are in its subfolder `pool`.
     public var bpffs: String
 
@@ -46,7 +48,8 @@ public struct PoolConfiguration: Equatable, Sendable {
         restartHold: Duration = Self.defaultRestartHold, onMove: OnMove = .follow, collectorUser: UInt32? = nil,
         exporters: [Exporter] = [], stateFile: String? = nil,
         controlSocket: SocketFile = Self.defaultControlSocket,
-        statusSocket: SocketFile = Self.defaultStatusSocket, bpffs: String = Self.defaultBPFFS
+        statusSocket: SocketFile = Self.defaultStatusSocket, statusHTTP: Endpoint? = nil,
+        bpffs: String = Self.defaultBPFFS
     ) {
         self.pool = pool
         self.collectors = collectors
@@ -61,6 +64,7 @@ public struct PoolConfiguration: Equatable, Sendable {
         self.stateFile = stateFile ?? Self.defaultStateFile(pool: pool)
         self.controlSocket = controlSocket
         self.statusSocket = statusSocket
+        self.statusHTTP = statusHTTP
         self.bpffs = bpffs
     }
 
@@ -121,5 +125,22 @@ public struct PoolConfiguration: Equatable, Sendable {
             self.path = path
             self.mode = mode
         }
+    }
+    /// A TCP address that the agent listens at.
+    public struct Endpoint: Equatable, Sendable, CustomStringConvertible {
+        /// `::` takes IPv4 connections, too.
+        public var address: IPAddress
+        public var port: UInt16
+
+        public init(address: IPAddress, port: UInt16) {
+            self.address = address
+            self.port = port
+        }
+
+        /// Only processes of this host reach it.
+        public var isLoopback: Bool { address.isLoopback }
+
+        /// `127.0.0.1:9477`, `[::1]:9477`.
+        public var description: String { address.withPort(port) }
     }
 }

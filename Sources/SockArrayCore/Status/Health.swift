@@ -12,6 +12,7 @@ public struct Health: Equatable, Sendable, Codable {
                     .map { "collector \(collector.name) has no socket in group \($0)" }
             }
             + status.groups.filter { !$0.attached }.map { "group \($0.name) has no registered socket" }
+            + status.findings.filter { $0.level == .problem }.map { "\($0.name): \($0.text)" }
         ok = reasons.isEmpty
     }
 }

@@ -69,13 +69,12 @@ struct CheckCommand: ParsableCommand {
 
     private func sockets(_ configuration: PoolConfiguration?) -> [(name: String, problem: Failure?)] {
         guard let configuration else { return [] }
-        let files = [("control_socket", configuration.controlSocket), ("status_socket", configuration.statusSocket)]
-        return files.map { key, file in
+        return ([configuration.controlPlace] + configuration.statusPlaces).map { place in
             do throws(Failure) {
-                try SocketPlace(file: file, key: key).check()
-                return ("\(key) \(file.path)", nil)
+                try place.check()
+                return ("\(place.key) \(place.name)", nil)
             } catch {
-                return ("\(key) \(file.path)", error)
+                return ("\(place.key) \(place.name)", error)
             }
         }
     }

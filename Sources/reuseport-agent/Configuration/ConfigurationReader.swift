@@ -14,7 +14,8 @@ struct ConfigurationReader {
         let top = try Section(root(), file: file, title: "the configuration")
         try top.allowOnly([
             "pool", "collectors", "groups", "assignment", "table_size", "seed", "restart_hold", "on_move",
-            "collector_user", "exporters", "state_file", "control_socket", "status_socket", "bpffs",
+            "collector_user", "exporters", "state_file", "control_socket", "status_socket", "status_http",
+            "bpffs",
         ])
         var configuration = PoolConfiguration(
             pool: try top.required("pool").name(), collectors: try collectors(top), groups: try groups(top))
@@ -34,7 +35,25 @@ struct ConfigurationReader {
                 "control_socket and status_socket have the same path \(configuration.statusSocket.path)",
                 "give each a path of its own")
         }
+        if let value = try top.optional("status_http") {
+            configuration.statusHTTP = try statusHTTP(value, besides: configuration.groups)
+        }
         return configuration
+    }
+
+    /// A group's collectors and the agent can't both have an address.
+    private func statusHTTP(
+        _ value: Value, besides groups: [ReuseportGroup]
+    ) throws(Failure) -> PoolConfiguration.Endpoint {
+        let endpoint = try value.endpoint()
+        let place = ReuseportGroup(
+            name: "status_http", transport: .tcp, address: endpoint.address, port: endpoint.port)
+        if let group = groups.first(where: { $0.overlaps(place) }) {
+            throw value.problem(
+                "status_http \(endpoint) overlaps with group \(group.name) (\(group.endpoint))",
+                "give it a port of its own, like \(endpoint.address.withPort(9_477))")
+        }
+        return endpoint
     }
 
     private func root() throws(Failure) -> Node {

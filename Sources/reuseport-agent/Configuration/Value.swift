@@ -91,6 +91,26 @@ struct Value {
         return address
     }
 
+    /// An address with its port: `127.0.0.1:9477`, `[::1]:9477`.
+    func endpoint() throws(Failure) -> PoolConfiguration.Endpoint {
+        let text = try string()
+        let remedy = "write it like 127.0.0.1:9477 or \"[::1]:9477\", with a port from 1 to 65535"
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0,
+            "\(port)" == text[text.index(after: colon)...]
+        else { throw problem("\(key) \(text.prefix(80)) is not an address with a port", remedy) }
+        var host = text[..<colon]
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if isBracketed { host = host.dropFirst().dropLast() }
+        guard let address = IPAddress(String(host)), address.withPort(port).hasPrefix("[") == isBracketed else {
+            throw problem("\(key) \(text.prefix(80)) is not an IPv4 or IPv6 address with a port", remedy)
+        }
+        guard address.unmapped == address else {
+            throw problem(
+                "\(key) \(text) has an IPv4-mapped address", "write \(address.unmapped.withPort(port))")
+        }
+        return PoolConfiguration.Endpoint(address: address, port: port)
+    }
+
     /// At most a day: `500ms`, `10s`, `2m`, `1h`.
     func duration() throws(Failure) -> Duration {
         let text = try string()

@@ -7,7 +7,9 @@ import SockArrayCore
 /// thread that serves them until a signal ends it. The data plane stays.
 final class Agent {
     private let pool: RunningPool
-    private let servers: [RequestServer]
+    /// Where the status is told.
+    private let statusNames: [String]
+    private let controlName: String
     /// Served in this order.
     private let sources: [any EventSource]
     private let signals: Descriptor
@@ -26,16 +28,19 @@ final class Agent {
         }
         signals = Descriptor(owning: signalResult)
         // Before the pool: an agent that can't be asked leaves no pins.
-        let control = try SocketPlace(file: configuration.controlSocket, key: "control_socket").listen()
-        let status = try SocketPlace(file: configuration.statusSocket, key: "status_socket").listen()
+        let control = try configuration.controlPlace.listen()
+        let status = try configuration.statusPlaces.map { place throws(Failure) in try place.listen() }
         pool = try RunningPool(configuration, path: path, log: log)
         let watch = try CollectorWatch(pool: pool, log: log)
         let audit = AuditTimer(pool: pool, log: log)
-        servers = [
-            RequestServer(control, service: ControlService(pool: pool, watch: watch, audit: audit, log: log)),
-            RequestServer(status, service: StatusService(pool: pool)),
+        (controlName, statusNames) = (control.name, status.map(\.name))
+        let commands = ControlService(pool: pool, watch: watch, audit: audit, log: log)
+        let service = StatusService(pool: pool)
+        // Whoever only looks comes last.
+        sources = [
+            RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log), audit,
+            StatusServer(status, endpoint: configuration.statusHTTP, service: service), output,
         ]
-        sources = servers + [watch, Discovery(pool: pool, log: log), audit, output]
     }
 
     /// Serves until SIGTERM or SIGINT.
@@ -44,7 +49,10 @@ final class Agent {
         logAdopted()
         log.notice(
             "pool \(pool.plane.configuration.pool) is ready",
-            metadata: ["control": "\(servers[0].path)", "status": "\(servers[1].path)"])
+            metadata: [
+                "control": "\(controlName)", "status": "\(statusNames.joined(separator: ", "))",
+            ])
+        warnOfReaders()
         while true {
             var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
             let ranges = sources.map { source in
@@ -61,6 +69,12 @@ final class Agent {
             let now = rpa_monotonic_ns()
             for (source, range) in zip(sources, ranges) { source.serve(waits[range], now: now) }
         }
+    }
+
+    private func warnOfReaders() {
+        guard let endpoint = pool.plane.configuration.statusHTTP, !endpoint.isLoopback else { return }
+        log.warning(
+            "status_http \(endpoint) is not a loopback address: whoever reaches it may read the status, in the clear")
     }
 
     /// What the agent before left, or nothing.

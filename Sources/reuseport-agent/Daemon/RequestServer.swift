@@ -2,7 +2,7 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// A Unix socket on which each connection carries one request and its answer.
+/// A socket on which each connection carries one request and its answer.
 ///
 /// It never blocks, and nothing that a client does or leaves undone costs
 /// another client its turn: connections are few, short and bounded in bytes.
@@ -11,12 +11,10 @@ final class RequestServer: EventSource {
     private let service: any RequestService
     private var connections: [Connection] = []
 
-    init(_ socket: consuming ListeningSocket, service: any RequestService) {
+    init(_ socket: ListeningSocket, service: any RequestService) {
         self.socket = socket
         self.service = service
     }
-
-    var path: String { socket.path }
 
     var waits: [pollfd] {
         [pollfd(fd: socket.descriptor.number, events: Int16(POLLIN), revents: 0)]
@@ -30,8 +28,8 @@ final class RequestServer: EventSource {
         for (connection, result) in zip(connections, results.dropFirst()) where result.revents != 0 {
             connection.proceed(with: service)
         }
-        connections.removeAll { $0.isDone || $0.deadline <= now }
         if results.first?.revents != 0 { acceptWaiting(now: now) }
+        connections.removeAll { $0.isDone || $0.deadline <= now }
     }
 
     private func acceptWaiting(now: UInt64) {
@@ -44,8 +42,10 @@ final class RequestServer: EventSource {
             guard result >= 0 else { return }
             // The newcomer is served: whoever has dawdled longest goes.
             if connections.count >= service.connectionLimit { connections.removeFirst() }
-            connections.append(
-                Connection(Descriptor(owning: result), deadline: now + service.timeLimitNanoseconds))
+            let connection = Connection(Descriptor(owning: result), deadline: now + service.timeLimitNanoseconds)
+            connections.append(connection)
+            // What it wants has mostly come with it: it need not wait for the next turn.
+            connection.proceed(with: service)
         }
     }
 }

@@ -172,7 +172,7 @@ final class RunningPool {
     private func logDepartures() {
         for (things, names) in [("collectors", plane.departedCollectors), ("groups", plane.departedGroups)]
         where !names.isEmpty {
-            log.warning("\(things) that left the configuration: \(names.joined(separator: ", "))")
+            log.notice("\(things) that left the configuration: \(names.joined(separator: ", "))")
         }
     }
 
@@ -198,6 +198,7 @@ final class RunningPool {
         let sockets = [
             ("control_socket", new.controlSocket != old.controlSocket),
             ("status_socket", new.statusSocket != old.statusSocket),
+            ("status_http", new.statusHTTP != old.statusHTTP),
         ].filter(\.1).map(\.0)
         guard sockets.isEmpty else {
             throw Failure(

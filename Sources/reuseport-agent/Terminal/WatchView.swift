@@ -96,11 +96,17 @@ struct WatchView {
         let showsTracking = !tracking.isEmpty && layout.reserve(tracking.count + 1, leaving: least)
         let eventRoom = min(events.count, max(1, layout.left - collectors.count - 2))
         let showsEvents = !events.isEmpty && layout.reserve(eventRoom + 1, leaving: least)
+        let missing = [
+            showsGroups ? nil : "groups", tracking.isEmpty || showsTracking ? nil : "tracking",
+            events.isEmpty || showsEvents ? nil : "events",
+        ].compactMap(\.self)
+        if !missing.isEmpty { layout.reserve(1) }
         var lines = layout.table(collectors, offset: offset, of: tables.status)
         if showsGroups { lines += [Line()] + groupLines }
         if showsTracking { lines += [Line()] + tracking }
         if !findings.isEmpty { lines += [Line()] + layout.first(3, of: findings, "findings") }
         if showsEvents { lines += [Line()] + events.suffix(eventRoom) }
+        if !missing.isEmpty { lines.append(Line("… no room for: \(missing.joined(separator: ", "))", .faint)) }
         return lines
     }
 

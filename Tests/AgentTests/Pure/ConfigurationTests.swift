@@ -50,6 +50,7 @@ import Testing
             collector_user: nobody
             control_socket: {path: /run/a.sock, mode: "0600"}
             status_socket: {path: /run/b.sock}
+            status_http: 127.0.0.1:9477
             bpffs: /sys/fs/bpf/mine/
             """)
         #expect(read.collectors == [.init(name: "c1"), .init(name: "c2", weight: 3)])
@@ -60,6 +61,7 @@ import Testing
         #expect(read.onMove == .reset && read.collectorUser == 65_534)
         #expect(read.controlSocket == .init(path: "/run/a.sock", mode: 0o600))
         #expect(read.statusSocket == .init(path: "/run/b.sock", mode: 0o666))
+        #expect(read.statusHTTP == .init(address: .v4(0x7f00_0001), port: 9_477))
         #expect(read.bpffs == "/sys/fs/bpf/mine")
     }
 
@@ -125,6 +127,21 @@ import Testing
         (
             "pool: edge\ncollectors: [c1]\ncontrol_socket: {path: /\(String(repeating: "x", count: 107))}\n\(groups)",
             "at most 107"
+        ),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: 127.0.0.1\n\(groups)", "edge.yaml:3:14: status_http 127.0.0.1 is"),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: 9477\n\(groups)", "like 127.0.0.1:9477 or \"[::1]:9477\""),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: 127.0.0.1:0\n\(groups)", "with a port from 1 to 65535"),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: 127.0.0.1:65536\n\(groups)", "is not an address with a port"),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: 127.0.0.1:+80\n\(groups)", "is not an address with a port"),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: ::1:80\n\(groups)", "is not an IPv4 or IPv6 address"),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: \"[127.0.0.1]:80\"\n\(groups)", "is not an IPv4 or IPv6 address"),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: localhost:80\n\(groups)", "is not an IPv4 or IPv6 address"),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: \"[::ffff:127.0.0.1]:80\"\n\(groups)", "write 127.0.0.1:80"),
+        ("pool: edge\ncollectors: [c1]\nstatus_http: {port: 80}\n\(groups)", "status_http is not a single value"),
+        (
+            "pool: edge\ncollectors: [c1]\ngroups: [{name: b, protocol: tcp, address: 0.0.0.0, port: 1790}]\n"
+                + "status_http: 127.0.0.1:1790",
+            "edge.yaml:4:14: status_http 127.0.0.1:1790 overlaps with group b (tcp 0.0.0.0:1790); give it a port of its own"
         ),
         (
             "pool: edge\ncollectors: [c1]\ncontrol_socket: {path: /run/reuseport-agent/status.sock}\n\(groups)",

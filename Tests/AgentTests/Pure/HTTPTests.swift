@@ -3,38 +3,6 @@ import Testing
 @testable import SockArrayCore
 @testable import reuseport_agent
 
-@Suite struct HTTPTests {
-    private func parse(_ text: String) -> HTTPRequest.Parsed { HTTPRequest.parse(Array(text.utf8)) }
-
-    @Test func `a GET with fields is read up to the empty line`() {
-        #expect(
-            parse("GET /status?x=1 HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\nrest")
-                == .request(HTTPRequest(method: "GET", path: "/status")))
-        #expect(parse("GET / HTTP/1.0\n\n") == .request(HTTPRequest(method: "GET", path: "/")))
-    }
-
-    @Test(arguments: ["", "G", "GET / HTTP/1.1", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n"])
-    func `half a head is incomplete`(text: String) { #expect(parse(text) == .incomplete) }
-
-    @Test(arguments: [
-        "\u{0}", "GET /\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n", "GET status HTTP/1.1\r\n\r\n", "GET / HTTP/2\r\n\r\n",
-        "G(T / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n",
-        "GET / HTTP/1.1\r\na b: x\r\n\r\n", "GET /\u{7f} HTTP/1.1\r\n\r\n",
-    ])
-    func `what is no request is malformed`(text: String) { #expect(parse(text) == .malformed) }
-
-    @Test func `100,000 random heads never trap`() {
-        var generator = SystemRandomNumberGenerator()
-        let alphabet = Array("GET /status HTTP/1.1\r\n:\r\n\r\n\0\u{ff}".utf8)
-        for _ in 0..<100_000 {
-            let head = (0..<Int.random(in: 0...40, using: &generator)).map { _ in
-                alphabet.randomElement(using: &generator)!
-            }
-            _ = HTTPRequest.parse(head)
-        }
-    }
-}
-
 @Suite struct ListenDescriptorTests {
     private func parse(_ pid: String?, _ count: String?, _ names: String?) throws(Failure) -> [Int32] {
         try ListenDescriptors.parse(

@@ -23,6 +23,14 @@ public enum IPAddress: Hashable, Sendable {
 
     public var isWildcard: Bool { self == .v4(0) || self == .v6(0, 0) }
 
+    /// 127.0.0.0/8 (RFC 1122, 3.2.1.3) or ::1 (RFC 4291, 2.5.3).
+    public var isLoopback: Bool {
+        switch unmapped {
+        case .v4(let word): word >> 24 == 127
+        case .v6(let high, let low): high == 0 && low == 1
+        }
+    }
+
     /// `192.0.2.1:4739` or `[2001:db8::1]:4739`.
     public func withPort(_ port: UInt16) -> String {
         switch self {

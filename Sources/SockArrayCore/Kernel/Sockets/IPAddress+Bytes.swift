@@ -1,7 +1,7 @@
 import Glibc
 
 extension IPAddress {
-    typealias Bytes = (
+    package typealias Bytes = (
         UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8
     )
 
@@ -17,7 +17,7 @@ extension IPAddress {
     }
 
     /// The reverse: its family, and bytes of which an IPv4 address takes the first four.
-    var familyAndBytes: (family: UInt8, bytes: Bytes) {
+    package var familyAndBytes: (family: UInt8, bytes: Bytes) {
         var bytes: Bytes = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         let words: (high: UInt64, low: UInt64) =
             switch self {

@@ -2,19 +2,17 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// Where the agent is to listen: `check` asks whether it could, `run` does it.
-struct SocketPlace {
+/// A Unix socket's file.
+struct UnixSocketPlace: SocketPlace {
     let file: PoolConfiguration.SocketFile
     /// The file's key in the configuration, for messages.
     let key: String
 
+    var name: String { file.path }
     private var path: String { file.path }
     private var act: String { "listen at \(path)" }
     private var folder: String { Self.folder(of: path) }
 
-    /// Changes nothing.
-    ///
-    /// - Throws: why no socket can be made; `.conflict` if a process listens there.
     func check() throws(Failure) {
         var needed = folder
         // The last folder is made, those above it are not.
@@ -51,7 +49,7 @@ struct SocketPlace {
         let result = rpa_unix_listen(path, file.mode)
         guard result >= 0 else { throw refusal(-result, folder) }
         _ = consume lock
-        return ListeningSocket(Descriptor(owning: result), path: path)
+        return ListeningSocket(Descriptor(owning: result), at: path, file: FileFacts(at: path))
     }
 
     /// For the moment from the look at a stale socket to the new one: of two
@@ -95,20 +93,4 @@ struct SocketPlace {
         return Failure(
             kind, act: act, cause: cause, errno: number, remedy: "\(remedy), or choose another path for \(key)")
     }
-}
-
-/// A Unix socket that listens. Its file goes with it, unless another one has
-/// taken its place.
-struct ListeningSocket: ~Copyable {
-    let path: String
-    let descriptor: Descriptor
-    private let facts: FileFacts?
-
-    fileprivate init(_ descriptor: consuming Descriptor, path: String) {
-        self.path = path
-        self.descriptor = descriptor
-        facts = FileFacts(at: path)
-    }
-
-    deinit { if facts != nil, FileFacts(at: path) == facts { rpa_remove_file(path) } }
 }

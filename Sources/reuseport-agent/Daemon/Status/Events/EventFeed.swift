@@ -1,0 +1,97 @@
+import Glibc
+import SockArrayCore
+
+/// The pool's events as server-sent events (WHATWG HTML, 9.2).
+///
+/// Each has an id like `6920a1b2c4f-17`: when this agent started, and the event's
+/// number since. A reader that comes back with the last one it had gets what came
+/// after it; one that had an agent before gets all that this one has.
+final class EventFeed {
+    /// Where a reader is.
+    struct Position: Equatable {
+        /// Of the last event that it has.
+        var number: UInt64
+        /// It had another agent's events last.
+        var isNew = false
+    }
+
+    private let pool: RunningPool
+    /// Of this run of the agent.
+    private let start: String
+    /// Messages by the numbers of their events: of those that are kept.
+    private var messages: [UInt64: [UInt8]] = [:]
+
+    init(pool: RunningPool) {
+        self.pool = pool
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        start = String(UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec / 1_000_000), radix: 16)
+    }
+
+    var lastNumber: UInt64 { pool.events.lastID }
+
+    /// Of the field Last-Event-ID, with which browsers come back, else of `after`; else
+    /// what comes from now on.
+    ///
+    /// - Throws: 400 for an `after` that is no id.
+    func position(for request: HTTPRequest) throws(HTTPProblem) -> Position {
+        if let id = request.values(of: "last-event-id").last, !id.isEmpty {
+            return position(after: id) ?? Position(number: 0, isNew: true)
+        }
+        guard let id = request.parameters.first(where: { $0.name == "after" })?.value else {
+            return Position(number: lastNumber)
+        }
+        guard let position = position(after: id) else {
+            throw HTTPProblem(
+                400, "after \(id.shown) is not the id of an event; use one that came as id:, or 0 for all")
+        }
+        return position
+    }
+
+    /// `17`, or `6920a1b2c4f-17`; nil: it is neither.
+    private func position(after id: String) -> Position? {
+        let parts = id.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let text = parts.last, let number = UInt64(text), "\(number)" == text else {
+            return nil
+        }
+        guard parts.count == 1 || parts[0] == start, number <= lastNumber else {
+            return Position(number: 0, isNew: true)
+        }
+        return Position(number: number)
+    }
+
+    /// What the reader hasn't had, and moves it there. First of all that some were
+    /// missed, if they were.
+    func messages(for position: inout Position) -> [[UInt8]] {
+        guard position.isNew || position.number < lastNumber else { return [] }
+        let events = pool.events.after(position.number)
+        var messages: [[UInt8]] = []
+        if position.isNew {
+            messages.append(
+                Self.missed(MissedEvents(missed: nil, text: "the agent was started again: what it has since")))
+        } else if let first = events.first, first.id > position.number + 1 {
+            let count = first.id - position.number - 1
+            messages.append(Self.missed(MissedEvents(missed: count, text: "events that are no longer kept: \(count)")))
+        }
+        position = Position(number: lastNumber)
+        if let first = events.first, self.messages.count >= EventLog.capacity {
+            self.messages = self.messages.filter { $0.key >= first.id }
+        }
+        return messages + events.map(message)
+    }
+
+    private func message(of event: PoolEvent) -> [UInt8] {
+        if let message = messages[event.id] { return message }
+        let message = Self.message(["id: \(start)-\(event.id)", "event: \(event.kind.rawValue)"], event)
+        messages[event.id] = message
+        return message
+    }
+
+    private static func missed(_ events: MissedEvents) -> [UInt8] { message(["event: missed"], events) }
+
+    private static func message(_ lines: [String], _ data: some Encodable) -> [UInt8] {
+        // JSON has no line ends of its own.
+        let text = (try? JSON.text(data)) ?? "{}"
+        return Array((lines + ["data: \(text)"]).joined(separator: "\n").utf8) + Array("\n\n".utf8)
+    }
+}

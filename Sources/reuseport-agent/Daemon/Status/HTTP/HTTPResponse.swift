@@ -1,0 +1,83 @@
+import Glibc
+
+/// An answer, whole. Each connection carries one.
+struct HTTPResponse {
+    let status: Int
+    /// Of the head: `Name: value`.
+    let fields: [String]
+    let body: [UInt8]
+
+    /// - Parameters:
+    ///   - type: a media type, with its charset where it is text.
+    ///   - policy: Content-Security-Policy of a page.
+    init(_ status: Int = 200, type: String, body: [UInt8], policy: String? = nil, fields: [String] = []) {
+        self.status = status
+        self.body = body
+        self.fields =
+            ["Content-Type: \(type)", "Content-Length: \(body.count)"]
+            + (policy.map { ["Content-Security-Policy: \($0)", "Referrer-Policy: no-referrer"] } ?? []) + fields
+    }
+
+    private init(endless type: String) { (status, fields, body) = (200, ["Content-Type: \(type)"], []) }
+
+    /// The head of what has no end.
+    static let events = HTTPResponse(endless: "text/event-stream")
+
+    static func json(_ status: Int, _ value: some Encodable) throws -> HTTPResponse {
+        HTTPResponse(status, type: "application/json", body: try JSON.encode(value) + [UInt8(ascii: "\n")])
+    }
+
+    /// A sentence. What a client wrote is repeated without its control characters.
+    static func problem(_ problem: HTTPProblem, fields: [String] = []) -> HTTPResponse {
+        let text = problem.text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }
+        return HTTPResponse(
+            problem.status, type: "text/plain; charset=utf-8",
+            body: Array((String(String.UnicodeScalarView(text)) + "\n").utf8), fields: fields)
+    }
+
+    /// - Parameter isHead: without the body, of which the head tells nevertheless (RFC 9110, 9.3.2).
+    func bytes(isHead: Bool = false) -> [UInt8] {
+        Self.head(status, fields) + (isHead ? [] : body)
+    }
+
+    /// Up to the empty line. No answer is kept by anybody, and none is more than its type says.
+    static func head(_ status: Int, _ fields: [String]) -> [UInt8] {
+        let lines =
+            [
+                "HTTP/1.1 \(status) \(reason(status))", "Date: \(HTTPDate.now)", "Cache-Control: no-store",
+                "X-Content-Type-Options: nosniff", "Connection: close",
+            ] + fields
+        return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+    }
+
+    private static func reason(_ status: Int) -> String {
+        [
+            200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
+            413: "Content Too Large", 414: "URI Too Long", 421: "Misdirected Request",
+            431: "Request Header Fields Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
+            505: "HTTP Version Not Supported",
+        ][status] ?? "Status"
+    }
+}
+
+/// A moment as the Date field has it (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+enum HTTPDate {
+    static var now: String { text(of: time(nil)) }
+
+    /// - Parameter moment: Unix time in seconds.
+    static func text(of moment: Int) -> String {
+        var moment = moment
+        var parts = tm()
+        gmtime_r(&moment, &parts)
+        func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + "\(number)" }
+        let day = days[Int(parts.tm_wday)]
+        let month = months[Int(parts.tm_mon)]
+        return "\(day), \(two(parts.tm_mday)) \(month) \(1_900 + parts.tm_year) "
+            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
+    }
+
+    private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+}

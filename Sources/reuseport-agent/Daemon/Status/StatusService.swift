@@ -1,0 +1,66 @@
+import SockArrayCore
+
+/// What is at each path of the status server. It changes nothing.
+final class StatusService {
+    enum Answer {
+        case response(HTTPResponse)
+        /// It goes on for as long as the client listens.
+        case events(EventFeed.Position)
+    }
+
+    let feed: EventFeed
+    let exporters: ExporterPages
+    private let pool: RunningPool
+    private static let paths = "/status, /exporters, /exporters/ADDRESS, /healthz, /events"
+
+    init(pool: RunningPool) {
+        self.pool = pool
+        feed = EventFeed(pool: pool)
+        exporters = ExporterPages(pool: pool)
+    }
+
+    func answer(to request: HTTPRequest) -> Answer {
+        do {
+            return try found(request)
+        } catch let problem as HTTPProblem {
+            return .response(.problem(problem, fields: problem.status == 405 ? ["Allow: GET, HEAD"] : []))
+        } catch let failure as Failure {
+            return .response(.problem(HTTPProblem(failure.kind == .usage ? 400 : 500, "\(failure)")))
+        } catch {
+            return .response(.problem(HTTPProblem(500, "\(error)")))
+        }
+    }
+
+    private func found(_ request: HTTPRequest) throws -> Answer {
+        guard request.method == "GET" || request.method == "HEAD" else {
+            throw HTTPProblem(405, "the status is read-only: GET")
+        }
+        switch request.path {
+        case "/status":
+            try request.allowOnly([])
+            return .response(try .json(200, pool.status()))
+        case "/healthz":
+            try request.allowOnly([])
+            let health = Health(of: try pool.status())
+            return .response(try .json(health.ok ? 200 : 503, health))
+        case "/exporters": return .response(try .json(200, exporters.list(request.parameters)))
+        case "/events":
+            try request.allowOnly(["after"])
+            return .events(try feed.position(for: request))
+        case let path where path.hasPrefix("/exporters/"):
+            try request.allowOnly([])
+            let address = String(path.dropFirst("/exporters/".count))
+            return .response(try .json(200, exporters.detail(of: address)))
+        default: throw HTTPProblem(404, "there is no \(request.path.shown); there are \(Self.paths)")
+        }
+    }
+}
+
+extension HTTPRequest {
+    /// - Throws: 400 for the first parameter of another name.
+    func allowOnly(_ names: [String]) throws(HTTPProblem) {
+        guard let other = parameters.first(where: { !names.contains($0.name) }) else { return }
+        let allowed = names.isEmpty ? "it takes none" : "it takes \(names.joined(separator: ", "))"
+        throw HTTPProblem(400, "\(path.shown) has no parameter \(other.name.shown); \(allowed)")
+    }
+}

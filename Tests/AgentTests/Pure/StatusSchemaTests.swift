@@ -1,0 +1,98 @@
+import Testing
+
+@testable import SockArrayCore
+@testable import reuseport_agent
+
+/// schema/status.schema.json against all that the agent's types can say.
+@Suite struct StatusSchemaTests {
+    private static let traffic = ExporterTraffic(runs: 7, bytes: 9)
+    private static let tracking = TrackingStatus(
+        size: 65_536, fill: 0.5, interval: 20, configuredInterval: 10, untracked: traffic, evicted: 1, eventsLost: 2)
+    private static let exporter = TrackedExporter(
+        address: "2001:db8::1", collector: "c1", firstSeen: 1_700_000_000.5, lastSeen: 1_700_000_001, udp: traffic,
+        tcp: traffic)
+    private static let explanation = AssignmentPlan(
+        .init(
+            pool: "edge", collectors: [.init(name: "c1")],
+            groups: [.init(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)])
+    ).explain(.v4(1))
+
+    /// Everything that can be there is.
+    private static func status() -> PoolStatus {
+        var status = PoolStatus(
+            pool: "edge", assignment: "rendezvous", tableSize: 65_536,
+            collectors: [
+                .init(
+                    name: "c1", slot: 0, state: "draining", holdLeft: 1.5, weight: 1, share: 0.25, pid: 812,
+                    drain: DrainProgress(),
+                    groups: [
+                        "bmp": .init(cookie: .max, runs: 1, bytes: 2, queuedBytes: 0, queuedConnections: 3, drops: 4)
+                    ])
+            ],
+            groups: [
+                .init(
+                    name: "bmp", protocol: "tcp", address: "::", port: 1_790, attached: true,
+                    outcomes: .init(selected: 1, failedOver: 2, held: 3, noCollector: 4, badPacket: 5), droppedBytes: 6)
+            ])
+        let group = ReuseportGroup(name: "bmp", transport: .tcp, address: .v6(0, 0), port: 1_790)
+        var finding = AuditFinding(.programReplaced(group), since: 1_700_000_000)
+        finding.collector = "c1"
+        status.findings = [finding]
+        status.tracking = tracking
+        return status
+    }
+
+    private static func samples() throws -> [(definition: String, text: String)] {
+        let session = BMPSession(
+            group: "bmp", collector: "c1", peerPort: 40_000, upSince: 1_700_000_000, bytesReceived: 5, rtt: 0.01,
+            minRtt: 0.005)
+        let events = PoolEvent.Kind.allCases.map {
+            PoolEvent(
+                id: 1, time: 1_700_000_000.25, kind: $0, collector: "c1", exporter: "192.0.2.1", text: "a sentence")
+        }
+        return [
+            ("status", try JSON.text(status())),
+            ("health", try JSON.text(Health(of: status()))),
+            (
+                "exporter_list",
+                try JSON.text(
+                    ExporterList(
+                        pool: "edge", total: 1, matching: 1, query: ExporterQuery(), exporters: [exporter],
+                        tracking: tracking))
+            ),
+            (
+                "exporter_detail",
+                try JSON.text(ExporterDetail(exporter: exporter, explanation: explanation, sessions: [session]))
+            ),
+            ("exporter_detail", try JSON.text(ExporterDetail(exporter: nil, explanation: explanation, sessions: []))),
+            ("missed_events", try JSON.text(MissedEvents(missed: 3, text: "a sentence"))),
+            ("missed_events", try JSON.text(MissedEvents(missed: nil, text: "a sentence"))),
+        ] + (try events.map { ("event", try JSON.text($0)) })
+    }
+
+    @Test func `whatever the types can say is valid, and they can say each of the schema's keys`() throws {
+        let schema = try JSONSchema(path: Subject.schema)
+        for (definition, text) in try Self.samples() { try schema.validate(text, as: definition) }
+        #expect(schema.properties.subtracting(schema.seen).sorted() == [])
+        #expect(schema.properties.count > 60)
+    }
+
+    @Test func `a key more, a key less, another type, a value beyond its bounds: not valid`() throws {
+        let schema = try JSONSchema(path: Subject.schema)
+        func refuse(_ definition: String, _ text: String, _ problem: String) {
+            let error = #expect(throws: JSONSchema.Problem.self, "\(text)") {
+                try schema.validate(text, as: definition)
+            }
+            #expect(error?.description.contains(problem) == true, "\(error?.description ?? "")")
+        }
+        refuse("health", "{\"ok\":true,\"reasons\":[],\"more\":1}", "more is not in the schema")
+        refuse("health", "{\"ok\":true}", "reasons is missing")
+        refuse("health", "{\"ok\":1,\"reasons\":[]}", "it is integer")
+        refuse("traffic", "{\"runs\":-1,\"bytes\":0}", "less than")
+        refuse("traffic", "{\"runs\":0.5,\"bytes\":0}", "it is number")
+        refuse("event", "{\"id\":1,\"time\":1,\"kind\":\"gone\",\"text\":\"x\"}", "is none of")
+        let status = try JSON.text(Self.status())
+        refuse("status", status.replacing("\"drops\":4", with: "\"drips\":4"), "status.collectors[0].groups.bmp")
+        refuse("status", status.replacing("\"address\":\"::\"", with: "\"address\":\"any\""), "doesn't match")
+    }
+}
