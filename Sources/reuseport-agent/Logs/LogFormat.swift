@@ -41,12 +41,12 @@ enum LogLevel: String, CaseIterable, ExpressibleByArgument, Sendable {
 struct LogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Shape of the log on standard error: human, json or journald.",
+            "Shape of the log on standard error.",
             discussion: "Else human on a terminal, journald where systemd's journal reads, json elsewhere.",
             valueName: "format"))
     var logFormat: LogFormat?
 
-    @Option(help: ArgumentHelp("Least level: trace, debug, info, notice, warning or error.", valueName: "level"))
+    @Option(help: ArgumentHelp("Least level that is logged.", valueName: "level"))
     var logLevel: LogLevel = .info
 
     /// - Parameter pool: told with each record.

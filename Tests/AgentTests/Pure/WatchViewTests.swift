@@ -64,7 +64,7 @@ import Testing
         let summed = Self.text(Self.view(events: 2), 14, 80)
         #expect(summed.contains("c4 ") && !summed.contains("  g1  ") && !summed.contains("GROUP  RUNS"), "\(summed)")
         let low = Self.text(Self.view(events: 2), 9, 80)
-        #expect(low.hasSuffix("\n… no room for: groups, tracking, events"), "\(low)")
+        #expect(low.contains("\n… no room for: groups, tracking, events\nCOLLECTOR "), "\(low)")
         #expect(summed.contains("1000"), "500 a second in each of 2 groups: \(summed)")
         let part = Self.text(Self.view(collectors: 40, state: { $0 == 30 ? "failed" : "active" }), 12, 80)
         #expect(part.contains("… 0 above, 33 below (j, k); not active: 1"), "\(part)")

@@ -9,7 +9,7 @@ struct ExecCommand: ParsableCommand {
         discussion: """
             Examples:
               reuseport-agent exec --collector c1 -- nfacctd -f /etc/pmacct/nfacctd-c1.conf
-              reuseport-agent exec --collector c1 --log-format json --log-level warning -- goflow2 -name c1
+              reuseport-agent exec --collector c1 --log-level warning -- goflow2 -name c1
               ENTRYPOINT ["reuseport-agent", "exec", "--collector", "c1", "--", "nfacctd", "-f", "/etc/nfacctd.conf"]
 
             COMMAND stays in the foreground. Its sockets, or those of a process that it started, are \
@@ -32,11 +32,11 @@ struct ExecCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Shape of what exec itself says on standard error: human, json or journald.",
+            "Shape of what exec itself says on standard error.",
             discussion: "Else sentences; journald where systemd's journal reads.", valueName: "format"))
     var logFormat: LogFormat?
 
-    @Option(help: ArgumentHelp("Least level of it: trace, debug, info, notice, warning or error.", valueName: "level"))
+    @Option(help: ArgumentHelp("Least level of it.", valueName: "level"))
     var logLevel: LogLevel = .info
 
     @OptionGroup var options: ControlOptions
