@@ -154,6 +154,11 @@ ssize_t rpa_receive_bytes(int socket, void *bytes, size_t length)
 	return received < 0 ? -errno : received;
 }
 
+int rpa_limit_sending(int socket, int32_t bytes)
+{
+	return setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) ? -errno : 0;
+}
+
 int rpa_end_sending(int socket)
 {
 	return shutdown(socket, SHUT_WR) ? -errno : 0;

@@ -39,6 +39,7 @@ final class Agent {
         // Whoever only looks comes last.
         sources = [
             RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log), audit,
+            try Chronicle(pool: pool, log: log),
             StatusServer(status, endpoint: configuration.statusHTTP, service: service), output,
         ]
     }

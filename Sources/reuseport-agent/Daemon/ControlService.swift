@@ -95,6 +95,7 @@ final class ControlService: RequestService {
             log.notice(
                 "collector \(collector) is registered: slot \(change.slot), groups \(groups)\(predecessor ?? "")")
         case (.changed(let change), .unregister(let collector)) where change.changed:
+            pool.noteLoss(of: collector, "was unregistered")
             log.notice("collector \(collector) is unregistered: slot \(change.slot)")
         case (.done(changed: true), .drain(let collector)): log.notice("collector \(collector) is draining")
         case (.done(changed: true), .undrain(let collector)): log.notice("collector \(collector) drains no longer")

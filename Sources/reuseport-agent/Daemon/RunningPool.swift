@@ -16,6 +16,8 @@ final class RunningPool {
     /// Of the last audit.
     var findings: [AuditFinding] = []
     private(set) var events = EventLog()
+    /// What happened to collectors that were lost, by name.
+    private var losses: [String: String] = [:]
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -49,6 +51,14 @@ final class RunningPool {
             kind, at: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9, collector: collector, exporter: exporter, text)
     }
 
+    /// For the event that tells of it.
+    func noteLoss(of collector: String, _ text: String) { losses[collector] = text }
+
+    func takeLosses() -> [String: String] {
+        defer { losses = [:] }
+        return losses
+    }
+
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()
         status.add(findings)
@@ -74,6 +84,11 @@ final class RunningPool {
         log.notice(
             "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows move",
             metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
+        if !plan.rows.isExact {
+            note(.moved, "reload: another table, about \(plan.rows.moved) of \(plan.rows.total) addresses move")
+        } else if plan.rows.moved == 0, !plan.exporters.isEmpty {
+            note(.moved, "reload: exporters that move: \(plan.exporters.count)")
+        }
         logDepartures()
         // A long list of exporters passes through much memory.
         rpa_trim_memory()
@@ -134,6 +149,7 @@ final class RunningPool {
             try? file.write(plane.pins, act: act)
             throw error
         }
+        note(.moved, "rebalance: exporters that move: \(plan.moved.count)")
         log.notice(
             "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)"
         )

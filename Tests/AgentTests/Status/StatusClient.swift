@@ -49,7 +49,8 @@ final class StatusClient {
         deinit { close(number) }
     }
 
-    init(_ place: Place) throws {
+    /// - Parameter receiveBuffer: bytes that may wait unread (SO_RCVBUF), over TCP.
+    init(_ place: Place, receiveBuffer: Int32? = nil) throws {
         switch place {
         case .unix:
             let number = rpa_unix_connect(AgentFixture.statusPath, 5_000)
@@ -57,6 +58,7 @@ final class StatusClient {
             stream = .unix(PassedNumber(number))
         case .tcp:
             let socket = try InternetSocket(.tcp, family: AF_INET)
+            if let receiveBuffer { try socket.set(SOL_SOCKET, SO_RCVBUF, receiveBuffer) }
             try socket.connect(Place.loopback, Place.port)
             stream = .tcp(socket)
         }

@@ -37,6 +37,9 @@ struct PoolSettings {
     /// An agent was killed while it wrote rows.
     var isWritingRows: Bool { words[3] & 1 == 1 }
 
+    /// Another number whenever rows of the generation in force were written.
+    var rowWrites: UInt64 { words[3] }
+
     /// Around the writing of rows of the generation in force: what the program kept
     /// of them before is void after it, and it keeps nothing meanwhile.
     func writingRows<Result>(_ write: () -> Result) -> Result {

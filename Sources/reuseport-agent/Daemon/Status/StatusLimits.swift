@@ -9,6 +9,9 @@ struct StatusLimits {
     let streams: Int
     /// Bytes of answers that wait for their readers.
     let waitingBytes = 2 << 20
+    /// Half of the bytes that may wait for one reader in the kernel: over loopback TCP
+    /// takes megabytes by itself.
+    let sendBuffer: Int32 = 65_536
     /// Connections that are accepted, read or written in one turn of the agent's loop.
     let stepsPerTurn = 64
 

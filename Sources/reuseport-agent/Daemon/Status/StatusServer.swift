@@ -102,6 +102,7 @@ final class StatusServer: EventSource {
                 if !makeRoom(now: now) { listeners[index].pausedUntil = now + limits.acceptPause }
                 return
             }
+            rpa_limit_sending(result, limits.sendBuffer)
             let connection = StatusConnection(
                 Descriptor(owning: result), checksHost: listeners[index].checksHost, limits: limits, now: now)
             if connections.count >= limits.connections, !makeRoom(now: now) {

@@ -157,6 +157,7 @@ final class CollectorWatch: EventSource {
     @discardableResult
     private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) -> Bool {
         guard try pool.plane.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return false }
+        pool.noteLoss(of: pool.plane.name(of: slot), what)
         let hold = pool.plane.configuration.restartHold
         let fate = try pool.plane.isHeld(slot, act: act) ? "wait for it for \(hold)" : "are at their next ranks"
         log.warning("collector \(pool.plane.name(of: slot)) \(what): its exporters \(fate)")

@@ -51,9 +51,9 @@ final class EventFeed {
     /// `17`, or `6920a1b2c4f-17`; nil: it is neither.
     private func position(after id: String) -> Position? {
         let parts = id.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let text = parts.last, let number = UInt64(text), "\(number)" == text else {
-            return nil
-        }
+        guard parts.count <= 2, let text = parts.last, let number = UInt64(text), "\(number)" == text,
+            parts.count == 1 || UInt64(parts[0], radix: 16) != nil
+        else { return nil }
         guard parts.count == 1 || parts[0] == start, number <= lastNumber else {
             return Position(number: 0, isNew: true)
         }

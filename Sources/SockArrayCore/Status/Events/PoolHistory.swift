@@ -1,0 +1,110 @@
+/// What has become of a pool's collectors from one look to the next: the events of
+/// their lives.
+///
+/// The first look at a collector only remembers it: an agent that starts repeats nothing.
+public struct PoolHistory: Sendable {
+    /// A collector at the time of a look.
+    public struct Moment: Equatable, Sendable {
+        public var name: String
+        /// How often its slot was filled.
+        public var registrations: UInt64
+        public var state: SlotState
+
+        public init(name: String, registrations: UInt64, state: SlotState) {
+            self.name = name
+            self.registrations = registrations
+            self.state = state
+        }
+    }
+
+    public struct Entry: Equatable, Sendable {
+        public var kind: PoolEvent.Kind
+        public var collector: String
+        public var text: String
+    }
+
+    private struct Past {
+        var registrations: UInt64
+        var standing: Standing
+        /// When it went away; nil: it is there, or nobody saw it go.
+        var awaySince: Duration?
+    }
+
+    private enum Standing {
+        /// It never came, and no run has missed it.
+        case unknown
+        case there
+        case held
+        case away
+
+        init(_ state: SlotState) {
+            self =
+                switch state {
+                case .empty: .unknown
+                case .active, .draining: .there
+                case .holding: .held
+                case .failed, .absent: .away
+                }
+        }
+    }
+
+    private var past: [String: Past] = [:]
+
+    public init() {}
+
+    /// - Parameters:
+    ///   - moments: all collectors of the configuration.
+    ///   - losses: what happened to those that were lost since the last look: `has ended (process 7)`.
+    ///   - now: of any clock that doesn't jump.
+    /// - Returns: in the order in which it happened, collector by collector.
+    public mutating func look(_ moments: [Moment], losses: [String: String] = [:], at now: Duration) -> [Entry] {
+        var entries: [Entry] = []
+        var present: [String: Past] = [:]
+        for moment in moments {
+            let standing = Standing(moment.state)
+            var next = Past(registrations: moment.registrations, standing: standing)
+            if let before = past[moment.name] {
+                entries += Self.entries(from: before, to: moment, standing, loss: losses[moment.name], at: now)
+                if standing != .there { next.awaySince = before.standing == .there ? now : before.awaySince }
+            }
+            present[moment.name] = next
+        }
+        past = present
+        return entries
+    }
+
+    private static func entries(
+        from before: Past, to moment: Moment, _ standing: Standing, loss: String?, at now: Duration
+    ) -> [Entry] {
+        func entry(_ kind: PoolEvent.Kind, _ text: String) -> Entry {
+            Entry(kind: kind, collector: moment.name, text: "collector \(moment.name) \(text)")
+        }
+        var entries: [Entry] = []
+        var last = before.standing
+        // Also one that is back before anybody looked.
+        if last == .there, loss != nil || standing != .there {
+            entries.append(entry(.lost, loss ?? "is gone"))
+            last = .away
+        }
+        if moment.registrations > before.registrations {
+            entries.append(entry(.registered, "is registered"))
+            if last == .held || last == .away, before.registrations > 0 {
+                let time = before.awaySince.map { " after \(seconds(now - $0))" } ?? ""
+                entries.append(entry(.returned, "is back\(time): its exporters return"))
+            }
+            last = .there
+        }
+        if case .holding(let left) = moment.state, before.standing != .held || !entries.isEmpty {
+            let never = moment.registrations == 0 ? "has never come" : "is away"
+            entries.append(entry(.held, "\(never): its exporters wait for it for \(seconds(left))"))
+        } else if standing == .away, before.standing != .away || !entries.isEmpty {
+            entries.append(entry(.failedOver, "is not waited for: its exporters are at their next ranks"))
+        }
+        return entries
+    }
+
+    private static func seconds(_ time: Duration) -> String {
+        let tenths = Int((time / .milliseconds(100)).rounded())
+        return tenths % 10 == 0 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
+    }
+}

@@ -1,0 +1,102 @@
+import Testing
+
+@testable import SockArrayCore
+
+@Suite struct PoolHistoryTests {
+    private static func moment(_ registrations: UInt64, _ state: SlotState) -> [PoolHistory.Moment] {
+        [.init(name: "c1", registrations: registrations, state: state)]
+    }
+
+    /// What a second look tells, after a first one at what was before.
+    private static func entries(
+        _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), loss: String? = nil
+    ) -> [PoolHistory.Entry] {
+        var history = PoolHistory()
+        #expect(history.look(moment(before.0, before.1), at: .seconds(100)).isEmpty)
+        return history.look(
+            moment(after.0, after.1), losses: loss.map { ["c1": $0] } ?? [:], at: .milliseconds(103_500))
+    }
+
+    private static func kinds(
+        _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), loss: String? = nil
+    ) -> [PoolEvent.Kind] { entries(before, after, loss: loss).map(\.kind) }
+
+    @Test func `a collector's life: registered, lost, held, failed over, registered, returned`() {
+        var history = PoolHistory()
+        func look(_ registrations: UInt64, _ state: SlotState, at time: Int, loss: String? = nil) -> [String] {
+            history.look(
+                Self.moment(registrations, state), losses: loss.map { ["c1": $0] } ?? [:], at: .seconds(time)
+            ).map { "\($0.kind.rawValue): \($0.text)" }
+        }
+        #expect(look(0, .empty, at: 0) == [])
+        #expect(look(1, .active, at: 1) == ["registered: collector c1 is registered"])
+        #expect(
+            look(1, .holding(left: .milliseconds(9_500)), at: 2, loss: "has ended (process 7)") == [
+                "lost: collector c1 has ended (process 7)",
+                "held: collector c1 is away: its exporters wait for it for 9.5 s",
+            ])
+        #expect(look(1, .holding(left: .seconds(4)), at: 7) == [])
+        #expect(
+            look(1, .failed, at: 12) == [
+                "failed_over: collector c1 is not waited for: its exporters are at their next ranks"
+            ])
+        #expect(look(1, .failed, at: 13) == [])
+        #expect(
+            look(2, .active, at: 20) == [
+                "registered: collector c1 is registered",
+                "returned: collector c1 is back after 18 s: its exporters return",
+            ])
+    }
+
+    @Test func `one that is lost and back between two looks is lost, registered and returned`() {
+        #expect(Self.kinds((1, .active), (2, .active), loss: "has ended") == [.lost, .registered, .returned])
+        #expect(Self.kinds((1, .active), (2, .active)) == [.registered])
+    }
+
+    @Test func `one that never came is held from the first packet for it on, and then failed over, not returned`() {
+        #expect(Self.kinds((0, .empty), (0, .holding(left: .seconds(1)))) == [.held])
+        #expect(Self.kinds((0, .holding(left: .seconds(1))), (0, .absent)) == [.failedOver])
+        #expect(Self.kinds((0, .absent), (1, .active)) == [.registered])
+        #expect(Self.kinds((0, .empty), (0, .empty)) == [])
+    }
+
+    @Test func `one that is unregistered is lost and failed over at once; a drain is no event`() {
+        let entries = Self.entries((1, .active), (1, .failed), loss: "was unregistered")
+        #expect(entries.map(\.kind) == [.lost, .failedOver] && entries[0].text == "collector c1 was unregistered")
+        #expect(Self.kinds((1, .active), (1, .draining)) == [])
+        #expect(Self.kinds((1, .draining), (1, .holding(left: .seconds(1)))) == [.lost, .held])
+    }
+
+    @Test func `an agent that starts repeats nothing, and tells the end of a hold that it found`() {
+        #expect(Self.kinds((3, .holding(left: .seconds(2))), (3, .failed)) == [.failedOver])
+        #expect(
+            Self.entries((3, .failed), (4, .active)).map(\.text).last == "collector c1 is back: its exporters return")
+        var history = PoolHistory()
+        _ = history.look(Self.moment(1, .active), at: .zero)
+        // A name that a reload adds, or takes out.
+        let two = Self.moment(1, .active) + [.init(name: "c2", registrations: 5, state: .active)]
+        #expect(history.look(two, at: .zero).isEmpty)
+        #expect(history.look(Self.moment(1, .active), at: .zero).isEmpty)
+    }
+
+    @Test func `of 4 collectors that one of leaves, the shifts are its rows, by whom they go to`() throws {
+        let names = (1...4).map { "c\($0)" }
+        let pool = PoolConfiguration(
+            pool: "edge", collectors: names.map { .init(name: $0) }, groups: [], tableSize: 1_024)
+        let table = AssignmentTable(pool)
+        let rows = table.rows(for: Contender.all(of: pool, SlotAllocation(names: names)))
+        func deliveries(_ states: [SlotState]) -> RowDeliveries {
+            let standings = SlotStandings.of(states)
+            return RowDeliveries(
+                rows.indices.prefix(1_024).map { standings.deliverer(of: rows[$0], at: $0) }, table.shape)
+        }
+        let before = deliveries(Array(repeating: .active, count: 4))
+        #expect(before.shifts(to: deliveries([.active, .active, .active, .holding(left: .seconds(1))])) == [])
+        let shifts = try #require(before.shifts(to: deliveries([.active, .active, .active, .failed])))
+        #expect(shifts.map(\.rows).reduce(0, +) == rows.prefix(1_024).count { $0.owner == Slot(3) })
+        #expect(shifts.count == 3 && shifts.allSatisfy { $0.from == Slot(3) } && shifts[0].rows >= shifts[2].rows)
+        let text = RowDeliveries.text(of: shifts, total: 1_024) { "c\($0.index + 1)" }
+        #expect(text?.contains("of 1024 rows: c4 -> c") == true, "\(text ?? "")")
+        #expect(RowDeliveries.text(of: [], total: 1_024) { _ in "" } == nil)
+    }
+}
