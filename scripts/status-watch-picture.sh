@@ -1,7 +1,7 @@
 #!/bin/sh
 # status-watch-picture.sh FILE.svg [COLUMNS LINES]
 # A picture of `status --watch` under traffic: an agent, four collectors and 120 exporters
-# in namespaces of their own; one collector is killed, and back some seconds later. As
+# in namespaces of their own; one collector was killed some seconds ago. As
 # root, after `make build`; needs tmux. Leaves nothing running.
 set -eu
 cd "$(dirname "$0")/.."
@@ -68,9 +68,11 @@ perl -CSD -e '
     printf qq(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-size="14" ), $columns * $w + 24, $lines * $h + 24;
     print qq(font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" role="img" aria-label="reuseport-agent status --watch">\n);
     print qq(<rect width="100%" height="100%" rx="8" fill="#15181e"/>\n);
+    # tmux says what changes, also from one line to the next.
+    my ($fill, $extra) = ("#d7dae0", "");
     while (<>) {
         chomp;
-        my ($x, $fill, $extra) = (0, "#d7dae0", "");
+        my $x = 0;
         for my $part (split /(\e\[[0-9;]*m)/) {
             if ($part =~ /^\e\[([0-9;]*)m$/) {
                 for my $code (split /;/, $1 || 0) {
