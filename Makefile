@@ -42,7 +42,7 @@ check:
 	swift format lint --strict --recursive --parallel Sources Tests Plugins Benchmarks Package.swift
 	scripts/check-imports.sh
 	swift build --build-tests
-	swift test --skip-build --disable-xctest --filter 'SockArrayCoreTests|TelemetryLabTests|Configuration|HTTP|Listen|Argument'
+	swift test --skip-build --disable-xctest --filter 'SockArrayCoreTests|TelemetryLabTests|Configuration|HTTP|Listen|Argument|LogText|Repeated|StatusReport|ShortText|ColorTests|CheckReport|WatchView'
 
 bench:
 	@scripts/setup.sh build

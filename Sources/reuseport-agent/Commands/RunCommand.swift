@@ -9,7 +9,7 @@ struct RunCommand: ParsableCommand {
         discussion: """
             Examples:
               reuseport-agent run --config /etc/reuseport-agent/edge.yaml
-              reuseport-agent run --config edge.yaml --log-format json --log-level debug 2>> edge.log
+              reuseport-agent run --config edge.yaml --log-level debug 2>> edge.log
 
             It stops on SIGTERM or SIGINT, and reads its configuration again on SIGHUP or `reload`. What it attached and pinned goes on working without it; \
             `unload` removes that.

@@ -41,8 +41,8 @@ final class Agent {
         // Whoever only looks comes last.
         sources = [
             RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log),
-            ExporterWatch(pool: pool, log: log), audit, usage, output, try Chronicle(pool: pool, log: log),
-            StatusServer(status, endpoint: configuration.statusHTTP, service: service),
+            ExporterWatch(pool: pool, log: log), audit, usage, try Chronicle(pool: pool, log: log),
+            StatusServer(status, endpoint: configuration.statusHTTP, service: service), output,
         ]
     }
 

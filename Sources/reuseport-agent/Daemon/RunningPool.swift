@@ -208,7 +208,7 @@ final class RunningPool {
     private func logDepartures() {
         for (things, names) in [("collectors", plane.departedCollectors), ("groups", plane.departedGroups)]
         where !names.isEmpty {
-            log.warning("\(things) that left the configuration: \(names.joined(separator: ", "))")
+            log.notice("\(things) that left the configuration: \(names.joined(separator: ", "))")
         }
     }
 

@@ -88,7 +88,7 @@ struct Demo {
               - {name: bmp, protocol: tcp, address: 0.0.0.0, port: 1790}
 
             """, to: configuration)
-        let agent = try ChildProcess([program, "run", "--config", configuration], in: sandbox)
+        let agent = try ChildProcess([program, "run", "--config", configuration, "--log-format", "human"], in: sandbox)
         guard waitUntil(.seconds(20), { agent.errorOutput.contains("is ready") || agent.exitCode != nil }),
             agent.exitCode == nil
         else {

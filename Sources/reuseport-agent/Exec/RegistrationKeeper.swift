@@ -53,8 +53,8 @@ final class RegistrationKeeper {
     }
 
     /// - Returns: lines to be said.
-    func proceed(at now: ContinuousClock.Instant) -> [String] {
-        var lines: [String] = []
+    func proceed(at now: ContinuousClock.Instant) -> [ExecLine] {
+        var lines: [ExecLine] = []
         while true {
             do {
                 guard let outcome = try advance(at: now) else { return lines }
@@ -65,14 +65,14 @@ final class RegistrationKeeper {
         }
     }
 
-    private func note(_ outcome: RegistrationOutcome, at now: ContinuousClock.Instant) -> String? {
+    private func note(_ outcome: RegistrationOutcome, at now: ContinuousClock.Instant) -> ExecLine? {
         step = .idle
         lastFailure = outcome.failure
         let (line, pause) = diary.note(outcome, at: now)
         next = now + (asksForHidden ? max(pause, RegistrationDiary.patientPause) : pause)
         // The agent may have another configuration by then.
         if case .incomplete = outcome {} else { groupsEnd = now }
-        return line
+        return line.map { ExecLine(level: outcome.level, text: $0) }
     }
 
     /// As far as it gets without waiting.

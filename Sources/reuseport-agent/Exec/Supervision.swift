@@ -10,10 +10,12 @@ final class Supervision {
     /// By then it has to be registered.
     private let deadline: ContinuousClock.Instant?
     private let wait: Double?
+    private let log: ExecLog
     /// Why the command was ended, and when it is killed if it hasn't obeyed.
     private var refusal: (failure: Failure, killTime: ContinuousClock.Instant)?
 
-    init(_ command: LaunchedCommand, keeper: RegistrationKeeper, wait: Double?) {
+    init(_ command: LaunchedCommand, keeper: RegistrationKeeper, wait: Double?, log: ExecLog) {
+        self.log = log
         self.command = command
         self.keeper = keeper
         self.wait = wait
@@ -31,9 +33,10 @@ final class Supervision {
             }
             let now = ContinuousClock.now
             if refusal == nil {
-                for line in keeper.proceed(at: now) { RootCommand.complain("reuseport-agent: \(line)") }
+                for line in keeper.proceed(at: now) { log.say(line) }
             }
             endIfLate(at: now)
+            log.proceed()
             var waits = [pollfd(fd: command.signals.number, events: Int16(POLLIN), revents: 0)]
             if let answer = keeper.answer, refusal == nil {
                 waits.append(pollfd(fd: answer, events: Int16(POLLIN), revents: 0))
@@ -56,7 +59,8 @@ final class Supervision {
                 .absent, act: "register the command's sockets", cause: "the agent has not answered",
                 remedy: "look at the agent's log")
         failure.cause += ", after \(wait!) s"
-        RootCommand.complain("reuseport-agent: the command is terminated: it was not registered in \(wait!) s")
+        log.say(
+            ExecLine(level: .error, text: "the command is terminated: it was not registered in \(wait!) s"))
         command.send(SIGTERM)
         refusal = (failure, now + .seconds(10))
     }

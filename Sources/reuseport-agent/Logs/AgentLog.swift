@@ -61,13 +61,12 @@ final class AgentLog: Sendable {
 
     /// When there is room again.
     private func tellLosses(_ state: inout State) {
-        guard state.output.lost > 0, !state.output.isWaiting else { return }
-        let count = state.output.takeLost()
-        state.output.write(
+        state.output.writeLosses { count in
             stamped(
                 LogRecord(
                     time: LogTime(seconds: 0, milliseconds: 0), level: .warning,
-                    message: "messages of this log were lost, because its reader stood still: \(count)", pool: pool)))
+                    message: "messages of this log were lost, because nobody took them: \(count)", pool: pool))
+        }
     }
 
     private func stamped(_ record: LogRecord) -> LogRecord {

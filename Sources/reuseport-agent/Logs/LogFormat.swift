@@ -42,10 +42,11 @@ struct LogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Shape of the log on standard error.",
-            discussion: "Else human on a terminal, journald where systemd's journal reads, json elsewhere."))
+            discussion: "Else human on a terminal, journald where systemd's journal reads, json elsewhere.",
+            valueName: "format"))
     var logFormat: LogFormat?
 
-    @Option(help: "Least level that is logged.")
+    @Option(help: ArgumentHelp("Least level that is logged.", valueName: "level"))
     var logLevel: LogLevel = .info
 
     /// - Parameter pool: told with each record.

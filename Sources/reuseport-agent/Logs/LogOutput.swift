@@ -61,6 +61,7 @@ struct LogOutput: ~Copyable {
             let written = send(part)
             if written == -Int(EAGAIN) || written == -Int(EINTR) { break }
             // Nobody will ever read it: the stream is closed, or its disk is full.
+            if written < 0 { lost += 1 }
             waitingBytes -= written < 0 ? part.count : written
             if written < 0 || written >= part.count {
                 done += 1
@@ -71,10 +72,14 @@ struct LogOutput: ~Copyable {
         waiting.removeFirst(done)
     }
 
-    /// How many were lost since this was asked last.
-    mutating func takeLost() -> Int {
-        defer { lost = 0 }
-        return lost
+    /// How many records were lost since that was written last.
+    mutating func writeLosses(_ record: (Int) -> LogRecord) {
+        let count = lost
+        guard count > 0, !isWaiting else { return }
+        lost = 0
+        write(record(count))
+        // That, too: then all of them are still to be told.
+        if lost > 0 { lost = count }
     }
 
     private func bytes(of record: LogRecord) -> [UInt8] {

@@ -26,7 +26,7 @@ enum ColorChoice: String, CaseIterable, ExpressibleByArgument, Sendable {
 struct ColorOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Colours: auto, always or never.",
+            "Whether there are colours.",
             discussion: "auto: on a terminal, unless NO_COLOR is set or TERM is dumb.",
             valueName: "when"))
     var color: ColorChoice = .auto

@@ -80,8 +80,7 @@ struct WatchView {
                 Piece(ShortText.oneCell(event.text), Self.style(of: event.kind)),
             ]).clipped(to: layout.width)
         }
-        let detailed = tables.liveCollectors(isSummed: false, trends: trends)
-        let rowCount = detailed.columns[0].cells.count
+        let rowCount = tables.status.collectors.reduce(0) { $0 + $1.groups.count }
         // Room for each: what is wrong first, then who collects, where, and what happened.
         layout.reserve(findings.isEmpty ? 0 : min(findings.count, 3) + 1)
         let groupLines = tables.liveGroups.lines(width: layout.width)
@@ -89,14 +88,19 @@ struct WatchView {
         let isDetailed = layout.fits(
             rowCount + 2 + groupLines.count + 1 + (tracking.isEmpty ? 0 : tracking.count + 1) + min(events.count, 3) + 1
         )
-        let collectors =
-            (isDetailed ? detailed : tables.liveCollectors(isSummed: true, trends: trends)).lines(width: layout.width)
+        let collectors = tables.liveCollectors(isSummed: !isDetailed, trends: trends).lines(width: layout.width)
         let least = min(collectors.count, 9) + 1
         let showsGroups = layout.reserve(groupLines.count + 1, leaving: least)
         let showsTracking = !tracking.isEmpty && layout.reserve(tracking.count + 1, leaving: least)
         let eventRoom = min(events.count, max(1, layout.left - collectors.count - 2))
         let showsEvents = !events.isEmpty && layout.reserve(eventRoom + 1, leaving: least)
-        var lines = layout.table(collectors, offset: offset, of: tables.status)
+        let missing = [
+            showsGroups ? nil : "groups", tracking.isEmpty || showsTracking ? nil : "tracking",
+            events.isEmpty || showsEvents ? nil : "events",
+        ].compactMap(\.self)
+        // In the line that would be empty: it takes no room from what there is.
+        let note = missing.isEmpty ? Line() : Line("… no room for: \(missing.joined(separator: ", "))", .faint)
+        var lines = [note] + layout.table(collectors, offset: offset, of: tables.status)
         if showsGroups { lines += [Line()] + groupLines }
         if showsTracking { lines += [Line()] + tracking }
         if !findings.isEmpty { lines += [Line()] + layout.first(3, of: findings, "findings") }
@@ -136,11 +140,11 @@ struct WatchLayout {
         return true
     }
 
-    /// The title and as many rows as fit, after an empty line; says what doesn't.
+    /// The title and as many rows as fit below one line; says what doesn't.
     func table(_ lines: [Line], offset: Int, of status: PoolStatus) -> [Line] {
         let room = left - 1
         guard room > 0 else { return [] }
-        guard lines.count > room else { return [Line()] + lines }
+        guard lines.count > room else { return lines }
         let rows = lines.dropFirst()
         let shown = max(0, room - 2)
         let first = min(offset, max(0, rows.count - shown))
@@ -148,7 +152,7 @@ struct WatchLayout {
         let rest =
             "… \(first) above, \(rows.count - first - shown) below (j, k); "
             + (away == 0 ? "all are active" : "not active: \(away)")
-        return [Line(), lines[0]] + rows.dropFirst(first).prefix(shown) + [Line(rest, away == 0 ? .faint : .warning)]
+        return [lines[0]] + rows.dropFirst(first).prefix(shown) + [Line(rest, away == 0 ? .faint : .warning)]
     }
 
     func first(_ count: Int, of lines: [Line], _ what: String) -> [Line] {

@@ -63,6 +63,8 @@ import Testing
     @Test func `few lines: groups summed, then a part of the collectors, and a line that says what is missing`() {
         let summed = Self.text(Self.view(events: 2), 14, 80)
         #expect(summed.contains("c4 ") && !summed.contains("  g1  ") && !summed.contains("GROUP  RUNS"), "\(summed)")
+        let low = Self.text(Self.view(events: 2), 9, 80)
+        #expect(low.contains("\n… no room for: groups, tracking, events\nCOLLECTOR "), "\(low)")
         #expect(summed.contains("1000"), "500 a second in each of 2 groups: \(summed)")
         let part = Self.text(Self.view(collectors: 40, state: { $0 == 30 ? "failed" : "active" }), 12, 80)
         #expect(part.contains("… 0 above, 33 below (j, k); not active: 1"), "\(part)")

@@ -102,7 +102,7 @@ import Testing
             }
             let isTold = waitUntil(.seconds(20)) {
                 read()
-                return String(decoding: text, as: UTF8.self).contains("its reader stood still: ")
+                return String(decoding: text, as: UTF8.self).contains("because nobody took them: ")
             }
             #expect(isTold)
             agent.send(SIGTERM)
@@ -112,7 +112,7 @@ import Testing
             let objects = try Self.messages(String(decoding: text, as: UTF8.self))
             let told = objects.compactMap { $0["message"] }
             let names = told.filter { $0.contains("cannot register x") }.count
-            let lost = told.first { $0.contains("its reader stood still: ") }?.split(separator: " ").last.flatMap {
+            let lost = told.first { $0.contains("because nobody took them: ") }?.split(separator: " ").last.flatMap {
                 Int($0)
             }
             #expect(names > 500 && names < 9_000, "\(names)")
@@ -211,6 +211,33 @@ import Testing
                 agent.send(SIGTERM)
                 try agent.wait()
             }
+        }
+    }
+
+    @Test
+    func `exec says sentences; with --log-format json an object a line with its collector, and only from its level on`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let collector = [Subject.program, "demo-collector"]
+            func exec(_ name: String, _ flags: [String]) throws -> ChildProcess {
+                try agent.start(["exec", "--collector", name] + flags + ["--"] + collector)
+            }
+            let plain = try exec("c1", [])
+            let json = try exec("c2", ["--log-format", "json"])
+            let quiet = try exec("c3", ["--log-format", "json", "--log-level", "warning"])
+            let refused = try exec("c9", ["--log-format", "json", "--log-level", "warning"])
+            #expect(
+                waitUntil(.seconds(20)) { plain.errorOutput.hasPrefix("reuseport-agent: c1 is registered: slot 0") })
+            #expect(waitUntil(.seconds(20)) { json.errorOutput.contains("c2 is registered") })
+            let object = try #require(try Self.messages(json.errorOutput).first)
+            #expect(object["collector"] == "c2" && object["level"] == "notice" && object["pool"] == nil)
+            #expect(waitUntil(.seconds(20)) { (try? agent.isActive("c3")) ?? false })
+            #expect(quiet.errorOutput == "")
+            #expect(waitUntil(.seconds(20)) { refused.errorOutput.contains("has no collector of that name") })
+            #expect(try Self.messages(refused.errorOutput).first?["level"] == "warning")
+            for process in [plain, json, quiet, refused] { process.send(SIGTERM) }
         }
     }
 

@@ -4,10 +4,12 @@ import SockArrayCore
 struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exec", abstract: "Run a collector and keep its sockets registered.",
-        usage: "reuseport-agent exec --collector NAME [--wait SECONDS] [--control PATH] -- COMMAND [ARG ...]",
+        usage:
+            "reuseport-agent exec --collector NAME [--wait SECONDS] [--control PATH] [--log-format FORMAT] [--log-level LEVEL] -- COMMAND [ARG ...]",
         discussion: """
             Examples:
               reuseport-agent exec --collector c1 -- nfacctd -f /etc/pmacct/nfacctd-c1.conf
+              reuseport-agent exec --collector c1 --log-level warning -- goflow2 -name c1
               ENTRYPOINT ["reuseport-agent", "exec", "--collector", "c1", "--", "nfacctd", "-f", "/etc/nfacctd.conf"]
 
             COMMAND stays in the foreground. Its sockets, or those of a process that it started, are \
@@ -27,6 +29,15 @@ struct ExecCommand: ParsableCommand {
             "If it is not registered by then, terminate it and exit with the reason's code; else wait for ever.",
             valueName: "seconds"))
     var wait: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Shape of what exec itself says on standard error.",
+            discussion: "Else sentences; journald where systemd's journal reads.", valueName: "format"))
+    var logFormat: LogFormat?
+
+    @Option(help: ArgumentHelp("Least level of it.", valueName: "level"))
+    var logLevel: LogLevel = .info
 
     @OptionGroup var options: ControlOptions
 
@@ -49,7 +60,11 @@ struct ExecCommand: ParsableCommand {
 
     func run() throws {
         let keeper = RegistrationKeeper(collector: collector, client: try options.client)
+        let log = ExecLog(collector: collector, format: logFormat, level: logLevel)
         let command = try LaunchedCommand(arguments)
-        LaunchedCommand.endLike(try Supervision(command, keeper: keeper, wait: wait).run())
+        let supervision = Supervision(command, keeper: keeper, wait: wait, log: log)
+        let end = Result { () throws(Failure) in try supervision.run() }
+        log.finish()
+        LaunchedCommand.endLike(try end.get())
     }
 }

@@ -150,7 +150,7 @@ final class CollectorWatch: EventSource {
         if let identity = owner.identity, pool.plane.owners[slot] != identity { return }
         let process = owner.identity.map { "process \($0.pid)" } ?? "its process"
         let isNews = try noteLoss(of: slot, hasEnded: true, what: "has ended (\(process))")
-        if !isNews { log.notice("collector \(pool.plane.name(of: slot)): \(process) has ended") }
+        if !isNews { log.info("collector \(pool.plane.name(of: slot)): \(process) has ended") }
     }
 
     /// - Returns: false if it was known.
