@@ -70,6 +70,12 @@ final class RunningPool {
         return losses
     }
 
+    func tracking(act: String) throws(Failure) -> TrackingStatus {
+        var tracking = try plane.tracking(act: act)
+        tracking.active = activeExporters
+        return tracking
+    }
+
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()
         status.add(findings)

@@ -61,7 +61,7 @@ enum MetricNames {
     /// What /metrics can give.
     static let known: Set<String> = {
         let tracking = TrackingStatus(
-            size: 1, fill: 0, interval: 1, configuredInterval: 1, untracked: ExporterTraffic(), evicted: 0,
+            size: 1, active: 1, fill: 0, interval: 1, configuredInterval: 1, untracked: ExporterTraffic(), evicted: 0,
             eventsLost: 0)
         let metrics = AgentMetrics(
             status: PoolStatus(

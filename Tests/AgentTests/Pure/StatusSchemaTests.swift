@@ -7,7 +7,8 @@ import Testing
 @Suite struct StatusSchemaTests {
     private static let traffic = ExporterTraffic(runs: 7, bytes: 9)
     private static let tracking = TrackingStatus(
-        size: 65_536, fill: 0.5, interval: 20, configuredInterval: 10, untracked: traffic, evicted: 1, eventsLost: 2)
+        size: 65_536, tracked: 32_768, active: 9, fill: 0.5, interval: 20, configuredInterval: 10, untracked: traffic,
+        evicted: 1, eventsLost: 2)
     private static let exporter = TrackedExporter(
         address: "2001:db8::1", collector: "c1", firstSeen: 1_700_000_000.5, lastSeen: 1_700_000_001, udp: traffic,
         tcp: traffic)
@@ -41,6 +42,8 @@ import Testing
         finding.collector = "c1"
         status.findings = [finding]
         status.tracking = tracking
+        status.usage = UsageStatus(
+            pendingEvents: 3, pendingBytesOnDisk: 500, lastDelivery: 1_700_000_000, lastError: "no", isOverdue: true)
         return status
     }
 

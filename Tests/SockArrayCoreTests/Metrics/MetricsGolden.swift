@@ -120,6 +120,12 @@ enum MetricsGolden {
         # HELP reuseport_agent_tracking_capacity Exporters that the table of exporters has room for; 0: none is tracked.
         # TYPE reuseport_agent_tracking_capacity gauge
         reuseport_agent_tracking_capacity{pool="edge"} 65536
+        # HELP reuseport_agent_exporters Exporters that are told apart now.
+        # TYPE reuseport_agent_exporters gauge
+        reuseport_agent_exporters{pool="edge"} 8192
+        # HELP reuseport_agent_exporters_active Exporters that sent something within the last interval between their events.
+        # TYPE reuseport_agent_exporters_active gauge
+        reuseport_agent_exporters_active{pool="edge"} 700
         # HELP reuseport_agent_tracking_fill_ratio Part of the table of exporters that is taken, 0 to 1.
         # TYPE reuseport_agent_tracking_fill_ratio gauge
         reuseport_agent_tracking_fill_ratio{pool="edge"} 0.125

@@ -29,6 +29,8 @@ extension DataPlane {
         }
     }
 
+    public func tracking(act: String) throws(Failure) -> TrackingStatus { try attempt(act, trackingStatus) }
+
     func trackingStatus() throws(KernelError) -> TrackingStatus {
         let tracking = configuration.tracking
         let forgotten = try forgottenSightings.counts()
@@ -44,6 +46,10 @@ extension DataPlane {
         status.interval = pace.interval(of: tracking.interval) / .seconds(1)
         // Only then is there anything under another epoch.
         status.untracked += evicted == 0 ? unplaced.traffic : try sightings.read().untracked
+        // What changes its place while it is read is missing for that moment.
+        leastUntracked.runs = max(leastUntracked.runs, status.untracked.runs)
+        leastUntracked.bytes = max(leastUntracked.bytes, status.untracked.bytes)
+        status.untracked = leastUntracked
         status.evicted += evicted
         status.eventsLost += unplaced.eventsLost
         return status

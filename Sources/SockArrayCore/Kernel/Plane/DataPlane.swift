@@ -49,6 +49,8 @@ public final class DataPlane {
     var audit = AuditState()
     /// How often exporters are told of.
     var pace = SamplingPace()
+    /// What was told of exporters that can't be told apart: it only grows.
+    var leastUntracked = ExporterTraffic()
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
     /// The pool ran, and not all of its rows were those of the configuration.

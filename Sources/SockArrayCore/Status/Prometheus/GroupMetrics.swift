@@ -57,6 +57,9 @@ extension TrackingStatus {
                 "reuseport_agent_tracking_capacity", .gauge,
                 "Exporters that the table of exporters has room for; 0: none is tracked.", size),
             MetricFamily(
+                "reuseport_agent_exporters", .gauge, "Exporters that are told apart now.", tracked),
+        ] + activeFamily + [
+            MetricFamily(
                 "reuseport_agent_tracking_fill_ratio", .gauge,
                 "Part of the table of exporters that is taken, 0 to 1.", fill),
             MetricFamily(
@@ -79,6 +82,15 @@ extension TrackingStatus {
             MetricFamily(
                 "reuseport_agent_tracking_events_lost_total", .counter,
                 "Events of exporters that found no room on their way to the agent.", eventsLost),
+        ]
+    }
+
+    private var activeFamily: [MetricFamily] {
+        guard let active else { return [] }
+        return [
+            MetricFamily(
+                "reuseport_agent_exporters_active", .gauge,
+                "Exporters that sent something within the last interval between their events.", active)
         ]
     }
 }

@@ -23,7 +23,7 @@ final class ExporterPages {
         let (matching, page) = query.select(from: records, slots: plane.slots)
         return ExporterList(
             pool: plane.configuration.pool, total: records.count, matching: matching, query: query,
-            exporters: page.map { $0.tracked(plane.collector) }, tracking: try pool.status().tracking)
+            exporters: page.map { $0.tracked(plane.collector) }, tracking: try pool.tracking(act: act))
     }
 
     func detail(of text: String) throws(Failure) -> ExporterDetail {
