@@ -25,7 +25,7 @@ struct PageScreenshots {
                 configuration: AgentFixture.configuration(
                     collectors: Self.names, hold: "20s", extra: StatusClient.Place.configuration))
             let collectors = try Self.names.map { try BuiltInCollector.registered($0, with: agent) }
-            let browser = try Browser(in: sandbox, width: 1_440, height: 900)
+            let browser = try Browser(in: sandbox, width: 1_400, height: 840)
             try browser.prefer("light")
             try browser.open(PageReader.address + "#203.0.113.90")
             let routers = captures.map { Exporter($0.exporter) }

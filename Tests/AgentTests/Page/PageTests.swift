@@ -124,6 +124,31 @@ struct PageTests {
         }
     }
 
+    @Test func `its policy refuses a request to another port and a script that was put in; the check sees both`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try Self.agent(in: sandbox)
+            let page = try Self.open(in: sandbox)
+            Self.expect("the page has the collectors") { try page.collectors().count == 3 }
+            #expect(try Self.complaints(page) == [])
+            let ask = "fetch('http://127.0.0.1:9515/status').then(() => 'answered', () => 'refused')"
+            #expect(try page.browser.text("return \(ask);") == "refused")
+            let inject = "const node = document.createElement('script'); node.text = 'window.injected = 1';"
+            let injected = try page.browser.text("\(inject) document.body.append(node); return typeof window.injected;")
+            #expect(injected == "undefined")
+            let complaints = try Self.complaints(page)
+            #expect(complaints.count >= 2, "\(complaints)")
+            #expect(complaints.contains { $0.contains("Content Security Policy") }, "\(complaints)")
+            let answer = try StatusClient.get("/", over: .tcp)
+            #expect(answer.fields.contains { $0.hasPrefix("Content-Security-Policy: default-src 'none'; ") })
+            #expect(answer.body.utf8.count < 120_000)
+            for mark in ["@policy@", "@style@", "@script@"] { #expect(!answer.body.contains(mark)) }
+            try page.browser.quit()
+            _ = agent
+        }
+    }
+
     @Test
     func `a collector is killed: the page shows it holding, then failed, who has its rows, and the events of it`()
         async throws
