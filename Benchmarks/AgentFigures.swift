@@ -35,8 +35,46 @@ enum AgentFigures {
               register, from start to end of the command: \(Spread(commands).text) ms
               from start to ready: \(Spread.tenths(ready)) ms
               resident memory, idle: \(Spread.tenths(try residentMebibytes(of: agent.process.pid))) MiB (target: at most 20)
+            \(try scraped(agent))
+            """
+    }
+
+    /// With 10,000 exporters tracked, and a scrape every 5 s for a minute.
+    private static func scraped(_ agent: AgentFixture) throws -> String {
+        let collector = (
+            try InternetSocket.collector(.udp, .v4(0), port: 4_739),
+            try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
+        )
+        let result = try agent.command(
+            ["register", "--collector", "c1", "--fd", "10", "--fd", "11"],
+            descriptors: [10: collector.0.number, 11: collector.1.number])
+        guard result.exitCode == 0 else { throw BenchmarkError(description: result.errorOutput) }
+        try bench("a flood", rpa_flood(0x0a00_0000, 10_000, 4_739, 200))
+        usleep(2_000_000)
+        let began = (time: rpa_monotonic_ns(), used: try processorSeconds(of: agent.process.pid))
+        var resident: [Double] = []
+        for _ in 0..<12 {
+            guard try agent.get("/metrics").status == 200 else { throw BenchmarkError(description: "no metrics") }
+            usleep(5_000_000)
+            resident.append(try residentMebibytes(of: agent.process.pid))
+        }
+        let seconds = Double(rpa_monotonic_ns() - began.time) / 1e9
+        let share = (try processorSeconds(of: agent.process.pid) - began.used) / seconds * 100
+        return """
+              with 10,000 exporters tracked and a scrape every 5 s, over \(Spread.tenths(seconds)) s:
+                \(Spread.hundredths(share)) % of a core (target: under 0.5), \
+            \(Spread(resident).text) MiB resident (target: at most 25)
 
             """
+    }
+
+    /// User and system time of all its threads: fields 14 and 15 of /proc/PID/stat.
+    private static func processorSeconds(of pid: Int32) throws -> Double {
+        let fields = (FileText.read("/proc/\(pid)/stat") ?? "").split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
+            throw BenchmarkError(description: "the agent is gone")
+        }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
     /// From an exporter that c1 owns, sent again until it arrives.

@@ -15,7 +15,11 @@ enum LoopbackUDP {
 
     /// One socket for each source address; they stay open until the process ends.
     static func exporters(_ count: Int) throws -> [Int32] {
-        try (0..<count).map { index in
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return try (0..<count).map { index in
             let number = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
             try bind(number, address: 0x7f01_0000 + UInt32(index), port: 0)
             return number

@@ -221,6 +221,30 @@ import Testing
         #expect(failure.description.contains("edge.yaml:2:"), "\(failure)")
     }
 
+    @Test(arguments: [
+        ("off", Tracking.off), ("{size: 1000}", Tracking(size: 1_000)),
+        ("{interval: 2m}", Tracking(interval: .seconds(120))), ("{interval: exact}", Tracking(interval: .zero)),
+        ("{size: 64, interval: 1s}", Tracking(size: 64, interval: .seconds(1))),
+    ])
+    func `tracking is off, or a size and an interval`(text: String, tracking: Tracking) throws {
+        let read = try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\ntracking: \(text)")
+        #expect(read.tracking == tracking)
+    }
+
+    @Test(arguments: [
+        ("on", "tracking on is neither off nor a mapping; write off, or {size: 65536, interval: 10s}"),
+        ("{size: 63}", "size 63 is not a whole number from 64 to 1048576"), ("{size: 0}", "size 0 is not a whole"),
+        ("{size: 2000000}", "is not a whole number"), ("{interval: 999ms}", "interval 999ms is less than a second"),
+        ("{interval: 0s}", "use 1s or more, or exact"), ("{interval: 10}", "interval 10 is not a duration"),
+        ("{sizes: 100}", "tracking has no key sizes; write size"), ("[off]", "tracking is not a mapping"),
+    ])
+    func `another tracking is refused, with what it may be`(text: String, problem: String) throws {
+        let failure = try #require(throws: Failure.self) {
+            _ = try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\ntracking: \(text)")
+        }
+        #expect(failure.description.contains(problem) && failure.description.contains("edge.yaml:4:"), "\(failure)")
+    }
+
     @Test func `a collector is recognised by unit, pid file, command, user, or command and user`() throws {
         let read = try Self.read(
             """

@@ -1,0 +1,51 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+/// What the kernel tells of the exporters' sessions.
+@Suite struct SessionCourseTests {
+    @Test(arguments: [("0.0.0.0", "10.0.0.1"), ("::", "10.0.0.1"), ("::", "fd00::7")])
+    func `sessions by exporter: up since the SYN, payload, round-trip time, collector; none when they ended`(
+        bind: String, source: String
+    ) async throws {
+        try await Sandbox.run { _ in
+            let address = try #require(IPAddress(source))
+            let pool = try PoolFixture(collectors: ["c1", "c2"], address: try #require(IPAddress(bind)))
+            let before = Self.now
+            var routers: [InternetSocket] = []
+            for size in [10, 300] {
+                let router = try InternetSocket(.tcp, bind: address)
+                try router.connect(PoolFixture.target(for: address), PoolFixture.bmpPort)
+                try router.write([UInt8](repeating: 1, count: size))
+                routers.append(router)
+            }
+            let after = Self.now
+            let accepted = pool.tcp.mapValues { $0.acceptSessions() }
+            let owner = try #require(accepted.first { !$0.value.isEmpty }?.key)
+            let all = try pool.plane.bmpSessions(act: "test")
+            #expect(Array(all.keys) == [address])
+            let sessions = try #require(all[address]).sorted { $0.bytesReceived < $1.bytesReceived }
+            #expect(sessions.map(\.bytesReceived) == [10, 300])
+            for session in sessions {
+                #expect(session.group == "bmp" && session.collector == owner)
+                let up = try #require(session.upSince)
+                #expect(up >= before - 0.01 && up <= after + 0.01)
+                // Measured by the handshake, on loopback.
+                #expect(session.rtt > 0 && session.rtt < 1)
+                #expect(session.minRtt.map { $0 > 0 && $0 <= session.rtt } ?? false)
+            }
+            routers = []
+            #expect(accepted.values.flatMap(\.self).count == 2)
+            #expect(
+                waitUntil(.seconds(5)) { ((try? pool.plane.bmpSessions(act: "test"))?[address] ?? []).isEmpty },
+                "closed by the routers: no longer live")
+        }
+    }
+
+    private static var now: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+}
