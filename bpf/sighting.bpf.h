@@ -36,9 +36,9 @@ static __always_inline bool is_of(const struct rpa_sighting *sighting, __u64 hig
 /* Gives the place to the exporter. With the lock of "admission". */
 static __always_inline void settle(struct rpa_sighting *sighting, __u64 high, __u64 low, __u32 now)
 {
+	*(volatile __u64 *)&sighting->ranks = 0;
 	sighting->high = high;
 	sighting->low = low;
-	sighting->ranks = 0;
 	sighting->first_seen = now;
 	sighting->last_seen = now;
 	sighting->slot = RPA_NO_SLOT;
@@ -98,17 +98,21 @@ static __always_inline int take_over(
  * The exporter's place, also if it is to have one from now on; NO_PLACE: there is
  * none for it. Once the table is full only places of exporters that were silent
  * for long go to others, of those in reach the one that was silent for longest.
+ * Then a free place ends no search any more, for it stays free; but who finds a place
+ * before one takes none behind it, where each of its runs would have to come here.
  */
 __attribute__((noinline)) int admit(__u64 high, __u64 low, __u64 hash)
 {
 	struct rpa_sighting *oldest = NULL;
 	__u32 only = 0, longest = 0, oldest_place = 0, oldest_epoch = 0, now = sighting_tick();
+	bool is_full;
 	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
 
 	if (!gate || !pool)
 		return NO_PLACE;
 	longest = *(const volatile __u64 *)&pool->sampling;
+	is_full = *(volatile __u32 *)&gate->used >= constants.sighting_limit;
 #pragma unroll
 	for (__u32 probe = 0; probe < 2 * RPA_SIGHTING_PROBES; probe++) {
 		__u32 place = place_of(hash, probe);
@@ -118,11 +122,14 @@ __attribute__((noinline)) int admit(__u64 high, __u64 low, __u64 hash)
 		if (!sighting)
 			return NO_PLACE;
 		if (!*(volatile __u32 *)&sighting->tally) {
-			int result = take(sighting, gate, place, high, low);
+			int result = is_full ? NO_PLACE : take(sighting, gate, place, high, low);
 
 			if (result != NO_PLACE)
 				return result;
-			break;
+			is_full = true;
+			if (oldest)
+				break;
+			continue;
 		}
 		epoch = *(volatile __u32 *)&sighting->epoch;
 		if (is_of(sighting, high, low))
@@ -246,7 +253,8 @@ static __always_inline void tell(struct rpa_sighting *sighting, struct rpa_admis
 	bool is_due;
 
 	bpf_spin_lock(&gate->lock);
-	is_due = !sighting->told || now - sighting->told >= interval;
+	/* Signed: another CPU may have told it since our look at the clock. */
+	is_due = !sighting->told || (__s32)(now - sighting->told) >= (__s32)interval;
 	if (is_due) {
 		event.high = sighting->high;
 		event.low = sighting->low;
@@ -282,7 +290,7 @@ __attribute__((noinline)) int look_after(__u32 place, __u32 slot)
 	if (slot != RPA_NO_SLOT && sighting->slot != slot)
 		sighting->slot = slot;
 	interval = *(const volatile __u64 *)&pool->sampling >> 32;
-	if (!sighting->told || now - sighting->told >= interval)
+	if (!sighting->told || (__s32)(now - sighting->told) >= (__s32)interval)
 		tell(sighting, gate, now, interval);
 	return 0;
 }
@@ -313,8 +321,9 @@ static __always_inline void note_end(const struct seen *seen, __u32 slot)
  * version of the rows changes: the agent makes that odd before it writes rows, and
  * even after it. While it is odd nothing is kept, so that an agent that is killed
  * amid its writing leaves no exporter with two rows. The mark of both is in the same
- * word, which CPUs may well write at the same time; it comes round again after 2^23
- * writings of rows, and is odd, as no empty word's is.
+ * word, which CPUs may well write at the same time, and of the exporter too: the place
+ * may be another's by then. It comes round again after 2^23 writings of rows, and is
+ * odd, as no empty word's is.
  */
 static __always_inline bool ranks_of(const struct seen *seen, const struct source *source, __u64 *ranks)
 {
@@ -327,7 +336,7 @@ static __always_inline bool ranks_of(const struct seen *seen, const struct sourc
 	/* Read before the row: what is kept under a version is no older than that. */
 	version = *(const volatile __u32 *)&pool->version;
 	/* An odd version and the even one after it have the same: under the odd one none is kept. */
-	mark = (constants.generation * 0x9e3779b1 + ((version + 1) >> 1)) << 1 | 1;
+	mark = (constants.generation * 0x9e3779b1 + ((version + 1) >> 1) + (__u32)(source->hash >> 20)) << 1 | 1;
 	if (seen->sighting) {
 		kept = *(volatile __u64 *)&seen->sighting->ranks;
 		if (kept >> RPA_SYN_SHIFT == (mark & 0xffffff)) {

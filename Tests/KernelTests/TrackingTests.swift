@@ -43,20 +43,20 @@ import Testing
             let start = BootClock.now()
             let pool = try PoolFixture(Self.configuration(Tracking()))
             let sources = (0..<400).map(Self.source)
+            var owners: [String: String] = [:]
             for source in sources {
                 for _ in 0..<3 { try pool.send(from: source, bytes: 100) }
+                for (name, received) in pool.takeReceived() where !received.isEmpty { owners["\(source)"] = name }
                 _ = try pool.connect(from: source)
                 _ = pool.takeAccepted()
             }
-            let owners = pool.takeReceived()
             let seen = try pool.plane.exporterRecords(act: "test").map { $0.tracked { pool.plane.name(of: $0) } }
             #expect(Set(seen.map(\.address)) == Set(sources.map { "\($0)" }))
             for exporter in seen {
                 #expect(exporter.udp == ExporterTraffic(runs: 3, bytes: 3 * 108))
                 // A SYN's TCP header has 20 to 60 bytes.
                 #expect(exporter.tcp.runs == 1 && (20...60).contains(exporter.tcp.bytes))
-                let owner = owners.first { $0.value.contains { "\($0)" == exporter.address } }?.key
-                #expect(exporter.collector == owner)
+                #expect(exporter.collector != nil && exporter.collector == owners[exporter.address])
                 #expect(exporter.firstSeen <= exporter.lastSeen)
                 #expect(exporter.firstSeen > start.unixTime(of: .zero))
             }
@@ -97,7 +97,8 @@ import Testing
                 #expect(seen.first { $0.address == Self.source(index) }?.runs == 21, "exporter \(index)")
             }
             let evicted = try #require(try pool.plane.status().tracking?.evicted)
-            #expect(evicted > 0 && evicted <= 54)
+            // Nearly all of the 54 that were silent: newcomers reach 16 places each.
+            #expect(evicted >= 48 && evicted <= 54)
             #expect(seen.filter { $0.address >= 1_000 }.count == Int(evicted))
             try Self.expectSumsAgree(pool)
             try pool.restartAgent()

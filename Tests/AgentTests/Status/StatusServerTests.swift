@@ -97,7 +97,7 @@ import Testing
                 }
                 let unknown = try StatusClient.get("/nothing", over: place)
                 #expect(unknown.status == 404)
-                #expect(unknown.body.hasPrefix("there is no /nothing; there are /status, /exporters"))
+                #expect(unknown.body.hasPrefix("there is no /nothing; there are /, /status"))
                 #expect(try StatusClient.get("/status/", over: place).status == 404)
                 let other = try StatusClient.get("/status?pretty=yes", over: place)
                 #expect(other.status == 400 && other.body == "/status has no parameter pretty; it takes none\n")

@@ -44,7 +44,7 @@ extension DataPlane {
         let before = try standings()
         let live = former != nil && follows ? rowsAndPlaces(of: try liveSessions(), before) : []
         settings.setHold(configuration.restartHold)
-        settings.sampling = Sampling(interval: configuration.tracking.interval)
+        settings.sampling = Sampling(interval: samplingInterval)
         try markDepartures()
         try nameSlots(firstComers, isRunning: isRunning)
         let desired = self.desired(for: firstComers)

@@ -45,7 +45,7 @@ extension DataPlane {
         status.fill = Double(used) / Double(tracking.size)
         status.interval = pace.interval(of: tracking.interval) / .seconds(1)
         // Only then is there anything under another epoch.
-        status.untracked += evicted == 0 ? unplaced.traffic : try sightings.read().untracked
+        status.untracked += evicted == 0 ? unplaced.traffic : try untrackedTraffic(of: sightings)
         // What changes its place while it is read is missing for that moment.
         leastUntracked.runs = max(leastUntracked.runs, status.untracked.runs)
         leastUntracked.bytes = max(leastUntracked.bytes, status.untracked.bytes)
@@ -53,6 +53,18 @@ extension DataPlane {
         status.evicted += evicted
         status.eventsLost += unplaced.eventsLost
         return status
+    }
+
+    /// Looked at again after a second, or later where it takes long: the agent has one thread.
+    private func untrackedTraffic(of sightings: SightingTable) throws(KernelError) -> ExporterTraffic {
+        let now = rpa_monotonic_ns()
+        if let (traffic, expiry) = untrackedTraffic, now < expiry { return traffic }
+        // In this order: what is noted meanwhile is missing for a moment, and not there twice.
+        var traffic = try sightings.unplaced().traffic
+        traffic += try sightings.evictedTraffic()
+        let end = rpa_monotonic_ns()
+        untrackedTraffic = (traffic, end + max(1_000_000_000, 100 * (end - now)))
+        return traffic
     }
 
     /// To be called once for each interval: makes it longer while the table can't hold

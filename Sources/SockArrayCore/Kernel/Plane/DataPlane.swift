@@ -51,6 +51,8 @@ public final class DataPlane {
     var pace = SamplingPace()
     /// What was told of exporters that can't be told apart: it only grows.
     var leastUntracked = ExporterTraffic()
+    /// The same of the table there is now, and until when (CLOCK_MONOTONIC) that is recent.
+    var untrackedTraffic: (ExporterTraffic, expiry: UInt64)?
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
     /// The pool ran, and not all of its rows were those of the configuration.
@@ -83,6 +85,8 @@ public final class DataPlane {
         self.pins = pins
         notedLosses = predecessor?.notedLosses ?? [:]
         predecessors = predecessor?.predecessors ?? [:]
+        leastUntracked = predecessor?.leastUntracked ?? leastUntracked
+        if let predecessor, predecessor.configuration.tracking == configuration.tracking { pace = predecessor.pace }
         isRepaired = predecessor?.isRepaired ?? false
         if let predecessor {
             lock = predecessor.lock

@@ -12,6 +12,10 @@ final class ExporterWatch: EventSource {
     /// When the pace is looked at again.
     private var next: UInt64 = 0
     private var interval: Duration
+    private var configured: Tracking
+    /// Until then events are left to gather: each would wake the whole loop.
+    private var deafUntil: UInt64?
+    private static let deafness: UInt64 = 200_000_000
     /// Exporters that were told of since the last look.
     private var count = 0
     private let act = "watch the exporters"
@@ -19,25 +23,27 @@ final class ExporterWatch: EventSource {
     init(pool: RunningPool, log: Logger) {
         self.pool = pool
         self.log = log
-        interval = pool.plane.configuration.tracking.interval
+        configured = pool.plane.configuration.tracking
+        interval = configured.interval
     }
 
     private var events: SightingEvents { pool.plane.sightingEvents }
 
     var waits: [pollfd] {
-        guard let number = events.number else { return [] }
+        guard deafUntil == nil, let number = events.number else { return [] }
         return [pollfd(fd: number, events: Int16(POLLIN), revents: 0)]
     }
 
     var nextDeadline: UInt64? {
         guard pool.plane.configuration.tracking.size > 0 else { return nil }
-        return pause.end.map { min($0, next) } ?? next
+        return [pause.end, deafUntil, next].compactMap(\.self).min()
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
-        if results.contains(where: { $0.revents != 0 }) {
-            // Some at a time: others wait meanwhile.
-            for event in events.next() { take(event, now: now) }
+        if results.contains(where: { $0.revents != 0 }) || isDue(deafUntil, now) { takeEvents(now: now) }
+        if pool.plane.configuration.tracking != configured {
+            configured = pool.plane.configuration.tracking
+            next = 0
         }
         if let summary = pause.summary(now: now) { pool.note(.newExporter, summary) }
         guard next <= now else { return }
@@ -47,6 +53,15 @@ final class ExporterWatch: EventSource {
         count = 0
         tellOfPace()
         next = now + UInt64(max(pool.plane.samplingInterval, .seconds(1)) / .nanoseconds(1))
+    }
+
+    private func isDue(_ deadline: UInt64?, _ now: UInt64) -> Bool { deadline.map { $0 <= now } ?? false }
+
+    /// Some at a time: others wait meanwhile.
+    private func takeEvents(now: UInt64) {
+        let events = self.events.next()
+        for event in events { take(event, now: now) }
+        deafUntil = events.isEmpty || events.count == SightingEvents.most ? nil : now + Self.deafness
     }
 
     private func take(_ event: SightingEvents.Event, now: UInt64) {

@@ -26,6 +26,12 @@ struct ForgottenSightings: ~Copyable {
         if stale.isEmpty { return }
         waitForRuns()
         for limit in stale {
+            // Some pins are gone: it was counted before, or nothing was ever in it.
+            let folder = pool.subfolder(SightingTable.folderName(ofLimit: limit))
+            guard Set(folder.names()) == SightingTable.pinNames else {
+                do { try folder.remove() } catch { throw .call(error) }
+                continue
+            }
             let table = try SightingTable(limit: limit, in: pool)
             do { try take(table) } catch { throw .call(error) }
         }

@@ -33,10 +33,13 @@ public final class SightingEvents {
         return ring.map { rpa_ring_number($0) }
     }
 
-    /// At most 512 of those that wait.
+    /// What `next` returns at most.
+    public static let most = 512
+
+    /// Of those that wait.
     public func next() -> [Event] {
         guard number != nil else { return [] }
-        return [rpa_sighting_event](unsafeUninitializedCapacity: 512) { buffer, count in
+        return [rpa_sighting_event](unsafeUninitializedCapacity: Self.most) { buffer, count in
             count = Int(max(0, rpa_ring_read(ring, buffer.baseAddress, buffer.count)))
         }.map { raw in
             Event(

@@ -34,6 +34,7 @@ final class SightingTable {
     }
 
     static let folderPrefix = "sightings-"
+    static let pinNames: Set = ["places", "tallies", "untracked", "admission"]
     static func folderName(ofLimit limit: Int) -> String { "\(folderPrefix)\(limit)" }
 
     var maps: [(name: String, number: Int32)] {
@@ -86,7 +87,9 @@ final class SightingTable {
             try MappedParts.each(of: tallies, as: rpa_tally.self, start..<start + used) { index, tally in
                 let udp = ExporterTraffic(runs: tally.runs.0, bytes: tally.bytes.0)
                 let tcp = ExporterTraffic(runs: tally.runs.1, bytes: tally.bytes.1)
-                if entries[index - start]?.epoch == tally.epoch {
+                // A later epoch: somebody has come since the place was read.
+                if let epoch = entries[index - start]?.epoch, Int32(bitPattern: tally.epoch &- epoch) >= 0 {
+                    guard epoch == tally.epoch else { return }
                     entries[index - start]!.udp += udp
                     entries[index - start]!.tcp += tcp
                 } else {
@@ -96,6 +99,27 @@ final class SightingTable {
             }
         }
         return (entries.compactMap { $0?.sighting }, untracked)
+    }
+
+    /// What exporters have counted that had to go, as far as no CPU has noted it as
+    /// unplaced yet.
+    func evictedTraffic() throws(KernelError) -> ExporterTraffic {
+        let (used, _) = try admitted()
+        var epochs = [UInt32](repeating: 0, count: used)
+        let shape = SightingShape(limit: limit, cpuCount: cpuCount)
+        try MappedParts.each(of: sightings, as: rpa_sighting.self, 0..<shape.places) { _, place in
+            if place.tally != 0, place.tally <= used { epochs[Int(place.tally) - 1] = place.epoch }
+        }
+        var traffic = ExporterTraffic()
+        for block in 0..<shape.blocks {
+            let start = block * limit
+            try MappedParts.each(of: tallies, as: rpa_tally.self, start..<start + used) { index, tally in
+                guard Int32(bitPattern: tally.epoch &- epochs[index - start]) < 0 else { return }
+                traffic.runs += tally.runs.0 + tally.runs.1
+                traffic.bytes += tally.bytes.0 + tally.bytes.1
+            }
+        }
+        return traffic
     }
 
     private struct Entry {
