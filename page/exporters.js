@@ -60,7 +60,7 @@ export function trackingText({ total, tracking }) {
   if (!tracking) return `${plural(total, "exporter")} seen.`;
   if (tracking.size === 0) return "Exporters aren't tracked: the configuration says so.";
   const parts = [`${count(total)} tracked, room for ${count(tracking.size)}`];
-  if (tracking.untracked.runs) parts.push(`table full: ${plural(tracking.untracked.runs, "run")} not told apart`);
+  if (tracking.untracked.runs) parts.push(`${plural(tracking.untracked.runs, "run")} not told apart`);
   if (tracking.evicted) parts.push(`${plural(tracking.evicted, "idle entry").replace("entrys", "entries")} left for want of room`);
   if (tracking.interval > tracking.configured_interval) parts.push(`an event each ${short(tracking.interval)} s instead of ${short(tracking.configured_interval)} s`);
   if (tracking.events_lost) parts.push(`${plural(tracking.events_lost, "event")} lost`);

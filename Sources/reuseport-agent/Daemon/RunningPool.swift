@@ -72,14 +72,14 @@ final class RunningPool {
 
     func tracking(act: String) throws(Failure) -> TrackingStatus {
         var tracking = try plane.tracking(act: act)
-        tracking.active = activeExporters
+        if tracking.size > 0 { tracking.active = activeExporters }
         return tracking
     }
 
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()
         status.add(findings)
-        status.tracking?.active = activeExporters
+        if status.tracking?.size != 0 { status.tracking?.active = activeExporters }
         status.usage = usage
         return status
     }

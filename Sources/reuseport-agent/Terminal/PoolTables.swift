@@ -79,20 +79,21 @@ struct PoolTables {
         ])
     }
 
-    /// How well the exporters are kept track of; nothing where none is.
+    /// How well the exporters are kept track of.
     func tracking(width: Int) -> [Line] {
-        guard let tracking = status.tracking, tracking.size > 0 else { return [] }
-        var text = "exporters: room for \(tracking.size), \(Self.percent(tracking.fill)) taken"
-        if tracking.interval > 0 { text += ", an event each \(Self.seconds(tracking.interval)) at most" }
+        guard let tracking = status.tracking else { return [] }
+        guard tracking.size > 0 else { return [Line("exporters: not tracked").clipped(to: width)] }
+        var text = "exporters: \(tracking.tracked) tracked, of at most \(tracking.size)"
+        if let active = tracking.active { text += "; \(active) sent within \(Self.seconds(tracking.interval))" }
         var lines = [Line(text).clipped(to: width)]
         if tracking.interval > tracking.configuredInterval {
             lines.append(
                 Line(
-                    "  less often than the \(Self.seconds(tracking.configuredInterval)) of the configuration, for want of room",
+                    "  told of every \(Self.seconds(tracking.interval)), not \(Self.seconds(tracking.configuredInterval)): more of them than there is room for",
                     .warning))
         }
         let losses = [
-            (tracking.untracked.runs, "untracked runs"), (tracking.untracked.bytes, "bytes of them"),
+            (tracking.untracked.runs, "runs not told apart"), (tracking.untracked.bytes, "bytes of them"),
             (tracking.evicted, "evicted"), (tracking.eventsLost, "events lost"),
         ].filter { $0.0 > 0 }.map { "\(ShortText.number($0.0)) \($0.1)" }
         if !losses.isEmpty { lines.append(Line("  " + losses.joined(separator: ", "), .warning)) }

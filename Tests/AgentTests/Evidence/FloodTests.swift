@@ -60,7 +60,7 @@ import Testing
             #expect(total == UInt64(Self.count) + UInt64(rounds * sources.count))
             #expect(tracking.untracked.runs >= UInt64(Self.count) - 65_536)
             // It says so, and the agent's memory is what it was.
-            #expect(agent.process.errorOutput.contains("tracking: {size: 65536}"))
+            #expect(agent.process.errorOutput.contains("raise size in tracking: {size: 65536}"))
             #expect(most < footprint.residentKiB + 16_384, "KiB")
             #expect(waitUntil(.seconds(30)) { ((try? Self.interval(agent)) ?? 0) > 5 }, "the interval is longer")
             print(

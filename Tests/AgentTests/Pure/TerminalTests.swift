@@ -47,7 +47,7 @@ enum Pictures {
                 AuditFinding(.oneSource(.v4(0x0a00_0001)), since: 0)
             },
             tracking: TrackingStatus(
-                size: 65_536, fill: 1, interval: 60, configuredInterval: 1,
+                size: 65_536, tracked: 65_536, active: 900, fill: 1, interval: 60, configuredInterval: 1,
                 untracked: ExporterTraffic(runs: number, bytes: number), evicted: number, eventsLost: number))
     }
 }
@@ -81,8 +81,8 @@ enum Pictures {
                 == "COLLECTOR SLOT STATE SHARE PID GROUP RUNS QUEUED DROPS".split(separator: " ").map(String.init))
         #expect(lines[2].split(separator: " ") == ["c1", "0", "active", "25.0%", "4711", "g1", "12", "12", "B", "12"])
         #expect(lines.last?.hasPrefix("– one_source_address: ") == true && !text.contains("\u{1b}"))
-        #expect(lines.contains("exporters: room for 65536, 100.0% taken, an event each 60 s at most"))
-        #expect(lines.contains("  12 untracked runs, 12 bytes of them, 12 evicted, 12 events lost"))
+        #expect(lines.contains("exporters: 65536 tracked, of at most 65536; 900 sent within 60 s"))
+        #expect(lines.contains("  12 runs not told apart, 12 bytes of them, 12 evicted, 12 events lost"))
     }
 
     @Test(arguments: Array(stride(from: 20, through: 240, by: 1)))

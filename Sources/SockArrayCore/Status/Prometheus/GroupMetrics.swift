@@ -71,11 +71,11 @@ extension TrackingStatus {
                 "Time between two events of one exporter, as it is configured.", configuredInterval),
             MetricFamily(
                 "reuseport_agent_tracking_untracked_runs_total", .counter,
-                "Runs of exporters for which the table had no room: in no exporter's counts, and in all others. \(MetricHelp.run)",
+                "Runs of exporters for which the table had no room, or that a table of another size had counted: in no exporter's counts, and in all others. \(MetricHelp.run)",
                 untracked.runs),
             MetricFamily(
                 "reuseport_agent_tracking_untracked_bytes_total", .counter,
-                "Bytes of exporters for which the table had no room. \(MetricHelp.bytes)", untracked.bytes),
+                "Bytes of these runs. \(MetricHelp.bytes)", untracked.bytes),
             MetricFamily(
                 "reuseport_agent_tracking_evicted_total", .counter,
                 "Exporters that left the table for want of room, the longest idle ones first.", evicted),

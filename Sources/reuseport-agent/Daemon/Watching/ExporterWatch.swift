@@ -43,7 +43,8 @@ final class ExporterWatch: EventSource {
         if results.contains(where: { $0.revents != 0 }) || isDue(deafUntil, now) { takeEvents(now: now) }
         if pool.plane.configuration.tracking != configured {
             configured = pool.plane.configuration.tracking
-            next = 0
+            (interval, next, count) = (configured.interval, 0, 0)
+            pool.activeExporters = nil
         }
         if let summary = pause.summary(now: now) { pool.note(.newExporter, summary) }
         guard next <= now else { return }
@@ -91,10 +92,10 @@ final class ExporterWatch: EventSource {
         guard now != interval else { return }
         if now > interval {
             log.warning(
-                "more exporters than tracking: {size: \(pool.plane.configuration.tracking.size)} has room for: some are counted together, and the agent hears of each every \(now) at most"
+                "more exporters send than there is room for: some are counted together, and the agent hears of each every \(now) at most; if they are no flood, raise size in tracking: {size: \(configured.size)}"
             )
         } else {
-            log.notice("the agent hears of each exporter every \(now) at most again")
+            log.notice("fewer exporters send: the agent hears of each every \(now) at most")
         }
     }
 }
