@@ -4,7 +4,7 @@ import SockArrayCore
 /// What keeping track of exporters adds to a run: the same datagrams through the same
 /// dispatcher, with tracking off and on, from few sources and from many.
 struct TrackingCost {
-    private static let sourceCounts = [16, 1_000, 10_000]
+    private static let sourceCounts = [16, 256, 1_000, 10_000]
 
     func measure() throws -> String {
         let statistics = Descriptor(owning: try bench("BPF_ENABLE_STATS", rpa_enable_run_stats()))

@@ -296,8 +296,9 @@ __attribute__((noinline)) int look_after(__u32 place, __u32 slot)
 }
 
 /*
- * The run is over: slot got it, or RPA_NO_SLOT. The clock is read once a jiffy for
- * each exporter and CPU, unless each run is to be told.
+ * The run is over: slot got it, or RPA_NO_SLOT. The clock is read once in 64 jiffies
+ * for each exporter and CPU, unless it has moved or each run is to be told: it and
+ * the shared line cost more than all the rest.
  */
 static __always_inline void note_end(const struct seen *seen, __u32 slot)
 {
@@ -306,7 +307,7 @@ static __always_inline void note_end(const struct seen *seen, __u32 slot)
 
 	if (!constants.sighting_mask || !seen->sighting || !seen->tally)
 		return;
-	jiffy = bpf_jiffies64();
+	jiffy = bpf_jiffies64() >> 6;
 	pool = bpf_map_lookup_elem(&settings, &only);
 	if (seen->tally->jiffy == jiffy && pool && *(const volatile __u64 *)&pool->sampling >> 32 &&
 	    (slot == RPA_NO_SLOT || constants.selection != RPA_BY_EXPORTER || seen->sighting->slot == slot))

@@ -165,7 +165,7 @@ struct rpa_tally {
 	__u64 runs[2];  /* UDP, TCP */
 	__u64 bytes[2]; /* as in rpa_traffic, delivered or not */
 	__u32 epoch;
-	__u32 jiffy;    /* when this CPU last looked after the sighting's times; modulo 2^32 */
+	__u32 jiffy;    /* when this CPU last looked after the sighting's times: jiffies / 64, modulo 2^32 */
 	__u64 unused[3];
 };
 
@@ -194,7 +194,7 @@ struct rpa_forgotten_sightings {
 };
 
 /* Ring buffer "sighting_events" of the pool: at most one of each exporter in an interval. */
-#define RPA_SIGHTING_EVENT_BYTES (1 << 18)
+#define RPA_SIGHTING_EVENT_BYTES (1 << 17)
 
 struct rpa_sighting_event {
 	__u64 high, low;

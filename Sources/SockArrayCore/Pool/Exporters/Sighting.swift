@@ -8,7 +8,7 @@ public struct Sighting: Equatable, Sendable {
     public let tcp: ExporterTraffic
     /// That got its last run; nil: none did yet.
     public var slot: Slot?
-    /// Since boot (CLOCK_MONOTONIC), right to `Sampling.tick`.
+    /// Since boot (CLOCK_MONOTONIC), right to a tick and 64 jiffies.
     public var firstSeen: Duration = .zero
     public var lastSeen: Duration = .zero
 

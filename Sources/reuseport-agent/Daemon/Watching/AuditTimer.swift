@@ -79,5 +79,6 @@ final class AuditTimer: EventSource {
         let there = plane.configuration.collectors.count - (try plane.awayCollectors(act: act)).count
         let seen = try plane.readSightings(act: act)
         census.look(runs: runs, seen.sightings, untracked: seen.untracked.runs, isSpread: there >= 2)
+        if seen.sightings.count > 1_000 { rpa_trim_memory() }
     }
 }

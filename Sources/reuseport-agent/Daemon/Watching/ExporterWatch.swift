@@ -51,6 +51,8 @@ final class ExporterWatch: EventSource {
         do { try pool.plane.lookAtPace(act: act) } catch { log.error("\(error)") }
         let isExact = pool.plane.configuration.tracking.interval == .zero
         if next > 0 { pool.activeExporters = isExact ? nil : count }
+        // What many events passed through.
+        if count > 1_000 { rpa_trim_memory() }
         count = 0
         tellOfPace()
         next = now + UInt64(max(pool.plane.samplingInterval, .seconds(1)) / .nanoseconds(1))
