@@ -62,15 +62,17 @@ export class Question {
     }
   }
 
-  #answer({ explanation, exporter, sessions }) {
+  #answer({ explanation, exporter, session_count: total, sessions }) {
     this.#show(sentence(explanation));
     const details = byID("answer-details");
     details.hidden = false;
-    const key = JSON.stringify([explanation, exporter, sessions]);
+    const key = JSON.stringify([explanation, exporter, total, sessions]);
     if (details.dataset.key === key) return;
     details.dataset.key = key;
     const link = element("a", { href: `/exporters/${explanation.address}` }, "as JSON");
-    const facts = [...traffic(exporter), ...(sessions ?? []).map(session), ["all of it", link]];
+    const others = (total ?? 0) - (sessions ?? []).length;
+    const rest = others > 0 ? [["more sessions", count(others)]] : [];
+    const facts = [...traffic(exporter), ...(sessions ?? []).map(session), ...rest, ["all of it", link]];
     details.replaceChildren(ranks(explanation), element("dl", { class: "list" }, ...facts.map(([term, fact]) => element("div", {}, element("dt", {}, term), element("dd", {}, fact)))));
   }
 

@@ -57,6 +57,33 @@ import Testing
         }
     }
 
+    @Test func `a signal interrupts the first write of the state file: it is whole all the same`() async throws {
+        try await Sandbox.run { sandbox in
+            let path = sandbox.newPath("state.json")
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(extra: "state_file: \(path)"))
+            let collectors = try agent.registerFour()
+            // Exporters of one collector alone: something is to be moved.
+            let sources = (0..<UInt32(60)).map { IPAddress.v4(0x0a00_0001 + $0) }
+            let owners = try agent.owners(of: sources)
+            for (source, owner) in zip(sources, owners) where owner == "c1" { _ = try source.meeting(at: collectors) }
+            let trace = sandbox.newPath("writes.trace")
+            let tracer = try ChildProcess(
+                [
+                    "strace", "-qq", "-o", trace, "-p", "\(agent.process.pid)", "-P", path + ".new", "-e",
+                    "inject=write:error=EINTR:when=1",
+                ], in: sandbox)
+            #expect(waitUntil(.seconds(20)) { agent.isTraced }, "\(tracer.errorOutput)")
+            let result = try agent.command(["plan", "--rebalance", "--apply"])
+            #expect(result.exitCode == 0, "\(result.errorOutput)")
+            #expect((FileText.read(trace) ?? "").contains("(INJECTED)"))
+            #expect((FileText.read(path) ?? "").contains("\"pins\""))
+            tracer.send(SIGTERM)
+            try tracer.wait()
+        }
+    }
+
     @Test func `killed at each step of an unregistration: before it, or unregistered for good, never between`()
         async throws
     {

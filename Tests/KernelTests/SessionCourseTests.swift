@@ -25,7 +25,7 @@ import Testing
             let owner = try #require(accepted.first { !$0.value.isEmpty }?.key)
             let all = try pool.plane.bmpSessions(act: "test")
             #expect(Array(all.keys) == [address])
-            let sessions = try #require(all[address]).sorted { $0.bytesReceived < $1.bytesReceived }
+            let sessions = try #require(all[address]).listed.sorted { $0.bytesReceived < $1.bytesReceived }
             #expect(sessions.map(\.bytesReceived) == [10, 300])
             for session in sessions {
                 #expect(session.group == "bmp" && session.collector == owner)
@@ -38,8 +38,29 @@ import Testing
             routers = []
             #expect(accepted.values.flatMap(\.self).count == 2)
             #expect(
-                waitUntil(.seconds(5)) { ((try? pool.plane.bmpSessions(act: "test"))?[address] ?? []).isEmpty },
+                waitUntil(.seconds(5)) { (try? pool.plane.bmpSessions(act: "test"))?[address] == nil },
                 "closed by the routers: no longer live")
+        }
+    }
+
+    @Test func `of 100 sessions from one address, and 1 from another, 64 and 1 are told, and 100 and 1 counted`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1"])
+            var routers: [InternetSocket] = []
+            let (many, one) = (IPAddress.v4(0x0a00_0001), IPAddress.v4(0x0a00_0002))
+            for source in Array(repeating: many, count: 100) + [one] {
+                let router = try InternetSocket(.tcp, bind: source)
+                try router.connect(.v4(0x7f00_0001), PoolFixture.bmpPort)
+                routers.append(router)
+            }
+            let accepted = pool.tcp["c1"]?.acceptSessions()
+            let all = try pool.plane.bmpSessions(act: "test")
+            #expect(all.mapValues(\.count) == [many: 100, one: 1])
+            #expect(all[many]?.listed.count == 64 && Set(all[many]?.listed.map(\.peerPort) ?? []).count == 64)
+            #expect(all[one]?.listed.count == 1 && all[one]?.listed[0].collector == "c1")
+            withExtendedLifetime((routers, accepted)) {}
         }
     }
 

@@ -53,9 +53,14 @@ import Testing
     ) { _ in (BucketRow(ranks: [Slot(0)]), nil) }
 
     private static func samples() throws -> [(definition: String, text: String)] {
-        let session = BMPSession(
-            group: "bmp", collector: "c1", peerPort: 40_000, upSince: 1_700_000_000, bytesReceived: 5, rtt: 0.01,
-            minRtt: 0.005)
+        var sessions = BMPSessions()
+        for port in UInt16(40_000)..<40_100 {
+            sessions.add {
+                BMPSession(
+                    group: "bmp", collector: "c1", peerPort: port, upSince: 1_700_000_000, bytesReceived: 5,
+                    rtt: 0.01, minRtt: 0.005)
+            }
+        }
         let events = PoolEvent.Kind.allCases.map {
             PoolEvent(
                 id: 1, time: 1_700_000_000.25, kind: $0, collector: "c1", exporter: "192.0.2.1", text: "a sentence")
@@ -73,9 +78,12 @@ import Testing
             ),
             (
                 "exporter_detail",
-                try JSON.text(ExporterDetail(exporter: exporter, explanation: explanation, sessions: [session]))
+                try JSON.text(ExporterDetail(exporter: exporter, explanation: explanation, sessions: sessions))
             ),
-            ("exporter_detail", try JSON.text(ExporterDetail(exporter: nil, explanation: explanation, sessions: []))),
+            (
+                "exporter_detail",
+                try JSON.text(ExporterDetail(exporter: nil, explanation: explanation, sessions: BMPSessions()))
+            ),
             ("missed_events", try JSON.text(MissedEvents(missed: 3, text: "a sentence"))),
             ("missed_events", try JSON.text(MissedEvents(missed: nil, text: "a sentence"))),
         ] + (try events.map { ("event", try JSON.text($0)) })
@@ -86,6 +94,12 @@ import Testing
         for (definition, text) in try Self.samples() { try schema.validate(text, as: definition) }
         #expect(schema.properties.subtracting(schema.seen).sorted() == [])
         #expect(schema.properties.count > 60)
+    }
+
+    @Test func `of 100 sessions of an address 64 are told, and that they are 100`() throws {
+        let detail = try Self.samples().first { $0.definition == "exporter_detail" }.map(\.text) ?? ""
+        #expect(detail.contains("\"session_count\":100,"))
+        #expect(detail.ranges(of: "\"peer_port\":").count == 64)
     }
 
     @Test func `a key more, a key less, another type, a value beyond its bounds: not valid`() throws {

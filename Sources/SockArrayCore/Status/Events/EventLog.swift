@@ -1,9 +1,12 @@
 /// The last events of a pool, in their order: what a reader of GET /events that
 /// comes late can still have.
+///
+/// News of exporters don't push out what happened to collectors: each have room of their own.
 public struct EventLog: Sendable {
-    /// How many are kept.
+    /// How many are kept of either.
     public static let capacity = 256
-    private var kept: [PoolEvent] = []
+    private var ofPool = EventRing(capacity: capacity)
+    private var ofExporters = EventRing(capacity: capacity)
     public private(set) var lastID: UInt64 = 0
 
     public init() {}
@@ -13,14 +16,18 @@ public struct EventLog: Sendable {
         _ kind: PoolEvent.Kind, at time: Double, collector: String? = nil, exporter: String? = nil, _ text: String
     ) {
         lastID += 1
-        if kept.count == Self.capacity { kept.removeFirst() }
-        kept.append(
-            PoolEvent(id: lastID, time: time, kind: kind, collector: collector, exporter: exporter, text: text))
+        let event = PoolEvent(
+            id: lastID, time: time, kind: kind, collector: collector, exporter: exporter, text: text)
+        if event.isOfExporters { ofExporters.add(event) } else { ofPool.add(event) }
     }
 
-    /// Those after the one of that number that are still kept.
-    public func after(_ id: UInt64) -> ArraySlice<PoolEvent> {
-        guard let first = kept.first, id < lastID else { return [] }
-        return kept[(id < first.id ? 0 : Int(id - first.id) + 1)...]
+    /// Those after the one of that number that are still kept, in their order.
+    public func after(_ id: UInt64) -> [PoolEvent] {
+        (ofPool.after(id) + ofExporters.after(id)).sorted { $0.id < $1.id }
     }
+}
+
+extension PoolEvent {
+    /// It tells of one exporter, or of some that are new, and not of a collector.
+    fileprivate var isOfExporters: Bool { kind == .newExporter || exporter != nil }
 }

@@ -29,3 +29,23 @@ public struct BMPSession: Equatable, Sendable, Codable {
         self.minRtt = minRtt
     }
 }
+
+/// The TCP sessions of one exporter.
+public struct BMPSessions: Equatable, Sendable {
+    /// More of one address are counted, and not told one by one: a hostile one, or one
+    /// that many routers are behind, may have as many as there are ports.
+    public static let limit = 64
+
+    /// How many there are.
+    public private(set) var count = 0
+    /// At most `limit` of them, the first that were found.
+    public private(set) var listed: [BMPSession] = []
+
+    public init() {}
+
+    /// - Parameter session: not asked for beyond the limit.
+    public mutating func add(_ session: () -> BMPSession) {
+        count += 1
+        if listed.count < Self.limit { listed.append(session()) }
+    }
+}

@@ -36,23 +36,27 @@ public struct ExporterDetail: Equatable, Sendable {
     /// Where it goes, also if it never sent.
     public var explanation: Explanation
     /// Its live ones.
+    public var sessionCount: Int
+    /// Of these, at most `BMPSessions.limit`.
     public var sessions: [BMPSession]
 
-    public init(exporter: TrackedExporter?, explanation: Explanation, sessions: [BMPSession]) {
+    public init(exporter: TrackedExporter?, explanation: Explanation, sessions: BMPSessions) {
         self.exporter = exporter
         self.explanation = explanation
-        self.sessions = sessions
+        sessionCount = sessions.count
+        self.sessions = sessions.listed
     }
 }
 
 extension ExporterDetail: Codable {
-    private enum CodingKeys: CodingKey { case exporter, explanation, sessions }
+    private enum CodingKeys: CodingKey { case exporter, explanation, sessionCount, sessions }
 
     /// `exporter` is there also when it is null.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(exporter, forKey: .exporter)
         try container.encode(explanation, forKey: .explanation)
+        try container.encode(sessionCount, forKey: .sessionCount)
         try container.encode(sessions, forKey: .sessions)
     }
 }

@@ -11,12 +11,12 @@ struct UnixSocketPlace: SocketPlace {
     var name: String { file.path }
     private var path: String { file.path }
     private var act: String { "listen at \(path)" }
-    private var folder: String { Self.folder(of: path) }
+    private var folder: String { FolderPath.of(path) }
 
     func check() throws(Failure) {
         var needed = folder
         // The last folder is made, those above it are not.
-        if faccessat(AT_FDCWD, needed, F_OK, 0) == -1, errno == ENOENT { needed = Self.folder(of: folder) }
+        if faccessat(AT_FDCWD, needed, F_OK, 0) == -1, errno == ENOENT { needed = FolderPath.of(folder) }
         if faccessat(AT_FDCWD, needed + "/", W_OK | X_OK, AT_EACCESS) == -1 { throw refusal(errno, needed) }
         guard let facts = FileFacts(at: path) else { return }
         guard facts.kind == .socket else {
@@ -63,11 +63,6 @@ struct UnixSocketPlace: SocketPlace {
             usleep(10_000)
         }
         return nil
-    }
-
-    private static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
-        return String(path[..<slash])
     }
 
     /// What the errno means for the file or folder that was to be used or made.

@@ -8,7 +8,7 @@ final class ExporterPages {
     private var records: [ExporterRecord] = []
     /// When `records` are too old, CLOCK_MONOTONIC in nanoseconds; nil: they are not there.
     private var recordExpiry: UInt64?
-    private var sessions: [IPAddress: [BMPSession]] = [:]
+    private var sessions: [IPAddress: BMPSessions] = [:]
     private var sessionExpiry: UInt64?
     private static let life: UInt64 = 1_000_000_000
     private let act = "list exporters"
@@ -31,12 +31,12 @@ final class ExporterPages {
         let record = try current().first { $0.address.unmapped == address }
         return ExporterDetail(
             exporter: record.map { $0.tracked(pool.plane.collector) }, explanation: try pool.plane.explain(address),
-            sessions: try currentSessions()[address] ?? [])
+            sessions: try currentSessions()[address] ?? BMPSessions())
     }
 
     /// Asked of the kernel as often as it tells of exporters, not more: that looks at
     /// every connection of the host.
-    private func currentSessions() throws(Failure) -> [IPAddress: [BMPSession]] {
+    private func currentSessions() throws(Failure) -> [IPAddress: BMPSessions] {
         let now = rpa_monotonic_ns()
         if let sessionExpiry, now < sessionExpiry { return sessions }
         sessions = try pool.plane.bmpSessions(act: act)

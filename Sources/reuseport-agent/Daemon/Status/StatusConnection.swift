@@ -57,6 +57,9 @@ final class StatusConnection {
     var request: HTTPRequest? { if case .waiting(let request) = state { request } else { nil } }
     var waitingBytes: Int { if case .writing(let output) = state { output.count } else { 0 } }
 
+    /// Of an answer that isn't sent whole, also those that were sent: they are kept.
+    var answerBytes: Int { if case .writing(let output) = state { output.endIndex } else { 0 } }
+
     /// Goes on as far as it can without waiting.
     func proceed(_ revents: Int16, now: UInt64) {
         switch state {

@@ -26,6 +26,7 @@ final class StatusServer: EventSource {
     private var queue: [StatusConnection] = []
     /// Where the next turn begins, so that everybody's comes.
     private var cursor = 0
+    private var trim = MemoryTrim()
 
     /// - Parameter endpoint: of the listener that isn't a Unix socket.
     init(
@@ -51,7 +52,10 @@ final class StatusServer: EventSource {
     var nextDeadline: UInt64? {
         if !queue.isEmpty || connections.contains(where: isBehind) { return 0 }
         let pauses = listeners.map(\.pausedUntil).filter { $0 > 0 }
-        return (connections.compactMap(\.nextDeadline) + pauses + [service.exporters.expiry].compactMap { $0 }).min()
+        return
+            (connections.compactMap(\.nextDeadline) + pauses
+            + [service.exporters.expiry, trim.deadline].compactMap { $0 })
+            .min()
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
@@ -67,6 +71,10 @@ final class StatusServer: EventSource {
         for connection in connections { connection.expire(now: now) }
         connections.removeAll(where: \.isDone)
         service.exporters.forget(now: now)
+        if trim.isDue(now: now) {
+            rpa_trim_memory()
+            trim.noteDone(largeBytesWait: connections.contains { MemoryTrim.isLarge($0.answerBytes) }, now: now)
+        }
     }
 
     private func isBehind(_ connection: StatusConnection) -> Bool {
@@ -137,7 +145,9 @@ final class StatusServer: EventSource {
             return
         }
         switch service.answer(to: request) {
-        case .response(let response): next.answer(response, now: rpa_monotonic_ns())
+        case .response(let response):
+            if MemoryTrim.isLarge(response.body.count) { trim.noteLargeAnswer(now: now) }
+            next.answer(response, now: rpa_monotonic_ns())
         case .events where request.method == "HEAD":
             next.answer(.events, now: now)
         case .events where connections.count(where: \.isStreaming) >= limits.streams:

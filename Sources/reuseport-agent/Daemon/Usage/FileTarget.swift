@@ -16,7 +16,7 @@ enum FileTarget {
             return append(batch, to: other, looksAside: false)
         }
         func failed(_ what: String, _ number: Int32) -> String { "\(path) \(what) (\(ErrnoName.of(number)))" }
-        _ = DurableFile.makeFolder(DurableFile.folder(of: path))
+        _ = DurableFile.makeFolder(FolderPath.of(path))
         let number = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o640)
         guard number >= 0 else { return failed("could not be opened", errno) }
         let file = Descriptor(owning: number)
@@ -48,7 +48,7 @@ enum FileTarget {
 
     /// A file that was this one, and ends with the batch or a part of it.
     private static func rotated(from path: String, endingWith batch: [UInt8]) -> String? {
-        let folder = DurableFile.folder(of: path)
+        let folder = FolderPath.of(path)
         let name = path.dropFirst(folder == "/" ? 1 : folder.utf8.count + 1)
         for other in Folder.names(in: folder) where other != name && other.hasPrefix(name) {
             let number = open("\(folder)/\(other)", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)

@@ -69,15 +69,19 @@ final class EventFeed {
         if position.isNew {
             messages.append(
                 Self.missed(MissedEvents(missed: nil, text: "the agent was started again: what it has since")))
-        } else if let first = events.first, first.id > position.number + 1 {
-            let count = first.id - position.number - 1
-            messages.append(Self.missed(MissedEvents(missed: count, text: "events that are no longer kept: \(count)")))
+        } else if let missed = MissedEvents(after: position.number, last: lastNumber, kept: events.count) {
+            messages.append(Self.missed(missed))
         }
         position = Position(number: lastNumber)
-        if let first = events.first, self.messages.count >= EventLog.capacity {
-            self.messages = self.messages.filter { $0.key >= first.id }
-        }
+        forgetMessages()
         return messages + events.map(message)
+    }
+
+    /// Those of events that are no longer kept.
+    private func forgetMessages() {
+        guard messages.count > 2 * EventLog.capacity else { return }
+        let kept = Set(pool.events.after(0).map(\.id))
+        messages = messages.filter { kept.contains($0.key) }
     }
 
     private func message(of event: PoolEvent) -> [UInt8] {

@@ -4,20 +4,24 @@ import SockArrayCore
 /// Files that are there, whole, after a crash. Every function may wait for the disk,
 /// and returns 0 or a positive errno.
 enum DurableFile {
-    /// Replaces the file at once: after a crash there is the old or the new one.
+    /// Replaces the file at once: after a crash there is the old or the new one, and
+    /// once this has returned, the new one.
     static func replace(_ path: String, with bytes: [UInt8]) -> Int32 {
+        let error = exchange(path, for: bytes, mode: 0o640)
+        return error == 0 ? settleFolder(of: path) : error
+    }
+
+    /// Replaces the file at once: after a crash there is the old or the new one.
+    static func exchange(_ path: String, for bytes: [UInt8], mode: mode_t) -> Int32 {
         let temporary = path + ".new"
-        let number = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o640)
+        let number = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
         guard number >= 0 else { return errno }
         let file = Descriptor(owning: number)
         var error = write(bytes[...], to: file)
         if error == 0, fsync(file.number) != 0 { error = errno }
         if error == 0, rename(temporary, path) != 0 { error = errno }
-        guard error == 0 else {
-            unlink(temporary)
-            return error
-        }
-        return settleFolder(of: path)
+        if error != 0 { unlink(temporary) }
+        return error
     }
 
     /// Of no effect where it isn't there.
@@ -41,15 +45,10 @@ enum DurableFile {
 
     /// What was made, renamed or removed in the file's folder stays so.
     static func settleFolder(of path: String) -> Int32 {
-        let number = open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let number = open(FolderPath.of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { return errno }
         let folder = Descriptor(owning: number)
         return fsync(folder.number) == 0 ? 0 : errno
-    }
-
-    static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
-        return String(path[..<slash])
     }
 
     /// With those above it.
@@ -65,7 +64,7 @@ enum DurableFile {
     /// Whether it can be made and written, without doing so.
     static func probeFolder(_ path: String) -> Int32 {
         var path = path
-        while access(path, F_OK) != 0, errno == ENOENT, path != "/" { path = folder(of: path) }
+        while access(path, F_OK) != 0, errno == ENOENT, path != "/" { path = FolderPath.of(path) }
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
     }
 

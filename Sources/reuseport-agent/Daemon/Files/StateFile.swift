@@ -68,38 +68,19 @@ struct StateFile {
 
     /// Replaces the file at once: after a crash there is the old or the new one.
     func write(_ pins: [Pin], act: String) throws(Failure) {
-        func failure(_ cause: String) -> Failure {
-            let number = errno
-            let remedy =
-                [EACCES, EPERM, EROFS, ENOENT].contains(number)
-                ? "make \(folder) writable for the agent, or set state_file in its configuration"
-                : "look at the file system of \(folder)"
-            return Failure(.privilege, act: act, cause: cause, errno: number, remedy: remedy)
-        }
         makeFolder()
         guard let bytes = try? JSON.encode(Content(version: Content.version, pool: pool, pins: pins), pretty: true)
         else { fatalError("pins are plain text") }
-        let temporary = path + ".new"
-        let number = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
-        guard number >= 0 else { throw failure("\(temporary) could not be made") }
-        let file = Descriptor(owning: number)
-        var written = 0
-        while written < bytes.count {
-            let length = bytes[written...].withUnsafeBytes { Glibc.write(file.number, $0.baseAddress, $0.count) }
-            guard length > 0 else {
-                let failure = failure("\(temporary) could not be written")
-                unlink(temporary)
-                throw failure
-            }
-            written += length
+        let error = DurableFile.exchange(path, for: bytes, mode: 0o644)
+        guard error == 0 else {
+            let remedy =
+                [EACCES, EPERM, EROFS, ENOENT].contains(error)
+                ? "make \(folder) writable for the agent, or set state_file in its configuration"
+                : "look at the file system of \(folder)"
+            throw Failure(.privilege, act: act, cause: "\(path) could not be replaced", errno: error, remedy: remedy)
         }
-        guard fsync(file.number) == 0, rename(temporary, path) == 0 else {
-            let failure = failure("\(path) could not be replaced")
-            unlink(temporary)
-            throw failure
-        }
-        let holder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if holder >= 0 { fsync(Descriptor(owning: holder).number) }
+        // It is in force, also where a crash could bring back the old one.
+        _ = DurableFile.settleFolder(of: path)
     }
 
     private func setAside(_ cause: String, _ report: (String) -> Void) {
@@ -114,7 +95,7 @@ struct StateFile {
         }
     }
 
-    private var folder: String { path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "/" }
+    private var folder: String { FolderPath.of(path) }
     private var errnoName: String { ErrnoName.of(errno) }
 
     private func makeFolder() {
@@ -128,17 +109,7 @@ struct StateFile {
     /// Nil: not a regular file, too large, or unreadable.
     private static func content(of file: borrowing Descriptor) -> [UInt8]? {
         var facts = stat()
-        guard fstat(file.number, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG, facts.st_size <= sizeLimit else {
-            return nil
-        }
-        var bytes = [UInt8](repeating: 0, count: Int(facts.st_size))
-        var filled = 0
-        while filled < bytes.count {
-            let length = bytes[filled...].withUnsafeMutableBytes { Glibc.read(file.number, $0.baseAddress, $0.count) }
-            guard length >= 0 else { return nil }
-            if length == 0 { break }
-            filled += length
-        }
-        return Array(bytes[..<filled])
+        guard fstat(file.number, &facts) == 0, facts.st_size <= sizeLimit else { return nil }
+        return DurableFile.read(file)
     }
 }

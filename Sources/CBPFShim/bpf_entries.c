@@ -1,0 +1,92 @@
+#define _GNU_SOURCE
+#include "include/rpa_bpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int result(int value)
+{
+	return value < 0 ? -errno : value;
+}
+
+int rpa_map_lookup(int map, uint32_t index, void *value)
+{
+	return bpf_map_lookup_elem(map, &index, value);
+}
+
+int rpa_map_update(int map, uint32_t index, const void *value)
+{
+	return bpf_map_update_elem(map, &index, value, BPF_ANY);
+}
+
+int rpa_map_delete(int map, uint32_t index)
+{
+	return bpf_map_delete_elem(map, &index);
+}
+
+int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start)
+{
+	return bpf_map_lookup_elem(map, session, start);
+}
+
+int rpa_session_update(int map, const struct rpa_session *session, const struct rpa_session_start *start)
+{
+	return bpf_map_update_elem(map, session, start, BPF_ANY);
+}
+
+int rpa_session_count(int map)
+{
+	struct rpa_session session;
+	int count = 0, result = bpf_map_get_next_key(map, NULL, &session);
+
+	while (!result) {
+		count++;
+		result = bpf_map_get_next_key(map, &session, &session);
+	}
+	return result == -ENOENT ? count : result;
+}
+
+int rpa_session_delete(int map, const struct rpa_session *session)
+{
+	return bpf_map_delete_elem(map, session);
+}
+
+int rpa_map_id(int map, uint32_t *id)
+{
+	struct bpf_map_info info = {};
+	uint32_t length = sizeof(info);
+	int error = bpf_obj_get_info_by_fd(map, &info, &length);
+
+	*id = info.id;
+	return error;
+}
+
+int rpa_map_memory(int map, size_t length, void **memory)
+{
+	*memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+	return *memory == MAP_FAILED ? -errno : 0;
+}
+
+int rpa_map_part(int map, size_t offset, size_t length, const void **memory)
+{
+	*memory = mmap(NULL, length, PROT_READ, MAP_SHARED, map, (off_t)offset);
+	return *memory == MAP_FAILED ? -errno : 0;
+}
+
+size_t rpa_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int rpa_unmap(void *memory, size_t length)
+{
+	return result(munmap(memory, length));
+}
+
+int rpa_possible_cpus(void)
+{
+	return libbpf_num_possible_cpus();
+}

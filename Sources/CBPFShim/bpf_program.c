@@ -1,0 +1,141 @@
+#define _GNU_SOURCE
+#include "include/rpa_bpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SO_DETACH_REUSEPORT_BPF
+#define SO_DETACH_REUSEPORT_BPF 68
+#endif
+
+static int result(int value)
+{
+	return value < 0 ? -errno : value;
+}
+
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level, (void)format, (void)arguments;
+	return 0;
+}
+
+/* Maps that are not named are not made: the program doesn't reach them. */
+static int bind_maps(struct bpf_object *object, const struct rpa_map_binding *maps, size_t map_count)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		if (!bpf_map__is_internal(map))
+			bpf_map__set_autocreate(map, false);
+	}
+	for (size_t i = 0; i < map_count; i++) {
+		int error;
+
+		map = bpf_object__find_map_by_name(object, maps[i].name);
+		if (!map)
+			return -ENOENT;
+		error = bpf_map__set_autocreate(map, true);
+		if (!error && maps[i].fd >= 0)
+			error = bpf_map__reuse_fd(map, maps[i].fd);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int set_constants(struct bpf_object *object, const void *constants, size_t constants_length)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		const char *name = bpf_map__name(map);
+		size_t length = 0;
+		void *initial;
+
+		if (!bpf_map__is_internal(map) || !strstr(name, ".rodata"))
+			continue;
+		initial = (void *)bpf_map__initial_value(map, &length);
+		if (!initial || length < constants_length)
+			return -EINVAL;
+		memcpy(initial, constants, constants_length);
+		return 0;
+	}
+	return constants_length ? -ENOENT : 0;
+}
+
+int rpa_program_load(const void *elf, size_t elf_length, const char *program_name,
+		     const struct rpa_map_binding *maps, size_t map_count,
+		     const void *constants, size_t constants_length,
+		     char *log, size_t log_length)
+{
+	struct bpf_program *program, *other;
+	struct bpf_object *object;
+	int error, fd = -ENOENT;
+
+	libbpf_set_print(print_nothing);
+	log[0] = '\0';
+	object = bpf_object__open_mem(elf, elf_length, NULL);
+	if (!object)
+		return -errno;
+	program = bpf_object__find_program_by_name(object, program_name);
+	error = program ? bind_maps(object, maps, map_count) : -ENOENT;
+	if (!error)
+		error = set_constants(object, constants, constants_length);
+	if (!error) {
+		bpf_object__for_each_program(other, object)
+			bpf_program__set_autoload(other, other == program);
+		error = bpf_program__set_log_buf(program, log, log_length);
+	}
+	if (!error)
+		error = bpf_object__load(object);
+	if (!error)
+		fd = result(fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3));
+	bpf_object__close(object);
+	return error ? error : fd;
+}
+
+int rpa_attach_reuseport(int socket, int program)
+{
+	return result(setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program,
+				 sizeof(program)));
+}
+
+int rpa_detach_reuseport(int socket)
+{
+	int unused = 0;
+
+	return result(setsockopt(socket, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused,
+				 sizeof(unused)));
+}
+
+int rpa_wait_for_runs(void)
+{
+	/* The kernel's synchronize_rcu(), under which programs run. */
+	return result(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
+}
+
+int rpa_enable_run_stats(void)
+{
+	return bpf_enable_stats(BPF_STATS_RUN_TIME);
+}
+
+int rpa_run_stats(int program, uint64_t *nanoseconds, uint64_t *runs)
+{
+	struct bpf_prog_info info = {};
+	uint32_t length = sizeof(info);
+	int error = bpf_obj_get_info_by_fd(program, &info, &length);
+
+	if (error)
+		return error;
+	*nanoseconds = info.run_time_ns;
+	*runs = info.run_cnt;
+	return 0;
+}

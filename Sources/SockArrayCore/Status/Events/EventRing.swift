@@ -1,0 +1,18 @@
+/// The last events that came, up to a number of them.
+struct EventRing: Sendable {
+    private let capacity: Int
+    /// Ascending.
+    private var events: [PoolEvent] = []
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    mutating func add(_ event: PoolEvent) {
+        if events.count == capacity { events.removeFirst() }
+        events.append(event)
+    }
+
+    /// Most who ask have all but the last few.
+    func after(_ id: UInt64) -> ArraySlice<PoolEvent> {
+        events[((events.lastIndex { $0.id <= id } ?? -1) + 1)...]
+    }
+}

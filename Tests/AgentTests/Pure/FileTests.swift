@@ -1,0 +1,11 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import reuseport_agent
+
+@Suite struct FileTests {
+    @Test(arguments: [("/run/a/b", "/run/a"), ("/run", "/"), ("/", "/"), ("state", "/")])
+    func `the folder of a path`(path: String, folder: String) { #expect(FolderPath.of(path) == folder) }
+}
