@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,6 +16,25 @@ static int result(int value)
 int rpa_map_lookup(int map, uint32_t index, void *value)
 {
 	return bpf_map_lookup_elem(map, &index, value);
+}
+
+int rpa_map_lookup_all(int map, uint32_t count, size_t stride, void *values)
+{
+	uint32_t *keys = calloc(count, sizeof(*keys));
+	uint32_t next, found = count;
+	int error = -ENOMEM;
+
+	if (!keys)
+		return error;
+	/* Without it: per-CPU arrays before Linux 5.13, and some kinds of maps. */
+	error = bpf_map_lookup_batch(map, NULL, &next, keys, values, &found, NULL);
+	if (error || found != count) {
+		error = 0;
+		for (uint32_t index = 0; !error && index < count; index++)
+			error = bpf_map_lookup_elem(map, &index, (char *)values + index * stride);
+	}
+	free(keys);
+	return error;
 }
 
 int rpa_map_update(int map, uint32_t index, const void *value)

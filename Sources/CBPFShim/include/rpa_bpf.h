@@ -30,6 +30,9 @@ int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32
 
 /* value: value_size bytes; for a per-CPU map rpa_possible_cpus() times that, each rounded up to 8. */
 int rpa_map_lookup(int map, uint32_t index, void *value);
+/* The values of 0 … count - 1, all that an array has, each stride bytes long as above; by
+ * one call where the kernel has one. 0, or -errno of the first that can't be read. */
+int rpa_map_lookup_all(int map, uint32_t count, size_t stride, void *values);
 int rpa_map_update(int map, uint32_t index, const void *value);
 int rpa_map_delete(int map, uint32_t index);
 int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start);

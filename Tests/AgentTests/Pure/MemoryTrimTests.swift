@@ -17,7 +17,7 @@ import Testing
         #expect(trim.deadline == nil)
     }
 
-    @Test func `256 KiB are not large, a byte more is`() {
-        #expect(!MemoryTrim.isLarge(262_144) && MemoryTrim.isLarge(262_145))
+    @Test func `64 KiB are not large, a byte more is`() {
+        #expect(!MemoryTrim.isLarge(65_536) && MemoryTrim.isLarge(65_537))
     }
 }

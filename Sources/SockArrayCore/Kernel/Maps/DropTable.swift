@@ -21,6 +21,15 @@ struct DropTable: ~Copyable {
         return SocketDrops(total: raw.total, readings: readings.filter { $0.cookie != 0 })
     }
 
+    /// Of all slots, by index.
+    func totals() throws(KernelError) -> [UInt64] {
+        var all = [rpa_drops](repeating: rpa_drops(), count: SlotAllocation.capacity)
+        try kernel(
+            "bpf_map_lookup_batch drops",
+            rpa_map_lookup_all(map.number, UInt32(all.count), MemoryLayout<rpa_drops>.stride, &all))
+        return all.map(\.total)
+    }
+
     /// By one call: an agent that is killed leaves the old ones or the new ones whole.
     func set(_ drops: SocketDrops, of slot: Slot) throws(KernelError) {
         var raw = rpa_drops()

@@ -6,6 +6,7 @@ struct PerCPUArray<Value: BitwiseCopyable>: ~Copyable {
     let map: Descriptor
     private let name: String
     private let cpuCount: Int
+    private let entries: Int
 
     init(_ name: String, in folder: PinFolder, entries: Int32) throws(PlaneError) {
         let cpuCount = try PlaneError.wrap { () throws(KernelError) in
@@ -13,6 +14,7 @@ struct PerCPUArray<Value: BitwiseCopyable>: ~Copyable {
         }
         map = try folder.map(name, RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<Value>.size, entries: entries)
         self.name = name
+        self.entries = Int(entries)
         self.cpuCount = cpuCount
     }
 
@@ -23,6 +25,27 @@ struct PerCPUArray<Value: BitwiseCopyable>: ~Copyable {
         try kernel("bpf_map_lookup_elem \(name)", rpa_map_lookup(map.number, index, &bytes))
         return bytes.withUnsafeBytes { raw in
             (0..<cpuCount).map { raw.loadUnaligned(fromByteOffset: $0 * size, as: Value.self) }
+        }
+    }
+
+    /// Of each entry, by one call where the kernel has one (Linux 5.13), what `next` makes of all its values.
+    func reduce<Result>(
+        _ initial: Result, _ next: (inout Result, Value) -> Void
+    ) throws(KernelError) -> [Result] {
+        let size = MemoryLayout<Value>.size
+        var bytes = [UInt8](repeating: 0, count: size * cpuCount * entries)
+        try kernel(
+            "bpf_map_lookup_batch \(name)",
+            rpa_map_lookup_all(map.number, UInt32(entries), size * cpuCount, &bytes))
+        return bytes.withUnsafeBytes { raw in
+            (0..<entries).map { entry in
+                var result = initial
+                for cpu in 0..<cpuCount {
+                    next(
+                        &result, raw.loadUnaligned(fromByteOffset: (entry * cpuCount + cpu) * size, as: Value.self))
+                }
+                return result
+            }
         }
     }
 }

@@ -30,6 +30,22 @@ struct TrafficTable: ~Copyable {
         }
     }
 
+    /// The same of all slots, by index.
+    func raw() throws(KernelError) -> [SlotTraffic] {
+        try counts.reduce(SlotTraffic()) { sum, cpu in
+            sum += SlotTraffic(selected: cpu.selected, failedOver: cpu.failed_over, bytes: cpu.bytes)
+        }
+    }
+
+    /// What each slot had counted when its present name came, by index.
+    func allBases() throws(KernelError) -> [SlotTraffic] {
+        var all = [rpa_base](repeating: rpa_base(), count: SlotAllocation.capacity)
+        try kernel(
+            "bpf_map_lookup_batch bases",
+            rpa_map_lookup_all(bases.number, UInt32(all.count), MemoryLayout<rpa_base>.stride, &all))
+        return all.map { SlotTraffic(selected: $0.selected, failedOver: $0.failed_over, bytes: $0.bytes) }
+    }
+
     /// What the slot had counted when its present name came.
     func base(of slot: Slot) throws(KernelError) -> SlotTraffic {
         var base = rpa_base()

@@ -57,8 +57,11 @@ extension DataPlane {
     }
 
     func state(of slot: Slot) throws(KernelError) -> SlotState {
+        self.state(of: slot, isWhole: try isWhole(slot))
+    }
+
+    private func state(of slot: Slot, isWhole: Bool) -> SlotState {
         let words = slots[slot]
-        let isWhole = try isWhole(slot)
         return SlotState(
             registrations: words.tenancy, vacantFor: words.vacantFor, hold: configuration.restartHold,
             isFilled: words.tenancy != 0 && isWhole, isDraining: tenants.tenant(of: slot)?.drain != nil)
@@ -87,7 +90,11 @@ extension DataPlane {
         of collector: PoolConfiguration.Collector, _ slot: Slot, share: Double,
         _ memberships: [PoolStatus.Membership]
     ) throws(KernelError) -> PoolStatus.Collector {
-        let state = try self.state(of: slot)
+        let members = slots.groups(of: slot)
+        let isWhole = zip(groups, memberships).allSatisfy { plane, membership in
+            members >> UInt64(plane.number) & 1 == 0 || membership.cookie != nil
+        }
+        let state = self.state(of: slot, isWhole: isWhole)
         let owner = tenants.tenant(of: slot)?.owner
         var holdLeft: Double?
         if case .holding(let left) = state { holdLeft = left / .seconds(1) }
@@ -106,16 +113,17 @@ extension DataPlane {
         let members = try SocketDump.members(of: plane.group.transport, port: plane.group.port)
         try noteDrops(in: plane, members)
         let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
+        let (bases, drops) = (try plane.baseTraffic(), try plane.totalDrops())
         var memberships: [Slot: PoolStatus.Membership] = [:]
         for (_, slot) in collectorsAndSlots() {
             let cookie = try plane.sockets.cookie(at: slot)
             let socket = cookie.flatMap { socketByCookie[$0] }
-            let traffic = try counts[Int(slot.index)] - plane.baseTraffic(of: slot)
+            let traffic = counts[Int(slot.index)] - bases[Int(slot.index)]
             let isUDP = plane.group.transport == .udp
             memberships[slot] = PoolStatus.Membership(
                 cookie: cookie, runs: traffic.runs, failedOver: traffic.failedOver, bytes: traffic.bytes,
                 queuedBytes: isUDP ? socket?.queued ?? 0 : 0,
-                queuedConnections: isUDP ? nil : socket?.queued ?? 0, drops: try plane.drops(of: slot))
+                queuedConnections: isUDP ? nil : socket?.queued ?? 0, drops: drops[Int(slot.index)])
         }
         return memberships
     }

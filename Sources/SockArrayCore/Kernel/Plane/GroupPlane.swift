@@ -121,11 +121,7 @@ extension GroupPlane {
     func rawTraffic(of slot: Slot) throws(KernelError) -> SlotTraffic { try traffic.raw(of: slot) }
 
     /// The same of all slots, by index: their sum is the group's.
-    func rawTraffic() throws(KernelError) -> [SlotTraffic] {
-        var all: [SlotTraffic] = []
-        for index in 0..<UInt16(SlotAllocation.capacity) { all.append(try traffic.raw(of: Slot(index))) }
-        return all
-    }
+    func rawTraffic() throws(KernelError) -> [SlotTraffic] { try traffic.raw() }
 
     /// Since the slot's present name came to it.
     func traffic(of slot: Slot) throws(KernelError) -> SlotTraffic {
@@ -134,11 +130,11 @@ extension GroupPlane {
         return try traffic.raw(of: slot) - base
     }
 
-    /// What the slot had counted when its present name came to it.
-    func baseTraffic(of slot: Slot) throws(KernelError) -> SlotTraffic { try traffic.base(of: slot) }
+    /// What each slot had counted when its present name came to it, by index.
+    func baseTraffic() throws(KernelError) -> [SlotTraffic] { try traffic.allBases() }
 
-    /// Drops of the slot's sockets, one after the other, since its present name came to it.
-    func drops(of slot: Slot) throws(KernelError) -> UInt64 { try drops.drops(of: slot).total }
+    /// Drops of each slot's sockets, one after the other, since its present name came to it, by index.
+    func totalDrops() throws(KernelError) -> [UInt64] { try drops.totals() }
 
     /// - Parameter count: the socket's own, modulo 2^32.
     func note(_ count: UInt32, of cookie: UInt64, at slot: Slot) throws(KernelError) {
