@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 
 /// Counts all that the sockets of a cgroup send and receive. Links and maps are pinned
 /// in a folder of the cgroup's number, so that it goes on without the agent. Another
@@ -28,6 +29,7 @@ public final class CgroupMeter {
             let folder = self.folder
             let lines = try PlaneError.wrap { () throws(KernelError) in
                 try folder.make()
+                Self.name(settings.cgroup, in: folder)
                 return Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
             }
             counts = try MappedArray.pinned("meter", in: folder, entries: lines, wordsPerEntry: Self.wordsPerLine)
@@ -95,8 +97,15 @@ public final class CgroupMeter {
         do throws(KernelError) {
             for name in meters.names() where name != present.map({ "\($0.cgroup)" }) {
                 guard let counts = counts(in: meters.subfolder(name)) else { continue }
-                let counters = try counts.counters { _, _ in nil }
-                all += counters
+                let path = Self.name(in: meters.subfolder(name))
+                let counters = try counts.counters { direction, network in
+                    path.map { .cgroup($0, direction, network) }
+                }
+                all += counters.map { counter in
+                    var counter = counter
+                    (counter.fallback, counter.series) = (counter.series, nil)
+                    return counter
+                }
                 if isStopped(meters.subfolder(name)) { departed.formUnion(counters.map(\.source)) }
             }
         } catch {
@@ -128,6 +137,22 @@ public final class CgroupMeter {
     private static func counts(in folder: PinFolder) -> MeterCounts? {
         guard let map = try? folder.open("meter") else { return nil }
         return try? MeterCounts(map)
+    }
+
+    /// A symbolic link: whom the meter counts for, when the cgroup is gone and no ledger
+    /// has seen it.
+    private static func name(_ cgroup: String, in folder: PinFolder) {
+        guard name(in: folder) != cgroup else { return }
+        unlink("\(folder.path)/cgroup")
+        symlink(cgroup, "\(folder.path)/cgroup")
+    }
+
+    private static func name(in folder: PinFolder) -> String? {
+        var text = [UInt8](repeating: 0, count: 4_096)
+        let length = text.withUnsafeMutableBytes {
+            readlink("\(folder.path)/cgroup", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        return length > 0 ? String(decoding: text[..<length], as: UTF8.self) : nil
     }
 
     private static let links = ["ingress", "egress"]
