@@ -38,6 +38,11 @@ int rpa_update_link(int link, int program)
 	return bpf_link_update(link, program, NULL);
 }
 
+int rpa_detach_link(int link)
+{
+	return bpf_link_detach(link);
+}
+
 int rpa_link_cgroup(int link, uint64_t *id)
 {
 	struct bpf_link_info info = {};

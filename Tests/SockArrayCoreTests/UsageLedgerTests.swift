@@ -65,6 +65,17 @@ import Testing
         #expect(events.map(\.collector) == ["c1", "c2"] && events.map(\.value) == [5, 5])
     }
 
+    @Test func `a slot that is first seen with 1,000 bytes of a tenant before: the new one pays for its own 300`() {
+        var ledger = Self.ledger(Self.c1(1_000))
+        let late = Counter(source: 40, index: 5, series: Self.c2, total: 1_300, base: 1_000)
+        let gone = Counter(source: 41, index: 5, series: nil, total: 70, base: 50, fallback: Self.c1)
+        let events = ledger.take(Self.reading(Self.c1(1_000), late, gone), at: Self.at(1))
+        #expect(events.map(\.collector) == ["c2", "c1"] && events.map(\.value) == [300, 20])
+        // A base that was read after the total.
+        let torn = Counter(source: 42, index: 0, series: Self.c2, total: 10, base: 11)
+        #expect(ledger.take(Self.reading(torn), at: Self.at(2)).isEmpty)
+    }
+
     @Test func `a group that left counts for whom it did, and is then forgotten`() {
         var ledger = Self.ledger(Self.c1(1_000))
         let left = Counter(source: 40, index: 0, series: nil, total: 1_001, fallback: Self.c2)
@@ -147,31 +158,58 @@ import Testing
 }
 
 @Suite struct UsageTailTests {
-    private static let batch = "{\"key\":\"a-2-0\"}\n{\"key\":\"a-2-1\"}\n"
+    private static func line(_ number: Int) -> String {
+        #"{"collector":"c\"\#(number % 2)","direction":"ingress","event_start_time":"1970-01-01T00:00:00.000Z","#
+            + #""group":"ipfix","idempotency_key":"a-\#(number)-0","value":1}"# + "\n"
+    }
+
+    private static let batch = line(2) + line(3)
 
     private static func tail(_ text: String, isWholeFile: Bool = true) -> UsageTail {
         UsageTail(of: Array(text.utf8), isWholeFile: isWholeFile, before: Array(batch.utf8))
     }
 
     @Test func `a batch cut off at any of its bytes goes on there, after other lines or in an empty file`() {
-        for before in ["", "{\"key\":\"a-1-0\"}\n"] {
+        for before in ["", Self.line(1), "somebody's\n"] {
             for length in 0...Self.batch.utf8.count {
                 let tail = Self.tail(before + Self.batch.prefix(length))
-                #expect(tail.written == length && tail.torn == 0, "\(length)")
+                #expect(tail.written == length && tail.torn == 0 && !tail.isForeign, "\(length)")
             }
         }
     }
 
-    @Test func `what a crash left of another line, and zeros of a lost block, are cut off`() {
-        #expect(Self.tail("{\"key\":\"a-1-0\"}\n{\"other").torn == 7)
-        let zeros = Self.tail("{\"key\":\"a-1-0\"}\n{\"key\":\"a-2-0\"}\n\0\0\0")
-        #expect(zeros.torn == 3 && zeros.written == 16)
-        #expect(Self.tail("\0\0").torn == 2)
-        // Longer than all that was read: not ours to cut.
-        #expect(Self.tail("xxxx", isWholeFile: false).torn == 0)
+    @Test func `what a crash left of another event's line, and zeros of a lost block after it, are cut off`() {
+        for length in 1..<Self.line(5).utf8.count {
+            let tail = Self.tail(Self.line(1) + Self.line(5).prefix(length))
+            // Up to the collector's number it may as well be the batch's own.
+            #expect(tail.torn + tail.written == length && !tail.isForeign, "\(length)")
+        }
+        let zeros = Self.tail(Self.line(1) + Self.line(2) + "\0\0\0")
+        #expect(zeros.torn == 3 && zeros.written == Self.line(2).utf8.count && !zeros.isForeign)
+        #expect(Self.tail(Self.line(1) + Self.line(5).prefix(90) + "\0\0").torn == 92)
+    }
+
+    @Test(arguments: [
+        "written by hand", #"{"other":1"#, #"{"collector":5"#, #"{"collector":"c1","at":"#, "\0\0", "somebody's\n\0\0",
+        #"{"cgroup":"/c","direction":"egress","event_stop"#, "x\0",
+    ])
+    func `a last line that is none of ours stays, and events begin on a line of their own`(_ text: String) {
+        let tail = Self.tail(text)
+        #expect(tail.torn == 0 && tail.written == 0 && tail.isForeign)
+    }
+
+    @Test func `a foreign line after the first of a batch: the rest follows it, and nothing is there twice`() {
+        let tail = Self.tail(Self.line(2) + "written by hand")
+        #expect(tail.torn == 0 && tail.written == Self.line(2).utf8.count && tail.isForeign)
+    }
+
+    @Test func `a line that is longer than all that was read stays`() {
+        let tail = Self.tail("xxxx", isWholeFile: false)
+        #expect(tail.torn == 0 && tail.isForeign)
+        #expect(!Self.tail("").isForeign && !Self.tail("somebody's\n").isForeign)
     }
 
     @Test func `a whole batch that others followed is not seen as its end`() {
-        #expect(Self.tail(Self.batch + "{\"key\":\"a-3-0\"}\n").written == 0)
+        #expect(Self.tail(Self.batch + Self.line(4)).written == 0)
     }
 }

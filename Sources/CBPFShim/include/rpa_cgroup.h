@@ -18,6 +18,10 @@ int rpa_attach_cgroup(const char *path, int program, int is_egress);
 /* Puts the program in the place of the link's: each packet meets one of them. */
 int rpa_update_link(int link, int program);
 
+/* Takes the link's program off its cgroup, whoever else has the link: when it returns,
+ * no further packet meets it. */
+int rpa_detach_link(int link);
+
 /* The cgroup that the link is attached to; 0: it was removed. */
 int rpa_link_cgroup(int link, uint64_t *id);
 

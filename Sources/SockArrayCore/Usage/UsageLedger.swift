@@ -94,9 +94,11 @@ public struct UsageLedger: Equatable, Sendable, Codable {
     private static func shares(
         of counter: UsageReading.Counter, since former: Entry?
     ) -> [(series: UsageSeries?, bytes: UInt64)] {
-        // Less than before: it was made anew.
+        // Less than before: it was made anew. What came before the base was somebody else's,
+        // and before the ledger looked there.
         guard let former, former.total <= counter.total else {
-            return [(counter.series ?? former?.series ?? counter.fallback, counter.total)]
+            let own = counter.total - min(counter.base, counter.total)
+            return [(counter.series ?? former?.series ?? counter.fallback, own)]
         }
         guard let heir = counter.series, let first = former.series, heir != first else {
             return [(counter.series ?? former.series, counter.total - former.total)]

@@ -31,9 +31,12 @@ public struct UsageReading: Equatable, Sendable {
     /// Random, of the pool since it was made: with another, no map is the same.
     public var incarnation: UInt64
     public var counters: [Counter]
+    /// Sources that count no more: when events of this reading are on the disk, they may go.
+    public var departed: Set<UInt32>
 
-    public init(incarnation: UInt64, counters: [Counter]) {
+    public init(incarnation: UInt64, counters: [Counter], departed: Set<UInt32> = []) {
         self.incarnation = incarnation
         self.counters = counters
+        self.departed = departed
     }
 }

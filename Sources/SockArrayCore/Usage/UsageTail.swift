@@ -2,29 +2,59 @@
 public struct UsageTail: Equatable, Sendable {
     /// Bytes of the batch that the file ends with.
     public let written: Int
-    /// Bytes at the file's end that are no whole line, and not the batch's: to be cut off.
+    /// Bytes at the file's end that are the beginning of one of our lines, and not of the
+    /// batch's, or zeros of a lost block after our lines: to be cut off.
     public let torn: Int
+    /// The file ends with half a line that is none of ours: it stays, and gets its end.
+    public let isForeign: Bool
 
     /// - Parameters:
     ///   - tail: the end of the file, at least as long as the batch where the file is.
     ///   - isWholeFile: the tail is all of it.
     ///   - batch: lines, the last one ended.
     public init(of tail: [UInt8], isWholeFile: Bool, before batch: [UInt8]) {
-        let end = Self.whole(tail, isWholeFile: isWholeFile)
+        let end = tail.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
         let matched = Self.overlap(tail[...], batch)
         // A torn line that the batch begins with is the batch's.
         if matched > 0 || end == tail.count {
-            (written, torn) = (matched, 0)
-        } else {
-            (written, torn) = (Self.overlap(tail[..<end], batch), tail.count - end)
+            (written, torn, isForeign) = (matched, 0, false)
+            return
+        }
+        // A line longer than what was read is none of ours.
+        let isOwn = (end > 0 || isWholeFile) && Self.isTorn(tail[end...], after: tail[..<end])
+        (written, torn) = (Self.overlap(tail[..<end], batch), isOwn ? tail.count - end : 0)
+        isForeign = !isOwn
+    }
+
+    /// - Parameter lines: whole, what is before it.
+    private static func isTorn(_ end: ArraySlice<UInt8>, after lines: ArraySlice<UInt8>) -> Bool {
+        let text = end[..<(end.lastIndex { $0 != 0 }.map { $0 + 1 } ?? end.startIndex)]
+        guard text.isEmpty else { return beginsEvent(text) }
+        let last = lines.dropLast().lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? lines.startIndex
+        return !lines.isEmpty && beginsEvent(lines[last...])
+    }
+
+    /// Whether it is an event's line as far as it goes: the first keys tell.
+    private static func beginsEvent(_ text: ArraySlice<UInt8>) -> Bool {
+        ["cgroup", "collector"].contains { first in
+            var rest = text
+            for key in ["{\"\(first)\":\"", ",\"direction\":\"", ",\"event_start_time\":\""] {
+                let key = Array(key.utf8)
+                guard rest.prefix(key.count).elementsEqual(key.prefix(rest.count)) else { return false }
+                rest = afterText(rest.dropFirst(key.count))
+            }
+            return true
         }
     }
 
-    /// Where the last whole line ends.
-    private static func whole(_ tail: [UInt8], isWholeFile: Bool) -> Int {
-        if let last = tail.lastIndex(of: UInt8(ascii: "\n")) { return last + 1 }
-        // A line longer than the batch is none of ours: it stays.
-        return isWholeFile ? 0 : tail.count
+    /// What follows the quotation mark that ends the text.
+    private static func afterText(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var isEscaped = false
+        for index in text.indices {
+            if text[index] == UInt8(ascii: "\""), !isEscaped { return text[(index + 1)...] }
+            isEscaped = !isEscaped && text[index] == UInt8(ascii: "\\")
+        }
+        return text[text.endIndex...]
     }
 
     /// The longest end of the text that the batch begins with. Keys make lines

@@ -256,7 +256,8 @@ final class RunningPool {
                     "the folder of usage's queue changed in \(configurationPath), and what was counted last is there",
                 remedy: "put the old value back, or stop the agent, rename \(before.folder), and start it again")
         }
-        if let usage = new.usage { try UsageRecorder.check(usage) }
+        // Nothing is made: it may be asked by `plan`, and refused below.
+        if let usage = new.usage { try UsageRecorder.check(usage, makes: false) }
         if let meter = new.meter {
             // One that isn't there yet is waited for.
             do throws(Failure) { try CgroupMeter.check(meter) } catch  where error.kind != .absent { throw error } catch

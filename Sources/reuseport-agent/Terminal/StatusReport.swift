@@ -14,7 +14,9 @@ struct StatusReport {
         lines += tables.groups.lines(width: width)
         let tracking = tables.tracking(width: width)
         if !tracking.isEmpty { lines += [Line()] + tracking }
-        if !status.findings.isEmpty { lines.append(Line()) }
+        let usage = status.usage.map { UsageLines.lines($0, width: wrapWidth) } ?? []
+        if !status.findings.isEmpty || !usage.isEmpty { lines.append(Line()) }
+        lines += usage
         for finding in status.findings { lines += FindingLines.lines(finding, width: wrapWidth) }
         self.lines = lines
     }
@@ -25,11 +27,27 @@ struct StatusReport {
 enum FindingLines {
     /// - Parameter width: nil: one line.
     static func lines(_ finding: AuditFinding, width: Int?) -> [Line] {
-        let isProblem = finding.level == .problem
+        lines("\(finding.name): \(finding.text)", isProblem: finding.level == .problem, width: width)
+    }
+
+    static func lines(_ text: String, isProblem: Bool, width: Int?) -> [Line] {
         let mark = isProblem ? "✗" : "–"
-        let text = ShortText.oneCell("\(finding.name): \(finding.text)")
+        let text = ShortText.oneCell(text)
         return Wrapping.lines(text, width: width.map { $0 - 2 }).enumerated().map { index, line in
             Line([Piece(index == 0 ? "\(mark) " : "  ", isProblem ? .bad : .warning), Piece(line)])
         }
+    }
+}
+
+/// Usage events that fail, or are overdue; nothing where all is well.
+enum UsageLines {
+    /// - Parameter width: nil: one line.
+    static func lines(_ usage: UsageStatus, width: Int?) -> [Line] {
+        guard usage.isOverdue || usage.lastError != nil else { return [] }
+        let pending = usage.pendingEvents == 1 ? "1 event waits" : "\(usage.pendingEvents) events wait"
+        let cause = usage.lastError.map { ": \($0)" } ?? ""
+        return FindingLines.lines(
+            "usage\(usage.isOverdue ? " is overdue" : ""), \(pending)\(cause)", isProblem: usage.isOverdue, width: width
+        )
     }
 }

@@ -65,7 +65,8 @@ enum MetricNames {
             eventsLost: 0)
         let metrics = AgentMetrics(
             status: PoolStatus(
-                pool: "edge", assignment: "rendezvous", tableSize: 256, collectors: [], groups: [], tracking: tracking),
+                pool: "edge", assignment: "rendezvous", tableSize: 256, collectors: [], groups: [], tracking: tracking,
+                usage: UsageStatus(lastDelivery: 0)),
             configuration: .init(isLastReloadSuccessful: true, lastSuccess: 0),
             process: .init(
                 cpuSeconds: 0, residentBytes: 0, virtualBytes: 0, openFiles: 0, maxFiles: 0, startTime: 0),

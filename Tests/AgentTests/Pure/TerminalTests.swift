@@ -85,6 +85,20 @@ enum Pictures {
         #expect(lines.contains("  12 runs not told apart, 12 bytes of them, 12 evicted, 12 events lost"))
     }
 
+    @Test func `usage has one line while it fails, another mark while it is overdue, and none while all is well`() {
+        func line(_ usage: UsageStatus?) -> String? {
+            var status = Pictures.status()
+            status.usage = usage
+            let text = StatusReport(status, width: 80, wrapWidth: nil).text(painted: false)
+            let lines = text.split(separator: "\n").filter { $0.contains("usage") }
+            return lines.count > 1 ? text : lines.first.map { String($0) }
+        }
+        let (failing, why) = (UsageStatus(pendingEvents: 1, lastError: "the disk\nis full"), "the disk is full")
+        #expect(line(failing)?.hasPrefix("– usage, 1 event waits: the disk") == true, "\(line(failing)!), \(why)")
+        #expect(line(UsageStatus(pendingEvents: 12, isOverdue: true)) == "✗ usage is overdue, 12 events wait")
+        #expect(line(UsageStatus(pendingEvents: 12)) == nil && line(nil) == nil)
+    }
+
     @Test(arguments: Array(stride(from: 20, through: 240, by: 1)))
     func `any width from 20 to 240 columns is kept`(width: Int) {
         for length in [0, 20, 63] {

@@ -68,6 +68,37 @@ import Testing
         }
     }
 
+    @Test
+    func `meters stop by reload while nothing can be kept, and the agent is killed: the next one has their bytes`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let (meter, other) = (try MeterLab(in: sandbox), try MeterLab(in: sandbox))
+            defer {
+                meter.end()
+                other.end()
+            }
+            let disk = try SmallDisk(in: sandbox)
+            let lab = try UsageLab(in: sandbox, folder: disk.folder, extra: meter.configuration(internal: ""))
+            let pins = "/sys/fs/bpf/reuseport-agent/edge/meter"
+            disk.fill()
+            try meter.send(10, 72, from: "10.1.1.1", to: "10.2.2.2")
+            try lab.configure(extra: other.configuration(internal: ""))
+            try other.send(7, 72, from: "10.1.1.1", to: "10.2.2.2")
+            try lab.configure()
+            #expect(waitUntil(.seconds(10)) { lab.agent.process.errorOutput.contains("ENOSPC") })
+            #expect(FileText.names(in: pins).count == 2)
+            // Stopped is stopped.
+            try meter.send(3, 72, from: "10.1.1.1", to: "10.2.2.2")
+            try lab.agent.kill()
+            try lab.agent.restart()
+            disk.empty()
+            try expect(lab, meter, ["egress external": 10 * 100])
+            try expect(lab, other, ["egress external": 7 * 100])
+            #expect(waitUntil(.seconds(10)) { access(pins, F_OK) != 0 })
+        }
+    }
+
     @Test func `what is no cgroup of version 2 is refused with what to do, one that isn't there yet is waited for`()
         async throws
     {

@@ -56,14 +56,10 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let disk = sandbox.folder + "/disk"
-            mkdir(disk, 0o755)
-            try #require(mount("none", disk, "tmpfs", 0, "size=256k") == 0)
-            let lab = try UsageLab(in: sandbox, folder: disk)
+            let disk = try SmallDisk(in: sandbox)
+            let lab = try UsageLab(in: sandbox, folder: disk.folder)
             try lab.send(for: .milliseconds(300))
-            let ballast = open(disk + "/ballast", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-            let zeros = [UInt8](repeating: 0, count: 1_024)
-            while write(ballast, zeros, zeros.count) > 0 {}
+            disk.fill()
             try lab.send(for: .milliseconds(800))
             #expect(waitUntil(.seconds(10)) { lab.agent.process.errorOutput.contains("ENOSPC") })
             let status = try lab.agent.command(["status", "--json"]).output
@@ -72,10 +68,30 @@ import Testing
             try lab.agent.kill()
             try lab.agent.restart()
             try lab.send(for: .milliseconds(300))
-            close(ballast)
-            unlink(disk + "/ballast")
+            disk.empty()
             try lab.expectExactly(events: lab.fileEvents)
             #expect(lab.agent.process.errorOutput.contains("again"))
+        }
+    }
+
+    @Test
+    func `a group leaves while nothing can be kept, and the agent is killed: the next one has its bytes, then lets go`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let disk = try SmallDisk(in: sandbox)
+            let lab = try UsageLab(in: sandbox, folder: disk.folder)
+            try lab.send(for: .milliseconds(300))
+            disk.fill()
+            try lab.send(for: .milliseconds(300))
+            try lab.configure(groups: "groups:\n  - {name: bmp, protocol: tcp, address: 0.0.0.0, port: 1790}\n")
+            #expect(waitUntil(.seconds(10)) { lab.agent.process.errorOutput.contains("ENOSPC") })
+            try lab.agent.kill()
+            try lab.agent.restart()
+            disk.empty()
+            try lab.expectExactly(events: lab.fileEvents)
+            let departed = "/sys/fs/bpf/reuseport-agent/edge/departed"
+            #expect(waitUntil(.seconds(10)) { access(departed, F_OK) != 0 })
         }
     }
 

@@ -147,6 +147,18 @@ enum MetricsGolden {
         # HELP reuseport_agent_tracking_events_lost_total Events of exporters that found no room on their way to the agent.
         # TYPE reuseport_agent_tracking_events_lost_total counter
         reuseport_agent_tracking_events_lost_total{pool="edge"} 5
+        # HELP reuseport_agent_usage_pending_events Usage events that are not delivered yet.
+        # TYPE reuseport_agent_usage_pending_events gauge
+        reuseport_agent_usage_pending_events{pool="edge"} 12
+        # HELP reuseport_agent_usage_pending_bytes Bytes that they take on the disk; at the queue's limit intervals are merged, and none is dropped.
+        # TYPE reuseport_agent_usage_pending_bytes gauge
+        reuseport_agent_usage_pending_bytes{pool="edge"} 4100
+        # HELP reuseport_agent_usage_overdue Whether usage events could not be made, kept or delivered for so long that somebody should look: 1 or 0.
+        # TYPE reuseport_agent_usage_overdue gauge
+        reuseport_agent_usage_overdue{pool="edge"} 1
+        # HELP reuseport_agent_usage_last_delivery_timestamp_seconds When usage events were delivered last, in Unix time; not there before the agent's first delivery.
+        # TYPE reuseport_agent_usage_last_delivery_timestamp_seconds gauge
+        reuseport_agent_usage_last_delivery_timestamp_seconds{pool="edge"} 1700000100.5
         # HELP process_cpu_seconds_total User and system time of the agent's process.
         # TYPE process_cpu_seconds_total counter
         process_cpu_seconds_total 1.23

@@ -43,7 +43,10 @@ import Testing
             findings: [AuditFinding(.oneSource(.v4(1)), since: 1), AuditFinding(.sessionNotEnded(errno: 1), since: 2)],
             tracking: TrackingStatus(
                 size: 65_536, tracked: 8_192, active: 700, fill: 0.125, interval: 2, configuredInterval: 1,
-                untracked: ExporterTraffic(runs: 11, bytes: 1_200), evicted: 4, eventsLost: 5)),
+                untracked: ExporterTraffic(runs: 11, bytes: 1_200), evicted: 4, eventsLost: 5),
+            usage: UsageStatus(
+                pendingEvents: 12, pendingBytesOnDisk: 4_100, lastDelivery: 1_700_000_100.5, lastError: "no route",
+                isOverdue: true)),
         configuration: ConfigurationFacts(isLastReloadSuccessful: false, lastSuccess: 1_700_000_000.25),
         process: ProcessUsage(
             cpuSeconds: 1.23, residentBytes: 20_000_000, virtualBytes: 300_000_000, openFiles: 31, maxFiles: 1_024,
@@ -59,7 +62,7 @@ import Testing
 
     @Test func `each name once, each sample once; counters end in _total and nothing else does`() {
         let families = Self.metrics.families
-        #expect(Set(families.map(\.name)).count == families.count && families.count == 37)
+        #expect(Set(families.map(\.name)).count == families.count && families.count == 41)
         for family in families {
             #expect(family.name.hasSuffix("_total") == (family.kind == .counter), "\(family.name)")
             #expect(family.name.hasPrefix("reuseport_agent_") || family.name.hasPrefix("process_"))
@@ -68,6 +71,14 @@ import Testing
             #expect(Set(labels).count == labels.count && !labels.isEmpty, "\(family.name)")
             #expect(Set(family.samples.map { $0.labels.map(\.name) }).count == 1, "\(family.name): one set of labels")
         }
+    }
+
+    @Test func `without usage there are 4 families less, and 1 before the first delivery`() {
+        var metrics = Self.metrics
+        metrics.status.usage = UsageStatus()
+        #expect(metrics.families.count == 40 && metrics.text.contains("usage_overdue{pool=\"edge\"} 0\n"))
+        metrics.status.usage = nil
+        #expect(metrics.families.count == 37 && !metrics.text.contains("usage_"))
     }
 
     @Test func `no label has an address of an exporter, and a count of runs says what a run is`() {

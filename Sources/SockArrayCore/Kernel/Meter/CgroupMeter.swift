@@ -1,21 +1,20 @@
 import CBPFShim
+import Glibc
 
 /// Counts all that the sockets of a cgroup send and receive. Links and maps are pinned
 /// in a folder of the cgroup's number, so that it goes on without the agent. Another
-/// cgroup, or the same one made anew, gets a meter of its own, and the one before stays
-/// readable as long as this object.
+/// cgroup, or the same one made anew, gets a meter of its own; of the one before only the
+/// counts stay pinned, until their bytes are in events on the disk (`forget`).
 public final class CgroupMeter {
     public private(set) var settings: MeterSettings
     private let folder: PinFolder
     private let cgroup: UInt64
     private let counts: MappedArray
     private let prefixes: Descriptor
-    /// Of cgroups that are metered no more.
-    private let departed: [MeterCounts]
 
     private static let wordsPerLine = MemoryLayout<rpa_meter>.size / 8
 
-    /// Adopts the cgroup's meter, or makes it, and removes those of other cgroups.
+    /// Adopts the cgroup's meter, or makes it, and stops those of other cgroups.
     ///
     /// - Parameter pool: folder of the pool's pins.
     /// - Throws: `.absent` where there is no such cgroup now, `.usage` where it is none of
@@ -30,6 +29,7 @@ public final class CgroupMeter {
             let folder = self.folder
             let lines = try PlaneError.wrap { () throws(KernelError) in
                 try folder.make()
+                Self.name(settings.cgroup, in: folder)
                 return Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
             }
             counts = try MappedArray.pinned("meter", in: folder, entries: lines, wordsPerEntry: Self.wordsPerLine)
@@ -40,7 +40,7 @@ public final class CgroupMeter {
                     maps: [("meter", counts.map.number), ("internal", prefixes.number)], constants: NoConstants())
                 try Self.attach(loaded, as: pin, isEgress, settings.cgroup, in: folder)
             }
-            departed = Self.remove(in: meters, except: "\(cgroup)")
+            Self.stop(in: meters, except: "\(cgroup)")
         } catch {
             throw Self.meaning(of: error, act: act, pool: pool)
         }
@@ -76,58 +76,102 @@ public final class CgroupMeter {
         return rpa_cgroup_id(settings.cgroup, &now) != 1 || now == cgroup
     }
 
-    /// By direction and network, and what cgroups before had counted.
+    /// By direction and network.
     public func counters(act: String) throws(Failure) -> [UsageReading.Counter] {
         do throws(KernelError) {
-            let present = MeterCounts(counts)
-            var all = try present.counters { [path = settings.cgroup] in .cgroup(path, $0, $1) }
-            for meter in departed { all += try meter.counters { _, _ in nil } }
-            return all
+            return try MeterCounts(counts).counters { [path = settings.cgroup] in .cgroup(path, $0, $1) }
         } catch {
             throw Self.failure(error, act: act)
         }
     }
 
-    /// What the meters of the pool have counted that stand there, for whom they did.
-    public static func counters(leftIn pool: String, act: String) throws(Failure) -> [UsageReading.Counter] {
-        let meters = PinFolder(path: pool + "/meter")
-        return try counters(of: meters.names().compactMap { left(in: meters.subfolder($0)) }, act: act)
-    }
-
-    /// Takes all meters of the pool away.
+    /// What the other meters of the pool have counted, for whom they did.
     ///
-    /// - Returns: what they had counted.
-    public static func remove(pool: String, act: String) throws(Failure) -> [UsageReading.Counter] {
+    /// - Parameter present: this one isn't among them.
+    /// - Returns: with the sources that count no more.
+    public static func counters(
+        leftIn pool: String, besides present: CgroupMeter?, act: String
+    ) throws(Failure) -> (counters: [UsageReading.Counter], departed: Set<UInt32>) {
         let meters = PinFolder(path: pool + "/meter")
-        guard BPFFileSystem.isMounted(at: meters.path), !meters.names().isEmpty else { return [] }
-        let departed = remove(in: meters, except: nil)
-        rpa_remove_folder(meters.path)
-        return try counters(of: departed, act: act)
-    }
-
-    private static func counters(of meters: [MeterCounts], act: String) throws(Failure) -> [UsageReading.Counter] {
+        var (all, departed): ([UsageReading.Counter], Set<UInt32>) = ([], [])
         do throws(KernelError) {
-            var counters: [UsageReading.Counter] = []
-            for meter in meters { counters += try meter.counters { _, _ in nil } }
-            return counters
+            for name in meters.names() where name != present.map({ "\($0.cgroup)" }) {
+                guard let counts = counts(in: meters.subfolder(name)) else { continue }
+                let path = Self.name(in: meters.subfolder(name))
+                let counters = try counts.counters { direction, network in
+                    path.map { .cgroup($0, direction, network) }
+                }
+                all += counters.map { counter in
+                    var counter = counter
+                    (counter.fallback, counter.series) = (counter.series, nil)
+                    return counter
+                }
+                if isStopped(meters.subfolder(name)) { departed.formUnion(counters.map(\.source)) }
+            }
         } catch {
             throw failure(error, act: act)
         }
+        return (all, departed)
     }
 
-    private static func left(in folder: PinFolder) -> MeterCounts? {
+    /// Stops all meters of the pool.
+    public static func stopAll(pool: String) { stop(in: PinFolder(path: pool + "/meter"), except: nil) }
+
+    /// Takes stopped meters away: what they counted is kept elsewhere.
+    ///
+    /// - Parameter sources: the kernel's numbers of their counts; nil: of all.
+    public static func forget(_ sources: Set<UInt32>?, pool: String) {
+        let meters = PinFolder(path: pool + "/meter")
+        let names = meters.names()
+        guard !names.isEmpty else { return }
+        for name in names {
+            let folder = meters.subfolder(name)
+            guard isStopped(folder) else { continue }
+            if let sources, let source = try? counts(in: folder)?.source(), !sources.contains(source) { continue }
+            try? folder.remove()
+        }
+        // Only if it was the last one.
+        rpa_remove_folder(meters.path)
+    }
+
+    private static func counts(in folder: PinFolder) -> MeterCounts? {
         guard let map = try? folder.open("meter") else { return nil }
         return try? MeterCounts(map)
     }
 
-    private static func remove(in meters: PinFolder, except kept: String?) -> [MeterCounts] {
-        var departed: [MeterCounts] = []
+    /// A symbolic link: whom the meter counts for, when the cgroup is gone and no ledger
+    /// has seen it.
+    private static func name(_ cgroup: String, in folder: PinFolder) {
+        guard name(in: folder) != cgroup else { return }
+        unlink("\(folder.path)/cgroup")
+        symlink(cgroup, "\(folder.path)/cgroup")
+    }
+
+    private static func name(in folder: PinFolder) -> String? {
+        var text = [UInt8](repeating: 0, count: 4_096)
+        let length = text.withUnsafeMutableBytes {
+            readlink("\(folder.path)/cgroup", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        return length > 0 ? String(decoding: text[..<length], as: UTF8.self) : nil
+    }
+
+    private static let links = ["ingress", "egress"]
+
+    /// Nothing is attached.
+    private static func isStopped(_ folder: PinFolder) -> Bool { !folder.names().contains(where: links.contains) }
+
+    /// Their counts stay.
+    private static func stop(in meters: PinFolder, except kept: String?) {
         for name in meters.names() where name != kept {
             let folder = meters.subfolder(name)
-            if let counts = left(in: folder) { departed.append(counts) }
-            try? folder.remove()
+            guard !isStopped(folder) else { continue }
+            for pin in links {
+                // The kernel lets go of a link that is unpinned in its own time.
+                if let link = try? folder.open(pin) { rpa_detach_link(link.number) }
+                rpa_remove_file("\(folder.path)/\(pin)")
+            }
+            rpa_remove_file("\(folder.path)/internal")
         }
-        return departed
     }
 
     /// Beside what is attached there already; in place of our own program of before.
@@ -247,11 +291,17 @@ private struct MeterCounts {
 
     private static let wordsPerLine = MemoryLayout<rpa_meter>.size / 8
 
+    /// The kernel's number of the map.
+    func source() throws(KernelError) -> UInt32 {
+        var source: UInt32 = 0
+        try kernel("bpf_map_get_info meter", rpa_map_id(words.map.number, &source))
+        return source
+    }
+
     func counters(
         _ series: (UsageSeries.Direction, UsageSeries.Network) -> UsageSeries?
     ) throws(KernelError) -> [UsageReading.Counter] {
-        var source: UInt32 = 0
-        try kernel("bpf_map_get_info meter", rpa_map_id(words.map.number, &source))
+        let source = try source()
         return (0..<Int(RPA_METER_CLASSES)).map { kind in
             let total = (0..<lines).reduce(UInt64(0)) { $0 + words[$1 * Self.wordsPerLine + kind] }
             let direction: UsageSeries.Direction = kind & Int(RPA_EGRESS) == 0 ? .ingress : .egress

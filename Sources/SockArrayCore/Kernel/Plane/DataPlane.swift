@@ -14,8 +14,8 @@ public final class DataPlane {
     /// Folder names of groups that the pool had and the configuration doesn't:
     /// they are the kernel's own again.
     public let departedGroups: [String]
-    /// What their programs had counted, and count until they are detached.
-    let departedTraffic: [DepartedTraffic]
+    /// What the programs of these, and of groups before, had counted, and no event has yet.
+    var departedTraffic: [DepartedTraffic]
     /// Names that the pool had and the configuration doesn't.
     public var departedCollectors: [String] { allocation.departed }
     let allocation: SlotAllocation
@@ -125,8 +125,13 @@ public final class DataPlane {
                 names: configuration.collectors.map(\.name), present: tenants.all().mapValues(\.name))
             let pinNames = Set(configuration.groups.map(\.pinName))
             departedGroups = folder.subfolder("groups").names().filter { !pinNames.contains($0) }
-            let pool = folder
-            departedTraffic = departedGroups.compactMap { DepartedTraffic($0, in: pool) }
+            if configuration.usage == nil {
+                DepartedTraffic.removeAll(in: folder)
+                departedTraffic = []
+            } else {
+                try DepartedTraffic.keep(departedGroups, in: folder)
+                departedTraffic = try DepartedTraffic.all(in: folder, besides: groups)
+            }
             table = try Self.table(
                 base, over: (number, present), configuration, pins, replacing: predecessor, in: folder,
                 groups, sessions)

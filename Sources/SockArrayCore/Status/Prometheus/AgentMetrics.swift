@@ -30,6 +30,7 @@ public struct AgentMetrics: Sendable {
         let ofPool =
             configurationFamilies + status.collectorFamilies + status.membershipFamilies + status.groupFamilies
             + status.findingFamilies + (status.tracking?.families ?? [])
+            + (status.usage?.families ?? [])
         return [buildFamily] + ofPool.map { $0.labelled(pool) } + process.families
     }
 

@@ -29,7 +29,8 @@ enum FileTarget {
         if tail.torn > 0, ftruncate(file.number, off_t(size - tail.torn)) != 0 {
             return failed("could not be cut to whole lines", errno)
         }
-        let error = DurableFile.write(batch[tail.written...], to: file)
+        let end = tail.isForeign ? [UInt8(ascii: "\n")] : []
+        let error = DurableFile.write(end + batch[tail.written...], to: file)
         guard error == 0 else { return failed("could not be written", error) }
         guard fsync(file.number) == 0 else { return failed("could not be written to the disk", errno) }
         // It may have been made just now.

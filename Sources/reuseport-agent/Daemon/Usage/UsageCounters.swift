@@ -7,8 +7,6 @@ final class UsageCounters {
     private let pool: RunningPool
     private let log: Logger
     private var meter: CgroupMeter?
-    /// Of meters that were taken away.
-    private var last: [UsageReading.Counter] = []
     private(set) var error: String?
     private let act = "record usage"
 
@@ -39,8 +37,9 @@ final class UsageCounters {
     private func follow() throws(Failure) {
         guard let wanted = pool.plane.configuration.meter else {
             meter = nil
-            let counters = try CgroupMeter.remove(pool: folder, act: act)
-            if !counters.isEmpty { last = counters }
+            CgroupMeter.stopAll(pool: folder)
+            // Nobody makes events of what they counted.
+            if pool.plane.configuration.usage == nil { CgroupMeter.forget(nil, pool: folder) }
             return
         }
         if let meter, meter.settings.cgroup == wanted.cgroup, meter.isCurrent {
@@ -58,17 +57,19 @@ final class UsageCounters {
     /// - Parameter places: indices by source that were read before.
     func read(places: [UInt32: Set<UInt32>]) throws(Failure) -> UsageReading {
         var reading = try pool.plane.usageReading(places: places, act: act)
-        guard pool.plane.configuration.meter != nil else {
-            reading.counters += last
-            return reading
-        }
         // It isn't there yet, or was made anew.
-        if meter?.isCurrent != true { followConfiguration() }
-        if let meter {
-            reading.counters += try meter.counters(act: act)
-        } else {
-            reading.counters += try CgroupMeter.counters(leftIn: folder, act: act)
-        }
+        if pool.plane.configuration.meter != nil, meter?.isCurrent != true { followConfiguration() }
+        if let meter { reading.counters += try meter.counters(act: act) }
+        let left = try CgroupMeter.counters(leftIn: folder, besides: meter, act: act)
+        reading.counters += left.counters
+        reading.departed.formUnion(left.departed)
         return reading
+    }
+
+    /// What these counted is in events on the disk.
+    func forget(_ departed: Set<UInt32>) {
+        guard !departed.isEmpty else { return }
+        pool.plane.forgetTraffic(of: departed)
+        CgroupMeter.forget(departed, pool: folder)
     }
 }

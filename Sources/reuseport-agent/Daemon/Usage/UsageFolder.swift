@@ -48,12 +48,20 @@ struct UsageFolder: Sendable {
     }
 
     /// What an agent before left.
-    ///
-    /// - Parameter report: told of a file that can't be used, which is set aside.
-    /// - Returns: no ledger where there is no batch.
-    /// - Throws: `.conflict` for another pool's folder.
-    func load(pool: String, report: (String) -> Void) throws(Failure) -> (ledger: UsageLedger?, batches: [Stored]) {
+    struct Content: Sendable {
+        /// Nil where there is no batch.
+        var ledger: UsageLedger?
         var batches: [Stored] = []
+        /// Of files that can't be used, and were set aside.
+        var complaints: [String] = []
+    }
+
+    /// Reads every file: may wait for the disk.
+    ///
+    /// - Throws: `.conflict` for another pool's folder.
+    func load(pool: String) throws(Failure) -> Content {
+        var batches: [Stored] = []
+        var complaints: [String] = []
         for name in Folder.names(in: path) {
             if name.hasSuffix(".jsonl.new") { unlink("\(path)/\(name)") }
             guard name.hasSuffix(".jsonl"), let number = UInt64(name.dropLast(6)), file(number) == "\(path)/\(name)"
@@ -61,7 +69,7 @@ struct UsageFolder: Sendable {
             let bytes = DurableFile.read(file(number)) ?? []
             let lines = bytes.count { $0 == UInt8(ascii: "\n") }
             guard lines > 0, bytes.last == UInt8(ascii: "\n") else {
-                setAside(number, report)
+                complaints.append(setAside(number))
                 continue
             }
             batches.append(Stored(number: number, bytes: bytes.count, events: lines - 1))
@@ -71,7 +79,7 @@ struct UsageFolder: Sendable {
         while ledger == nil, let newest = batches.last {
             ledger = self.ledger(of: newest.number)
             guard ledger == nil else { break }
-            setAside(newest.number, report)
+            complaints.append(setAside(newest.number))
             batches.removeLast()
         }
         guard ledger.map({ $0.pool == pool }) ?? true else {
@@ -82,7 +90,7 @@ struct UsageFolder: Sendable {
         // Delivered, and not the newest any more.
         for old in batches.dropLast() where old.events == 0 { unlink(file(old.number)) }
         batches = batches.dropLast().filter { $0.events > 0 } + batches.suffix(1)
-        return (ledger, batches)
+        return Content(ledger: ledger, batches: batches, complaints: complaints)
     }
 
     private func ledger(of number: UInt64) -> UsageLedger? {
@@ -93,12 +101,11 @@ struct UsageFolder: Sendable {
         return ledger
     }
 
-    private func setAside(_ number: UInt64, _ report: (String) -> Void) {
+    private func setAside(_ number: UInt64) -> String {
         let name = file(number)
         let isAside = rename(name, name + ".unusable") == 0
-        report(
-            "\(name) can't be used, which is no agent's doing: its events are not delivered"
-                + (isAside ? ", and it was set aside as \(name).unusable" : ""))
+        return "\(name) can't be used, which is no agent's doing: its events are not delivered"
+            + (isAside ? ", and it was set aside as \(name).unusable" : "")
     }
 
     /// - Returns: 0, or errno.

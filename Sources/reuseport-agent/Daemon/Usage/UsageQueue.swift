@@ -8,7 +8,10 @@ import SockArrayCore
 final class UsageQueue {
     let folder: UsageFolder
     var limit: Int
-    private(set) var batches: [UsageFolder.Stored]
+    private var batches: [UsageFolder.Stored]
+    /// Sums over the batches, of which there may be many: they are asked for in each turn.
+    private(set) var pendingEvents: Int
+    private(set) var bytes: Int
     /// As on the disk.
     private(set) var ledger: UsageLedger
     private var job: DiskJob<Int32>?
@@ -19,14 +22,14 @@ final class UsageQueue {
         self.limit = limit
         self.ledger = ledger
         self.batches = batches
+        pendingEvents = batches.reduce(0) { $0 + $1.events }
+        bytes = batches.reduce(0) { $0 + $1.bytes }
     }
 
     var isBusy: Bool { job != nil }
     var waits: [pollfd] { job.map { [$0.wait] } ?? [] }
     /// The next to deliver.
     var head: UsageFolder.Stored? { batches.first { $0.events > 0 } }
-    var pendingEvents: Int { batches.reduce(0) { $0 + $1.events } }
-    var bytes: Int { batches.reduce(0) { $0 + $1.bytes } }
 
     func proceed() {
         guard let job, let error = job.take() else { return }
@@ -53,8 +56,9 @@ final class UsageQueue {
             folder.store(stored.number, content, insteadOf: former)
         } done: { [unowned self] error in
             if error == 0 {
-                batches.removeAll { $0.number == former || $0.number == stored.number }
-                batches.append(stored)
+                if let former { remove(former) }
+                remove(stored.number)
+                append(stored)
                 self.ledger = ledger
             }
             done(error)
@@ -79,8 +83,8 @@ final class UsageQueue {
                 ? folder.store(head.number, content, insteadOf: nil) : DurableFile.remove(folder.file(head.number))
         } done: { [unowned self] error in
             if error == 0 {
-                batches.removeAll { $0.number == head.number }
-                if isLast { batches.append(UsageFolder.Stored(number: head.number, bytes: content.count, events: 0)) }
+                remove(head.number)
+                if isLast { append(UsageFolder.Stored(number: head.number, bytes: content.count, events: 0)) }
             }
             done(error)
         }
@@ -88,8 +92,20 @@ final class UsageQueue {
 
     /// Its file is gone, or can't be read.
     func forgetHead() {
-        guard let head else { return }
-        batches.removeAll { $0.number == head.number }
+        if let head { remove(head.number) }
+    }
+
+    private func append(_ batch: UsageFolder.Stored) {
+        batches.append(batch)
+        pendingEvents += batch.events
+        bytes += batch.bytes
+    }
+
+    private func remove(_ number: UInt64) {
+        guard let index = batches.firstIndex(where: { $0.number == number }) else { return }
+        let batch = batches.remove(at: index)
+        pendingEvents -= batch.events
+        bytes -= batch.bytes
     }
 
     private func start(_ body: @escaping @Sendable () -> Int32, done: @escaping (Int32) -> Void) {

@@ -17,44 +17,66 @@ final class UsageRecorder {
     private var open: [UsageEvent] = []
     /// There is no ledger on the disk, or not of this pool.
     private var isUnwritten = false
+    /// Sources of the last reading that count no more: pinned until it is on the disk.
+    private var departed: Set<UInt32> = []
     private var next: UInt64
     private var error: String?
     private var said: String?
     private var failingSince: UInt64?
 
     /// Goes on from what an agent before left, or counts from now on.
-    init(_ settings: UsageSettings, pool: String, counters: UsageCounters, log: Logger) throws(Failure) {
+    init(
+        _ settings: UsageSettings, pool: String, from content: UsageFolder.Content, counters: UsageCounters, log: Logger
+    ) throws(Failure) {
         self.settings = settings
         self.counters = counters
         self.log = log
-        let folder = UsageFolder(path: settings.folder)
-        try Self.check(settings)
-        let (kept, batches) = try folder.load(pool: pool) { log.error("\($0)") }
-        let now = Self.time()
-        if let kept {
+        for complaint in content.complaints { log.error("\(complaint)") }
+        if let kept = content.ledger {
             ledger = kept
         } else {
             let reading = try counters.read(places: [:])
+            departed = reading.departed
             let identity = String(UInt64.random(in: 1...UInt64.max), radix: 36)
-            ledger = UsageLedger(identity: identity, pool: pool, from: reading, at: now)
+            ledger = UsageLedger(identity: identity, pool: pool, from: reading, at: Self.time())
             isUnwritten = true
         }
-        queue = UsageQueue(folder, limit: settings.limit, ledger: ledger, batches: batches)
+        queue = UsageQueue(
+            UsageFolder(path: settings.folder), limit: settings.limit, ledger: ledger, batches: content.batches)
         var report: (UsagePost.Verdict) -> Void = { _ in }
         delivery = UsageDelivery(queue, to: settings.target) { report($0) }
         next = rpa_monotonic_ns()
         report = { [unowned self] in tell($0) }
-        // A pool that has just been made: what its collectors get is in the first event,
-        // also if this agent is killed in a moment.
-        if isUnwritten {
-            store()
-            proceed(until: rpa_monotonic_ns() + 2_000_000_000) { !queue.isBusy }
-        }
+        if isUnwritten { store() }
     }
 
-    /// - Throws: `.usage` where no folder can be.
+    /// May wait for the disk.
     ///
+    /// - Throws: `.usage` where no folder can be, `.conflict` for another pool's.
+    static func load(_ settings: UsageSettings, pool: String) throws(Failure) -> UsageFolder.Content {
+        try check(settings)
+        return try UsageFolder(path: settings.folder).load(pool: pool)
+    }
+
+    /// What is written at the moment.
+    func settle(until deadline: UInt64) { proceed(until: deadline) { isIdle } }
+
+    var folder: String { settings.folder }
+
+    /// Nothing is written, and nothing is under way to the target.
+    var isIdle: Bool { !queue.isBusy && !delivery.isBusy }
+
+    /// Not configured any more: what is under way comes to its end, and nothing else.
+    func serveEnd(now: UInt64) {
+        queue.proceed()
+        delivery.proceed(now: now, begins: false)
+    }
+
+    /// While `serveEnd` is what is to be done.
+    var endDeadline: UInt64? { delivery.isBusy ? delivery.nextDeadline : nil }
+
     /// - Parameter makes: it is made, if it isn't there.
+    /// - Throws: `.usage` where no folder can be.
     static func check(_ settings: UsageSettings, makes: Bool = true) throws(Failure) {
         let error = makes ? DurableFile.makeFolder(settings.folder) : DurableFile.probeFolder(settings.folder)
         // A disk that is full may have room later.
@@ -117,6 +139,7 @@ final class UsageRecorder {
         do throws(Failure) {
             let reading = try counters.read(places: ledger.places)
             open = open.merged(with: ledger.take(reading, at: Self.time()))
+            departed = reading.departed
         } catch {
             fail("\(error)")
         }
@@ -124,6 +147,7 @@ final class UsageRecorder {
 
     /// Nothing is lost if it fails: the next attempt has these events, and what came since.
     private func store() {
+        if !queue.isBusy, !isUnwritten, open.isEmpty { forgetDeparted() }
         // Once for each reading.
         guard !queue.isBusy, isUnwritten || !open.isEmpty, lastAttempt != ledger.stop else { return }
         lastAttempt = ledger.stop
@@ -133,6 +157,7 @@ final class UsageRecorder {
             if error == 0 {
                 isUnwritten = false
                 ledger.follow(queue.ledger)
+                if open.isEmpty { forgetDeparted() }
                 failedToStore = false
                 recover()
             } else {
@@ -141,6 +166,12 @@ final class UsageRecorder {
                 fail("events can't be kept in \(settings.folder) (\(ErrnoName.of(error))); they are counted on")
             }
         }
+    }
+
+    /// All that the last reading found is on the disk.
+    private func forgetDeparted() {
+        counters.forget(departed)
+        departed = []
     }
 
     private var lastAttempt: UnixTime?
