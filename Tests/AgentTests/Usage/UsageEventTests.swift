@@ -47,7 +47,8 @@ import Testing
                 try tracer.wait()
                 try lab.agent.restart()
             }
-            #expect(killed.count >= steps.count - 1, "\(killed)")
+            // Those between the threads may come to nothing: a thread isn't always begun anew.
+            #expect(killed.count >= keeping.count + appending.count, "\(killed)")
             try lab.expectExactly(events: lab.fileEvents)
         }
     }
