@@ -48,7 +48,7 @@ int rpa_map_memory(int map, size_t length, void **memory);
 int rpa_unmap(void *memory, size_t length);
 /* The same of a part, for reading; offset is a multiple of the page's size. */
 int rpa_map_part(int map, size_t offset, size_t length, const void **memory);
-/* Bytes of a value of the map, a page's multiple of which its memory is. */
+/* Bytes of a page of memory. */
 size_t rpa_page_size(void);
 
 /* One aligned store or load: the program sees the old word or the new. */

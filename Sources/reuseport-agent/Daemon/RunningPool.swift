@@ -32,7 +32,7 @@ final class RunningPool {
         try file.check(besides: path)
         let pins = try file.read { log.warning("\($0)") }
         plane = try DataPlane(adopting: configuration, pins: pins)
-        configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: Self.time)
+        configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
         rpa_trim_memory()
         if plane.hasChangedRows {
             log.notice(
@@ -52,14 +52,7 @@ final class RunningPool {
 
     /// Something has happened that readers of GET /events are told of.
     func note(_ kind: PoolEvent.Kind, collector: String? = nil, exporter: String? = nil, _ text: String) {
-        events.add(kind, at: Self.time, collector: collector, exporter: exporter, text)
-    }
-
-    /// Unix time in seconds.
-    private static var time: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        events.add(kind, at: WallClock.now, collector: collector, exporter: exporter, text)
     }
 
     /// For the event that tells of it.
@@ -88,7 +81,7 @@ final class RunningPool {
     func reload(reshuffle: Bool) throws(Failure) -> MovePlan {
         configurationFacts.isLastReloadSuccessful = false
         let plan = try applyFile(reshuffle: reshuffle)
-        configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: Self.time)
+        configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
         return plan
     }
 

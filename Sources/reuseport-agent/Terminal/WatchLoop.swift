@@ -80,7 +80,7 @@ final class WatchLoop {
             answered = (status, now)
             view.status = status
             view.trouble = nil
-            view.answerTime = Self.clock(Self.now)
+            view.answerTime = Self.clock(WallClock.now)
         case .events(let events): view.events = events
         case .trouble(let failure):
             view.trouble = "\(failure)"
@@ -94,7 +94,7 @@ final class WatchLoop {
         guard let size = TerminalFacts.of(STDOUT_FILENO).size else {
             throw ExitCode(Failure.Kind.output.rawValue)
         }
-        view.time = Self.clock(Self.now)
+        view.time = Self.clock(WallClock.now)
         try screen.show(view.frame(size), size)
     }
 
@@ -139,12 +139,6 @@ final class WatchLoop {
             }
         }
         if view.offset != before { try? show() }
-    }
-
-    private static var now: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     /// `17:02:46`, local time.

@@ -112,9 +112,7 @@ final class UsageDelivery {
         queue.settle { [unowned self] error in
             attempt = nil
             isFirst = false
-            var time = timespec()
-            clock_gettime(CLOCK_REALTIME, &time)
-            lastDelivery = Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+            lastDelivery = WallClock.now
             // It is there, and would be sent again: by the same keys.
             guard error == 0 else { return fail("the queue could not be written (\(ErrnoName.of(error)))", now: now) }
             (failures, next) = (0, 0)
