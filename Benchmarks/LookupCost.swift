@@ -22,14 +22,14 @@ struct LookupCost {
             members.append(try OfferedSocket(try LoopbackUDP.collector(port: group.port), label: "c\(index)"))
             _ = try plane.register("c\(index)", [members[index - 1]], owner: nil)
         }
-        let exporters = try LoopbackUDP.exporters(cost.sourceCount)
+        var routers = LoopbackRouters(count: cost.sourceCount)
         var costs = subjects.map { _ in [Double]() }
         for round in 0...cost.rounds {
             for (index, subject) in subjects.enumerated() {
                 configuration.exporters = subject.exporters
                 plane = try DataPlane(adopting: configuration, replacing: plane)
                 let dispatcher = plane.groups[0].dispatcher.number
-                let nanoseconds = try cost.nanosecondsPerRun(of: dispatcher, exporters, port: group.port)
+                let nanoseconds = try cost.nanosecondsPerRun(of: dispatcher, from: &routers, to: group.port)
                 if round > 0 { costs[index].append(nanoseconds) }  // the first one warms up
             }
         }

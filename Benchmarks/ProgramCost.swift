@@ -40,24 +40,24 @@ struct ProgramCost {
         let modulo = try reference("modulo", sockets)
         let programs = [empty.number, modulo.number, plane.groups[0].dispatcher.number]
         var subjects = ["empty program", "hash % N + select", "reuseport-agent"].map { Subject(name: $0) }
-        let exporters = try LoopbackUDP.exporters(sourceCount)
+        var routers = LoopbackRouters(count: sourceCount)
         // Any member's descriptor reaches the group: one more of our own.
         let handle = try LoopbackUDP.collector(port: group.port)
         for round in 0...rounds {
             for (index, program) in programs.enumerated() {
                 try bench("SO_ATTACH_REUSEPORT_EBPF", rpa_attach_reuseport(handle.number, program))
-                let cost = try nanosecondsPerRun(of: program, exporters, port: group.port)
+                let cost = try nanosecondsPerRun(of: program, from: &routers, to: group.port)
                 if round > 0 { subjects[index].costs.append(cost) }  // the first one warms up
             }
         }
         return subjects
     }
 
-    func nanosecondsPerRun(of program: Int32, _ exporters: [Int32], port: UInt16) throws -> Double {
+    func nanosecondsPerRun(
+        of program: Int32, from routers: inout LoopbackRouters, to port: UInt16
+    ) throws -> Double {
         let before = try statistics(of: program)
-        for index in 0..<datagramsPerRound {
-            LoopbackUDP.send(200, from: exporters[index % exporters.count], to: port)
-        }
+        for _ in 0..<datagramsPerRound { try routers.sendOne(200, to: port) }
         let after = try statistics(of: program)
         return Double(after.nanoseconds - before.nanoseconds) / Double(after.runs - before.runs)
     }

@@ -18,18 +18,18 @@ struct TrackingCost {
             members.append(try OfferedSocket(try LoopbackUDP.collector(port: group.port), label: "c\(index)"))
             _ = try plane.register("c\(index)", [members[index - 1]], owner: nil)
         }
-        let all = try LoopbackUDP.exporters(Self.sourceCounts.max()!)
         var lines: [String] = []
         for count in Self.sourceCounts {
             let cost = ProgramCost(sourceCount: count)
-            let exporters = Array(all.prefix(count))
+            var routers = LoopbackRouters(count: count)
             var costs: [[Double]] = [[], [], []]
             for round in 0...cost.rounds {
                 for (index, tracking) in [Tracking.off, Tracking(), Tracking(interval: .zero)].enumerated() {
                     configuration.tracking = tracking
                     plane = try DataPlane(adopting: configuration, replacing: plane)
+                    try routers.sendAll(200, to: group.port)
                     let nanoseconds = try cost.nanosecondsPerRun(
-                        of: plane.groups[0].dispatcher.number, exporters, port: group.port)
+                        of: plane.groups[0].dispatcher.number, from: &routers, to: group.port)
                     if round > 0 { costs[index].append(nanoseconds) }  // the first one warms up
                 }
             }

@@ -91,7 +91,15 @@ struct {
 	__type(value, struct rpa_losses);
 } losses SEC(".maps");
 
-/* As many places as constants.sighting_mask says. */
+/* As many as constants.place_mask says. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} places SEC(".maps");
+
+/* constants.sighting_limit of them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -1,177 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Who was seen: exporters, what each sent, and the ranks that were read for it. */
+/* What exporters send: counted for each, on each CPU, with the ranks that were read for it. */
 #ifndef SIGHTING_BPF_H
 #define SIGHTING_BPF_H
 
-#include "exporter.bpf.h"
+#include "admission.bpf.h"
 
-/* A sighting that a run works with. NULL: its exporter isn't tracked. */
+/* A tally that a run works with. NULL: its exporter isn't tracked. */
 struct seen {
-	struct rpa_sighting *sighting;
 	struct rpa_tally *tally;
-	__u32 place;
+	__u32 index; /* of its sighting */
 };
-
-/* What admit() says instead of a place. */
-#define NO_PLACE (-1)
-#define TAKEN_MEANWHILE (-2)
-
-static __always_inline __u32 sighting_tick(void)
-{
-	return bpf_ktime_get_ns() >> RPA_SIGHTING_TICK_SHIFT;
-}
-
-static __always_inline __u32 place_of(__u64 hash, __u32 probe)
-{
-	__u32 start = probe < RPA_SIGHTING_PROBES ? (__u32)hash : (__u32)(hash >> 32);
-
-	return (start + probe % RPA_SIGHTING_PROBES) & constants.sighting_mask;
-}
-
-static __always_inline bool is_of(const struct rpa_sighting *sighting, __u64 high, __u64 low)
-{
-	return sighting->low == low && sighting->high == high;
-}
-
-/* Gives the place to the exporter. With the lock of "admission". */
-static __always_inline void settle(struct rpa_sighting *sighting, __u64 high, __u64 low, __u32 now)
-{
-	*(volatile __u64 *)&sighting->ranks = 0;
-	sighting->high = high;
-	sighting->low = low;
-	sighting->first_seen = now;
-	sighting->last_seen = now;
-	sighting->slot = RPA_NO_SLOT;
-	sighting->told_slot = RPA_UNTOLD;
-}
-
-/* The free place becomes the exporter's, if there may be one more. */
-static __always_inline int take(
-	struct rpa_sighting *sighting, struct rpa_admission *gate, __u32 place, __u64 high, __u64 low)
-{
-	__u32 now = sighting_tick();
-	int result = place;
-
-	bpf_spin_lock(&gate->lock);
-	if (sighting->tally) {
-		if (!is_of(sighting, high, low))
-			result = TAKEN_MEANWHILE;
-	} else if (gate->used >= constants.sighting_limit) {
-		result = NO_PLACE;
-	} else {
-		settle(sighting, high, low, now);
-		/* Told at once: it is "told" from longest ago on. */
-		sighting->told = 0;
-		gate->used++;
-		/* Last, for from here on others find it. */
-		*(volatile __u32 *)&sighting->tally = gate->used;
-	}
-	bpf_spin_unlock(&gate->lock);
-	return result;
-}
-
-/*
- * The place of an exporter that was silent for long becomes this one's. What it has
- * counted stays in the tallies under the epoch before. The agent is told of the
- * newcomer only if it sends for longer than an interval: in a flood of addresses
- * that send once each, nobody is to be told of them.
- */
-static __always_inline int take_over(
-	struct rpa_sighting *sighting, struct rpa_admission *gate, __u32 place, __u32 epoch, __u64 high, __u64 low)
-{
-	__u32 now = sighting_tick();
-	int result = TAKEN_MEANWHILE;
-
-	bpf_spin_lock(&gate->lock);
-	if (sighting->epoch == epoch) {
-		*(volatile __u32 *)&sighting->epoch = epoch + 1;
-		settle(sighting, high, low, now);
-		sighting->told = now;
-		gate->evicted++;
-		result = place;
-	}
-	bpf_spin_unlock(&gate->lock);
-	return result;
-}
-
-/*
- * The exporter's place, also if it is to have one from now on; NO_PLACE: there is
- * none for it. Once the table is full only places of exporters that were silent
- * for long go to others, of those in reach the one that was silent for longest.
- * Then a free place ends no search any more, for it stays free; but who finds a place
- * before one takes none behind it, where each of its runs would have to come here.
- */
-__attribute__((noinline)) int admit(__u64 high, __u64 low, __u64 hash)
-{
-	struct rpa_sighting *oldest = NULL;
-	__u32 only = 0, longest = 0, oldest_place = 0, oldest_epoch = 0, now = sighting_tick();
-	bool is_full;
-	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
-
-	if (!gate || !pool)
-		return NO_PLACE;
-	longest = *(const volatile __u64 *)&pool->sampling;
-	is_full = *(volatile __u32 *)&gate->used >= constants.sighting_limit;
-#pragma unroll
-	for (__u32 probe = 0; probe < 2 * RPA_SIGHTING_PROBES; probe++) {
-		__u32 place = place_of(hash, probe);
-		struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &place);
-		__u32 epoch, silence;
-
-		if (!sighting)
-			return NO_PLACE;
-		if (!*(volatile __u32 *)&sighting->tally) {
-			int result = is_full ? NO_PLACE : take(sighting, gate, place, high, low);
-
-			if (result != NO_PLACE)
-				return result;
-			is_full = true;
-			if (oldest)
-				break;
-			continue;
-		}
-		epoch = *(volatile __u32 *)&sighting->epoch;
-		if (is_of(sighting, high, low))
-			return place;
-		silence = now - sighting->last_seen;
-		/* Signed: another CPU may have seen it since. */
-		if ((__s32)silence >= (__s32)longest) {
-			longest = silence;
-			oldest = sighting;
-			oldest_place = place;
-			oldest_epoch = epoch;
-		}
-	}
-	return oldest ? take_over(oldest, gate, oldest_place, oldest_epoch, high, low) : NO_PLACE;
-}
-
-/* The exporter's sighting, or NULL. */
-static __always_inline struct rpa_sighting *find_sighting(const struct source *source, __u32 *place)
-{
-	struct rpa_sighting *sighting;
-	int found;
-
-	/* Nearly all are here; the rest is a call. */
-#pragma unroll
-	for (__u32 probe = 0; probe < 3; probe++) {
-		*place = place_of(source->hash, probe);
-		sighting = bpf_map_lookup_elem(&sightings, place);
-		if (!sighting)
-			return NULL;
-		if (!*(volatile __u32 *)&sighting->tally)
-			break;
-		if (is_of(sighting, source->high, source->low))
-			return sighting;
-	}
-	found = admit(source->high, source->low, source->hash);
-	if (found == TAKEN_MEANWHILE)
-		found = admit(source->high, source->low, source->hash);
-	if (found < 0)
-		return NULL;
-	*place = found;
-	return bpf_map_lookup_elem(&sightings, place);
-}
 
 static __always_inline void count_untracked(__u64 runs, __u64 bytes)
 {
@@ -184,19 +22,25 @@ static __always_inline void count_untracked(__u64 runs, __u64 bytes)
 	}
 }
 
-/* The entry becomes that of the place's present exporter. Once for each entry and
+static __always_inline bool is_of(const struct rpa_tally *tally, const struct source *source)
+{
+	return tally->low == source->low && tally->high == source->high;
+}
+
+/* The entry becomes that of the sighting's present exporter. Once for each entry and
  * epoch: with the lock, for CPUs may share it. */
-__attribute__((noinline)) int renew_tally(__u32 index, __u32 epoch)
+__attribute__((noinline)) int renew_tally(__u32 tally_index, __u32 index)
 {
 	__u32 only = 0;
 	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
-	struct rpa_tally *tally = bpf_map_lookup_elem(&tallies, &index);
+	struct rpa_tally *tally = bpf_map_lookup_elem(&tallies, &tally_index);
+	const struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
 	__u64 runs[2] = {}, bytes[2] = {};
 
-	if (!gate || !tally)
+	if (!gate || !tally || !sighting)
 		return 0;
 	bpf_spin_lock(&gate->lock);
-	if (tally->epoch != epoch) {
+	if (tally->epoch != sighting->epoch) {
 #pragma unroll
 		for (int protocol = 0; protocol < 2; protocol++) {
 			runs[protocol] = tally->runs[protocol];
@@ -205,11 +49,78 @@ __attribute__((noinline)) int renew_tally(__u32 index, __u32 epoch)
 			__sync_fetch_and_add(&tally->runs[protocol], -runs[protocol]);
 			__sync_fetch_and_add(&tally->bytes[protocol], -bytes[protocol]);
 		}
-		tally->epoch = epoch;
+		tally->high = sighting->high;
+		tally->low = sighting->low;
+		*(volatile __u64 *)&tally->ranks = 0;
+		tally->slot = RPA_NO_SLOT;
+		/* Last: who shares it sees the epoch, then the exporter. */
+		*(volatile __u32 *)&tally->epoch = sighting->epoch;
 	}
 	bpf_spin_unlock(&gate->lock);
 	count_untracked(runs[0] + runs[1], bytes[0] + bytes[1]);
 	return 0;
+}
+
+/* Runs don't move between CPUs, and none interrupts another. */
+static __always_inline __u32 tally_of(__u32 index)
+{
+	return (bpf_get_smp_processor_id() & constants.tally_mask) * constants.sighting_limit + index;
+}
+
+/* 1 + the index of the exporter's sighting, whose tally on this CPU is its own from here
+ * on; 0: it isn't tracked. */
+__attribute__((noinline)) __u32 find_or_admit(__u64 high, __u64 low, __u64 hash)
+{
+	int found = admit(high, low, hash);
+	const struct rpa_sighting *sighting;
+	const struct rpa_tally *tally;
+	__u32 index, tally_index;
+
+	if (found == TAKEN_MEANWHILE)
+		found = admit(high, low, hash);
+	if (found < 0)
+		return 0;
+	index = found;
+	sighting = bpf_map_lookup_elem(&sightings, &index);
+	tally_index = tally_of(index);
+	tally = bpf_map_lookup_elem(&tallies, &tally_index);
+	if (sighting && tally && tally->epoch != sighting->epoch)
+		renew_tally(tally_index, index);
+	return index + 1;
+}
+
+/* The first word that may be the exporter's, or 0. */
+static __always_inline __u64 find_word(__u64 hash)
+{
+#pragma unroll
+	for (__u32 probe = 0; probe < RPA_SIGHTING_PROBES + 4; probe++) {
+		__u32 index = place_of(hash, probe);
+		const __u64 *place = bpf_map_lookup_elem(&places, &index);
+		__u64 word;
+
+		if (!place)
+			return 0;
+		word = *(const volatile __u64 *)place;
+		if (!word || may_be_of(word, hash))
+			return word;
+	}
+	return 0;
+}
+
+/* The exporter's tally on this CPU, or NULL. */
+static __always_inline struct rpa_tally *find_tally(const struct source *source, __u32 *index)
+{
+	__u64 word = find_word(source->hash);
+	__u32 number = (__u32)word, tally_index = tally_of(number - 1);
+	struct rpa_tally *tally = number ? bpf_map_lookup_elem(&tallies, &tally_index) : NULL;
+
+	*index = number - 1;
+	if (tally && (__u16)tally->epoch == (__u16)(word >> RPA_EPOCH_SHIFT) && is_of(tally, source))
+		return tally;
+	number = find_or_admit(source->high, source->low, source->hash);
+	*index = number - 1;
+	tally_index = tally_of(number - 1);
+	return number ? bpf_map_lookup_elem(&tallies, &tally_index) : NULL;
 }
 
 /* Counts a run of the source. */
@@ -217,25 +128,14 @@ static __always_inline struct seen note_run(const struct source *source, __u32 l
 {
 	const __u32 protocol = constants.is_stream ? 1 : 0;
 	struct seen seen = {};
-	__u32 index;
 
-	if (!constants.sighting_mask)
+	if (!constants.near_mask)
 		return seen;
-	seen.sighting = find_sighting(source, &seen.place);
-	if (!seen.sighting) {
+	seen.tally = find_tally(source, &seen.index);
+	if (!seen.tally) {
 		count_untracked(1, length);
 		return seen;
 	}
-	/* Runs don't move between CPUs, and none interrupts another. */
-	index = (bpf_get_smp_processor_id() & constants.tally_mask) * constants.sighting_limit +
-		seen.sighting->tally - 1;
-	seen.tally = bpf_map_lookup_elem(&tallies, &index);
-	if (!seen.tally) {
-		seen.sighting = NULL;
-		return seen;
-	}
-	if (seen.tally->epoch != seen.sighting->epoch)
-		renew_tally(index, seen.sighting->epoch);
 	if (constants.shares_tallies) {
 		__sync_fetch_and_add(&seen.tally->runs[protocol], 1);
 		__sync_fetch_and_add(&seen.tally->bytes[protocol], length);
@@ -275,10 +175,10 @@ static __always_inline void tell(struct rpa_sighting *sighting, struct rpa_admis
 }
 
 /* Notes when the exporter was seen and who got its run. */
-__attribute__((noinline)) int look_after(__u32 place, __u32 slot)
+__attribute__((noinline)) int look_after(__u32 index, __u32 slot)
 {
 	__u32 only = 0, now = sighting_tick(), interval;
-	struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &place);
+	struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
 	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
 
@@ -302,27 +202,30 @@ __attribute__((noinline)) int look_after(__u32 place, __u32 slot)
  */
 static __always_inline void note_end(const struct seen *seen, __u32 slot)
 {
-	__u32 only = 0, jiffy;
+	__u32 only = 0;
+	__u16 jiffy;
 	const struct rpa_settings *pool;
 
-	if (!constants.sighting_mask || !seen->sighting || !seen->tally)
+	if (!constants.near_mask || !seen->tally)
 		return;
 	jiffy = bpf_jiffies64() >> 6;
 	pool = bpf_map_lookup_elem(&settings, &only);
 	if (seen->tally->jiffy == jiffy && pool && *(const volatile __u64 *)&pool->sampling >> 32 &&
-	    (slot == RPA_NO_SLOT || constants.selection != RPA_BY_EXPORTER || seen->sighting->slot == slot))
+	    (slot == RPA_NO_SLOT || constants.selection != RPA_BY_EXPORTER || seen->tally->slot == slot))
 		return;
 	seen->tally->jiffy = jiffy;
-	look_after(seen->place, slot);
+	if (slot != RPA_NO_SLOT)
+		seen->tally->slot = slot;
+	look_after(seen->index, slot);
 }
 
 /*
- * The ranked slots of the exporter's row. They are kept with its sighting, which is
- * in the cache already, for as long as neither the program's generation nor the
- * version of the rows changes: the agent makes that odd before it writes rows, and
- * even after it. While it is odd nothing is kept, so that an agent that is killed
- * amid its writing leaves no exporter with two rows. The mark of both is in the same
- * word, which CPUs may well write at the same time, and of the exporter too: the place
+ * The ranked slots of the exporter's row. They are kept with its tally, which is in
+ * the cache already, for as long as neither the program's generation nor the version
+ * of the rows changes: the agent makes that odd before it writes rows, and even after
+ * it. While it is odd nothing is kept, so that an agent that is killed amid its writing
+ * leaves no exporter with two rows. The mark of both is in the same word, which CPUs
+ * that share the tally may write at the same time, and of the exporter too: the tally
  * may be another's by then. It comes round again after 2^23 writings of rows, and is
  * odd, as no empty word's is.
  */
@@ -338,8 +241,8 @@ static __always_inline bool ranks_of(const struct seen *seen, const struct sourc
 	version = *(const volatile __u32 *)&pool->version;
 	/* An odd version and the even one after it have the same: under the odd one none is kept. */
 	mark = (constants.generation * 0x9e3779b1 + ((version + 1) >> 1) + (__u32)(source->hash >> 20)) << 1 | 1;
-	if (seen->sighting) {
-		kept = *(volatile __u64 *)&seen->sighting->ranks;
+	if (seen->tally) {
+		kept = *(volatile __u64 *)&seen->tally->ranks;
 		if (kept >> RPA_SYN_SHIFT == (mark & 0xffffff)) {
 			*ranks = kept;
 			return true;
@@ -350,8 +253,8 @@ static __always_inline bool ranks_of(const struct seen *seen, const struct sourc
 	if (!row)
 		return false;
 	*ranks = *(volatile __u64 *)row;
-	if (seen->sighting && !(version & 1))
-		*(volatile __u64 *)&seen->sighting->ranks =
+	if (seen->tally && !(version & 1))
+		*(volatile __u64 *)&seen->tally->ranks =
 			(*ranks & ((1ULL << RPA_SYN_SHIFT) - 1)) | mark << RPA_SYN_SHIFT;
 	return true;
 }

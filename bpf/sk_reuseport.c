@@ -110,7 +110,7 @@ static __always_inline int select_any(struct sk_reuseport_md *ctx, struct bpf_so
 	if (migrating)
 		read_migrating(migrating, &source, &port);
 	else if (constants.is_stream ? !read_peer(ctx, &source, &port)
-				     : !constants.sighting_mask || !read_source(ctx, &source))
+				     : !constants.near_mask || !read_source(ctx, &source))
 		return deliver_to_any(ctx) == RPA_NO_SLOT ? drop(ctx, NO_COLLECTOR) : SK_PASS;
 	struct seen seen = note_run(&source, ctx->len);
 

@@ -28,8 +28,8 @@ struct EmbedFiles: BuildToolPlugin {
             Embedding(
                 source: "bpf/sk_reuseport.c", constant: "skReuseportProgram",
                 headers: [
-                    layoutHeader, "bpf/maps.bpf.h", "bpf/exporter.bpf.h", "bpf/sighting.bpf.h",
-                    "bpf/session.bpf.h", "bpf/slot.bpf.h",
+                    layoutHeader, "bpf/maps.bpf.h", "bpf/exporter.bpf.h", "bpf/admission.bpf.h",
+                    "bpf/sighting.bpf.h", "bpf/session.bpf.h", "bpf/slot.bpf.h",
                 ]),
             Embedding(
                 source: "bpf/meter.c", constant: "meterProgram",

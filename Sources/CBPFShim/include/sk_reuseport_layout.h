@@ -11,7 +11,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 4
+#define RPA_LAYOUT_VERSION 5
 
 /* Slots of a pool, and so entries of each REUSEPORT_SOCKARRAY. */
 #define RPA_MAX_SLOTS 256
@@ -123,34 +123,39 @@ struct rpa_session_start {
 };
 
 /*
- * Map "sightings" of the pool: the exporters that were seen, shared by all CPUs. A
- * hash table by open addressing: RPA_SIGHTING_PROBES places from the low bits of the
- * exporter hash on, then as many from its high bits on. A place is never free again,
- * so the search ends at the first free one; another exporter may have it one day.
+ * Map "places" of the pool: where to find an exporter, shared by all CPUs. A hash table
+ * of words by open addressing: RPA_SIGHTING_PROBES places from the low bits of the
+ * exporter hash on, then as many from its high bits on. A word of 0 is a free place;
+ * else the lowest 32 bits are 1 + the index of its entry in "sightings" and in each
+ * block of "tallies", the next 16 the lowest of the entry's epoch, the highest 16 those
+ * of the exporter hash. A place is never free again, so the search ends at the first
+ * free one; another exporter may have it, and its entry, one day.
  *
  * It has RPA_SIGHTING_SPARE times the places that exporters may take, so that up to
- * their limit nearly every one finds room.
+ * their limit nearly every one finds room. A word each, for all of them are to fit
+ * into a cache: what belongs to an exporter lies close together in the other two.
  */
 #define RPA_SIGHTING_PROBES 8
 #define RPA_SIGHTING_SPARE 4
+#define RPA_EPOCH_SHIFT 32
+#define RPA_FINGERPRINT_SHIFT 48
 
-/* Unit of its times: nanoseconds of CLOCK_MONOTONIC, shifted right; some 0.27 s. */
+/* Unit of the times below: nanoseconds of CLOCK_MONOTONIC, shifted right; some 0.27 s. */
 #define RPA_SIGHTING_TICK_SHIFT 28
 
 /* Of an exporter that the agent has not been told of. */
 #define RPA_UNTOLD 0xfffeu
 
+/* Map "sightings" of the pool: the exporters that were seen, the first ones first. */
 struct rpa_sighting {
-	__u64 high, low;   /* source address; IPv4 in its IPv4-mapped form */
-	__u64 ranks;       /* its row's, and from RPA_SYN_SHIFT on the mark of what they were read under */
-	__u32 tally;       /* 1 + index of its entry in each block of "tallies"; 0: the place is free */
-	__u32 epoch;       /* counts who had the place before */
+	__u64 high, low;  /* source address; IPv4 in its IPv4-mapped form */
+	__u32 epoch;      /* counts who has had the entry; 0: nobody yet */
 	__u32 first_seen;
 	__u32 last_seen;
-	__u32 told;        /* when the agent was told of it last */
-	__u16 slot;        /* that got its last run, or RPA_NO_SLOT */
-	__u16 told_slot;   /* that the agent was told, or RPA_UNTOLD */
-	__u64 unused[2];   /* a cache line each */
+	__u32 told;       /* when the agent was told of it last */
+	__u16 slot;       /* that got its last run, or RPA_NO_SLOT */
+	__u16 told_slot;  /* that the agent was told, or RPA_UNTOLD */
+	__u32 unused;
 };
 
 /*
@@ -158,15 +163,19 @@ struct rpa_sighting {
  * up to RPA_TALLY_BLOCKS; on a machine with more, CPUs share one, and count
  * atomically. What an entry of another epoch than its sighting's has counted belongs
  * to nobody who is tracked any more.
+ *
+ * All that most runs look at is here, in a cache line that no other CPU writes.
  */
 #define RPA_TALLY_BLOCKS 16
 
 struct rpa_tally {
-	__u64 runs[2];  /* UDP, TCP */
-	__u64 bytes[2]; /* as in rpa_traffic, delivered or not */
+	__u64 runs[2];   /* UDP, TCP */
+	__u64 bytes[2];  /* as in rpa_traffic, delivered or not */
+	__u64 high, low; /* the sighting's, since this epoch */
+	__u64 ranks;     /* its row's, and from RPA_SYN_SHIFT on the mark of what they were read under */
 	__u32 epoch;
-	__u32 jiffy;    /* when this CPU last looked after the sighting's times: jiffies / 64, modulo 2^32 */
-	__u64 unused[3];
+	__u16 jiffy;     /* when this CPU last looked after the sighting: jiffies / 64, modulo 2^16 */
+	__u16 slot;      /* that it told the sighting then */
 };
 
 /* Map "untracked" of the pool: per CPU, one entry. */
@@ -179,7 +188,7 @@ struct rpa_untracked {
 /* Map "admission" of the pool, one entry: who takes a place has its lock. */
 struct rpa_admission {
 	struct bpf_spin_lock lock;
-	__u32 used;    /* places that are taken */
+	__u32 used;    /* entries of "sightings" that are taken */
 	__u64 evicted; /* exporters that had to leave */
 };
 
@@ -239,8 +248,9 @@ struct rpa_constants {
 	__u32 group;         /* number of its group */
 	__u32 is_stream;     /* of TCP: each run is a SYN, or a connection that migrates */
 	__u32 exporter_mask; /* entries of "exporters" - 1; 0: none are configured */
-	__u32 sighting_mask; /* places of "sightings" - 1; 0: who sends isn't kept track of */
-	__u32 sighting_limit; /* places that may be taken: entries of a block of "tallies" */
+	__u32 near_mask;     /* near ones of "places" - 1; 0: who sends isn't kept track of */
+	__u32 place_mask;    /* the others - 1 */
+	__u32 sighting_limit; /* entries of "sightings", and of a block of "tallies" */
 	__u32 tally_mask;    /* blocks of "tallies" - 1 */
 	__u32 shares_tallies; /* CPUs have to */
 	__u32 length_begin[3]; /* lengths of IPv6 are from [0] to [1], of IPv4 from [1] to [2], ascending */

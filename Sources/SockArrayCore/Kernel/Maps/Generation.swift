@@ -123,7 +123,8 @@ extension AssignmentTable {
         constants.exporter_mask = UInt32(max(lookup.entries.count, 1) - 1)
         if sightingLimit > 0 {
             let shape = SightingShape(limit: sightingLimit, cpuCount: max(1, Int(rpa_possible_cpus())))
-            constants.sighting_mask = UInt32(shape.places - 1)
+            constants.near_mask = UInt32(shape.nearPlaces - 1)
+            constants.place_mask = UInt32(shape.farPlaces - 1)
             constants.sighting_limit = UInt32(sightingLimit)
             constants.tally_mask = UInt32(shape.blocks - 1)
             constants.shares_tallies = shape.isShared ? 1 : 0

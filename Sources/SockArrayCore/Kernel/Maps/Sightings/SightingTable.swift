@@ -6,6 +6,7 @@ final class SightingTable {
     /// Exporters that there is room for; 0: none is tracked.
     let limit: Int
     let folder: PinFolder
+    private let places: Descriptor
     private let sightings: Descriptor
     private let tallies: Descriptor
     private let untracked: Descriptor
@@ -21,9 +22,10 @@ final class SightingTable {
         }
         let shape = SightingShape(limit: limit, cpuCount: cpuCount)
         try PlaneError.wrap { [folder] () throws(KernelError) in try folder.make() }
+        places = try folder.map(
+            "places", RPA_MAP_ARRAY, valueSize: MemoryLayout<UInt64>.stride, entries: Int32(shape.nearPlaces + shape.farPlaces))
         sightings = try folder.map(
-            "places", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_sighting>.stride,
-            entries: Int32(shape.places))
+            "sightings", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_sighting>.stride, entries: Int32(limit))
         tallies = try folder.map(
             "tallies", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tally>.stride,
             entries: Int32(shape.blocks * limit))
@@ -34,13 +36,13 @@ final class SightingTable {
     }
 
     static let folderPrefix = "sightings-"
-    static let pinNames: Set = ["places", "tallies", "untracked", "admission"]
+    static let pinNames: Set = ["places", "sightings", "tallies", "untracked", "admission"]
     static func folderName(ofLimit limit: Int) -> String { "\(folderPrefix)\(limit)" }
 
     var maps: [(name: String, number: Int32)] {
         [
-            ("sightings", sightings.number), ("tallies", tallies.number), ("untracked", untracked.number),
-            ("admission", admission.number),
+            ("places", places.number), ("sightings", sightings.number), ("tallies", tallies.number),
+            ("untracked", untracked.number), ("admission", admission.number),
         ]
     }
 
@@ -76,50 +78,47 @@ final class SightingTable {
     func read() throws(KernelError) -> (sightings: [Sighting], untracked: ExporterTraffic) {
         let (used, _) = try admitted()
         var untracked = try unplaced().traffic
-        var entries = [Entry?](repeating: nil, count: used)
-        let shape = SightingShape(limit: limit, cpuCount: cpuCount)
-        try MappedParts.each(of: sightings, as: rpa_sighting.self, 0..<shape.places) { _, place in
-            guard place.tally != 0, place.tally <= used else { return }
-            entries[Int(place.tally) - 1] = Entry(place)
-        }
-        for block in 0..<shape.blocks {
-            let start = block * limit
-            try MappedParts.each(of: tallies, as: rpa_tally.self, start..<start + used) { index, tally in
-                let udp = ExporterTraffic(runs: tally.runs.0, bytes: tally.bytes.0)
-                let tcp = ExporterTraffic(runs: tally.runs.1, bytes: tally.bytes.1)
-                // A later epoch: somebody has come since the place was read.
-                if let epoch = entries[index - start]?.epoch, Int32(bitPattern: tally.epoch &- epoch) >= 0 {
-                    guard epoch == tally.epoch else { return }
-                    entries[index - start]!.udp += udp
-                    entries[index - start]!.tcp += tcp
-                } else {
-                    untracked += udp
-                    untracked += tcp
-                }
+        var entries: [Entry] = []
+        entries.reserveCapacity(used)
+        try MappedParts.each(of: sightings, as: rpa_sighting.self, 0..<used) { entries.append(Entry($1)) }
+        try eachTally(of: used) { index, tally in
+            let udp = ExporterTraffic(runs: tally.runs.0, bytes: tally.bytes.0)
+            let tcp = ExporterTraffic(runs: tally.runs.1, bytes: tally.bytes.1)
+            // A later epoch: somebody has come since the entry was read.
+            if tally.age(at: entries[index].epoch) > 0 {
+                untracked += udp
+                untracked += tcp
+            } else if tally.epoch == entries[index].epoch {
+                entries[index].udp += udp
+                entries[index].tcp += tcp
             }
         }
-        return (entries.compactMap { $0?.sighting }, untracked)
+        return (entries.filter { $0.epoch != 0 }.map(\.sighting), untracked)
     }
 
     /// What exporters have counted that had to go, as far as no CPU has noted it as
     /// unplaced yet.
     func evictedTraffic() throws(KernelError) -> ExporterTraffic {
         let (used, _) = try admitted()
-        var epochs = [UInt32](repeating: 0, count: used)
-        let shape = SightingShape(limit: limit, cpuCount: cpuCount)
-        try MappedParts.each(of: sightings, as: rpa_sighting.self, 0..<shape.places) { _, place in
-            if place.tally != 0, place.tally <= used { epochs[Int(place.tally) - 1] = place.epoch }
-        }
+        var epochs: [UInt32] = []
+        epochs.reserveCapacity(used)
+        try MappedParts.each(of: sightings, as: rpa_sighting.self, 0..<used) { epochs.append($1.epoch) }
         var traffic = ExporterTraffic()
-        for block in 0..<shape.blocks {
-            let start = block * limit
-            try MappedParts.each(of: tallies, as: rpa_tally.self, start..<start + used) { index, tally in
-                guard Int32(bitPattern: tally.epoch &- epochs[index - start]) < 0 else { return }
-                traffic.runs += tally.runs.0 + tally.runs.1
-                traffic.bytes += tally.bytes.0 + tally.bytes.1
-            }
+        try eachTally(of: used) { index, tally in
+            guard tally.age(at: epochs[index]) > 0 else { return }
+            traffic.runs += tally.runs.0 + tally.runs.1
+            traffic.bytes += tally.bytes.0 + tally.bytes.1
         }
         return traffic
+    }
+
+    /// - Parameter body: gets the index of the exporter's sighting, and what one CPU, or
+    ///   those that share an entry, counted.
+    private func eachTally(of used: Int, _ body: (Int, rpa_tally) -> Void) throws(KernelError) {
+        for block in 0..<SightingShape(limit: limit, cpuCount: cpuCount).blocks {
+            let start = block * limit
+            try MappedParts.each(of: tallies, as: rpa_tally.self, start..<start + used) { body($0 - start, $1) }
+        }
     }
 
     private struct Entry {
@@ -129,9 +128,9 @@ final class SightingTable {
         var udp = ExporterTraffic()
         var tcp = ExporterTraffic()
 
-        init(_ place: rpa_sighting) {
-            (high, low, epoch) = (place.high, place.low, place.epoch)
-            (firstSeen, lastSeen, slot) = (place.first_seen, place.last_seen, place.slot)
+        init(_ sighting: rpa_sighting) {
+            (high, low, epoch) = (sighting.high, sighting.low, sighting.epoch)
+            (firstSeen, lastSeen, slot) = (sighting.first_seen, sighting.last_seen, sighting.slot)
         }
 
         var sighting: Sighting {
@@ -144,16 +143,24 @@ final class SightingTable {
     }
 }
 
+extension rpa_tally {
+    /// Exporters that have had the sighting since the tally's was there.
+    ///
+    /// - Parameter epoch: the sighting's.
+    fileprivate func age(at epoch: UInt32) -> Int32 { Int32(bitPattern: epoch &- self.epoch) }
+}
+
 /// How large the maps of a table are.
 struct SightingShape {
-    /// A power of two.
-    let places: Int
+    /// Powers of two.
+    let nearPlaces, farPlaces: Int
     /// A power of two. With more CPUs than blocks some share one.
     let blocks: Int
     let isShared: Bool
 
     init(limit: Int, cpuCount: Int) {
-        places = Self.powerOfTwo(from: limit * Int(RPA_SIGHTING_SPARE))
+        nearPlaces = Self.powerOfTwo(from: max(limit / 4, Int(RPA_SIGHTING_PROBES)))
+        farPlaces = Self.powerOfTwo(from: limit * Int(RPA_SIGHTING_SPARE))
         blocks = min(Self.powerOfTwo(from: cpuCount), Int(RPA_TALLY_BLOCKS))
         isShared = cpuCount > blocks
     }
