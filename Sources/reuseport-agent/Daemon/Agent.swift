@@ -28,7 +28,8 @@ final class Agent {
                     remedy: "look at the limits of the agent's user")
         }
         signals = Descriptor(owning: signalResult)
-        // Before the pool: an agent that can't be asked leaves no pins.
+        // Before the pool: what can't be used, and an agent that can't be asked, leave no pins.
+        if let usage = configuration.usage { try UsageRecorder.check(usage) }
         let control = try configuration.controlPlace.listen()
         let status = try configuration.statusPlaces.map { place throws(Failure) in try place.listen() }
         pool = try RunningPool(configuration, path: path, log: log)

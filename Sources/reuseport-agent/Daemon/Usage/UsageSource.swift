@@ -21,6 +21,7 @@ final class UsageSource: EventSource {
     private var course = Course.off
     private var settings: UsageSettings?
     private var seen: RunningPool.Revision
+    private var reloads: Int
     /// Why there is no recorder, although one is configured.
     private var error: String?
     private var failures = 0
@@ -30,7 +31,7 @@ final class UsageSource: EventSource {
     init(pool: RunningPool, log: Logger) throws(Failure) {
         self.pool = pool
         self.log = log
-        seen = pool.revision
+        (seen, reloads) = (pool.revision, pool.reloads)
         counters = try UsageCounters(pool: pool, log: log)
         settings = pool.plane.configuration.usage
         if let settings {
@@ -104,6 +105,8 @@ final class UsageSource: EventSource {
             if let settings, settings != former { recorder.change(settings) }
         case .off, .loading, .ending: break
         }
+        if reloads != pool.reloads, case .recording(let recorder) = course { recorder.retryNow() }
+        reloads = pool.reloads
     }
 
     /// Whatever takes its time may be done by now.
