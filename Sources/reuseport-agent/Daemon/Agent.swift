@@ -14,9 +14,11 @@ final class Agent {
     private let sources: [any EventSource]
     private let usage: UsageSource
     private let signals: Descriptor
+    private let output: AgentLog
     private let log: Logger
 
     init(_ configuration: PoolConfiguration, path: String, log output: AgentLog) throws(Failure) {
+        self.output = output
         log = output.logger
         // Before anything is made: a signal from here on ends the loop, not the setting up.
         let signalResult = rpa_signal_fd()
@@ -67,8 +69,9 @@ final class Agent {
             poll(&waits, UInt(waits.count), millisecondsToDeadline())
             if let signal = endingSignal() {
                 ServiceManager.tell("STOPPING=1")
-                usage.finish()
+                let isOffDisk = usage.finish()
                 log.notice("signal \(signal): the agent stops, the data plane goes on")
+                guard isOffDisk else { endAtOnce() }
                 return
             }
             let now = rpa_monotonic_ns()
@@ -88,6 +91,13 @@ final class Agent {
         let adopted = status.collectors.filter { $0.state != SlotState.empty.name }
             .map { "\($0.name) (slot \($0.slot), \($0.state))" }
         if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }
+    }
+
+    /// A thread waits for a disk, and nobody waits for the thread. The pool's lock goes
+    /// with the last thread: until then no other agent goes on from what it may yet write.
+    private func endAtOnce() -> Never {
+        output.finish()
+        _exit(0)
     }
 
     /// SIGHUP is `reload`.

@@ -43,6 +43,10 @@ final class UsageDelivery {
 
     var isBusy: Bool { attempt != nil }
 
+    var isOnDisk: Bool {
+        if case .onDisk = attempt { true } else { false }
+    }
+
     var waits: [pollfd] {
         switch attempt {
         case .onDisk(let job, _): [job.wait]

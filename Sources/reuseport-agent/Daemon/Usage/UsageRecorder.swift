@@ -66,6 +66,9 @@ final class UsageRecorder {
     /// Nothing is written, and nothing is under way to the target.
     var isIdle: Bool { !queue.isBusy && !delivery.isBusy }
 
+    /// A thread reads or writes.
+    var isOnDisk: Bool { queue.isBusy || delivery.isOnDisk }
+
     /// Not configured any more: what is under way comes to its end, and nothing else.
     func serveEnd(now: UInt64) {
         queue.proceed()

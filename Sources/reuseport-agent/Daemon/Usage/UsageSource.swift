@@ -148,12 +148,19 @@ final class UsageSource: EventSource {
     }
 
     /// The agent is about to end.
-    func finish() {
+    ///
+    /// - Returns: nothing waits for the disk any more.
+    func finish() -> Bool {
         let deadline = rpa_monotonic_ns() + Self.lastTime
         switch course {
-        case .off, .loading: break
-        case .recording(let recorder): recorder.finish(until: deadline)
-        case .ending(let recorder): recorder.settle(until: deadline)
+        case .off: return true
+        case .loading: return false
+        case .recording(let recorder):
+            recorder.finish(until: deadline)
+            return !recorder.isOnDisk
+        case .ending(let recorder):
+            recorder.settle(until: deadline)
+            return !recorder.isOnDisk
         }
     }
 }
