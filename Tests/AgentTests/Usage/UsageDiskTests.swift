@@ -97,28 +97,45 @@ import Testing
     }
 
     @Test
-    func `no call on the queue's folder or the events' file is of the agent's loop: keeping, merging, delivering`()
+    func `no call on the queue's files is of the agent's loop: keeping, merging, reading for a command, settling`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let gate = try UsageGate(in: sandbox)
             let lab = try UsageLab(in: sandbox, target: gate.target, limit: "64KiB")
             try lab.fillQueue(to: 64 << 10)
-            let trace = sandbox.newPath("trace")
-            let tracer = try lab.traced(["-y", "-o", trace, "-e", "trace=%file,%desc"])
-            for _ in 1...3 { try lab.send(for: .milliseconds(200)) }
-            try gate.open()
-            lab.agent.process.send(SIGHUP)
-            try lab.expectExactly(within: .seconds(90), events: gate.events)
-            tracer.send(SIGTERM)
-            try tracer.wait()
-            let ofQueue = (FileText.read(trace) ?? "").split(separator: "\n").filter { $0.contains(lab.queue + "/") }
-            let loop = ofQueue.filter { $0.hasPrefix("\(lab.agent.process.pid) ") }
-            #expect(loop.isEmpty, "\(loop.prefix(5))")
-            for call in ["pread64", "write", "fsync", "rename", "unlink"] {
-                #expect(ofQueue.contains { $0.contains(" \(call)(") }, "\(call)")
+            try Self.expectOffLoop(lab, lab.queue + "/", ["pread64", "write", "fsync", "rename", "unlink"]) {
+                for _ in 1...3 { try lab.send(for: .milliseconds(200)) }
+                try gate.open()
+                lab.agent.process.send(SIGHUP)
+                try lab.expectExactly(within: .seconds(90), events: gate.events)
             }
         }
+    }
+
+    @Test func `no call on the events' file is of the agent's loop`() async throws {
+        try await Sandbox.run { sandbox in
+            let lab = try UsageLab(in: sandbox)
+            try Self.expectOffLoop(lab, lab.file, ["openat", "pread64", "write", "fsync"]) {
+                for _ in 1...3 { try lab.send(for: .milliseconds(200)) }
+                try lab.expectExactly(events: lab.fileEvents)
+            }
+        }
+    }
+
+    /// - Parameter calls: that are made on the path, by other threads.
+    private static func expectOffLoop(_ lab: UsageLab, _ path: String, _ calls: [String], _ body: () throws -> Void)
+        throws
+    {
+        let trace = lab.agent.sandbox.newPath("trace")
+        let tracer = try lab.traced(["-y", "-o", trace, "-e", "trace=%file,%desc"])
+        try body()
+        tracer.send(SIGTERM)
+        try tracer.wait()
+        let lines = (FileText.read(trace) ?? "").split(separator: "\n").filter { $0.contains(path) }
+        let loop = lines.filter { $0.hasPrefix("\(lab.agent.process.pid) ") }
+        #expect(loop.isEmpty, "\(loop.prefix(5))")
+        for call in calls { #expect(lines.contains { $0.contains(" \(call)(") }, "\(call)") }
     }
 }
 
