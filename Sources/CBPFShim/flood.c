@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,7 +35,8 @@ static void fill(struct packet *packet, uint32_t source, uint16_t port, uint16_t
 
 int rpa_flood(uint32_t first, uint32_t count, uint16_t port, uint16_t length)
 {
-	static _Thread_local struct packet packets[BATCH];
+	/* Not thread-local: each of the agent's threads would have it. */
+	struct packet *packets;
 	struct sockaddr_in target = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct mmsghdr messages[BATCH] = {};
 	struct iovec parts[BATCH];
@@ -43,6 +45,11 @@ int rpa_flood(uint32_t first, uint32_t count, uint16_t port, uint16_t length)
 
 	if (raw < 0)
 		return -errno;
+	packets = calloc(BATCH, sizeof(*packets));
+	if (!packets) {
+		close(raw);
+		return -ENOMEM;
+	}
 	if (length > MOST)
 		length = MOST;
 	while (sent < count) {
@@ -60,12 +67,14 @@ int rpa_flood(uint32_t first, uint32_t count, uint16_t port, uint16_t length)
 		result = sendmmsg(raw, messages, batch, 0);
 		if (result < 0 && errno != ENOBUFS && errno != EINTR) {
 			result = -errno;
+			free(packets);
 			close(raw);
 			return result;
 		}
 		if (result > 0)
 			sent += (uint32_t)result;
 	}
+	free(packets);
 	close(raw);
 	return (int)sent;
 }

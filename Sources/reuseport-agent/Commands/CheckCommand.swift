@@ -64,9 +64,10 @@ struct CheckCommand: ParsableCommand {
         let bpffs = (try? result?.get().bpffs) ?? PoolConfiguration.defaultBPFFS
         let host = HostFacts.probe(bpffs: bpffs)
         let list = CheckList(host, configuration: result, sockets: sockets(try? result?.get()))
-        let usage = (try? result?.get()).map { UsageChecks.items($0, host) } ?? []
-        let exitCode = list.exitCode != 0 || usage.allSatisfy(\.ok) ? list.exitCode : Failure.Kind.privilege.rawValue
-        return (list.items + usage, exitCode)
+        guard let usage = (try? result?.get()).map({ UsageChecks($0, host) }) else {
+            return (list.items, list.exitCode)
+        }
+        return (list.items + usage.items, list.exitCode != 0 ? list.exitCode : usage.exitCode)
     }
 
     private func sockets(_ configuration: PoolConfiguration?) -> [(name: String, problem: Failure?)] {

@@ -2,12 +2,36 @@ import Glibc
 import SockArrayCore
 
 /// What usage events need on this machine, for `check`.
-enum UsageChecks {
-    static func items(_ configuration: PoolConfiguration, _ host: HostFacts) -> [CheckList.Item] {
+struct UsageChecks {
+    let items: [CheckList.Item]
+    /// 0; 6 for what the machine or the present user lacks, else 2 for a file that can't be one.
+    let exitCode: Int32
+
+    init(_ configuration: PoolConfiguration, _ host: HostFacts) {
+        let items = Self.items(configuration, host)
+        let file = configuration.usage.flatMap { FileTargetCheck($0) }.map(Self.item)
+        self.items = items + (file.map { [$0] } ?? [])
+        let kind: Failure.Kind? = !items.allSatisfy(\.ok) ? .privilege : file?.ok == false ? .usage : nil
+        exitCode = kind?.rawValue ?? 0
+    }
+
+    private static func item(_ file: FileTargetCheck) -> CheckList.Item {
+        let check = "usage: file \(file.path)"
+        do throws(Failure) {
+            let note = try file.note()
+            return CheckList.Item(
+                check: check, ok: true, detail: note ?? "it can be written",
+                remedy: note.map { _ in "check as the user that the agent will run as" })
+        } catch {
+            return CheckList.Item(check: check, ok: false, detail: error.problem, remedy: error.remedy)
+        }
+    }
+
+    private static func items(_ configuration: PoolConfiguration, _ host: HostFacts) -> [CheckList.Item] {
         guard let usage = configuration.usage else { return [] }
         var items = [
             item("usage: queue \(usage.folder)", "it can be written") { () throws(Failure) in
-                try UsageRecorder.check(usage, makes: false)
+                try UsageRecorder.checkFolder(usage, makes: false)
             }
         ]
         switch usage.target {

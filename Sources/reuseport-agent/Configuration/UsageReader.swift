@@ -17,8 +17,10 @@ struct UsageReader {
             }
         }
         if let queue = try section.optional("queue") { try read(queue, into: &settings) }
-        if case .file(let path) = settings.target, path.hasPrefix(settings.folder + "/") {
-            throw value.problem("the file \(path) is in the queue's folder", "give the file or the folder another path")
+        if case .file(let path) = settings.target, (path + "/").hasPrefix(settings.folder + "/") {
+            throw value.problem(
+                "the file \(path) is \(path == settings.folder ? "" : "in ")the queue's folder",
+                "give the file or the folder another path")
         }
         return settings
     }

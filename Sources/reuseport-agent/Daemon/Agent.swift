@@ -14,9 +14,11 @@ final class Agent {
     private let sources: [any EventSource]
     private let usage: UsageSource
     private let signals: Descriptor
+    private let output: AgentLog
     private let log: Logger
 
     init(_ configuration: PoolConfiguration, path: String, log output: AgentLog) throws(Failure) {
+        self.output = output
         log = output.logger
         // Before anything is made: a signal from here on ends the loop, not the setting up.
         let signalResult = rpa_signal_fd()
@@ -28,7 +30,8 @@ final class Agent {
                     remedy: "look at the limits of the agent's user")
         }
         signals = Descriptor(owning: signalResult)
-        // Before the pool: an agent that can't be asked leaves no pins.
+        // Before the pool: what can't be used, and an agent that can't be asked, leave no pins.
+        if let usage = configuration.usage { try UsageRecorder.check(usage) }
         let control = try configuration.controlPlace.listen()
         let status = try configuration.statusPlaces.map { place throws(Failure) in try place.listen() }
         pool = try RunningPool(configuration, path: path, log: log)
@@ -66,8 +69,9 @@ final class Agent {
             poll(&waits, UInt(waits.count), millisecondsToDeadline())
             if let signal = endingSignal() {
                 ServiceManager.tell("STOPPING=1")
-                usage.finish()
+                let isOffDisk = usage.finish()
                 log.notice("signal \(signal): the agent stops, the data plane goes on")
+                guard isOffDisk else { endAtOnce() }
                 return
             }
             let now = rpa_monotonic_ns()
@@ -87,6 +91,13 @@ final class Agent {
         let adopted = status.collectors.filter { $0.state != SlotState.empty.name }
             .map { "\($0.name) (slot \($0.slot), \($0.state))" }
         if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }
+    }
+
+    /// A thread waits for a disk, and nobody waits for the thread. The pool's lock goes
+    /// with the last thread: until then no other agent goes on from what it may yet write.
+    private func endAtOnce() -> Never {
+        output.finish()
+        _exit(0)
     }
 
     /// SIGHUP is `reload`.

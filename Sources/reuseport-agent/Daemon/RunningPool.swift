@@ -20,6 +20,8 @@ final class RunningPool {
     var activeExporters: Int?
     /// Of the configuration file, when it was last read.
     private(set) var configurationFacts: ConfigurationFacts
+    /// How often the file was applied since.
+    private(set) var reloads = 0
     /// Of usage events, where they are configured.
     var usage: UsageStatus?
     /// What happened to collectors that were lost, by name.
@@ -81,6 +83,7 @@ final class RunningPool {
     func reload(reshuffle: Bool) throws(Failure) -> MovePlan {
         configurationFacts.isLastReloadSuccessful = false
         let plan = try applyFile(reshuffle: reshuffle)
+        reloads += 1
         configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
         return plan
     }
@@ -250,7 +253,7 @@ final class RunningPool {
                 remedy: "put the old value back, or stop the agent, rename \(before.folder), and start it again")
         }
         // Nothing is made: it may be asked by `plan`, and refused below.
-        if let usage = new.usage { try UsageRecorder.check(usage, makes: false) }
+        if let usage = new.usage { try UsageRecorder.check(usage) }
         if let meter = new.meter {
             // One that isn't there yet is waited for.
             do throws(Failure) { try CgroupMeter.check(meter) } catch  where error.kind != .absent { throw error } catch

@@ -67,6 +67,7 @@ import Testing
         ("usage: {to: {file: /a}, queue: {limit: 1KiB}}", "edge.yaml:4", "64KiB to 16GiB"),
         ("usage: {to: {file: /a}, queue: {limit: 64MB}}", "edge.yaml:4", "not a size"),
         ("usage: {to: {file: /a/b}, queue: {folder: /a}}", "edge.yaml:4", "in the queue's folder"),
+        ("usage: {to: {file: /a}, queue: {folder: /a/}}", "edge.yaml:4", "/a is the queue's folder"),
         ("usage: {to: {file: /a}, intervall: 1s}", "edge.yaml:4", "write interval"),
         ("meter: {cgroup: /sys/fs/cgroup}", "edge.yaml:4", "there is no usage"),
         ("usage: {to: {file: /a}}\nmeter: {}", "edge.yaml:5", "no cgroup"),

@@ -61,14 +61,39 @@ final class UsageLab {
         guard result.exitCode == 0 else { throw LabError(result.errorOutput) }
     }
 
+    func configureWithoutUsage() throws {
+        try FileText.write(AgentFixture.configuration(hold: "1s"), to: agent.configurationPath)
+        #expect(try agent.command(["reload"]).exitCode == 0)
+    }
+
+    func status() throws -> UsageStatus? {
+        try JSON.decode(PoolStatus.self, from: Array(agent.command(["status", "--json"]).output.utf8)).usage
+    }
+
+    var queueSize: Int {
+        FileText.names(in: queue).reduce(0) { $0 + (FileText.readBytes("\(queue)/\($1)")?.count ?? 0) }
+    }
+
+    /// Nobody takes the events.
+    func fillQueue(to size: Int) throws {
+        let isFull = try waitUntil(.seconds(60), every: .milliseconds(1)) {
+            try sendRound()
+            return queueSize > size
+        }
+        guard isFull else { throw LabError("the queue has \(queueSize) bytes") }
+    }
+
     /// strace counts for each thread, and each disk job has one of its own.
     ///
     /// - Parameter call: `fsync:2`, the second of a thread.
     func ending(atCall call: String, options: [String]) throws -> ChildProcess {
         let (calls, step) = (call.split(separator: ":")[0], call.split(separator: ":").dropFirst().first ?? "1")
-        let tracer = try ChildProcess(
-            ["strace", "-f", "-qq", "-o", "/dev/null", "-p", "\(agent.process.pid)"] + options
-                + ["-e", "inject=\(calls):signal=SIGKILL:when=\(step)"], in: sandbox)
+        return try traced(options + ["-o", "/dev/null", "-e", "inject=\(calls):signal=SIGKILL:when=\(step)"])
+    }
+
+    /// - Parameter options: of strace.
+    func traced(_ options: [String]) throws -> ChildProcess {
+        let tracer = try ChildProcess(["strace", "-f", "-qq", "-p", "\(agent.process.pid)"] + options, in: sandbox)
         guard waitUntil(.seconds(20), { agent.isTraced || agent.process.exitCode != nil }) else {
             throw LabError("strace does not trace: \(tracer.errorOutput)")
         }
@@ -127,6 +152,25 @@ final class UsageLab {
     }
 }
 
+/// A command that takes nothing until its gate is open.
+final class UsageGate {
+    private let gate: String
+    private let taken: String
+    let target: String
+
+    init(in sandbox: Sandbox) throws {
+        gate = sandbox.newPath("gate")
+        taken = sandbox.newPath("taken")
+        let script = sandbox.newPath("take.sh")
+        try FileText.write("#!/bin/sh\n[ -e \(gate) ] && exec cat >> \(taken)\nexit 1\n", to: script)
+        chmod(script, 0o755)
+        target = "command: [\(script)]"
+    }
+
+    func open() throws { try FileText.write("", to: gate) }
+    func events() throws -> [UsageEvent] { try UsageLab.events(FileText.read(taken) ?? "") }
+}
+
 /// A receiver of POSTs, in a language that has one.
 final class UsageReceiver {
     private let sandbox: Sandbox
@@ -175,6 +219,11 @@ final class UsageReceiver {
 
     func start(refusing count: Int, path: String = "/usage") throws {
         process = try ChildProcess(["python3", script, path, "\(count)", received], in: sandbox)
+    }
+
+    func stop() throws {
+        process?.send(SIGKILL)
+        try process?.wait()
     }
 
     func events() throws -> [UsageEvent] { try UsageLab.events(FileText.read(received) ?? "") }

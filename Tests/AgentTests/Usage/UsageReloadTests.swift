@@ -7,32 +7,23 @@ import Testing
 
 /// Usage that comes and goes by reload.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageReloadTests {
-    private static func reloadWithoutUsage(_ lab: UsageLab) throws {
-        try FileText.write(AgentFixture.configuration(hold: "1s"), to: lab.agent.configurationPath)
-        #expect(try lab.agent.command(["reload"]).exitCode == 0)
-    }
-
-    private static func status(_ lab: UsageLab) throws -> UsageStatus? {
-        try JSON.decode(PoolStatus.self, from: Array(lab.agent.command(["status", "--json"]).output.utf8)).usage
-    }
-
     @Test func `usage with another pool's folder comes by reload: status and health tell why, until it is mended`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let lab = try UsageLab(in: sandbox)
-            try Self.reloadWithoutUsage(lab)
+            try lab.configureWithoutUsage()
             waitUntil(.seconds(5)) { !FileText.names(in: lab.queue).isEmpty }
             let name = try #require(FileText.names(in: lab.queue).first { $0.hasSuffix(".jsonl") })
             let kept = try #require(FileText.read("\(lab.queue)/\(name)"))
             let parts = kept.split(separator: "\"edge\"", omittingEmptySubsequences: false)
             try FileText.write(parts.joined(separator: "\"core\""), to: "\(lab.queue)/\(name)")
             try lab.configure()
-            #expect(try waitUntil(.seconds(10)) { try Self.status(lab)?.lastError?.contains("pool core's") == true })
-            #expect(try Self.status(lab)?.isOverdue == true)
+            #expect(try waitUntil(.seconds(10)) { try lab.status()?.lastError?.contains("pool core's") == true })
+            #expect(try lab.status()?.isOverdue == true)
             unlink("\(lab.queue)/\(name)")
             // Without another reload.
-            #expect(try waitUntil(.seconds(30)) { try Self.status(lab) == UsageStatus() })
+            #expect(try waitUntil(.seconds(30)) { try lab.status() == UsageStatus() })
             try lab.send(for: .milliseconds(200))
             try lab.expectExactly(events: lab.fileEvents)
         }
@@ -55,6 +46,29 @@ import Testing
             try FileText.write(AgentFixture.configuration(extra: usage), to: agent.configurationPath)
             #expect(try agent.command(["reload"]).exitCode == 0)
             #expect(waitUntil(.seconds(10)) { !FileText.names(in: folder + "/queue").isEmpty })
+        }
+    }
+
+    @Test(.enabled(if: UsageReceiver.isThere, "needs curl and python3"))
+    func `a refused batch waits for 2 minutes at least; a reload of the same file, or SIGHUP, has it sent at once`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let receiver = try UsageReceiver(in: sandbox)
+            try receiver.start(refusing: 0, path: "/other")
+            let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")
+            for mended in [{ _ = try lab.agent.command(["reload"]) }, { lab.agent.process.send(SIGHUP) }] {
+                try lab.send(for: .milliseconds(200))
+                #expect(try waitUntil(.seconds(20)) { try lab.status()?.lastError?.contains("are refused") == true })
+                try receiver.stop()
+                try receiver.start(refusing: 0)
+                usleep(3_000_000)
+                #expect(try lab.status()?.pendingEvents ?? 0 > 0)
+                try mended()
+                try lab.expectExactly(events: receiver.events)
+                try receiver.stop()
+                try receiver.start(refusing: 0, path: "/other")
+            }
         }
     }
 }

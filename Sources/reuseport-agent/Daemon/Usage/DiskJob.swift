@@ -56,13 +56,11 @@ private enum DiskThread {
 
     /// - Returns: to be joined; nil: there can be none.
     static func start(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setstacksize(&attributes, 256 << 10)
         let work = Unmanaged.passRetained(Work(body))
         var thread = pthread_t()
-        let error = pthread_create(&thread, &attributes, run, work.toOpaque())
+        // A stack of the usual size is address space: what isn't touched is no memory. A
+        // smaller one is refused where the program has more thread-local variables than fit.
+        let error = pthread_create(&thread, nil, run, work.toOpaque())
         guard error == 0 else {
             work.release()
             return nil

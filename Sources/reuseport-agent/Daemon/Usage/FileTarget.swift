@@ -16,7 +16,6 @@ enum FileTarget {
             return append(batch, to: other, looksAside: false)
         }
         func failed(_ what: String, _ number: Int32) -> String { "\(path) \(what) (\(ErrnoName.of(number)))" }
-        _ = DurableFile.makeFolder(FolderPath.of(path))
         let number = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o640)
         guard number >= 0 else { return failed("could not be opened", errno) }
         let file = Descriptor(owning: number)

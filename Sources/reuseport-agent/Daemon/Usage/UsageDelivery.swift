@@ -4,10 +4,19 @@ import SockArrayCore
 /// Brings the first batch that waits to the target: again and again, until it is there.
 final class UsageDelivery {
     private enum Attempt {
-        case appending(DiskJob<String?>)
+        /// The batch is read; for a file, written there too.
+        case onDisk(DiskJob<Reading>, for: UsageSettings.Target)
         case child(ChildDelivery, isPost: Bool)
         /// It is there, and not yet out of the queue.
         case settling
+    }
+
+    /// What the disk job has come to.
+    private enum Reading: Sendable {
+        case unreadable
+        /// To the file; with why it isn't all there.
+        case appended(String?)
+        case forChild(arguments: [String], input: [UInt8], isPost: Bool)
     }
 
     var target: UsageSettings.Target
@@ -15,6 +24,8 @@ final class UsageDelivery {
     private var attempt: Attempt?
     private var next: UInt64 = 0
     private var failures = 0
+    /// Whatever comes of the present attempt, the next one doesn't wait.
+    private var isUrged = false
     /// The first batch may have been written by an agent before.
     private var isFirst = true
     /// Unix seconds.
@@ -32,9 +43,13 @@ final class UsageDelivery {
 
     var isBusy: Bool { attempt != nil }
 
+    var isOnDisk: Bool {
+        if case .onDisk = attempt { true } else { false }
+    }
+
     var waits: [pollfd] {
         switch attempt {
-        case .appending(let job): [job.wait]
+        case .onDisk(let job, _): [job.wait]
         case .child(let child, _): child.waits
         case .settling, nil: []
         }
@@ -43,7 +58,7 @@ final class UsageDelivery {
     var nextDeadline: UInt64? {
         switch attempt {
         case .child(let child, _): child.deadline
-        case .appending, .settling: nil
+        case .onDisk, .settling: nil
         case nil: queue.head == nil || queue.isBusy ? nil : next
         }
     }
@@ -51,40 +66,57 @@ final class UsageDelivery {
     /// - Parameter begins: a batch may be sent off now.
     func proceed(now: UInt64, begins: Bool = true) {
         switch attempt {
-        case .appending(let job):
-            guard let result = job.take() else { return }
-            end(result.map { .failed($0) } ?? .delivered, now: now)
+        case .onDisk(let job, let target):
+            guard let reading = job.take() else { return }
+            attempt = nil
+            goOn(reading, now: now, begins: begins && target == self.target)
         case .child(let child, let isPost):
             guard let (status, text) = child.proceed(now: now) else { return }
             end(isPost ? UsagePost.verdict(status: status, text: text) : Self.verdict(status, text), now: now)
         case .settling: settle(now: now)
-        case nil: if begins, queue.head != nil, !queue.isBusy, next <= now { begin(now: now) }
+        case nil: if begins, !queue.isBusy, next <= now { begin() }
         }
     }
 
-    /// A new target, or a person, may have better luck.
-    func retryNow() { next = 0 }
+    /// A new target, or a person, may have better luck: also where an attempt of before
+    /// is under way.
+    func retryNow() {
+        (next, failures) = (0, 0)
+        isUrged = attempt != nil
+    }
 
-    private func begin(now: UInt64) {
+    private func begin() {
         guard let head = queue.head else { return }
-        guard let lines = queue.folder.lines(of: head.number), !lines.isEmpty else {
-            let path = queue.folder.file(head.number)
-            queue.forgetHead()
-            return fail("\(path) can't be read any more: its \(head.events) events are not delivered", now: now)
-        }
-        let looksAside = isFirst
-        do throws(KernelError) {
-            switch target {
-            case .file(let path):
-                attempt = .appending(DiskJob { FileTarget.append(lines, to: path, looksAside: looksAside) })
-            case .command(let words):
-                attempt = .child(try ChildDelivery(words, input: lines, now: now), isPost: false)
+        let job = DiskJob { [folder = queue.folder, target, looksAside = isFirst] () -> Reading in
+            guard let lines = folder.lines(of: head.number), !lines.isEmpty else { return .unreadable }
+            return switch target {
+            case .file(let path): .appended(FileTarget.append(lines, to: path, looksAside: looksAside))
+            case .command(let words): .forChild(arguments: words, input: lines, isPost: false)
             case .url(let url, let headers):
-                let words = UsagePost.arguments(url, headers: headers)
-                attempt = .child(try ChildDelivery(words, input: UsagePost.body(lines), now: now), isPost: true)
+                .forChild(
+                    arguments: UsagePost.arguments(url, headers: headers), input: UsagePost.body(lines), isPost: true)
             }
-        } catch {
-            end(.failed("\(error)"), now: now)
+        }
+        attempt = .onDisk(job, for: target)
+    }
+
+    private func goOn(_ reading: Reading, now: UInt64, begins: Bool) {
+        switch reading {
+        case .unreadable:
+            guard let head = queue.head else { return }
+            queue.forgetHead()
+            fail(
+                "\(queue.folder.file(head.number)) can't be read any more: its \(head.events) events are not delivered",
+                now: now)
+        case .appended(let problem): end(problem.map { .failed($0) } ?? .delivered, now: now)
+        case .forChild(let arguments, let input, let isPost):
+            // Nobody has it yet.
+            guard begins else { return }
+            do throws(KernelError) {
+                attempt = .child(try ChildDelivery(arguments, input: input, now: now), isPost: isPost)
+            } catch {
+                end(.failed("\(error)"), now: now)
+            }
         }
     }
 
@@ -114,8 +146,8 @@ final class UsageDelivery {
             isFirst = false
             lastDelivery = WallClock.now
             // It is there, and would be sent again: by the same keys.
-            guard error == 0 else { return fail("the queue could not be written (\(ErrnoName.of(error)))", now: now) }
-            (failures, next) = (0, 0)
+            if let error { return fail("the queue could not be written (\(ErrnoName.of(error.errno)))", now: now) }
+            (failures, next, isUrged) = (0, 0, false)
             self.error = nil
             report(.delivered)
         }
@@ -126,7 +158,8 @@ final class UsageDelivery {
         isFirst = true
         error = String(text.prefix(400))
         let pause = DeliveryPatience.pause(after: failures, chance: Double.random(in: 0...1))
-        next = now + UInt64(pause / .nanoseconds(1))
+        next = isUrged ? now : now + UInt64(pause / .nanoseconds(1))
+        isUrged = false
         report(verdict ?? .failed(text))
     }
 }

@@ -19,7 +19,7 @@ struct UsageFolder: Sendable {
         return "\(path)/\(String(repeating: "0", count: max(0, 20 - digits.count)))\(digits).jsonl"
     }
 
-    static func content(_ ledger: UsageLedger, _ events: [UsageEvent]) -> [UInt8] {
+    private static func content(_ ledger: UsageLedger, _ events: [UsageEvent]) -> [UInt8] {
         guard let head = try? JSON.encode(ledger) else { fatalError("a ledger is plain text and numbers") }
         return head + [UInt8(ascii: "\n")] + lines(events)
     }
@@ -31,7 +31,8 @@ struct UsageFolder: Sendable {
         }
     }
 
-    /// The events of a batch, one a line. Nil: the file isn't there, or can't be read.
+    /// The events of a batch, one a line: may wait for the disk. Nil: the file isn't
+    /// there, or can't be read.
     func lines(of number: UInt64) -> [UInt8]? {
         guard let bytes = DurableFile.read(file(number)), let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
             return nil
@@ -39,7 +40,7 @@ struct UsageFolder: Sendable {
         return Array(bytes[(end + 1)...])
     }
 
-    func events(of number: UInt64) -> [UsageEvent]? {
+    private func events(of number: UInt64) -> [UsageEvent]? {
         guard let lines = lines(of: number) else { return nil }
         let events = lines.split(separator: UInt8(ascii: "\n")).map {
             try? JSON.decode(UsageEvent.self, from: Array($0))
@@ -108,12 +109,56 @@ struct UsageFolder: Sendable {
             + (isAside ? ", and it was set aside as \(name).unusable" : "")
     }
 
-    /// - Returns: 0, or errno.
-    func store(_ number: UInt64, _ content: [UInt8], insteadOf former: UInt64?) -> Int32 {
-        let made = DurableFile.makeFolder(path)
-        guard made == 0 else { return made }
-        let error = DurableFile.replace(file(number), with: content)
-        if error == 0, let former { _ = DurableFile.remove(file(former)) }
-        return error
+    /// What is other than before, when something was written.
+    struct Change: Sendable {
+        /// Files that are gone.
+        var gone: [UInt64] = []
+        /// The newest, as it is now.
+        var newest: Stored?
+        /// As on the disk.
+        var ledger: UsageLedger
+    }
+
+    /// Keeps events with the ledger that they come from: may wait for the disk.
+    ///
+    /// - Parameters:
+    ///   - last: of a batch that they are merged into; where that can't be read, and for
+    ///     nil, they get a batch of their own.
+    ///   - emptied: of a batch that was there for its ledger alone.
+    func keep(
+        _ events: [UsageEvent], _ ledger: UsageLedger, mergedInto last: UInt64?, insteadOf emptied: UInt64?
+    ) -> Result<Change, KernelError> {
+        var ledger = ledger
+        let batch: UsageBatch
+        if let last, let waiting = self.events(of: last) {
+            batch = UsageBatch(number: last, identity: ledger.identity, events: waiting.merged(with: events))
+        } else {
+            batch = ledger.close(events)
+        }
+        return replace(batch.number, ledger, batch.events).map { change in
+            guard let emptied, emptied != batch.number else { return change }
+            _ = DurableFile.remove(file(emptied))
+            return Change(gone: [emptied], newest: change.newest, ledger: change.ledger)
+        }
+    }
+
+    /// A batch was delivered: its file goes, or, if it is the newest, keeps the ledger
+    /// alone. May wait for the disk.
+    func settle(_ number: UInt64, _ ledger: UsageLedger, isNewest: Bool) -> Result<Change, KernelError> {
+        if isNewest { return replace(number, ledger, []) }
+        let error = DurableFile.remove(file(number))
+        guard error == 0 else { return .failure(KernelError(operation: "unlink \(file(number))", errno: error)) }
+        return .success(Change(gone: [number], ledger: ledger))
+    }
+
+    /// Of the newest batch.
+    private func replace(_ number: UInt64, _ ledger: UsageLedger, _ events: [UsageEvent]) -> Result<Change, KernelError>
+    {
+        let content = Self.content(ledger, events)
+        var error = DurableFile.makeFolder(path)
+        if error == 0 { error = DurableFile.replace(file(number), with: content) }
+        guard error == 0 else { return .failure(KernelError(operation: "replace \(file(number))", errno: error)) }
+        let stored = Stored(number: number, bytes: content.count, events: events.count)
+        return .success(Change(newest: stored, ledger: ledger))
     }
 }

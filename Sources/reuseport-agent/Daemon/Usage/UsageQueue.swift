@@ -1,7 +1,8 @@
 import Glibc
 import SockArrayCore
 
-/// The batches that wait, in order, and the one disk job of their folder.
+/// The batches that wait, in order, and the one disk job of their folder: what is
+/// written there is written one after the other, and not by the agent's loop.
 ///
 /// The first one may be under way to its target at any time: it stays as it is. Where
 /// the folder has grown to its limit, a new batch is merged into the last one instead.
@@ -14,8 +15,8 @@ final class UsageQueue {
     private(set) var bytes: Int
     /// As on the disk.
     private(set) var ledger: UsageLedger
-    private var job: DiskJob<Int32>?
-    private var jobIsDone: ((Int32) -> Void)?
+    private var job: DiskJob<Result<UsageFolder.Change, KernelError>>?
+    private var jobIsDone: ((KernelError?) -> Void)?
 
     init(_ folder: UsageFolder, limit: Int, ledger: UsageLedger, batches: [UsageFolder.Stored]) {
         self.folder = folder
@@ -32,36 +33,29 @@ final class UsageQueue {
     var head: UsageFolder.Stored? { batches.first { $0.events > 0 } }
 
     func proceed() {
-        guard let job, let error = job.take() else { return }
+        guard let job, let result = job.take() else { return }
         self.job = nil
-        jobIsDone?(error)
+        switch result {
+        case .success(let change):
+            for number in change.gone { remove(number) }
+            if let newest = change.newest {
+                remove(newest.number)
+                append(newest)
+            }
+            ledger = change.ledger
+            jobIsDone?(nil)
+        case .failure(let error): jobIsDone?(error)
+        }
     }
 
     /// Keeps events with the ledger that they come from. Not while it is busy.
     ///
-    /// - Parameter done: gets 0, or errno: then nothing of it is kept.
-    func store(_ events: [UsageEvent], _ ledger: UsageLedger, done: @escaping (Int32) -> Void) {
-        var ledger = ledger
-        let batch: UsageBatch
-        if let last = mergeable, let waiting = folder.events(of: last) {
-            batch = UsageBatch(number: last, identity: ledger.identity, events: waiting.merged(with: events))
-        } else {
-            batch = ledger.close(events)
-        }
-        let content = UsageFolder.content(ledger, batch.events)
+    /// - Parameter done: gets nil, or an error: then nothing of it is kept.
+    func store(_ events: [UsageEvent], _ ledger: UsageLedger, done: @escaping (KernelError?) -> Void) {
         // Delivered, and kept for its ledger alone.
-        let former = batches.last.flatMap { $0.events == 0 && $0.number != batch.number ? $0.number : nil }
-        let stored = UsageFolder.Stored(number: batch.number, bytes: content.count, events: batch.events.count)
-        start { [folder] in
-            folder.store(stored.number, content, insteadOf: former)
-        } done: { [unowned self] error in
-            if error == 0 {
-                if let former { remove(former) }
-                remove(stored.number)
-                append(stored)
-                self.ledger = ledger
-            }
-            done(error)
+        let emptied = batches.last.flatMap { $0.events == 0 ? $0.number : nil }
+        start(done) { [folder, mergeable] in
+            folder.keep(events, ledger, mergedInto: mergeable, insteadOf: emptied)
         }
     }
 
@@ -74,20 +68,10 @@ final class UsageQueue {
     }
 
     /// The head is delivered. Not while it is busy.
-    func settle(done: @escaping (Int32) -> Void) {
+    func settle(done: @escaping (KernelError?) -> Void) {
         guard let head else { return }
-        let isLast = head.number == batches.last?.number
-        let content = isLast ? UsageFolder.content(ledger, []) : []
-        start { [folder] in
-            isLast
-                ? folder.store(head.number, content, insteadOf: nil) : DurableFile.remove(folder.file(head.number))
-        } done: { [unowned self] error in
-            if error == 0 {
-                remove(head.number)
-                if isLast { append(UsageFolder.Stored(number: head.number, bytes: content.count, events: 0)) }
-            }
-            done(error)
-        }
+        let isNewest = head.number == batches.last?.number
+        start(done) { [folder, ledger] in folder.settle(head.number, ledger, isNewest: isNewest) }
     }
 
     /// Its file is gone, or can't be read.
@@ -108,7 +92,10 @@ final class UsageQueue {
         bytes -= batch.bytes
     }
 
-    private func start(_ body: @escaping @Sendable () -> Int32, done: @escaping (Int32) -> Void) {
+    private func start(
+        _ done: @escaping (KernelError?) -> Void,
+        _ body: @escaping @Sendable () -> Result<UsageFolder.Change, KernelError>
+    ) {
         precondition(job == nil)
         jobIsDone = done
         job = DiskJob(body)

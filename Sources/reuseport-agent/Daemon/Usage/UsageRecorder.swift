@@ -54,7 +54,7 @@ final class UsageRecorder {
     ///
     /// - Throws: `.usage` where no folder can be, `.conflict` for another pool's.
     static func load(_ settings: UsageSettings, pool: String) throws(Failure) -> UsageFolder.Content {
-        try check(settings)
+        try checkFolder(settings, makes: true)
         return try UsageFolder(path: settings.folder).load(pool: pool)
     }
 
@@ -66,6 +66,9 @@ final class UsageRecorder {
     /// Nothing is written, and nothing is under way to the target.
     var isIdle: Bool { !queue.isBusy && !delivery.isBusy }
 
+    /// A thread reads or writes.
+    var isOnDisk: Bool { queue.isBusy || delivery.isOnDisk }
+
     /// Not configured any more: what is under way comes to its end, and nothing else.
     func serveEnd(now: UInt64) {
         queue.proceed()
@@ -75,9 +78,17 @@ final class UsageRecorder {
     /// While `serveEnd` is what is to be done.
     var endDeadline: UInt64? { delivery.isBusy ? delivery.nextDeadline : nil }
 
+    /// What only this machine can tell of a configuration. Nothing is made.
+    ///
+    /// - Throws: `.usage` where no folder can be, or no file of events.
+    static func check(_ settings: UsageSettings) throws(Failure) {
+        try checkFolder(settings, makes: false)
+        if let file = FileTargetCheck(settings) { _ = try file.note() }
+    }
+
     /// - Parameter makes: it is made, if it isn't there.
     /// - Throws: `.usage` where no folder can be.
-    static func check(_ settings: UsageSettings, makes: Bool = true) throws(Failure) {
+    static func checkFolder(_ settings: UsageSettings, makes: Bool) throws(Failure) {
         let error = makes ? DurableFile.makeFolder(settings.folder) : DurableFile.probeFolder(settings.folder)
         // A disk that is full may have room later.
         guard error != 0, error != ENOSPC else { return }
@@ -106,9 +117,11 @@ final class UsageRecorder {
         self.settings = settings
         queue.limit = settings.limit
         delivery.target = settings.target
-        delivery.retryNow()
         next = 0
     }
+
+    /// Somebody may have mended what kept a batch from its target.
+    func retryNow() { delivery.retryNow() }
 
     /// A last reading, kept, and delivered if that is a matter of a file.
     func finish(until deadline: UInt64) {
@@ -154,17 +167,16 @@ final class UsageRecorder {
         let events = open
         open = []
         queue.store(events, ledger) { [unowned self] error in
-            if error == 0 {
+            guard let error else {
                 isUnwritten = false
                 ledger.follow(queue.ledger)
                 if open.isEmpty { forgetDeparted() }
                 failedToStore = false
-                recover()
-            } else {
-                open = events.merged(with: open)
-                failedToStore = true
-                fail("events can't be kept in \(settings.folder) (\(ErrnoName.of(error))); they are counted on")
+                return recover()
             }
+            open = events.merged(with: open)
+            failedToStore = true
+            fail("events can't be kept in \(settings.folder) (\(ErrnoName.of(error.errno))); they are counted on")
         }
     }
 

@@ -21,6 +21,7 @@ final class UsageSource: EventSource {
     private var course = Course.off
     private var settings: UsageSettings?
     private var seen: RunningPool.Revision
+    private var reloads: Int
     /// Why there is no recorder, although one is configured.
     private var error: String?
     private var failures = 0
@@ -30,7 +31,7 @@ final class UsageSource: EventSource {
     init(pool: RunningPool, log: Logger) throws(Failure) {
         self.pool = pool
         self.log = log
-        seen = pool.revision
+        (seen, reloads) = (pool.revision, pool.reloads)
         counters = try UsageCounters(pool: pool, log: log)
         settings = pool.plane.configuration.usage
         if let settings {
@@ -104,6 +105,8 @@ final class UsageSource: EventSource {
             if let settings, settings != former { recorder.change(settings) }
         case .off, .loading, .ending: break
         }
+        if reloads != pool.reloads, case .recording(let recorder) = course { recorder.retryNow() }
+        reloads = pool.reloads
     }
 
     /// Whatever takes its time may be done by now.
@@ -145,12 +148,19 @@ final class UsageSource: EventSource {
     }
 
     /// The agent is about to end.
-    func finish() {
+    ///
+    /// - Returns: nothing waits for the disk any more.
+    func finish() -> Bool {
         let deadline = rpa_monotonic_ns() + Self.lastTime
         switch course {
-        case .off, .loading: break
-        case .recording(let recorder): recorder.finish(until: deadline)
-        case .ending(let recorder): recorder.settle(until: deadline)
+        case .off: return true
+        case .loading: return false
+        case .recording(let recorder):
+            recorder.finish(until: deadline)
+            return !recorder.isOnDisk
+        case .ending(let recorder):
+            recorder.settle(until: deadline)
+            return !recorder.isOnDisk
         }
     }
 }

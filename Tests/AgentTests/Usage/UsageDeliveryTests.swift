@@ -1,0 +1,71 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import reuseport_agent
+
+/// One batch on its way to a command, by a clock of the test's.
+@Suite(.serialized) struct UsageDeliveryTests {
+    private static let folder = "/tmp/reuseport-agent-delivery-\(getpid())"
+
+    /// A queue of one event.
+    private static func queue() throws -> UsageQueue {
+        let reading = UsageReading(incarnation: 1, counters: [])
+        let ledger = UsageLedger(identity: "x", pool: "edge", from: reading, at: UnixTime(milliseconds: 1))
+        let queue = UsageQueue(UsageFolder(path: folder), limit: 64 << 10, ledger: ledger, batches: [])
+        let event = UsageEvent(
+            .collector("c1", group: "ipfix"), pool: "edge", from: UnixTime(milliseconds: 1),
+            to: UnixTime(milliseconds: 2), value: 1, idempotencyKey: "")
+        var error: KernelError?
+        queue.store([event], ledger) { error = $0 }
+        waitUntil(.seconds(20)) {
+            queue.proceed()
+            return !queue.isBusy
+        }
+        #expect(error == nil && queue.pendingEvents == 1)
+        return queue
+    }
+
+    private static func removeFolder() {
+        for name in FileText.names(in: folder) { unlink("\(folder)/\(name)") }
+        rmdir(folder)
+    }
+
+    private static func end(_ delivery: UsageDelivery, at now: UInt64, begins: Bool = true) {
+        waitUntil(.seconds(20), every: .milliseconds(2)) {
+            delivery.proceed(now: now, begins: begins)
+            return !delivery.isBusy
+        }
+    }
+
+    @Test func `a reload during an attempt that fails has one more begun at once, and the next one waits again`() throws
+    {
+        defer { Self.removeFolder() }
+        let delivery = UsageDelivery(try Self.queue(), to: .command(["/bin/sh", "-c", "exit 3"])) { _ in }
+        let now: UInt64 = 1_000
+        delivery.proceed(now: now)
+        #expect(delivery.isBusy)
+        delivery.retryNow()
+        Self.end(delivery, at: now)
+        #expect(delivery.error == "the command ended with 3" && delivery.nextDeadline == now)
+        Self.end(delivery, at: now)
+        #expect(delivery.nextDeadline! >= now + 500_000_000)
+    }
+
+    @Test func `usage that leaves while a batch is read starts no command for it, and the batch stays`() throws {
+        defer { Self.removeFolder() }
+        let queue = try Self.queue()
+        var verdicts = 0
+        let delivery = UsageDelivery(queue, to: .command(["/no/such"])) { _ in verdicts += 1 }
+        delivery.proceed(now: 1)
+        #expect(delivery.isBusy)
+        Self.end(delivery, at: 1, begins: false)
+        #expect(verdicts == 0 && queue.head?.events == 1)
+        // Configured again.
+        delivery.proceed(now: 1)
+        Self.end(delivery, at: 1)
+        #expect(verdicts == 1 && queue.head?.events == 1)
+    }
+}

@@ -1,0 +1,134 @@
+import Glibc
+import SockArrayCore
+import TelemetryLab
+import Testing
+
+@testable import reuseport_agent
+
+/// A file of usage events that can't be one.
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageTargetTests {
+    private static func configuration(_ file: String, queue: String) -> String {
+        AgentFixture.configuration(
+            hold: "1s", extra: "usage: {interval: 100ms, to: {file: \(file)}, queue: {folder: \(queue)}}\n")
+    }
+
+    /// Paths that no file of events can have, what is said of them, and what to do.
+    private static func unusable(in folder: String) throws -> [(path: String, cause: String, remedy: String)] {
+        mkdir(folder + "/directory", 0o755)
+        try FileText.write("", to: folder + "/plain")
+        guard mkfifo(folder + "/fifo", 0o600) == 0, symlink("loop", folder + "/loop") == 0 else {
+            throw LabError("no fifo, or no link: errno \(errno)")
+        }
+        return [
+            ("\(folder)/directory", "it is a directory (EISDIR)", "give the path of a file in it"),
+            ("\(folder)/nodir/x.jsonl", "its folder \(folder)/nodir doesn't exist (ENOENT)", "make the folder"),
+            ("\(folder)/plain/x.jsonl", "\(folder)/plain is not a directory (ENOTDIR)", "correct the path"),
+            ("\(folder)/plain/y/x.jsonl", "its folder \(folder)/plain/y doesn't exist (ENOTDIR)", "correct the path"),
+            ("\(folder)/fifo", "it is not a regular file", "give the path of one"),
+            ("\(folder)/loop", "it can't be found (ELOOP)", "give another path"),
+        ]
+    }
+
+    @Test func `6 paths that can't be a file of events: check, run, plan and reload say which and why, exit 2`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let paths = try Self.unusable(in: sandbox.folder)
+            let file = sandbox.newPath("edge.yaml")
+            let queue = sandbox.folder + "/queue"
+            func expectRefusal(_ result: CommandResult, _ what: (path: String, cause: String, remedy: String)) {
+                let text = result.output + result.errorOutput
+                #expect(result.exitCode == 2, "\(text)")
+                #expect(text.contains("cannot use usage.to.file \(what.path): \(what.cause)"), "\(text)")
+                #expect(text.contains(what.remedy), "\(text)")
+            }
+            mkdir("/sys/fs/bpf/reuseport-agent", 0o755)
+            for path in paths {
+                try FileText.write(Self.configuration(path.path, queue: queue), to: file)
+                for command in ["check", "run"] {
+                    expectRefusal(
+                        try CommandResult.of(Subject.program, [command, "--config", file], in: sandbox), path)
+                }
+            }
+            #expect(FileText.names(in: "/sys/fs/bpf/reuseport-agent").isEmpty && access(queue, F_OK) != 0)
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            for path in paths {
+                try FileText.write(Self.configuration(path.path, queue: queue), to: agent.configurationPath)
+                for command in ["plan", "reload"] { expectRefusal(try agent.command([command]), path) }
+            }
+            #expect(access(sandbox.folder + "/nodir", F_OK) != 0 && access(queue, F_OK) != 0)
+            try FileText.write(Self.configuration(sandbox.folder + "/x", queue: queue), to: agent.configurationPath)
+            #expect(try agent.command(["reload"]).exitCode == 0)
+        }
+    }
+
+    @Test func `a file beside the queue's folder has its folder made with the queue's; check knows, and makes nothing`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let file = sandbox.newPath("edge.yaml")
+            let folder = sandbox.folder + "/state"
+            try FileText.write(Self.configuration(folder + "/x.jsonl", queue: folder + "/queue"), to: file)
+            let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+            #expect(check.exitCode == 0 && check.output.contains("✓ usage: file \(folder)/x.jsonl"), "\(check.output)")
+            #expect(access(folder, F_OK) != 0)
+            _ = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: Self.configuration(folder + "/x.jsonl", queue: folder + "/queue"))
+            #expect(access(folder + "/queue", F_OK) == 0)
+        }
+    }
+
+    @Test func `check by a user who can't look into the folder, or write there, notes it: exit 0`() async throws {
+        try await Sandbox.run { sandbox in
+            let file = sandbox.newPath("edge.yaml")
+            let user: UInt32 = 1_000
+            let unit = try UnitFile("reuseport-agent.service")
+            mkdir("/run/reuseport-agent", 0o755)
+            chown("/run/reuseport-agent", user, user)
+            try unit.prepare(in: sandbox, user: user)
+            // The queue's.
+            let own = "/run/reuseport-agent/queue"
+            let launcher = UnitFile.launcher(user: user, capabilities: unit.capabilities)
+            func note(_ path: String) throws -> String {
+                try FileText.write(Self.configuration(path, queue: own), to: file)
+                let check = try CommandResult.of(
+                    launcher[0], Array(launcher.dropFirst()) + [Subject.program, "check", "--config", file],
+                    in: sandbox)
+                #expect(check.exitCode == 0, "\(check.output)")
+                let lines = check.output.split(separator: "\n").map(String.init)
+                let place = try #require(lines.firstIndex { $0.contains("usage: file \(path)") }, "\(check.output)")
+                return lines[place...].prefix(2).joined(separator: "\n")
+            }
+            let closed = "/run/closed"
+            mkdir(closed, 0o700)
+            let unseen = try note(closed + "/nodir/x.jsonl")
+            #expect(
+                unseen == "– usage: file \(closed)/nodir/x.jsonl: the present user can't look there (EACCES)\n"
+                    + "    check as the user that the agent will run as")
+            mkdir("/run/open", 0o755)
+            #expect(
+                try note("/run/open/x.jsonl").hasPrefix("– usage: file /run/open/x.jsonl: the present user can't write")
+            )
+            #expect(try note("/run/reuseport-agent/x.jsonl").hasPrefix("✓ usage: file /run/reuseport-agent/x.jsonl"))
+        }
+    }
+
+    @Test
+    func `the folder of the events' file goes while the agent runs: it isn't made anew, and all comes when it is`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let folder = sandbox.folder + "/events"
+            mkdir(folder, 0o755)
+            let file = folder + "/x.jsonl"
+            let lab = try UsageLab(in: sandbox, target: "file: \(file)")
+            try #require(rename(folder, folder + ".away") == 0)
+            try lab.send(for: .milliseconds(300))
+            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("could not be opened (ENOENT)") })
+            #expect(access(folder, F_OK) != 0)
+            try #require(rename(folder + ".away", folder) == 0)
+            try lab.expectExactly { try UsageLab.events(FileText.read(file) ?? "") }
+        }
+    }
+}
