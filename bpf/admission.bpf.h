@@ -86,12 +86,11 @@ static __always_inline int take(__u64 *place, struct rpa_admission *gate, __u64 
 	return result;
 }
 
-/* An exporter that may have to leave, and since when it is silent. */
-struct candidate {
-	__u64 *place;
-	__u64 word;
-	struct rpa_sighting *sighting;
-};
+static __always_inline bool is_silent(const struct rpa_sighting *sighting, __u32 now, __u32 least)
+{
+	/* Signed: another CPU may have seen it since. */
+	return sighting->epoch && (__s32)(now - sighting->last_seen) >= (__s32)least;
+}
 
 /*
  * The place of an exporter that was silent for long becomes this one's. What it has
@@ -100,84 +99,134 @@ struct candidate {
  * that send once each, nobody is to be told of them.
  */
 static __always_inline int take_over(
-	const struct candidate *silent, struct rpa_admission *gate, __u64 high, __u64 low, __u64 hash)
+	__u64 *place, struct rpa_admission *gate, __u32 least, __u64 high, __u64 low, __u64 hash)
 {
-	__u32 now = sighting_tick();
+	__u64 word = *(volatile __u64 *)place;
+	__u32 now = sighting_tick(), index = index_in(word);
+	struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
 	int result = TAKEN_MEANWHILE;
 
+	if (!sighting)
+		return NO_PLACE;
 	bpf_spin_lock(&gate->lock);
-	if (*silent->place == silent->word) {
-		settle(silent->sighting, high, low, now);
-		silent->sighting->told = now;
+	if (*place == word && is_silent(sighting, now, least)) {
+		settle(sighting, high, low, now);
+		sighting->told = now;
 		gate->evicted++;
-		result = index_in(silent->word);
+		result = index;
 		/* Last: who sees it finds the exporter. */
-		*(volatile __u64 *)silent->place = word_of(result, silent->sighting->epoch, hash);
+		*(volatile __u64 *)place = word_of(index, sighting->epoch, hash);
 	}
 	bpf_spin_unlock(&gate->lock);
 	return result;
 }
 
-/*
- * The index of the exporter's sighting, also if it is to have one from now on;
- * NO_PLACE: there is none for it. Once the table is full only places of exporters that
- * were silent for long go to others, of those in reach the one that was silent for
- * longest. Then a free place ends no search any more, for it stays free; but who finds
- * a place before one takes none behind it, where each of its runs would have to come
- * here.
- */
-__attribute__((noinline)) int admit(__u64 high, __u64 low, __u64 hash)
+/* Whether the entry is the exporter's: its index, NO_PLACE, or TAKEN_MEANWHILE while it
+ * is being filled, maybe with this one. */
+__attribute__((noinline)) int identify(__u32 index, __u64 high, __u64 low)
 {
-	struct candidate silent = {};
-	__u32 only = 0, longest = 0, now = sighting_tick();
-	bool is_full;
+	const struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
+
+	if (!sighting)
+		return NO_PLACE;
+	if (!*(const volatile __u32 *)&sighting->epoch)
+		return TAKEN_MEANWHILE;
+	return sighting->low == low && sighting->high == high ? (int)index : NO_PLACE;
+}
+
+/* Of the exporters in reach the one that was silent for longest, and for at least so
+ * many ticks: its probe, or -1. Who finds one before a free place takes none behind it,
+ * where each of the newcomer's runs would have to come here. */
+__attribute__((noinline)) int find_silent(__u64 hash, __u32 least)
+{
+	__u32 now = sighting_tick();
+	int found = -1;
+
+#pragma unroll
+	for (__u32 probe = 0; probe < 2 * RPA_SIGHTING_PROBES; probe++) {
+		__u32 index = place_of(hash, probe);
+		const __u64 *place = bpf_map_lookup_elem(&places, &index);
+		const struct rpa_sighting *sighting;
+
+		if (!place)
+			return -1;
+		index = index_in(*(const volatile __u64 *)place);
+		sighting = bpf_map_lookup_elem(&sightings, &index);
+		if (!sighting) {
+			if (found >= 0)
+				break;
+		} else if (is_silent(sighting, now, least)) {
+			least = now - sighting->last_seen;
+			found = probe;
+		}
+	}
+	return found;
+}
+
+/* Gives the exporter a place: the free one at that probe, if there may be one more, or
+ * that of a silent one. */
+__attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32 free)
+{
+	__u32 only = 0, index, least;
 	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	int result = NO_PLACE, probe;
+	__u64 *place;
 
 	if (!gate || !pool)
 		return NO_PLACE;
-	longest = *(const volatile __u64 *)&pool->sampling;
-	is_full = *(volatile __u32 *)&gate->used >= constants.sighting_limit;
+	if (free < 2 * RPA_SIGHTING_PROBES && *(volatile __u32 *)&gate->used < constants.sighting_limit) {
+		index = place_of(hash, free);
+		place = bpf_map_lookup_elem(&places, &index);
+		result = place ? take(place, gate, high, low, hash) : NO_PLACE;
+	}
+	if (result != NO_PLACE)
+		return result;
+	least = *(const volatile __u64 *)&pool->sampling;
+	probe = find_silent(hash, least);
+	if (probe < 0)
+		return NO_PLACE;
+	index = place_of(hash, probe);
+	place = bpf_map_lookup_elem(&places, &index);
+	return place ? take_over(place, gate, least, high, low, hash) : NO_PLACE;
+}
+
+/*
+ * The index of the exporter's sighting, also if it is to have one from now on;
+ * NO_PLACE: there is none for it. Once the table is full only places of exporters that
+ * were silent for long go to others. Then a free place ends no search any more, for it
+ * stays free.
+ */
+__attribute__((noinline)) int admit(__u64 high, __u64 low, __u64 hash)
+{
+	__u32 only = 0, free = 2 * RPA_SIGHTING_PROBES;
+	const struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
+	bool is_full;
+
+	if (!gate)
+		return NO_PLACE;
+	is_full = *(const volatile __u32 *)&gate->used >= constants.sighting_limit;
 #pragma unroll
 	for (__u32 probe = 0; probe < 2 * RPA_SIGHTING_PROBES; probe++) {
-		__u32 index = place_of(hash, probe), silence;
-		__u64 *place = bpf_map_lookup_elem(&places, &index), word;
-		struct rpa_sighting *sighting;
+		__u32 index = place_of(hash, probe);
+		const __u64 *place = bpf_map_lookup_elem(&places, &index);
+		__u64 word;
 
 		if (!place)
 			return NO_PLACE;
-		word = *(volatile __u64 *)place;
+		word = *(const volatile __u64 *)place;
 		if (!word) {
-			int result = is_full ? NO_PLACE : take(place, gate, high, low, hash);
-
-			if (result != NO_PLACE)
-				return result;
-			is_full = true;
-			if (silent.sighting)
+			free = probe;
+			if (!is_full)
 				break;
-			continue;
-		}
-		index = index_in(word);
-		sighting = bpf_map_lookup_elem(&sightings, &index);
-		if (!sighting)
-			return NO_PLACE;
-		if (may_be_of(word, hash)) {
-			if (sighting->low == low && sighting->high == high)
-				return index;
-			/* It is being filled, maybe with this one. */
-			if (!*(volatile __u32 *)&sighting->epoch)
-				return TAKEN_MEANWHILE;
-		}
-		silence = now - sighting->last_seen;
-		/* Signed: another CPU may have seen it since. */
-		if ((__s32)silence >= (__s32)longest && sighting->epoch) {
-			longest = silence;
-			silent.place = place;
-			silent.word = word;
-			silent.sighting = sighting;
+		} else if (may_be_of(word, hash)) {
+			int found = identify(index_in(word), high, low);
+
+			if (found != NO_PLACE)
+				return found;
 		}
 	}
-	return silent.sighting ? take_over(&silent, gate, high, low, hash) : NO_PLACE;
+	return settle_in(high, low, hash, free);
 }
 
 #endif

@@ -126,6 +126,11 @@ import Testing
                 ["sh", "-c", "i=0; while [ $i -lt \(count) ]; do sleep 605 & i=$((i+1)); done; echo all; wait"],
                 in: sandbox, user: 1_000)
             #expect(waitUntil(.seconds(60)) { crowd.output.contains("all") })
+            // Forked, that is; each is sleep a moment later.
+            #expect(
+                waitUntil(.seconds(60)) {
+                    (try? Self.find(["c1": Self.command("sleep 60?")], users: [1_000]).pids["c1"]?.count) == count
+                })
             func time(_ recognitions: [String: Recognition], _ users: Set<UInt32>) throws -> Duration {
                 try (0..<5).map { _ in
                     try ContinuousClock().measure { _ = try Self.find(recognitions, users: users) }

@@ -4,22 +4,43 @@
 /// of descriptors: an agent that looks for the owner of passed sockets borrows all
 /// that the test process has for a moment, and a socket that another test closes
 /// then lives on in the copy.
+///
+/// Sandboxes that start no process and measure no time may be two at a time.
 actor SandboxTurn {
     static let shared = SandboxTurn()
 
-    private var isTaken = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    enum Kind {
+        case alone, besideItsLike
 
-    func take() async {
-        guard isTaken else {
-            isTaken = true
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
+        /// Sandboxes that run at the same time.
+        fileprivate var room: Int { self == .alone ? 1 : 2 }
     }
 
-    /// The next one's, in the order in which they came.
+    private var running = 0
+    private var present = Kind.alone
+    private var waiting: [(kind: Kind, continuation: CheckedContinuation<Void, Never>)] = []
+
+    func take(_ kind: Kind) async {
+        guard running > 0, kind != present || running >= kind.room else {
+            start(kind)
+            return
+        }
+        await withCheckedContinuation { waiting.append((kind, $0)) }
+    }
+
+    /// The next one's, in the order in which they came, and of those that run beside
+    /// each other.
     func give() {
-        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
+        running -= 1
+        while let next = waiting.firstIndex(where: { running == 0 || $0.kind == present && running < $0.kind.room }) {
+            let (kind, continuation) = waiting.remove(at: next)
+            start(kind)
+            continuation.resume()
+        }
+    }
+
+    private func start(_ kind: Kind) {
+        running += 1
+        present = kind
     }
 }
