@@ -24,6 +24,7 @@ final class RunningPool {
     var usage: UsageStatus?
     /// What happened to collectors that were lost, by name.
     private var losses: [String: String] = [:]
+    private var untoldLosses = UntoldLosses()
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
@@ -55,12 +56,41 @@ final class RunningPool {
         events.add(kind, at: WallClock.now, collector: collector, exporter: exporter, text)
     }
 
+    /// What has happened to a collector that somebody takes out.
+    static let unregistered = "was unregistered"
+
     /// For the event that tells of it.
     func noteLoss(of collector: String, _ text: String) { losses[collector] = text }
 
     func takeLosses() -> [String: String] {
         defer { losses = [:] }
         return losses
+    }
+
+    /// A collector is lost, and what has happened to it is known at once or a little later.
+    func add(_ loss: UntoldLosses.Loss, now: UInt64) { untoldLosses.add(loss, now: now) }
+
+    /// Who was lost and is not told of yet.
+    var untoldLosers: Set<String> { untoldLosses.collectors }
+
+    /// When losses are to be told that can't be worded yet; nil: there are none.
+    var lossDeadline: UInt64? { untoldLosses.deadline }
+
+    func tellLosses(now: UInt64) { tell(untoldLosses.take(now: now)) }
+
+    /// - Returns: false if it was told before.
+    @discardableResult
+    func tellLosses(of collector: String) -> Bool {
+        let told = untoldLosses.take(of: collector)
+        tell(told)
+        return !told.isEmpty
+    }
+
+    private func tell(_ losses: [UntoldLosses.Told]) {
+        for loss in losses {
+            noteLoss(of: loss.collector, loss.what)
+            log.warning("collector \(loss.collector) \(loss.what)\(loss.fate.map { ": \($0)" } ?? "")")
+        }
     }
 
     func tracking(act: String) throws(Failure) -> TrackingStatus {
@@ -71,6 +101,7 @@ final class RunningPool {
 
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()
+        status.time = WallClock.now
         status.add(findings)
         if status.tracking?.size != 0 { status.tracking?.active = activeExporters }
         status.usage = usage

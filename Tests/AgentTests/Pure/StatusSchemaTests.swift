@@ -21,10 +21,11 @@ import Testing
     /// Everything that can be there is.
     private static func status() -> PoolStatus {
         var status = PoolStatus(
-            pool: "edge", assignment: "rendezvous", tableSize: 65_536,
+            pool: "edge", time: 1_700_000_000.5, assignment: "rendezvous", tableSize: 65_536,
             collectors: [
                 .init(
-                    name: "c1", slot: 0, state: "draining", holdLeft: 1.5, weight: 1, share: 0.25, pid: 812,
+                    name: "c1", slot: 0, state: "draining", advice: "a sentence", holdLeft: 1.5, weight: 1, share: 0.25,
+                    pid: 812,
                     drain: DrainProgress(),
                     groups: [
                         "bmp": .init(
