@@ -36,9 +36,14 @@ final class RunningPool {
         configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
         rpa_trim_memory()
         if plane.hasChangedRows {
+            let waiting = (try? plane.rowsWaitingForSessions(act: "run pool \(configuration.pool)")) ?? 0
             log.notice(
-                "pool \(configuration.pool): rows that were not those of the configuration are, or will be when sessions there have ended"
-            )
+                """
+                pool \(configuration.pool): the table that was found in the kernel was not the configuration's, because \
+                the file was changed while no agent ran, or a reload was interrupted; it is put right, and exporters \
+                with a BMP session elsewhere follow when that ends: nothing is to be done
+                """,
+                metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
         }
         logDepartures()
     }
@@ -120,6 +125,7 @@ final class RunningPool {
         let act = "reload pool \(plane.configuration.pool)"
         let configuration = try changedConfiguration(act: act)
         var plan = try movePlan(to: configuration, act: act)
+        let changes = plane.configuration.differences(to: configuration).map { "; \($0)" }.joined()
         if configuration.stateFile != plane.configuration.stateFile, !plane.pins.isEmpty {
             try StateFile(configuration).write(plane.pins, act: act)
         }
@@ -132,7 +138,7 @@ final class RunningPool {
                     + "\(configuration.onMove.rawValue)): \(waiting)")
         }
         log.notice(
-            "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows move",
+            "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows move\(changes)",
             metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
         if !plan.rows.isExact {
             note(.moved, "reload: another table, about \(plan.rows.moved) of \(plan.rows.total) addresses move")
