@@ -1,7 +1,7 @@
 /// Losses of collectors that are to be told of.
 ///
-/// A process that is killed closes its sockets one after the other, and only then do
-/// its pidfds say that it has ended (do_exit() in the kernel). So what follows from a lost
+/// A process that is killed closes its sockets one after the other, and only then does
+/// its pidfd say that it has ended (do_exit() in the kernel). So what follows from a lost
 /// socket is done at once, and only the words wait a little: they may be that the
 /// collector has ended.
 struct UntoldLosses {
@@ -33,17 +33,17 @@ struct UntoldLosses {
     /// - Parameter now: CLOCK_MONOTONIC, nanoseconds.
     mutating func add(_ loss: Loss, now: UInt64) { losses.append((loss, now + Self.patience)) }
 
-    /// Those whose words are known now.
+    /// Those that have waited long enough.
     mutating func take(now: UInt64) -> [Told] { take { $0.deadline <= now } }
 
-    /// All of the collector, whatever may be known of them later.
+    /// All of the collector: its process has ended, or another one is registered.
     mutating func take(of collector: String) -> [Told] { take { $0.loss.collector == collector } }
 
     private mutating func take(where isDue: ((loss: Loss, deadline: UInt64)) -> Bool) -> [Told] {
         var told: [Told] = []
         losses.removeAll { entry in
+            guard isDue(entry) else { return false }
             let hasEnded = entry.loss.hasEnded()
-            guard hasEnded || isDue(entry) else { return false }
             told.append(
                 Told(
                     collector: entry.loss.collector,
