@@ -93,7 +93,7 @@ final class ControlService: RequestService {
         case (.changed(let change), .register(let collector, _, _, _)) where change.changed,
             (.changed(let change), .registerProcess(let collector, _, _)) where change.changed:
             // What became of who was there before is told first.
-            pool.tellLosses(of: collector)
+            pool.losses.tell(of: collector)
             let groups = change.groups.joined(separator: ", ")
             let predecessor = change.predecessor.map { old in
                 ", in place of " + (old.process.map { "process \($0.pid)" } ?? "another process")
@@ -101,7 +101,8 @@ final class ControlService: RequestService {
             log.notice(
                 "collector \(collector) is registered: slot \(change.slot), groups \(groups)\(predecessor ?? "")")
         case (.changed(let change), .unregister(let collector)) where change.changed:
-            pool.noteLoss(of: collector, RunningPool.unregistered)
+            pool.losses.tell(of: collector)
+            pool.losses.note(collector, CollectorLosses.unregistered)
             log.notice("collector \(collector) is unregistered: slot \(change.slot)")
         case (.done(changed: true), .drain(let collector)): log.notice("collector \(collector) is draining")
         case (.done(changed: true), .undrain(let collector)): log.notice("collector \(collector) drains no longer")

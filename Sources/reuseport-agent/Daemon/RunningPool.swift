@@ -22,12 +22,11 @@ final class RunningPool {
     private(set) var configurationFacts: ConfigurationFacts
     /// Of usage events, where they are configured.
     var usage: UsageStatus?
-    /// What happened to collectors that were lost, by name.
-    private var losses: [String: String] = [:]
-    private var untoldLosses = UntoldLosses()
+    let losses: CollectorLosses
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
+        losses = CollectorLosses(log: log)
         configurationPath = path
         let file = StateFile(configuration)
         try file.check(besides: path)
@@ -59,43 +58,6 @@ final class RunningPool {
     /// Something has happened that readers of GET /events are told of.
     func note(_ kind: PoolEvent.Kind, collector: String? = nil, exporter: String? = nil, _ text: String) {
         events.add(kind, at: WallClock.now, collector: collector, exporter: exporter, text)
-    }
-
-    /// What has happened to a collector that somebody takes out.
-    static let unregistered = "was unregistered"
-
-    /// For the event that tells of it.
-    func noteLoss(of collector: String, _ text: String) { losses[collector] = text }
-
-    func takeLosses() -> [String: String] {
-        defer { losses = [:] }
-        return losses
-    }
-
-    /// A collector is lost, and what has happened to it is known at once or a little later.
-    func add(_ loss: UntoldLosses.Loss, now: UInt64) { untoldLosses.add(loss, now: now) }
-
-    /// Who was lost and is not told of yet.
-    var untoldLosers: Set<String> { untoldLosses.collectors }
-
-    /// When losses are to be told that can't be worded yet; nil: there are none.
-    var lossDeadline: UInt64? { untoldLosses.deadline }
-
-    func tellLosses(now: UInt64) { tell(untoldLosses.take(now: now)) }
-
-    /// - Returns: false if it was told before.
-    @discardableResult
-    func tellLosses(of collector: String) -> Bool {
-        let told = untoldLosses.take(of: collector)
-        tell(told)
-        return !told.isEmpty
-    }
-
-    private func tell(_ losses: [UntoldLosses.Told]) {
-        for loss in losses {
-            noteLoss(of: loss.collector, loss.what)
-            log.warning("collector \(loss.collector) \(loss.what)\(loss.fate.map { ": \($0)" } ?? "")")
-        }
     }
 
     func tracking(act: String) throws(Failure) -> TrackingStatus {

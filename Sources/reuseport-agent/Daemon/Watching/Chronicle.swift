@@ -42,13 +42,13 @@ final class Chronicle: EventSource {
     }
 
     private var hasChanged: Bool {
-        seen != pool.revision || seenWrites != pool.plane.rowWrites || untold != pool.untoldLosers
+        seen != pool.revision || seenWrites != pool.plane.rowWrites || untold != pool.losses.untoldCollectors
     }
 
     private func look(now: UInt64) throws(Failure) {
         let moments = try pool.plane.moments(act: act)
-        let losses = pool.takeLosses()
-        untold = pool.untoldLosers
+        let losses = pool.losses.take()
+        untold = pool.losses.untoldCollectors
         let entries = history.look(moments, untold: untold, losses: losses, at: .nanoseconds(now))
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
         try logNews(entries, moments, losses)
@@ -71,7 +71,7 @@ final class Chronicle: EventSource {
                 entry, of: collector, rows: table?.collectors.first { $0.name == entry.collector },
                 total: table?.tableSize ?? 0,
                 hasRegistered: moments.contains { $0.name == entry.collector && $0.registrations > 0 },
-                isIntended: losses[entry.collector] == RunningPool.unregistered)
+                isIntended: losses[entry.collector] == CollectorLosses.unregistered)
             if let news { log.log(level: news.level, "\(news.text)", metadata: ["collector": "\(entry.collector)"]) }
         }
     }

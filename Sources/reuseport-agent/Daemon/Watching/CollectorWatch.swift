@@ -47,11 +47,11 @@ final class CollectorWatch: EventSource {
 
     var nextDeadline: UInt64? {
         if seen != pool.revision, !hasFailed { return 0 }
-        return [nextLook, pool.lossDeadline].compactMap(\.self).min()
+        return [nextLook, pool.losses.deadline].compactMap(\.self).min()
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
-        defer { pool.tellLosses(now: now) }
+        defer { pool.losses.tell(now: now) }
         do {
             // A request before this may have filled a slot anew: what is told of those
             // before is of no interest any more.
@@ -156,7 +156,7 @@ final class CollectorWatch: EventSource {
         if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
             try tellLater(of: slot, "has ended", by: owner)
         }
-        if !pool.tellLosses(of: name) { log.info("collector \(name): \(Self.words(for: owner)) has ended") }
+        if !pool.losses.tell(of: name) { log.info("collector \(name): \(Self.words(for: owner)) has ended") }
     }
 
     private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) {
@@ -169,12 +169,12 @@ final class CollectorWatch: EventSource {
         // Those who aren't waited for have failed over, which the chronicle tells.
         let fate = "its exporters wait for it for \(pool.plane.configuration.restartHold)"
         let name = pool.plane.name(of: slot)
-        pool.add(
+        pool.losses.add(
             .init(
                 collector: name, what: what, fate: try pool.plane.isHeld(slot, act: act) ? fate : nil,
                 process: Self.words(for: process), hasEnded: { process?.hasEnded ?? false }), now: rpa_monotonic_ns())
         // Nothing more will be known.
-        if process == nil { pool.tellLosses(of: name) }
+        if process == nil { pool.losses.tell(of: name) }
     }
 
     private static func words(for process: WatchedProcess?) -> String {
