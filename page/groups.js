@@ -1,4 +1,4 @@
-import { byID, element, KeyedList, put, setShape, shape } from "./dom.js";
+import { byID, element, KeyedList, put, setAttribute, setShape, shape } from "./dom.js";
 import { quantity } from "./grid.js";
 import { outcomeRate } from "./counters.js";
 import { count } from "./format.js";
@@ -46,7 +46,9 @@ function showGroupRow(row, group) {
   outcomes.forEach(({ key, isLoss }, index) => {
     const rate = outcomeRate(group, key);
     quantity(row.cells[2 * index], rate);
+    const total = count(group.outcomes[key]);
+    setAttribute(row.cells[2 * index], "title", `${row.cells[2 * index].title}; since the pool was made: ${total}`);
     row.cells[2 * index].classList.toggle("alarm", isLoss === true && rate > 0);
-    put(row.cells[2 * index + 1], count(group.outcomes[key]));
+    put(row.cells[2 * index + 1], total);
   });
 }

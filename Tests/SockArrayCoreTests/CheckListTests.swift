@@ -37,7 +37,9 @@ import Testing
         func code(_ host: HostFacts, _ configuration: Failure.Kind?, _ socket: Failure.Kind?) -> Int32 {
             CheckList(
                 host, configuration: configuration.map { .failure(Self.failure($0)) } ?? .success(Self.edge),
-                sockets: [("control_socket", socket.map(Self.failure)), ("status_socket", nil)]
+                sockets: [
+                    .init(name: "control_socket", problem: socket.map(Self.failure)), .init(name: "status_socket"),
+                ]
             ).exitCode
         }
         #expect(code(Self.host(), nil, nil) == 0)
@@ -45,6 +47,21 @@ import Testing
         #expect(code(Self.host(), nil, .privilege) == 6)
         #expect(code(Self.host(), .usage, .conflict) == 2)
         #expect(code(Self.host(mayUseBPF: false), .usage, nil) == 6)
+    }
+
+    @Test func `status_http beyond loopback is no failure, and who can read it is told; what the agent has is well`() {
+        func item(_ address: IPAddress, isTheAgents: Bool = false) -> CheckList.Item? {
+            var place = CheckList.Place(name: "status_http x")
+            place.endpoint = .init(address: address, port: 9_477)
+            place.isTheAgents = isTheAgents
+            return CheckList(Self.host(), configuration: .success(Self.edge), sockets: [place]).items.last
+        }
+        let open = item(.v4(0))
+        #expect(open?.isMissingOption == true && open?.detail.contains("whoever reaches it reads the status") == true)
+        #expect(open?.remedy?.contains("use 127.0.0.1:9477") == true)
+        #expect(item(.v4(0x7f00_0001)) == .init(check: "status_http x", ok: true, detail: "it can be made"))
+        #expect(item(.v4(0x7f00_0001), isTheAgents: true)?.detail == "this pool's agent runs, and listens there")
+        #expect(item(.v6(0, 0), isTheAgents: true)?.remedy != nil)
     }
 
     @Test func `the cause of a bad configuration is told once`() {

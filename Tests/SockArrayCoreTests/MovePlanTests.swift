@@ -82,6 +82,7 @@ import Testing
         ]
         #expect(notes.count == parts.count)
         for (note, part) in zip(notes, parts) { #expect(note.contains(part)) }
-        #expect(MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(before), sightings: []).notes.isEmpty)
+        let same = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(before), sightings: []).notes
+        #expect(same == ["the configuration is as before: no setting changes"])
     }
 }

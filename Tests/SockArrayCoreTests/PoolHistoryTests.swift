@@ -38,7 +38,7 @@ import Testing
         #expect(look(1, .holding(left: .seconds(4)), at: 7) == [])
         #expect(
             look(1, .failed, at: 12) == [
-                "failed_over: collector c1 is not waited for: its exporters are at their next ranks"
+                "failed_over: collector c1 did not come back in time: its exporters are at their next ranks"
             ])
         #expect(look(1, .failed, at: 13) == [])
         #expect(
@@ -65,6 +65,29 @@ import Testing
         #expect(entries.map(\.kind) == [.lost, .failedOver] && entries[0].text == "collector c1 was unregistered")
         #expect(Self.kinds((1, .active), (1, .draining)) == [])
         #expect(Self.kinds((1, .draining), (1, .holding(left: .seconds(1)))) == [.lost, .held])
+    }
+
+    @Test func `a loss that can't be worded yet is told by the next look, and others meanwhile`() {
+        var history = PoolHistory()
+        func look(_ first: SlotState, _ second: SlotState, untold: Set<String>, losses: [String: String]) -> [String] {
+            history.look(
+                [
+                    .init(name: "c1", registrations: 1, state: first),
+                    .init(name: "c2", registrations: 1, state: second),
+                ],
+                untold: untold, losses: losses, at: .zero
+            ).map(\.text)
+        }
+        #expect(look(.active, .active, untold: [], losses: [:]) == [])
+        #expect(
+            look(.holding(left: .seconds(1)), .failed, untold: ["c1"], losses: ["c2": "was unregistered"]) == [
+                "collector c2 was unregistered",
+                "collector c2 is not waited for: its exporters are at their next ranks",
+            ])
+        #expect(
+            look(.holding(left: .seconds(1)), .failed, untold: [], losses: ["c1": "has ended (process 7)"]) == [
+                "collector c1 has ended (process 7)", "collector c1 is away: its exporters wait for it for 1 s",
+            ])
     }
 
     @Test func `an agent that starts repeats nothing, and tells the end of a hold that it found`() {

@@ -18,17 +18,32 @@ public struct CheckList: Sendable {
         public var isMissingOption: Bool { ok && remedy != nil }
     }
 
+    /// Where the agent is to listen.
+    public struct Place: Sendable {
+        /// Its key in the configuration and its path or address.
+        public var name: String
+        /// Why nobody can listen there.
+        public var problem: Failure?
+        /// The pool's own agent runs, and listens there.
+        public var isTheAgents = false
+        /// Of one that isn't a Unix socket.
+        public var endpoint: PoolConfiguration.Endpoint?
+
+        public init(name: String, problem: Failure? = nil) {
+            self.name = name
+            self.problem = problem
+        }
+    }
+
     public let items: [Item]
     /// 0, 6 for the machine, else that of the configuration or its sockets.
     public let exitCode: Int32
 
     /// - Parameters:
     ///   - configuration: why the file can't be used, if it can't; nil where no file was given.
-    ///   - sockets: the agent's sockets, by their keys and paths, and why one
-    ///     can't be made.
     public init(
         _ host: HostFacts, configuration: Result<PoolConfiguration, Failure>?,
-        sockets: [(name: String, problem: Failure?)] = []
+        sockets: [Place] = []
     ) {
         var items = [
             Self.kernel(host),
@@ -53,14 +68,23 @@ public struct CheckList: Sendable {
             items.append(Self.item("configuration", failure))
         case nil: break
         }
-        for (name, problem) in sockets {
-            items.append(
-                problem.map { Self.item(name, $0) } ?? Item(check: name, ok: true, detail: "it can be made"))
-        }
+        items += sockets.map(Self.place)
         self.items = items
         let kinds = (isMachineFit ? [] : [.privilege]) + failures.map(\.kind)
         let kind = [Failure.Kind.privilege, .usage].first { kinds.contains($0) } ?? kinds.first
         exitCode = kind?.rawValue ?? 0
+    }
+
+    private static func place(_ place: Place) -> Item {
+        if let problem = place.problem { return item(place.name, problem) }
+        let detail = place.isTheAgents ? "this pool's agent runs, and listens there" : "it can be made"
+        guard let endpoint = place.endpoint, !endpoint.isLoopback else {
+            return Item(check: place.name, ok: true, detail: detail)
+        }
+        return Item(
+            check: place.name, ok: true,
+            detail: "\(detail); it isn't a loopback address: whoever reaches it reads the status, in the clear",
+            remedy: "let a firewall pass only who is to read it, or use 127.0.0.1:\(endpoint.port)")
     }
 
     private static func item(_ check: String, _ failure: Failure) -> Item {
@@ -151,7 +175,7 @@ public struct CheckList: Sendable {
             return Item(
                 check: name, ok: mountsItself,
                 detail: "no bpffs is mounted there" + (mountsItself ? ": the agent will mount one at \(place)" : ""),
-                remedy: mountsItself ? nil : "mount it: mount -t bpf bpf \(place)")
+                remedy: mountsItself ? nil : "mount it as root: mount -t bpf bpf \(place)")
         }
         return item(
             name, host.mayWritePins, "a bpffs is mounted, and can be written", "the bpffs there can't be written",

@@ -134,12 +134,9 @@ extension MovePlan {
         if !removed.isEmpty {
             notes.append("groups removed: \(removed.joined(separator: ", ")); the kernel scatters what comes there")
         }
-        let (oldSize, newSize) = (before.configuration.tracking.size, after.configuration.tracking.size)
-        if oldSize != newSize, oldSize > 0 {
-            notes.append(
-                newSize == 0
-                    ? "exporters are tracked no more; what they have sent is counted as not told apart"
-                    : "another tracking size: exporters are counted anew, what they have sent as not told apart")
+        notes += before.configuration.differences(to: after.configuration)
+        if before.configuration == after.configuration {
+            notes.append("the configuration is as before: no setting changes")
         }
         return notes
     }

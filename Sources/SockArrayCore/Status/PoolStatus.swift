@@ -5,6 +5,8 @@
 /// GRO), so runs are not always datagrams.
 public struct PoolStatus: Equatable, Sendable, Codable {
     public var pool: String
+    /// When the agent read it: Unix time in seconds.
+    public var time: Double?
     public var assignment: String
     public var tableSize: Int
     public var collectors: [Collector]
@@ -20,6 +22,8 @@ public struct PoolStatus: Equatable, Sendable, Codable {
         public var slot: Int
         /// empty, active, draining, holding, failed.
         public var state: String
+        /// What that means and what to do, for people; nil: it is active.
+        public var advice: String?
         /// Seconds until a held slot fails over.
         public var holdLeft: Double?
         /// 0: it left the configuration, and is to get empty.
@@ -81,7 +85,11 @@ extension PoolStatus {
     /// What the audit found says more of the groups than the maps do.
     public mutating func add(_ findings: [AuditFinding]) {
         self.findings = findings
-        let lost = findings.filter { $0.level == .problem && $0.name == AuditProblem.unverified }.compactMap(\.group)
-        for index in groups.indices where lost.contains(groups[index].name) { groups[index].attached = false }
+        for index in groups.indices where isUnverified(groups[index].name) { groups[index].attached = false }
+    }
+
+    /// A finding says that the program could not be attached to the group.
+    func isUnverified(_ group: String) -> Bool {
+        findings.contains { $0.level == .problem && $0.name == AuditProblem.unverified && $0.group == group }
     }
 }

@@ -11,8 +11,8 @@ struct CheckCommand: ParsableCommand {
               reuseport-agent check --live
 
             Run it as the user that the agent will run as. It changes nothing. ✓ is there, ✗ has to be put \
-            right, – is missing, and only what the line names needs it. While the agent runs, its sockets \
-            get a ✗: a second one could not have them.
+            right, – fails nothing, and the line says what is missing or to be minded. Sockets that this \
+            pool's own running agent has are as they should be; another one's get a ✗.
 
             With --live the running agent is asked instead: it compares its pool with the kernel now, as it \
             does every 5 seconds. Exit code 5 says that traffic goes wrong or may; a – costs nothing.
@@ -70,15 +70,34 @@ struct CheckCommand: ParsableCommand {
         return (list.items + usage.items, list.exitCode != 0 ? list.exitCode : usage.exitCode)
     }
 
-    private func sockets(_ configuration: PoolConfiguration?) -> [(name: String, problem: Failure?)] {
+    private func sockets(_ configuration: PoolConfiguration?) -> [CheckList.Place] {
         guard let configuration else { return [] }
+        var running: Set<String>?
         return ([configuration.controlPlace] + configuration.statusPlaces).map { place in
+            var checked = CheckList.Place(name: "\(place.key) \(place.name)")
+            if place.key == "status_http" { checked.endpoint = configuration.statusHTTP }
             do throws(Failure) {
                 try place.check()
-                return ("\(place.key) \(place.name)", nil)
             } catch {
-                return ("\(place.key) \(place.name)", error)
+                // Asked once, and only if something is in use.
+                let own = running ?? (error.kind == .conflict ? Self.places(ofAgentOf: configuration) : [])
+                if error.kind == .conflict { running = own }
+                if error.kind == .conflict, own.contains(place.name) {
+                    checked.isTheAgents = true
+                } else {
+                    checked.problem = error
+                }
             }
+            return checked
         }
+    }
+
+    /// Where the pool's agent listens, if it runs and answers.
+    private static func places(ofAgentOf configuration: PoolConfiguration) -> Set<String> {
+        let client = ControlClient(path: configuration.controlSocket.path, timeout: .seconds(2))
+        guard case .places(let pool, let names)? = try? client.send(.places, act: "check the sockets"),
+            pool == configuration.pool
+        else { return [] }
+        return Set(names)
     }
 }

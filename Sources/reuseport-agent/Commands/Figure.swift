@@ -9,6 +9,13 @@ enum Figure {
         return "\(scaled / 100).\(scaled % 100 < 10 ? "0" : "")\(scaled % 100)"
     }
 
+    /// `12 s`, `3 min`, `2 h`: rounded down.
+    static func age(_ seconds: Double) -> String {
+        guard seconds.isFinite, seconds >= 1 else { return "0 s" }
+        let whole = Int(min(seconds, 1e9))
+        return whole < 120 ? "\(whole) s" : whole < 7_200 ? "\(whole / 60) min" : "\(whole / 3_600) h"
+    }
+
     /// At most 12 blocks, in eighths.
     static func bar(_ value: Double, of widest: Double) -> String {
         guard widest > 0 else { return "" }

@@ -21,16 +21,18 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var logging: LogOptions
 
     func run() throws {
+        var pool: String?
         do throws(Failure) {
             let configuration = try PoolConfiguration.load(path: config)
+            pool = configuration.pool
             try raiseOpenFiles(configuration)
             let log = logging.open(pool: configuration.pool)
             defer { log.finish() }
             try Agent(configuration, path: config, log: log).serve()
         } catch {
-            // What reads the log reads this in its form, too.
-            guard logging.format != .human else { throw error }
-            let log = logging.open(pool: nil)
+            // Who asks for a form gets this in it too, and so does what else reads the log.
+            guard logging.isAskedFor || logging.format != .human else { throw error }
+            let log = logging.open(pool: pool)
             log.logger.error("\(error)")
             log.finish()
             throw ExitCode(error.exitCode)

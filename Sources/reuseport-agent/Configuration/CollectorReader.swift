@@ -63,7 +63,8 @@ extension Value {
         } catch {
             switch error {
             case .spelling:
-                throw problem("\(key) \(text.prefix(80)) is no name of a unit", "write it like nfacctd@c1.service")
+                throw problem(
+                    "\(key) \"\(text.prefix(80))\" is not the name of a unit", "write it like nfacctd@c1.service")
             case .template:
                 throw problem(
                     "\(key) \(text) is a template, and each collector is an instance",
@@ -86,7 +87,9 @@ extension Value {
                     "\(key) \"\(text.prefix(80))\" is empty, longer than \(CommandPattern.limit) bytes, or has spaces around it",
                     "write the command line or a part of it, as ps shows it")
             case .matchesAll:
-                throw problem("\(key) \(text.prefix(80)) is every process's", "write what only this collector's has")
+                throw problem(
+                    "\(key) \(text.prefix(80)) matches every process",
+                    "write what only this collector's command line has")
             }
         }
     }

@@ -18,7 +18,8 @@ struct ConfigurationReader {
             "status_socket", "status_http", "bpffs",
         ])
         var configuration = PoolConfiguration(
-            pool: try top.required("pool").name(), collectors: try collectors(top), groups: try groups(top))
+            pool: try top.required("pool", like: "pool: edge").name(), collectors: try collectors(top),
+            groups: try groups(top))
         if let value = try top.optional("on_move") { configuration.onMove = try value.choice(of: "on_move") }
         if let user = try top.optional("collector_user") { configuration.collectorUser = try user.user() }
         try readAssignment(top, into: &configuration)
@@ -51,7 +52,9 @@ struct ConfigurationReader {
         guard let value = try top.optional("meter") else { return }
         configuration.meter = try reader.meter(value)
         guard configuration.usage != nil else {
-            throw value.problem("meter counts for usage events, and there is no usage", "add usage, or remove meter")
+            throw value.problem(
+                "meter counts for usage events, and the configuration asks for none",
+                "add the key usage, or remove meter")
         }
     }
 
@@ -131,9 +134,9 @@ struct ConfigurationReader {
     }
 
     private func collectors(_ top: Section) throws(Failure) -> [PoolConfiguration.Collector] {
-        let list = try top.required("collectors")
+        let list = try top.required("collectors", like: "collectors: [c1, c2]")
         var reader = CollectorReader(file: file)
-        for entry in try list.list(of: "collectors") { try reader.read(entry) }
+        for entry in try list.list(orWrite: "at least one name, like [c1, c2]") { try reader.read(entry) }
         guard reader.collectors.count <= SlotAllocation.capacity else {
             throw list.problem(
                 "\(reader.collectors.count) collectors are more than a pool's \(SlotAllocation.capacity) slots",
@@ -144,7 +147,9 @@ struct ConfigurationReader {
 
     private func groups(_ top: Section) throws(Failure) -> [ReuseportGroup] {
         var groups: [ReuseportGroup] = []
-        for entry in try top.required("groups").list(of: "groups") {
+        let example = "{name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}"
+        for entry in try top.required("groups", like: "groups: [\(example)]").list(orWrite: "at least one: \(example)")
+        {
             let group = try group(entry)
             for other in groups {
                 if other.name == group.name {
@@ -170,11 +175,12 @@ struct ConfigurationReader {
     private func group(_ entry: Value) throws(Failure) -> ReuseportGroup {
         let section = try Section(entry.node, file: file, title: "a group")
         try section.allowOnly(["name", "protocol", "address", "port", "ipv6_only"])
-        let transportValue = try section.required("protocol")
+        let transportValue = try section.required("protocol", like: "protocol: udp")
         guard let transport = ReuseportGroup.TransportProtocol(rawValue: try transportValue.string()) else {
-            throw transportValue.problem("there is no protocol \(try transportValue.string())", "use udp or tcp")
+            throw transportValue.problem(
+                "protocol \(try transportValue.string().prefix(80)) is not known", "write udp or tcp")
         }
-        let address = try section.required("address")
+        let address = try section.required("address", like: "address: 0.0.0.0")
         var group = ReuseportGroup(
             name: try section.required("name").name(), transport: transport, address: try address.address(),
             port: UInt16(try section.required("port").integer(in: 1...65_535)))

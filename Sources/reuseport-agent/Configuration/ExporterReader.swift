@@ -22,7 +22,9 @@ struct ExporterReader {
             throw nameValue.problem("exporter \(name) is there twice", "give each exporter a name of its own")
         }
         var exporter = PoolConfiguration.Exporter(name: name, prefixes: [])
-        for value in try section.required("addresses").list(of: "addresses") {
+        for value in try section.required("addresses", like: "addresses: [192.0.2.1]").list(
+            orWrite: "at least one address or prefix, like [192.0.2.1]")
+        {
             let prefix = try value.prefix()
             if let other = owners.updateValue(name, forKey: prefix) {
                 throw value.problem(

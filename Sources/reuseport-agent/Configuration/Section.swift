@@ -41,9 +41,12 @@ struct Section {
         return nil
     }
 
-    func required(_ key: String) throws(Failure) -> Value {
+    /// - Parameter example: of the key with its value.
+    func required(_ key: String, like example: String? = nil) throws(Failure) -> Value {
         if let value = try optional(key) { return value }
-        throw Failure(.usage, act: "use \(file):\(line)", cause: "\(title) has no \(key)", remedy: "add \(key)")
+        throw Failure(
+            .usage, act: "use \(file):\(line)", cause: "\(title) lacks the key \(key)",
+            remedy: "add it" + (example.map { ", like \($0)" } ?? ""))
     }
 }
 

@@ -9,11 +9,14 @@ struct UsageReader {
         let section = try Section(value.node, file: file, title: "usage")
         try section.allowOnly(["interval", "to", "queue"])
         var settings = UsageSettings(
-            target: try target(try section.required("to")), folder: UsageSettings.defaultFolder(pool: pool))
+            target: try target(try section.required("to", like: "to: {file: /var/lib/reuseport-agent/usage.jsonl}")),
+            folder: UsageSettings.defaultFolder(pool: pool))
         if let interval = try section.optional("interval") {
             settings.interval = try interval.duration()
             guard UsageSettings.intervals.contains(settings.interval) else {
-                throw interval.problem("interval \(try interval.string()) is not from 100ms to 1h", "write 60s")
+                throw interval.problem(
+                    "interval \(try interval.string()) is out of range: from 100ms to 1h",
+                    "write one within it, like 60s")
             }
         }
         if let queue = try section.optional("queue") { try read(queue, into: &settings) }
@@ -26,14 +29,14 @@ struct UsageReader {
     }
 
     private func read(_ queue: Value, into settings: inout UsageSettings) throws(Failure) {
-        let section = try Section(queue.node, file: file, title: "queue")
+        let section = try Section(queue.node, file: file, title: "queue of usage")
         try section.allowOnly(["folder", "limit"])
         if let folder = try section.optional("folder") { settings.folder = try folder.absolutePath() }
         if let limit = try section.optional("limit") { settings.limit = try limit.size(in: UsageSettings.limits) }
     }
 
     private func target(_ value: Value) throws(Failure) -> UsageSettings.Target {
-        let section = try Section(value.node, file: file, title: "to")
+        let section = try Section(value.node, file: file, title: "to of usage")
         try section.allowOnly(["file", "command", "url", "headers"])
         let (path, command, url) = (
             try section.optional("file"), try section.optional("command"), try section.optional("url")
@@ -42,9 +45,12 @@ struct UsageReader {
         let given = [path, command, url].count { $0 != nil }
         guard given == 1 else {
             throw value.problem(
-                given == 0 ? "to says nobody" : "to says \(given) at once", "write one of file, command and url")
+                given == 0 ? "to of usage names nobody who gets the events" : "to of usage names \(given) receivers",
+                given == 0 ? "write one of file, command and url into it" : "keep one of file, command and url")
         }
-        if let headers, url == nil { throw headers.problem("headers are a url's", "remove headers") }
+        if let headers, url == nil {
+            throw headers.problem("headers goes with url alone", "remove headers, or write url")
+        }
         if let path { return .file(try path.absolutePath()) }
         if let command { return .command(try words(command)) }
         return .url(try url!.webAddress(), headers: try headers?.absolutePath())
@@ -52,7 +58,9 @@ struct UsageReader {
 
     private func words(_ command: Value) throws(Failure) -> [String] {
         var words: [String] = []
-        for word in try command.list(of: "command") {
+        for word in try command.list(
+            orWrite: "the path of a program and its arguments, like [/usr/local/bin/bill, --pool, edge]")
+        {
             let text = try word.string()
             guard !text.utf8.contains(0), text.utf8.count <= 4_096 else {
                 throw word.problem("an argument has a NUL, or more than 4096 bytes", "shorten it")
@@ -98,7 +106,8 @@ extension Value {
         }
         guard range.contains(number * unit) else {
             throw problem(
-                "\(key) \(text) is not from \(range.lowerBound >> 10)KiB to \(range.upperBound >> 30)GiB", "use 64MiB")
+                "\(key) \(text) is out of range: from \(range.lowerBound >> 10)KiB to \(range.upperBound >> 30)GiB",
+                "write one within it, like 64MiB")
         }
         return number * unit
     }

@@ -28,16 +28,18 @@ struct Value {
         let text = try string()
         guard let choice = Choice(rawValue: text) else {
             throw problem(
-                "there is no \(key) \(text.prefix(80))",
-                "use one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+                "\(key) \(text.prefix(80)) is not known",
+                "write one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return choice
     }
 
     /// Entries of a list that isn't empty.
-    func list(of things: String) throws(Failure) -> [Value] {
+    ///
+    /// - Parameter remedy: what to write into an empty one.
+    func list(orWrite remedy: String) throws(Failure) -> [Value] {
         let entries = try entries()
-        guard !entries.isEmpty else { throw problem("there are no \(things)", "name at least one") }
+        guard !entries.isEmpty else { throw problem("\(key) is an empty list", "write \(remedy)") }
         return entries
     }
 
@@ -65,7 +67,7 @@ struct Value {
         guard let number = Int(text), range.contains(number), String(number) == text else {
             throw problem(
                 "\(key) \(text.prefix(80)) is not a whole number from \(range.lowerBound) to \(range.upperBound)",
-                "use one of these")
+                "write a number of that range")
         }
         return number
     }

@@ -24,6 +24,8 @@ enum ControlRequest: Codable, Equatable, Sendable {
     case events(last: Int)
     /// Compares what should be with what is, now.
     case audit
+    /// Which pool it runs, and where it listens.
+    case places
     case explain(addresses: [String])
     /// What the change would move; an empty one: what a reload would.
     case plan(ConfigurationChange)
@@ -52,6 +54,8 @@ enum ControlReply: Codable, Sendable {
     /// The latest last.
     case events([PoolEvent])
     case audited(AuditReport)
+    /// Paths, and addresses with their ports.
+    case places(pool: String, names: [String])
     case explanations([Explanation])
     case moves(MovePlan)
     case rebalanced(RebalancePlan)

@@ -38,7 +38,8 @@ final class Agent {
         let watch = try CollectorWatch(pool: pool, log: log)
         let audit = AuditTimer(pool: pool, log: log)
         (controlName, statusNames) = (control.name, status.map(\.name))
-        let commands = ControlService(pool: pool, watch: watch, audit: audit, log: log)
+        let commands = ControlService(
+            pool: pool, watch: watch, audit: audit, places: [control.name] + status.map(\.name), log: log)
         let service = StatusService(pool: pool)
         usage = try UsageSource(pool: pool, log: log)
         // Whoever only looks comes last.

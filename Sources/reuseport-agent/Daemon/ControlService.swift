@@ -12,12 +12,15 @@ final class ControlService: RequestService {
     private let pool: RunningPool
     private let registration: ControlRegistration
     private let audit: AuditTimer
+    /// Where the agent listens.
+    private let places: [String]
     private let log: Logger
     /// By collector: `exec` asks again each second.
     private var lastRefusals: [String: Failure] = [:]
 
-    init(pool: RunningPool, watch: CollectorWatch, audit: AuditTimer, log: Logger) {
+    init(pool: RunningPool, watch: CollectorWatch, audit: AuditTimer, places: [String], log: Logger) {
         self.pool = pool
+        self.places = places
         registration = ControlRegistration(pool: pool, watch: watch)
         self.audit = audit
         self.log = log
@@ -64,6 +67,7 @@ final class ControlService: RequestService {
             case .events(let count):
                 return .events(Array(pool.events.after(0).suffix(min(max(0, count), EventLog.capacity))))
             case .audit: return .audited(try audit.audit())
+            case .places: return .places(pool: plane.configuration.pool, names: places)
             case .explain(let texts):
                 return .explanations(try plane.explain(try texts.map { try IPAddress(argument: $0) }))
             case .plan(let change): return .moves(try pool.plan(change))
@@ -88,6 +92,8 @@ final class ControlService: RequestService {
         switch (reply, wanted) {
         case (.changed(let change), .register(let collector, _, _, _)) where change.changed,
             (.changed(let change), .registerProcess(let collector, _, _)) where change.changed:
+            // What became of who was there before is told first.
+            pool.losses.tell(of: collector)
             let groups = change.groups.joined(separator: ", ")
             let predecessor = change.predecessor.map { old in
                 ", in place of " + (old.process.map { "process \($0.pid)" } ?? "another process")
@@ -95,7 +101,8 @@ final class ControlService: RequestService {
             log.notice(
                 "collector \(collector) is registered: slot \(change.slot), groups \(groups)\(predecessor ?? "")")
         case (.changed(let change), .unregister(let collector)) where change.changed:
-            pool.noteLoss(of: collector, "was unregistered")
+            pool.losses.tell(of: collector)
+            pool.losses.note(collector, CollectorLosses.unregistered)
             log.notice("collector \(collector) is unregistered: slot \(change.slot)")
         case (.done(changed: true), .drain(let collector)): log.notice("collector \(collector) is draining")
         case (.done(changed: true), .undrain(let collector)): log.notice("collector \(collector) drains no longer")
@@ -112,7 +119,7 @@ final class ControlService: RequestService {
     private static func level(of failure: Failure, refusing wanted: ControlRequest?) -> Logger.Level {
         if failure.kind == .privilege { return .warning }
         switch wanted {
-        case .status, .events, .audit, .explain, .plan, .queues, .drainProgress, .markLoads: return .debug
+        case .status, .events, .audit, .places, .explain, .plan, .queues, .drainProgress, .markLoads: return .debug
         case .rebalance(_, _, _, apply: false): return .debug
         // Not a request at all.
         case nil: return .info

@@ -24,11 +24,11 @@ final class RunningPool {
     private(set) var reloads = 0
     /// Of usage events, where they are configured.
     var usage: UsageStatus?
-    /// What happened to collectors that were lost, by name.
-    private var losses: [String: String] = [:]
+    let losses: CollectorLosses
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
+        losses = CollectorLosses(log: log)
         configurationPath = path
         let file = StateFile(configuration)
         try file.check(besides: path)
@@ -37,9 +37,14 @@ final class RunningPool {
         configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
         rpa_trim_memory()
         if plane.hasChangedRows {
+            let waiting = (try? plane.rowsWaitingForSessions(act: "run pool \(configuration.pool)")) ?? 0
             log.notice(
-                "pool \(configuration.pool): rows that were not those of the configuration are, or will be when sessions there have ended"
-            )
+                """
+                pool \(configuration.pool): the table that was found in the kernel was not the configuration's, because \
+                the file was changed while no agent ran, or a reload was interrupted; it is put right, and exporters \
+                with a BMP session elsewhere follow when that ends: nothing is to be done
+                """,
+                metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
         }
         logDepartures()
     }
@@ -57,14 +62,6 @@ final class RunningPool {
         events.add(kind, at: WallClock.now, collector: collector, exporter: exporter, text)
     }
 
-    /// For the event that tells of it.
-    func noteLoss(of collector: String, _ text: String) { losses[collector] = text }
-
-    func takeLosses() -> [String: String] {
-        defer { losses = [:] }
-        return losses
-    }
-
     func tracking(act: String) throws(Failure) -> TrackingStatus {
         var tracking = try plane.tracking(act: act)
         if tracking.size > 0 { tracking.active = activeExporters }
@@ -73,6 +70,7 @@ final class RunningPool {
 
     func status() throws(Failure) -> PoolStatus {
         var status = try plane.status()
+        status.time = WallClock.now
         status.add(findings)
         if status.tracking?.size != 0 { status.tracking?.active = activeExporters }
         status.usage = usage
@@ -92,6 +90,7 @@ final class RunningPool {
         let act = "reload pool \(plane.configuration.pool)"
         let configuration = try changedConfiguration(act: act)
         var plan = try movePlan(to: configuration, act: act)
+        let changes = plane.configuration.differences(to: configuration).map { "; \($0)" }.joined()
         if configuration.stateFile != plane.configuration.stateFile, !plane.pins.isEmpty {
             try StateFile(configuration).write(plane.pins, act: act)
         }
@@ -104,7 +103,7 @@ final class RunningPool {
                     + "\(configuration.onMove.rawValue)): \(waiting)")
         }
         log.notice(
-            "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows move",
+            "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows move\(changes)",
             metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
         if !plan.rows.isExact {
             note(.moved, "reload: another table, about \(plan.rows.moved) of \(plan.rows.total) addresses move")

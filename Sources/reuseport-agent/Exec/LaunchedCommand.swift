@@ -13,8 +13,8 @@ final class LaunchedCommand {
     private(set) var end: Int32?
     private let leadsSession = getsid(0) == getpid()
 
-    /// - Throws: exit code 127 if there is no such program, 126 if it can't be
-    ///   executed, as shells and env(1) have it.
+    /// - Throws: `Refusal` with 127 if there is no such program, 126 if it can't be
+    ///   executed; `Failure` if no process could be started.
     init(_ arguments: [String]) throws {
         let act = "run \(arguments[0])"
         var inherited = rpa_inherited_signals()
@@ -40,8 +40,15 @@ final class LaunchedCommand {
                     .privilege, act: act, cause: "no process could be started", errno: -result,
                     remedy: "look at the limits of processes and memory (ulimit -u, TasksMax= of the unit)")
         }
-        RootCommand.complain("reuseport-agent: \(Self.refusal(arguments[0], -result, act: act))")
-        throw ExitCode(-result == ENOENT ? 127 : 126)
+        throw Refusal(
+            failure: Self.refusal(arguments[0], -result, act: act), exitCode: -result == ENOENT ? 127 : 126)
+    }
+
+    /// The command could not be executed.
+    struct Refusal: Error {
+        let failure: Failure
+        /// As shells and env(1) have it.
+        let exitCode: Int32
     }
 
     private static func refusal(_ program: String, _ number: Int32, act: String) -> Failure {

@@ -53,4 +53,6 @@ struct LogOptions: ParsableArguments {
     func open(pool: String?) -> AgentLog { AgentLog(format: format, level: logLevel.level, pool: pool) }
 
     var format: LogFormat { logFormat ?? .fittingStandardError }
+
+    var isAskedFor: Bool { logFormat != nil }
 }

@@ -82,7 +82,9 @@ struct PoolTables {
     /// How well the exporters are kept track of.
     func tracking(width: Int) -> [Line] {
         guard let tracking = status.tracking else { return [] }
-        guard tracking.size > 0 else { return [Line("exporters: not tracked").clipped(to: width)] }
+        guard tracking.size > 0 else {
+            return [Line("exporters: not tracked, tracking is off in the configuration").clipped(to: width)]
+        }
         var text = "exporters: \(tracking.tracked) tracked, of at most \(tracking.size)"
         if let active = tracking.active { text += "; \(active) sent within \(Self.seconds(tracking.interval))" }
         var lines = [Line(text).clipped(to: width)]

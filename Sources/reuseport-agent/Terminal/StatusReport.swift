@@ -3,6 +3,8 @@ import SockArrayCore
 /// `status` for people: tables that fit their width, and what isn't as it should be.
 struct StatusReport {
     let lines: [Line]
+    /// Collectors that are told of one by one.
+    private static let troubleLimit = 4
 
     /// - Parameters:
     ///   - width: columns of the tables: `TerminalFacts.tableWidth`.
@@ -15,7 +17,16 @@ struct StatusReport {
         let tracking = tables.tracking(width: width)
         if !tracking.isEmpty { lines += [Line()] + tracking }
         let usage = status.usage.map { UsageLines.lines($0, width: wrapWidth) } ?? []
-        if !status.findings.isEmpty || !usage.isEmpty { lines.append(Line()) }
+        let troubles = status.collectors.compactMap(\.trouble)
+        if !troubles.isEmpty || !status.findings.isEmpty || !usage.isEmpty { lines.append(Line()) }
+        for trouble in troubles.prefix(Self.troubleLimit) {
+            lines += FindingLines.lines(trouble, isProblem: false, width: wrapWidth)
+        }
+        if troubles.count > Self.troubleLimit {
+            lines += FindingLines.lines(
+                "\(troubles.count - Self.troubleLimit) more aren't active: GET /healthz has them all",
+                isProblem: false, width: wrapWidth)
+        }
         lines += usage
         for finding in status.findings { lines += FindingLines.lines(finding, width: wrapWidth) }
         self.lines = lines

@@ -44,6 +44,9 @@ struct Line: Equatable, Sendable {
     var width: Int { pieces.reduce(0) { $0 + $1.text.count } }
     var plain: String { pieces.map(\.text).joined() }
 
+    /// The same, without its colours.
+    var faint: Line { Line(pieces.map { Piece($0.text, .faint) }) }
+
     func text(painted: Bool) -> String { pieces.map { $0.text(painted: painted) }.joined() }
 
     /// The same, no wider than that; what is missing at the end is `…`.

@@ -12,6 +12,7 @@ final class WatchLoop {
     private let interval: Duration
     private let hasKeys = isatty(STDIN_FILENO) == 1
     private var view = WatchView()
+    private var answerTime: ContinuousClock.Instant?
     private var answered: (status: PoolStatus, time: ContinuousClock.Instant)?
     private var isEnded = false
 
@@ -78,6 +79,7 @@ final class WatchLoop {
                 }
             }
             answered = (status, now)
+            answerTime = now
             view.status = status
             view.trouble = nil
             view.answerTime = Self.clock(WallClock.now)
@@ -95,6 +97,7 @@ final class WatchLoop {
             throw ExitCode(Failure.Kind.output.rawValue)
         }
         view.time = Self.clock(WallClock.now)
+        if let answerTime { view.age = (ContinuousClock.now - answerTime) / .seconds(1) }
         try screen.show(view.frame(size), size)
     }
 

@@ -13,6 +13,8 @@ struct WatchView {
     /// Now, and when the agent answered last: `17:02:46`.
     var time = ""
     var answerTime: String?
+    /// Seconds since then.
+    var age = 0.0
     /// Seconds between two frames.
     var interval = 2.0
     /// Rows of collectors that were scrolled past.
@@ -22,15 +24,28 @@ struct WatchView {
 
     /// At most as many lines as there are, none wider than the columns.
     func frame(_ size: TerminalFacts.Size) -> [Line] {
-        var lines = head(width: size.columns)
+        var lines = head(size)
         if let status {
             let tables = PoolTables(status, rates: rates, hasMarks: true)
-            lines += body(tables, WatchLayout(height: size.lines - lines.count, width: size.columns))
+            let body = body(tables, WatchLayout(height: size.lines - lines.count, width: size.columns))
+            // What may not be so any more has no colours.
+            lines += trouble == nil ? body : body.map(\.faint)
         }
         return lines.prefix(size.lines).map { $0.clipped(to: size.columns) }
     }
 
-    private func head(width: Int) -> [Line] {
+    /// Why there is no newer answer, as whole as the half of the height has room for.
+    private func banner(_ trouble: String, _ size: TerminalFacts.Size) -> [Line] {
+        let since = answerTime.map { "no answer since \($0): " } ?? "no answer yet: "
+        let lines = Wrapping.lines(ShortText.oneCell(since + trouble), width: size.columns)
+        let room = max(1, size.lines / 2 - 2)
+        guard lines.count > room else { return lines.map { Line($0, .bad) } }
+        let last = lines[room - 1].prefix(max(0, size.columns - 2))
+        return lines.prefix(room - 1).map { Line($0, .bad) } + [Line(last + " …", .bad)]
+    }
+
+    private func head(_ size: TerminalFacts.Size) -> [Line] {
+        let width = size.columns
         let seconds = Figure.tenths(interval).replacing(".0", with: "")
         let right = width >= 60 ? "\(time)  every \(seconds) s  q quits" : width >= 30 ? "q quits" : ""
         let title =
@@ -38,10 +53,7 @@ struct WatchView {
             ?? Line("reuseport-agent", .strong).clipped(to: max(8, width - right.count - 2))
         let space = String(repeating: " ", count: max(1, width - title.width - right.count))
         var lines = [Line(title.pieces + [Piece(space), Piece(right, .faint)])]
-        if let trouble {
-            let since = answerTime.map { "no answer since \($0): " } ?? "no answer yet: "
-            lines += Wrapping.lines(ShortText.oneCell(since + trouble), width: width).prefix(3).map { Line($0, .bad) }
-        }
+        if let trouble { lines += banner(trouble, size) }
         if let status { lines.append(totals(status, width: width)) }
         return lines
     }
@@ -50,6 +62,10 @@ struct WatchView {
     private func totals(_ status: PoolStatus, width: Int) -> Line {
         let active = status.collectors.count { $0.state == "active" }
         let isWhole = active == status.collectors.count
+        if trouble != nil {
+            let age = answerTime == nil ? "" : "\(Figure.age(age)) ago: "
+            return Line("○ \(age)\(active) of \(status.collectors.count) active", .warning).clipped(to: width)
+        }
         var parts = [Piece("\(active) of \(status.collectors.count) active")]
         if let rates {
             let total = rates.total

@@ -265,6 +265,44 @@ struct PageTests {
         }
     }
 
+    @Test func `from 720 to 1920 pixels the table of groups fits its card, with totals of 10 digits and rates`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try Self.agent(in: sandbox)
+            let collectors = try Self.collectors(in: sandbox, with: agent)
+            let page = try Self.open(in: sandbox)
+            Self.expect("the page has the collectors") { try page.collectors().count == 3 }
+            var shown: [Int] = []
+            for width in [720, 900, 1_199, 1_200, 1_300, 1_400, 1_500, 1_699, 1_700, 1_920] {
+                try page.browser.resize(width: width, height: 900)
+                let surplus = try page.browser.evaluate(
+                    Int.self,
+                    """
+                    const table = document.getElementById("groups");
+                    for (const cell of table.querySelectorAll("tbody td.n")) {
+                      if (cell.firstElementChild) cell.replaceChildren(...cell.children), cell.firstElementChild.textContent = "99.9";
+                      else cell.textContent = "1,234,567,890";
+                      if (cell.lastElementChild) cell.lastElementChild.textContent = "k";
+                    }
+                    return table.parentElement.scrollWidth - table.parentElement.clientWidth;
+                    """)
+                #expect(surplus <= 0, "\(surplus) pixels too wide at \(width)")
+                shown.append(
+                    try page.browser.evaluate(
+                        Int.self,
+                        """
+                        return [...document.querySelectorAll("#groups thead th")]
+                          .filter((head) => head.offsetWidth > 0).length;
+                        """))
+            }
+            // Rates are always there, totals where there is room.
+            #expect(shown.allSatisfy { $0 >= 8 } && shown.contains { $0 > 8 }, "\(shown)")
+            try page.browser.quit()
+            _ = collectors
+        }
+    }
+
     @Test func `light and dark: all text has 4.5:1; at 360 and at 1920 pixels nothing stands out at the side`()
         async throws
     {

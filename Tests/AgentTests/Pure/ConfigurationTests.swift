@@ -72,9 +72,10 @@ import Testing
         ("pool: a\npool: b", "there twice"),
         ("pool: edge\ncolectors: [a]", "edge.yaml:2:1: the configuration has no key colectors; write collectors"),
         ("pool: edge\nzzzzzz: 1", "has no key zzzzzz; remove it; the keys are pool, "),
-        ("collectors: [c1]\n\(groups)", "the configuration has no pool; add pool"),
-        ("pool: edge\n\(groups)", "has no collectors"),
-        ("pool: edge\ncollectors: [c1]", "has no groups"), ("pool:\ncollectors: [c1]\n\(groups)", "pool has no value"),
+        ("collectors: [c1]\n\(groups)", "the configuration lacks the key pool; add it, like pool: edge"),
+        ("pool: edge\n\(groups)", "lacks the key collectors; add it, like collectors: [c1, c2]"),
+        ("pool: edge\ncollectors: [c1]", "lacks the key groups; add it, like groups: [{name: ipfix, "),
+        ("pool:\ncollectors: [c1]\n\(groups)", "pool has no value"),
         (
             "pool: a.b\ncollectors: [c1]\n\(groups)",
             "edge.yaml:1:7: pool \"a.b\" is not a usable name; use 1 to 63 letters"
@@ -84,19 +85,22 @@ import Testing
         ("pool: \(String(repeating: "x", count: 64))\ncollectors: [c1]\n\(groups)", "not a usable name"),
         ("pool: [edge]\ncollectors: [c1]\n\(groups)", "pool is not a single value"),
         ("pool: edge\ncollectors: c1\n\(groups)", "edge.yaml:2:13: collectors is not a list"),
-        ("pool: edge\ncollectors: []\n\(groups)", "there are no collectors; name at least one"),
+        (
+            "pool: edge\ncollectors: []\n\(groups)",
+            "collectors is an empty list; write at least one name, like [c1, c2]"
+        ),
         ("pool: edge\ncollectors: [c1, c1]\n\(groups)", "collector c1 is there twice"),
-        ("pool: edge\ncollectors: [{weight: 1}]\n\(groups)", "a collector has no name"),
+        ("pool: edge\ncollectors: [{weight: 1}]\n\(groups)", "a collector lacks the key name; add it"),
         ("pool: edge\ncollectors: [{name: c1, wieght: 1}]\n\(groups)", "has no key wieght; write weight"),
-        ("pool: edge\ncollectors: [c1]\ngroups: []", "there are no groups"),
+        ("pool: edge\ncollectors: [c1]\ngroups: []", "groups is an empty list; write at least one: {name: ipfix, "),
         ("pool: edge\ncollectors: [c1]\ngroups: [x]", "a group is not a mapping"),
         (
             "pool: edge\ncollectors: [c1]\nassignment: best\n\(groups)",
-            "edge.yaml:3:13: there is no assignment best; use one of rendezvous, maglev, round-robin, kernel"
+            "edge.yaml:3:13: assignment best is not known; write one of rendezvous, maglev, round-robin, kernel"
         ),
         (
             "pool: edge\ncollectors: [c1]\non_move: wait\n\(groups)",
-            "edge.yaml:3:10: there is no on_move wait; use one of follow, reset, immediate"
+            "edge.yaml:3:10: on_move wait is not known; write one of follow, reset, immediate"
         ),
         (
             "pool: edge\ncollectors: [c1]\ncollector_user: no-such-user\n\(groups)",
@@ -166,8 +170,10 @@ import Testing
 
     @Test(arguments: [
         ("{name: a, addresses: 192.0.2.1}", "addresses is not a list"), ("a", "an exporter is not a mapping"),
-        ("{name: a, addresses: []}", "there are no addresses"), ("{addresses: [192.0.2.1]}", "an exporter has no name"),
-        ("{name: a}", "an exporter has no addresses"), ("{name: a b, addresses: [192.0.2.1]}", "not a usable name"),
+        ("{name: a, addresses: []}", "addresses is an empty list; write at least one address"),
+        ("{addresses: [192.0.2.1]}", "an exporter lacks the key name"),
+        ("{name: a}", "an exporter lacks the key addresses"),
+        ("{name: a b, addresses: [192.0.2.1]}", "not a usable name"),
         ("{name: 192.0.2.1, addresses: [192.0.2.1]}", "name 192.0.2.1 is an address"),
         ("{name: a, addresses: [host]}", "host is not an address or a prefix"),
         ("{name: a, addresses: [192.0.2.1/33]}", "192.0.2.1/33 is not an address or a prefix"),
@@ -273,13 +279,13 @@ import Testing
         ),
         ("unit: a, pid_file: /b", "has unit and pid_file"), ("unit: a, user: root", "has unit and user"),
         ("pid_file: /b, user: root", "has pid_file and user"), ("pid_file: /b, command: c", "has pid_file and command"),
-        ("pid_file: b", "pid_file b is not an absolute path"), ("unit: \"\"", "unit  is no name of a unit"),
-        ("unit: a/b", "unit a/b is no name of a unit; write it like nfacctd@c1.service"),
+        ("pid_file: b", "pid_file b is not an absolute path"), ("unit: \"\"", "unit \"\" is not the name of a unit"),
+        ("unit: a/b", "unit \"a/b\" is not the name of a unit; write it like nfacctd@c1.service"),
         ("unit: nfacctd@.service", "is a template, and each collector is an instance"),
         ("unit: nfacctd.socket", "is a socket, in which no process runs; name the service, scope or slice"),
         ("command: \"\"", "command \"\" is empty"), ("command: \" a\"", "has spaces around it"),
-        ("command: \"*\"", "command * is every process's; write what only this collector's has"),
-        ("command: \"?* *\"", "is every process's"), ("command: [a]", "command is not a single value"),
+        ("command: \"*\"", "command * matches every process; write what only this collector's command line has"),
+        ("command: \"?* *\"", "matches every process"), ("command: [a]", "command is not a single value"),
         ("user: no-such-user", "there is no user no-such-user"), ("unti: a", "has no key unti; write unit"),
         ("unit: c1.service", "collectors c1 and c2 are both recognised by unit c1.service; say what only one"),
         ("user: ~", "user has no value"),
@@ -327,8 +333,8 @@ import Testing
         ("port: 0", "port 0"), ("port: 65536", "port 65536"), ("port: -1", "port -1"), ("port: 4739/udp", "port"),
         ("address: localhost", "address localhost is not an IPv4 or IPv6 address"), ("address: 0.0.0.0/0", "address"),
         ("address: \"::ffff:192.0.2.1\"", "IPv4-mapped address; write 192.0.2.1"),
-        ("protocol: sctp", "there is no protocol sctp; use udp or tcp"),
-        ("protocol: UDP", "there is no protocol UDP"), ("ipv6_only: yes", "neither true nor false"),
+        ("protocol: sctp", "protocol sctp is not known; write udp or tcp"),
+        ("protocol: UDP", "protocol UDP is not known"), ("ipv6_only: yes", "neither true nor false"),
         ("ipv6_only: true", "ipv6_only is set on the IPv4 address"), ("name: \"\"", "name"),
         ("nam: x", "has no key nam; write name"), ("proto: udp", "has no key proto; write protocol"),
     ])

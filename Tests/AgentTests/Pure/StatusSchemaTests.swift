@@ -9,6 +9,9 @@ import Testing
     private static let tracking = TrackingStatus(
         size: 65_536, tracked: 32_768, active: 9, fill: 0.5, interval: 20, configuredInterval: 10, untracked: traffic,
         evicted: 1, eventsLost: 2)
+    private static let off = TrackingStatus(
+        size: 0, tracked: 0, fill: 0, interval: 10, configuredInterval: 10, untracked: traffic, evicted: 0,
+        eventsLost: 0)
     private static let exporter = TrackedExporter(
         address: "2001:db8::1", collector: "c1", firstSeen: 1_700_000_000.5, lastSeen: 1_700_000_001, udp: traffic,
         tcp: traffic)
@@ -21,10 +24,11 @@ import Testing
     /// Everything that can be there is.
     private static func status() -> PoolStatus {
         var status = PoolStatus(
-            pool: "edge", assignment: "rendezvous", tableSize: 65_536,
+            pool: "edge", time: 1_700_000_000.5, assignment: "rendezvous", tableSize: 65_536,
             collectors: [
                 .init(
-                    name: "c1", slot: 0, state: "draining", holdLeft: 1.5, weight: 1, share: 0.25, pid: 812,
+                    name: "c1", slot: 0, state: "draining", advice: "a sentence", holdLeft: 1.5, weight: 1, share: 0.25,
+                    pid: 812,
                     drain: DrainProgress(),
                     groups: [
                         "bmp": .init(
@@ -84,6 +88,18 @@ import Testing
                 "exporter_detail",
                 try JSON.text(ExporterDetail(exporter: nil, explanation: explanation, sessions: BMPSessions()))
             ),
+            (
+                "exporter_list",
+                try JSON.text(
+                    ExporterList(
+                        pool: "edge", total: 0, matching: 0, query: ExporterQuery(), exporters: [], tracking: off))
+            ),
+            (
+                "exporter_detail",
+                try JSON.text(
+                    ExporterDetail(
+                        exporter: nil, explanation: explanation, sessions: BMPSessions(), isTracking: false))
+            ),
             ("missed_events", try JSON.text(MissedEvents(missed: 3, text: "a sentence"))),
             ("missed_events", try JSON.text(MissedEvents(missed: nil, text: "a sentence"))),
         ] + (try events.map { ("event", try JSON.text($0)) })
@@ -94,6 +110,14 @@ import Testing
         for (definition, text) in try Self.samples() { try schema.validate(text, as: definition) }
         #expect(schema.properties.subtracting(schema.seen).sorted() == [])
         #expect(schema.properties.count > 60)
+    }
+
+    @Test func `with tracking off exporters are none, and the answer says that it is off, and how it is switched on`()
+        throws
+    {
+        let texts = try Self.samples().filter { $0.definition.hasPrefix("exporter_") }.map(\.text)
+        #expect(texts.count { $0.contains("tracking is off in the configuration; write tracking: {size: 65536}") } == 2)
+        #expect(texts.count == 5)
     }
 
     @Test func `of 100 sessions of an address 64 are told, and that they are 100`() throws {

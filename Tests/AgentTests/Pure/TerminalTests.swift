@@ -62,13 +62,21 @@ enum Pictures {
         )
         for wrapWidth in [nil, 80] {
             let report = StatusReport(status, width: 80, wrapWidth: wrapWidth)
-            let tables = report.lines.filter { !$0.plain.contains("_source_") || wrapWidth != nil }
+            let tables = report.lines.filter { !$0.plain.hasPrefix("– ") || wrapWidth != nil }
             #expect(tables.allSatisfy { $0.width <= 80 })
             let title = report.lines[2].plain.split(separator: " ")
             #expect(
                 title == ["COLLECTOR", "SLOT", "STATE", "SHARE", "PID", "GROUP", "RUNS", "QUEUED", "DROPS"], "\(title)")
             #expect(report.lines.count { $0.plain.contains("18.4E") } >= collectors * groups + groups)
         }
+    }
+
+    @Test func `whoever isn't active stands below the tables with the next step, 4 of them at most`() {
+        var status = Pictures.status(collectors: 6) { $0 == 5 ? "active" : "empty" }
+        for index in 0..<5 { status.collectors[index].advice = "it never registered; start it" }
+        let text = StatusReport(status, width: 80, wrapWidth: nil).text(painted: false)
+        #expect(text.ranges(of: " is empty: it never registered; start it").count == 4, "\(text)")
+        #expect(text.contains("– collector c1 is empty: ") && text.contains("– 1 more aren't active"), "\(text)")
     }
 
     @Test func `in a pipe there are no marks and no broken sentences, and the columns are those of a small pool, too`()

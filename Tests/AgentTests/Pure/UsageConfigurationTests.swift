@@ -51,17 +51,26 @@ import Testing
     }
 
     @Test(arguments: [
-        ("usage: {}", "edge.yaml:4", "no to"),
-        ("usage: {to: {}}", "edge.yaml:4", "says nobody"),
-        ("usage: {to: {file: /a, url: \"http://b\"}}", "edge.yaml:4", "says 2 at once"),
+        ("usage: {}", "edge.yaml:4", "usage lacks the key to; add it, like to: {file: "),
+        (
+            "usage: {to: {}}", "edge.yaml:4",
+            "to of usage names nobody who gets the events; write one of file, command and url"
+        ),
+        ("usage: {to: {file: /a, url: \"http://b\"}}", "edge.yaml:4", "to of usage names 2 receivers; keep one of"),
         ("usage: {to: {file: a}}", "edge.yaml:4", "not an absolute path"),
         ("usage: {to: {command: [logger]}}", "edge.yaml:4", "PATH isn't searched"),
-        ("usage: {to: {command: []}}", "edge.yaml:4", "there are no command"),
+        (
+            "usage: {to: {command: []}}", "edge.yaml:4",
+            "command is an empty list; write the path of a program and its arguments, like ["
+        ),
         ("usage: {to: {url: \"ftp://a\"}}", "edge.yaml:4", "not an address of HTTP"),
         ("usage: {to: {url: \"http:///a\"}}", "edge.yaml:4", "not an address of HTTP"),
         ("usage: {to: {url: \"http://a b\"}}", "edge.yaml:4", "not an address of HTTP"),
         ("usage: {to: {url: \"https://me:secret@a/\"}}", "edge.yaml:4", "a password"),
-        ("usage: {to: {file: /a, headers: /b}}", "edge.yaml:4", "headers are a url's"),
+        (
+            "usage: {to: {file: /a, headers: /b}}", "edge.yaml:4",
+            "headers goes with url alone; remove headers, or write url"
+        ),
         ("usage: {to: {file: /a}, interval: 99ms}", "edge.yaml:4", "100ms to 1h"),
         ("usage: {to: {file: /a}, interval: 2h}", "edge.yaml:4", "100ms to 1h"),
         ("usage: {to: {file: /a}, queue: {limit: 1KiB}}", "edge.yaml:4", "64KiB to 16GiB"),
@@ -69,8 +78,8 @@ import Testing
         ("usage: {to: {file: /a/b}, queue: {folder: /a}}", "edge.yaml:4", "in the queue's folder"),
         ("usage: {to: {file: /a}, queue: {folder: /a/}}", "edge.yaml:4", "/a is the queue's folder"),
         ("usage: {to: {file: /a}, intervall: 1s}", "edge.yaml:4", "write interval"),
-        ("meter: {cgroup: /sys/fs/cgroup}", "edge.yaml:4", "there is no usage"),
-        ("usage: {to: {file: /a}}\nmeter: {}", "edge.yaml:5", "no cgroup"),
+        ("meter: {cgroup: /sys/fs/cgroup}", "edge.yaml:4", "the configuration asks for none; add the key usage"),
+        ("usage: {to: {file: /a}}\nmeter: {}", "edge.yaml:5", "meter lacks the key cgroup"),
         ("usage: {to: {file: /a}}\nmeter: {cgroup: /c, internal: [10.0.0.1/8]}", "edge.yaml:5", "10.0.0.0/8"),
         ("usage: {to: {file: /a}}\nmeter: {cgroup: /c, internal: [\"::/0\", \"::/0\"]}", "edge.yaml:5", "there twice"),
     ])

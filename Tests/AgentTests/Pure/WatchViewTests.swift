@@ -98,6 +98,24 @@ import Testing
         #expect(Self.text(never, 24, 80).contains("no answer yet: no agent"))
     }
 
+    @Test func `40 columns: why the agent is away is told whole, and how old what stands below is, without colours`() {
+        var view = Self.view()
+        view.trouble =
+            "cannot show the status: no agent listens at /run/reuseport-agent/control.sock any more, and its collectors "
+            + "keep what they had (ECONNREFUSED); start it (reuseport-agent run --config FILE), or name its socket"
+        (view.answerTime, view.age) = ("17:02:40", 75.9)
+        let frame = view.frame(.init(lines: 40, columns: 40))
+        let text = frame.map(\.plain).joined(separator: " ")
+        #expect(text.contains("run --config FILE), or name its socket"), "\(text)")
+        #expect(text.contains("○ 75 s ago: 4 of 4 active") && !text.contains("● 4 of 4"), "\(text)")
+        let table = frame.drop { !$0.plain.hasPrefix("COLLECTOR") }
+        #expect(table.count > 4 && table.allSatisfy { $0.pieces.allSatisfy { $0.style == .faint } })
+        let low = view.frame(.init(lines: 12, columns: 40)).map(\.plain)
+        #expect(low.contains { $0.hasSuffix(" …") } && low.contains { $0.hasPrefix("COLLECTOR") }, "\(low)")
+        #expect(Figure.age(0.5) == "0 s" && Figure.age(119.9) == "119 s" && Figure.age(120) == "2 min")
+        #expect(Figure.age(7_200) == "2 h" && Figure.age(.infinity) == "0 s")
+    }
+
     @Test func `rates: differences by time; what went back counts from 0, what is new waits`() {
         var old = Pictures.status(collectors: 2, groups: 1, number: 100)
         var new = Pictures.status(collectors: 3, groups: 1, number: 300)

@@ -61,9 +61,36 @@ import Testing
             let second = try agent.command(["run", "--config", "/nowhere.yaml"])
             #expect(second.exitCode == 2)
             #expect(try Self.messages(second.errorOutput).map { $0["level"] } == ["error"])
-            let human = try agent.command(["run", "--config", "/nowhere.yaml", "--log-format", "human"])
-            #expect(human.errorOutput.hasPrefix("reuseport-agent: cannot "))
             _ = collectors
+        }
+    }
+
+    @Test func `run that can't start says so in the shape that is asked for, with its pool where that is known`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            func run(_ file: String, _ format: String...) throws -> String {
+                let result = try agent.command(["run", "--config", file] + format)
+                #expect(result.exitCode != 0 && result.errorOutput.split(separator: "\n").count == 1)
+                return result.errorOutput
+            }
+            for format in [[], ["--log-format", "json"]] {
+                let second = try Self.messages(
+                    format.isEmpty ? run(agent.configurationPath) : run(agent.configurationPath, "--log-format", "json")
+                )
+                #expect(second[0]["pool"] == "edge" && second[0]["level"] == "error", "\(second)")
+                #expect(second[0]["message"]?.contains("another process listens there") == true)
+            }
+            #expect(try Self.messages(run("/run/nonesuch"))[0]["pool"] == nil)
+            let human = try run("/run/nonesuch", "--log-format", "human")
+            #expect(
+                human.contains(#/^20[0-9-]+ [0-9:]+ error   cannot read the configuration /run/nonesuch/#), "\(human)")
+            let exec = try agent.command(["exec", "--collector", "c1", "--log-format", "json", "--", "/nope"])
+            #expect(exec.exitCode == 127)
+            let refused = try Self.messages(exec.errorOutput)
+            #expect(refused.count == 1 && refused[0]["collector"] == "c1" && refused[0]["level"] == "error")
+            #expect(refused[0]["message"]?.hasPrefix("cannot run /nope: there is no such file (ENOENT)") == true)
         }
     }
 

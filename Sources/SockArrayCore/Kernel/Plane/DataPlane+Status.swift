@@ -96,13 +96,17 @@ extension DataPlane {
         }
         let state = self.state(of: slot, isWhole: isWhole)
         let owner = tenants.tenant(of: slot)?.owner
+        let isDraining = tenants.tenant(of: slot)?.drain != nil
         var holdLeft: Double?
         if case .holding(let left) = state { holdLeft = left / .seconds(1) }
         return PoolStatus.Collector(
-            name: collector.name, slot: Int(slot.index), state: state.name, holdLeft: holdLeft,
+            name: collector.name, slot: Int(slot.index), state: state.name,
+            advice: CollectorAdvice.text(
+                for: collector, state, hasRegistered: slots[slot].tenancy != 0, isDraining: isDraining),
+            holdLeft: holdLeft,
             weight: collector.weight, share: share,
             pid: owner.flatMap { $0.isAlive && memberships.contains { $0.cookie != nil } ? $0.pid : nil },
-            drain: tenants.tenant(of: slot)?.drain != nil ? try progress(ofDraining: slot) : nil,
+            drain: isDraining ? try progress(ofDraining: slot) : nil,
             groups: Dictionary(uniqueKeysWithValues: zip(groups.map(\.group.name), memberships)))
     }
 

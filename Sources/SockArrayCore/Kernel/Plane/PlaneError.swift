@@ -23,10 +23,15 @@ package enum PlaneError: Error {
         if let number = errno, let failure = Failure.openFiles(act: act, errno: number) { return failure }
         let unload = "stop the agent and run: reuseport-agent unload --pool \(pool)"
         switch self {
-        case .call(let error) where [1, 13].contains(error.errno):
+        case .call(let error) where error.errno == KernelError.accessDenied && error.operation.contains("/"):
             return Failure(
                 .privilege, act: act, cause: "\(error.operation) was not permitted", errno: error.errno,
-                remedy: "run it as root or with CAP_BPF; see: reuseport-agent check")
+                remedy: "run it as root, or by the systemd unit of the examples, which gives the folder of pins to the "
+                    + "agent's user (and CAP_BPF with it); see: reuseport-agent check --config FILE")
+        case .call(let error) where [KernelError.notPermitted, KernelError.accessDenied].contains(error.errno):
+            return Failure(
+                .privilege, act: act, cause: "\(error.operation) was not permitted", errno: error.errno,
+                remedy: "run it as root or with CAP_BPF (AmbientCapabilities= of its unit); see: reuseport-agent check")
         case .call(let error):
             return Failure(
                 .privilege, act: act, cause: "\(error.operation) failed", errno: error.errno,

@@ -15,4 +15,9 @@ public struct Tracking: Equatable, Sendable {
     }
 
     public static let off = Tracking(size: 0)
+
+    /// To who asks for exporters all the same.
+    static let offAdvice =
+        "exporters are not tracked: tracking is off in the configuration; "
+        + "write tracking: {size: \(defaultSize)} there, and run: reuseport-agent reload"
 }

@@ -54,13 +54,20 @@ public struct PoolHistory: Sendable {
 
     /// - Parameters:
     ///   - moments: all collectors of the configuration.
+    ///   - untold: who was lost, and what has happened isn't known yet: the next look tells of them.
     ///   - losses: what happened to those that were lost since the last look: `has ended (process 7)`.
     ///   - now: of any clock that doesn't jump.
     /// - Returns: in the order in which it happened, collector by collector.
-    public mutating func look(_ moments: [Moment], losses: [String: String] = [:], at now: Duration) -> [Entry] {
+    public mutating func look(
+        _ moments: [Moment], untold: Set<String> = [], losses: [String: String] = [:], at now: Duration
+    ) -> [Entry] {
         var entries: [Entry] = []
         var present: [String: Past] = [:]
         for moment in moments {
+            guard !untold.contains(moment.name) else {
+                present[moment.name] = past[moment.name]
+                continue
+            }
             let standing = Standing(moment.state)
             var next = Past(registrations: moment.registrations, standing: standing)
             if let before = past[moment.name] {
@@ -95,10 +102,14 @@ public struct PoolHistory: Sendable {
             last = .there
         }
         if case .holding(let left) = moment.state, before.standing != .held || !entries.isEmpty {
-            let never = moment.registrations == 0 ? "has never come" : "is away"
+            let never = moment.registrations == 0 ? "never registered" : "is away"
             entries.append(entry(.held, "\(never): its exporters wait for it for \(seconds(left))"))
         } else if standing == .away, before.standing != .away || !entries.isEmpty {
-            entries.append(entry(.failedOver, "is not waited for: its exporters are at their next ranks"))
+            let cause =
+                moment.registrations == 0
+                ? "never registered and is not waited for"
+                : before.standing == .held ? "did not come back in time" : "is not waited for"
+            entries.append(entry(.failedOver, "\(cause): its exporters are at their next ranks"))
         }
         return entries
     }

@@ -13,6 +13,8 @@ public struct ExporterList: Equatable, Sendable, Codable {
     public var exporters: [TrackedExporter]
     /// Nil: nothing is tracked.
     public var tracking: TrackingStatus?
+    /// For people; nil: exporters are tracked.
+    public var advice: String?
 
     public init(
         pool: String, total: Int, matching: Int, query: ExporterQuery, exporters: [TrackedExporter],
@@ -26,6 +28,7 @@ public struct ExporterList: Equatable, Sendable, Codable {
         sort = "\(query.order)"
         self.exporters = exporters
         self.tracking = tracking
+        if tracking?.size == 0 { advice = Tracking.offAdvice }
     }
 }
 
@@ -39,8 +42,13 @@ public struct ExporterDetail: Equatable, Sendable {
     public var sessionCount: Int
     /// Of these, at most `BMPSessions.limit`.
     public var sessions: [BMPSession]
+    /// For people; nil: exporters are tracked.
+    public var advice: String?
 
-    public init(exporter: TrackedExporter?, explanation: Explanation, sessions: BMPSessions) {
+    public init(
+        exporter: TrackedExporter?, explanation: Explanation, sessions: BMPSessions, isTracking: Bool = true
+    ) {
+        if !isTracking { advice = Tracking.offAdvice }
         self.exporter = exporter
         self.explanation = explanation
         sessionCount = sessions.count
@@ -49,7 +57,7 @@ public struct ExporterDetail: Equatable, Sendable {
 }
 
 extension ExporterDetail: Codable {
-    private enum CodingKeys: CodingKey { case exporter, explanation, sessionCount, sessions }
+    private enum CodingKeys: CodingKey { case exporter, explanation, sessionCount, sessions, advice }
 
     /// `exporter` is there also when it is null.
     public func encode(to encoder: any Encoder) throws {
@@ -58,5 +66,6 @@ extension ExporterDetail: Codable {
         try container.encode(explanation, forKey: .explanation)
         try container.encode(sessionCount, forKey: .sessionCount)
         try container.encode(sessions, forKey: .sessions)
+        try container.encodeIfPresent(advice, forKey: .advice)
     }
 }

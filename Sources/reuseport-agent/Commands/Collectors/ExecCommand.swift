@@ -61,10 +61,20 @@ struct ExecCommand: ParsableCommand {
     func run() throws {
         let keeper = RegistrationKeeper(collector: collector, client: try options.client)
         let log = ExecLog(collector: collector, format: logFormat, level: logLevel)
-        let command = try LaunchedCommand(arguments)
-        let supervision = Supervision(command, keeper: keeper, wait: wait, log: log)
-        let end = Result { () throws(Failure) in try supervision.run() }
-        log.finish()
-        LaunchedCommand.endLike(try end.get())
+        func give(up failure: Failure, _ exitCode: Int32) -> ExitCode {
+            log.say(ExecLine(level: .error, text: "\(failure)"))
+            log.finish()
+            return ExitCode(exitCode)
+        }
+        do {
+            let command = try LaunchedCommand(arguments)
+            let end = try Supervision(command, keeper: keeper, wait: wait, log: log).run()
+            log.finish()
+            LaunchedCommand.endLike(end)
+        } catch let refusal as LaunchedCommand.Refusal {
+            throw give(up: refusal.failure, refusal.exitCode)
+        } catch let failure as Failure {
+            throw give(up: failure, failure.exitCode)
+        }
     }
 }

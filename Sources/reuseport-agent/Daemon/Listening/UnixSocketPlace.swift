@@ -80,7 +80,7 @@ struct UnixSocketPlace: SocketPlace {
             }
         let remedy =
             switch number {
-            case EACCES, EPERM: "run it as a user who may write there"
+            case EACCES, EPERM: "run it as root, or as a user who may write there (RuntimeDirectory= of its unit)"
             case EROFS: "let the agent write there (ReadWritePaths= of its unit)"
             case ENOENT where access(object, F_OK) == -1: "make it"
             default: "look at the path"

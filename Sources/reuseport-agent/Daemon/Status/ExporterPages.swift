@@ -31,7 +31,8 @@ final class ExporterPages {
         let record = try current().first { $0.address.unmapped == address }
         return ExporterDetail(
             exporter: record.map { $0.tracked(pool.plane.collector) }, explanation: try pool.plane.explain(address),
-            sessions: try currentSessions()[address] ?? BMPSessions())
+            sessions: try currentSessions()[address] ?? BMPSessions(),
+            isTracking: pool.plane.configuration.tracking.size > 0)
     }
 
     /// Asked of the kernel as often as it tells of exporters, not more: that looks at

@@ -12,6 +12,8 @@ final class Chronicle: EventSource {
     private var rows: RowDeliveries?
     private var seen: RunningPool.Revision
     private var seenWrites: UInt64
+    /// Who was lost, and nobody could say how yet.
+    private var untold: Set<String> = []
     private var agenda = ChronicleAgenda()
     private let act = "note what happens"
 
@@ -39,15 +41,39 @@ final class Chronicle: EventSource {
         }
     }
 
-    private var hasChanged: Bool { seen != pool.revision || seenWrites != pool.plane.rowWrites }
+    private var hasChanged: Bool {
+        seen != pool.revision || seenWrites != pool.plane.rowWrites || untold != pool.losses.untoldCollectors
+    }
 
     private func look(now: UInt64) throws(Failure) {
         let moments = try pool.plane.moments(act: act)
-        let entries = history.look(moments, losses: pool.takeLosses(), at: .nanoseconds(now))
+        let losses = pool.losses.take()
+        untold = pool.losses.untoldCollectors
+        let entries = history.look(moments, untold: untold, losses: losses, at: .nanoseconds(now))
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
+        try logNews(entries, moments, losses)
         let mayHaveMoved = hasChanged || !entries.isEmpty
         (seen, seenWrites) = (pool.revision, pool.plane.rowWrites)
         agenda.noteLook(states: moments.map(\.state), mayHaveMoved: mayHaveMoved, now: now)
+    }
+
+    /// With the rows, which are read only if there is something to say.
+    private func logNews(
+        _ entries: [PoolHistory.Entry], _ moments: [PoolHistory.Moment], _ losses: [String: String]
+    ) throws(Failure) {
+        guard entries.contains(where: { [.failedOver, .returned, .held].contains($0.kind) }) else { return }
+        let hasAffinity = pool.plane.table.assignment.hasAffinity
+        let table = hasAffinity ? try pool.plane.tableStatus() : nil
+        for entry in entries {
+            guard let collector = pool.plane.configuration.collectors.first(where: { $0.name == entry.collector })
+            else { continue }
+            let news = CollectorNews(
+                entry, of: collector, rows: table?.collectors.first { $0.name == entry.collector },
+                total: table?.tableSize ?? 0,
+                hasRegistered: moments.contains { $0.name == entry.collector && $0.registrations > 0 },
+                isIntended: losses[entry.collector] == CollectorLosses.unregistered)
+            if let news { log.log(level: news.level, "\(news.text)", metadata: ["collector": "\(entry.collector)"]) }
+        }
     }
 
     private func compareRows(now: UInt64) throws(Failure) {

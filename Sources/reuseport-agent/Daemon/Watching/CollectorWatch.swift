@@ -1,3 +1,4 @@
+import CBPFShim
 import Glibc
 import Logging
 import SockArrayCore
@@ -46,10 +47,11 @@ final class CollectorWatch: EventSource {
 
     var nextDeadline: UInt64? {
         if seen != pool.revision, !hasFailed { return 0 }
-        return nextLook
+        return [nextLook, pool.losses.deadline].compactMap(\.self).min()
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+        defer { pool.losses.tell(now: now) }
         do {
             // A request before this may have filled a slot anew: what is told of those
             // before is of no interest any more.
@@ -121,7 +123,9 @@ final class CollectorWatch: EventSource {
         owners = owners.filter { slot, owner in identities[slot].map { owner.identity == $0 } ?? owner.isHidden }
         for (slot, identity) in identities where owners[slot] == nil {
             guard let process = try watched(identity) else {
-                try noteLoss(of: slot, hasEnded: true, what: "has ended (process \(identity.pid))")
+                if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
+                    try tellLater(of: slot, "has ended (process \(identity.pid))", by: nil)
+                }
                 continue
             }
             owners[slot] = process
@@ -148,20 +152,33 @@ final class CollectorWatch: EventSource {
         guard owners[slot] === owner else { return }
         owners[slot] = nil
         if let identity = owner.identity, pool.plane.owners[slot] != identity { return }
-        let process = owner.identity.map { "process \($0.pid)" } ?? "its process"
-        let isNews = try noteLoss(of: slot, hasEnded: true, what: "has ended (\(process))")
-        if !isNews { log.info("collector \(pool.plane.name(of: slot)): \(process) has ended") }
+        let name = pool.plane.name(of: slot)
+        if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
+            try tellLater(of: slot, "has ended", by: owner)
+        }
+        if !pool.losses.tell(of: name) { log.info("collector \(name): \(Self.words(for: owner)) has ended") }
     }
 
-    /// - Returns: false if it was known.
-    @discardableResult
-    private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) -> Bool {
-        guard try pool.plane.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return false }
-        pool.noteLoss(of: pool.plane.name(of: slot), what)
-        let hold = pool.plane.configuration.restartHold
-        let fate = try pool.plane.isHeld(slot, act: act) ? "wait for it for \(hold)" : "are at their next ranks"
-        log.warning("collector \(pool.plane.name(of: slot)) \(what): its exporters \(fate)")
-        return true
+    private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) {
+        guard try pool.plane.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return }
+        try tellLater(of: slot, what, by: owners[slot])
+    }
+
+    /// - Parameter process: the collector's; nil: it isn't known.
+    private func tellLater(of slot: Slot, _ what: String, by process: WatchedProcess?) throws(Failure) {
+        // Those who aren't waited for have failed over, which the chronicle tells.
+        let fate = "its exporters wait for it for \(pool.plane.configuration.restartHold)"
+        let name = pool.plane.name(of: slot)
+        pool.losses.add(
+            .init(
+                collector: name, what: what, fate: try pool.plane.isHeld(slot, act: act) ? fate : nil,
+                process: Self.words(for: process), hasEnded: { process?.hasEnded ?? false }), now: rpa_monotonic_ns())
+        // Nothing more will be known.
+        if process == nil { pool.losses.tell(of: name) }
+    }
+
+    private static func words(for process: WatchedProcess?) -> String {
+        process?.identity.map { "process \($0.pid)" } ?? "its process"
     }
 
     private static func ports(of pool: RunningPool) -> Set<UInt16> {

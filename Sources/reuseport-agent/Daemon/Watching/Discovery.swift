@@ -96,6 +96,7 @@ final class Discovery: EventSource {
             do throws(RegistrationPlan.Refusal) {
                 let change = try pool.register(name, process, owner: owner, isRecognised: true)
                 said[name] = nil
+                pool.losses.tell(of: name)
                 log.notice("collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
                 return
             } catch {

@@ -1,0 +1,83 @@
+/// What a changed configuration changes beside the rows: `tracking: 65536 -> 1024
+/// exporters`, a sentence for each setting. Of collectors, weights and groups others tell.
+extension PoolConfiguration {
+    public func differences(to later: PoolConfiguration) -> [String] {
+        var texts = [
+            difference("restart_hold", restartHold.text, later.restartHold.text),
+            difference("on_move", onMove.rawValue, later.onMove.rawValue),
+            difference("collector_user", Self.user(collectorUser), Self.user(later.collectorUser)),
+            difference("state_file", stateFile, later.stateFile),
+            trackingDifference(to: later),
+            difference(
+                "tracking interval", Self.interval(tracking.interval), Self.interval(later.tracking.interval)),
+        ]
+        texts += usageDifferences(to: later)
+        texts += collectors.map { collector in
+            guard let other = later.collectors.first(where: { $0.name == collector.name }) else { return nil }
+            func words(_ recognition: Recognition?) -> String { recognition.map { "by \($0)" } ?? "not" }
+            return difference(
+                "collector \(collector.name) is recognised", words(collector.recognition), words(other.recognition))
+        }
+        return texts.compactMap(\.self)
+    }
+
+    private func difference(_ name: String, _ before: String, _ after: String) -> String? {
+        before == after ? nil : "\(name): \(before) -> \(after)"
+    }
+
+    private func trackingDifference(to later: PoolConfiguration) -> String? {
+        let (before, after) = (tracking.size, later.tracking.size)
+        guard before != after else { return nil }
+        if before == 0 { return "tracking: off -> \(after) exporters" }
+        if after == 0 {
+            return "tracking: \(before) exporters -> off; what they have sent is counted as not told apart"
+        }
+        return "tracking: \(before) -> \(after) exporters; they are counted anew, "
+            + "and what they have sent as not told apart"
+    }
+
+    private func usageDifferences(to later: PoolConfiguration) -> [String?] {
+        let meters = difference("meter", Self.meter(meter), Self.meter(later.meter))
+        guard let before = usage, let after = later.usage else {
+            return [difference("usage", Self.target(usage), Self.target(later.usage)), meters]
+        }
+        var headers: String?
+        if case (.url(_, let old), .url(_, let new)) = (before.target, after.target) {
+            headers = difference("usage headers", old ?? "none", new ?? "none")
+        }
+        return [
+            difference("usage", Self.target(before), Self.target(after)), headers,
+            difference("usage interval", before.interval.text, after.interval.text),
+            difference("usage queue", before.folder, after.folder),
+            difference("usage queue limit", "\(before.limit) bytes", "\(after.limit) bytes"), meters,
+        ]
+    }
+
+    private static func user(_ user: UInt32?) -> String { user.map { "\($0)" } ?? "the agent's" }
+
+    private static func interval(_ interval: Duration) -> String { interval == .zero ? "exact" : interval.text }
+
+    private static func target(_ usage: UsageSettings?) -> String {
+        switch usage?.target {
+        case .file(let path): "to file \(path)"
+        case .command(let words): "to command \(words.joined(separator: " "))"
+        case .url(let url, _): "to url \(url)"
+        case nil: "off"
+        }
+    }
+
+    private static func meter(_ meter: MeterSettings?) -> String {
+        guard let meter else { return "off" }
+        let prefixes = meter.internalPrefixes.map(\.description).sorted().prefix(8).joined(separator: ", ")
+        let more = meter.internalPrefixes.count - 8
+        return meter.cgroup + (prefixes.isEmpty ? "" : ", internal \(prefixes)") + (more > 0 ? " and \(more) more" : "")
+    }
+}
+
+extension Duration {
+    /// As the configuration has it: `10s`, `500ms`.
+    var text: String {
+        let milliseconds = Int(self / .milliseconds(1))
+        return milliseconds % 1_000 == 0 ? "\(milliseconds / 1_000)s" : "\(milliseconds)ms"
+    }
+}

@@ -1,0 +1,36 @@
+import Logging
+import SockArrayCore
+
+/// What the log says of a collector's life beside its losses and registrations, which
+/// are logged by whoever notices them: that nobody waits for it any more, that it is
+/// back, and that somebody is waited for who has never come.
+struct CollectorNews: Equatable {
+    var level: Logger.Level
+    var text: String
+
+    /// - Parameters:
+    ///   - rows: the collector's; nil: rows aren't anybody's, for the address doesn't decide.
+    ///   - isIntended: somebody has unregistered it.
+    init?(
+        _ entry: PoolHistory.Entry, of collector: PoolConfiguration.Collector, rows: TableStatus.Collector?, total: Int,
+        hasRegistered: Bool, isIntended: Bool
+    ) {
+        let count = rows.map { " (\($0.owned) of \(total) rows)" } ?? ""
+        let next = CollectorAdvice.nextStep(for: collector, isFirst: !hasRegistered)
+        switch entry.kind {
+        case .failedOver:
+            level = isIntended ? .notice : .warning
+            text = "\(entry.text)\(count) until it registers; \(next)"
+        case .returned:
+            let staying = rows.map { $0.owned - ($0.served - $0.servedOfOthers) } ?? 0
+            level = .notice
+            text =
+                entry.text + count
+                + (staying > 0 ? ", of these \(staying) when BMP sessions at other collectors have ended" : "")
+        case .held where !hasRegistered:
+            level = .warning
+            text = "\(entry.text)\(count), and what comes from them is dropped; \(next)"
+        case .held, .lost, .registered, .moved, .newExporter: return nil
+        }
+    }
+}

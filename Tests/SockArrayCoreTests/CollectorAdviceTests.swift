@@ -1,0 +1,79 @@
+import Testing
+
+@testable import SockArrayCore
+
+@Suite struct CollectorAdviceTests {
+    private static func advice(
+        _ state: SlotState, registrations: Bool = true, isDraining: Bool = false, weight: Int = 1,
+        _ recognition: Recognition? = nil
+    ) -> String? {
+        CollectorAdvice.text(
+            for: .init(name: "c1", weight: weight, recognition: recognition), state, hasRegistered: registrations,
+            isDraining: isDraining)
+    }
+
+    @Test func `an active collector needs no advice, every other state has its own`() throws {
+        #expect(Self.advice(.active) == nil)
+        let states: [SlotState] = [.empty, .absent, .draining, .holding(left: .seconds(1)), .failed]
+        let texts = try states.map { try #require(Self.advice($0)) }
+        #expect(Set(texts).count == 5 && texts.allSatisfy { $0.contains("; ") })
+        // It doesn't change each second.
+        #expect(Self.advice(.holding(left: .seconds(7))) == texts[3])
+    }
+
+    @Test func `one that never came is told so, before, during and after its hold`() throws {
+        for state in [SlotState.empty, .holding(left: .seconds(1)), .absent] {
+            let text = try #require(Self.advice(state, registrations: false))
+            #expect(text.hasPrefix("it never registered, and ") && text.contains("; start it by: "), "\(text)")
+        }
+        #expect(Self.advice(.absent, registrations: false)?.contains("are at their next collectors") == true)
+    }
+
+    @Test func `the next step fits how the configuration recognises the collector`() throws {
+        let unit = Recognition.unit(try UnitName("nfacctd@c1"))
+        #expect(
+            Self.advice(.failed, unit)
+                == "its exporters are at their next collectors; start it again (systemctl start nfacctd@c1.service), "
+                + "and the agent registers it by its unit")
+        #expect(
+            Self.advice(.failed, .pidFile("/run/c1.pid"))?.hasSuffix(
+                "start it again, and the agent recognises it by its pid_file /run/c1.pid and registers it") == true)
+        #expect(
+            Self.advice(.failed)?.hasSuffix(
+                "start it again by: reuseport-agent exec --collector c1 -- COMMAND, "
+                    + "or, if it runs: reuseport-agent register --collector c1 --pid PID") == true)
+    }
+
+    @Test func `a drain says how it ends, one that left the configuration how it goes`() {
+        #expect(Self.advice(.draining)?.hasSuffix("reuseport-agent undrain --collector c1") == true)
+        #expect(Self.advice(.failed, isDraining: true)?.contains("it is also draining") == true)
+        #expect(Self.advice(.draining, weight: 0)?.hasPrefix("it left the configuration") == true)
+    }
+
+    @Test func `each reason of health says what to do; a group is told once, by its finding where it has one`() {
+        var status = PoolStatus(
+            pool: "edge", assignment: "rendezvous", tableSize: 256,
+            collectors: [
+                .init(
+                    name: "c1", slot: 0, state: "holding", advice: Self.advice(.holding(left: .seconds(1))), weight: 1,
+                    share: 1, groups: [:]),
+                .init(
+                    name: "c2", slot: 1, state: "active", weight: 1, share: 1,
+                    groups: ["bmp": .init(runs: 0, failedOver: 0, bytes: 0, queuedBytes: 0, drops: 0)]),
+            ],
+            groups: [
+                .init(
+                    name: "bmp", protocol: "tcp", address: "::", port: 1_790, attached: false,
+                    outcomes: .init(selected: 0, failedOver: 0, held: 0, noCollector: 0, badPacket: 0), droppedBytes: 0)
+            ])
+        let reasons = Health(of: status).reasons
+        #expect(reasons.count == 3)
+        #expect(reasons[0].hasPrefix("collector c1 is holding: its exporters wait for it; start it again by: "))
+        #expect(reasons[1].contains("no socket in group bmp") && reasons[1].contains("register it again: "))
+        #expect(reasons[2].hasPrefix("group bmp has no registered socket, and so no program; register a collector"))
+        let group = ReuseportGroup(name: "bmp", transport: .tcp, address: .v6(0, 0), port: 1_790)
+        status.add([AuditFinding(.programUnreachable(group), since: 1)])
+        let found = Health(of: status).reasons
+        #expect(found.count == 3 && found[2].hasPrefix("program_unverified: "), "\(found)")
+    }
+}

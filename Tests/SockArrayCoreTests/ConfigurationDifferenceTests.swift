@@ -1,0 +1,85 @@
+import Testing
+
+@testable import SockArrayCore
+
+@Suite struct ConfigurationDifferenceTests {
+    private static let edge = PoolConfiguration(
+        pool: "edge", collectors: [.init(name: "c1"), .init(name: "c2")],
+        groups: [.init(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)])
+
+    private static func differences(_ change: (inout PoolConfiguration) -> Void) -> [String] {
+        var later = edge
+        change(&later)
+        return edge.differences(to: later)
+    }
+
+    @Test func `another tracking size, interval, or none is told with both values`() {
+        #expect(
+            Self.differences { $0.tracking.size = 1_024 } == [
+                "tracking: 65536 -> 1024 exporters; they are counted anew, and what they have sent as not told apart"
+            ])
+        #expect(Self.differences { $0.tracking.interval = .zero } == ["tracking interval: 10s -> exact"])
+        #expect(Self.differences { $0.tracking = .off }[0].hasPrefix("tracking: 65536 exporters -> off; "))
+        var off = Self.edge
+        off.tracking = .off
+        #expect(off.differences(to: Self.edge) == ["tracking: off -> 65536 exporters"])
+    }
+
+    @Test func `usage and meter: off, on, and each of their settings`() throws {
+        var usage = UsageSettings(target: .file("/var/x.jsonl"), folder: "/var/q")
+        #expect(Self.differences { $0.usage = usage } == ["usage: off -> to file /var/x.jsonl"])
+        var before = Self.edge
+        before.usage = usage
+        usage.interval = .milliseconds(2_500)
+        usage.target = .url("https://billing.example/v1", headers: nil)
+        usage.limit = 1 << 20
+        var after = Self.edge
+        after.usage = usage
+        after.meter = MeterSettings(
+            cgroup: "/sys/fs/cgroup/c", internalPrefixes: [try AddressPrefix(parsing: "10.0.0.0/8")])
+        #expect(
+            before.differences(to: after) == [
+                "usage: to file /var/x.jsonl -> to url https://billing.example/v1", "usage interval: 60s -> 2500ms",
+                "usage queue limit: 67108864 bytes -> 1048576 bytes",
+                "meter: off -> /sys/fs/cgroup/c, internal 10.0.0.0/8",
+            ])
+        before.usage = usage
+        after.usage?.target = .url("https://billing.example/v1", headers: "/etc/h")
+        #expect(before.differences(to: after).first == "usage headers: none -> /etc/h")
+    }
+
+    @Test func `hold, on_move, users, files and recognition are told; weights and names are the table's`() {
+        let texts = Self.differences {
+            $0.restartHold = .milliseconds(500)
+            $0.onMove = .reset
+            $0.collectorUser = 990
+            $0.stateFile = "/var/s.json"
+            $0.collectors = [.init(name: "c1", weight: 2, recognition: .pidFile("/run/c1.pid")), .init(name: "c3")]
+        }
+        #expect(
+            texts == [
+                "restart_hold: 10s -> 500ms", "on_move: follow -> reset", "collector_user: the agent's -> 990",
+                "state_file: /var/lib/reuseport-agent/edge.json -> /var/s.json",
+                "collector c1 is recognised: not -> by pid_file /run/c1.pid",
+            ])
+    }
+
+    @Test func `plan and reload say them beside the rows, and that nothing changes where nothing does`() {
+        func notes(_ after: PoolConfiguration) -> [String] {
+            MovePlan(from: AssignmentPlan(Self.edge), to: AssignmentPlan(after), sightings: []).notes
+        }
+        #expect(notes(Self.edge) == ["the configuration is as before: no setting changes"])
+        var later = Self.edge
+        later.tracking.interval = .seconds(60)
+        #expect(notes(later) == ["tracking interval: 10s -> 60s"])
+    }
+
+    @Test func `a folder of pins that the agent's user may not use: root, or the unit that gives it`() {
+        let denied = PlaneError.call(KernelError(operation: "mkdir /sys/fs/bpf/reuseport-agent", errno: 13))
+        let text = "\(denied.failure(act: "run pool edge", pool: "edge"))"
+        #expect(text.contains("mkdir /sys/fs/bpf/reuseport-agent was not permitted (EACCES); run it as root, or by"))
+        #expect(text.contains("gives the folder of pins to the agent's user"))
+        let bpf = PlaneError.call(KernelError(operation: "bpf_map_create slots", errno: 1))
+        #expect("\(bpf.failure(act: "run pool edge", pool: "edge"))".contains("or with CAP_BPF (AmbientCapabilities="))
+    }
+}
