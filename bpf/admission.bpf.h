@@ -18,7 +18,7 @@ static __always_inline __u32 place_of(__u64 hash, __u32 probe)
 {
 	if (probe < RPA_SIGHTING_PROBES)
 		return ((__u32)hash + probe) & constants.near_mask;
-	return constants.near_mask + 1 + (((__u32)(hash >> 32) + probe - RPA_SIGHTING_PROBES) & constants.place_mask);
+	return constants.near_mask + 1 + (((__u32)(hash >> 32) + probe - RPA_SIGHTING_PROBES) & constants.far_mask);
 }
 
 static __always_inline __u64 word_of(__u32 index, __u32 epoch, __u64 hash)
@@ -51,16 +51,40 @@ static __always_inline void settle(struct rpa_sighting *sighting, __u64 high, __
 }
 
 /*
+ * The entry was taken and may have to be filled still: the exporter's, if nobody was
+ * faster. Its index; or NO_PLACE, for it is another's.
+ */
+__attribute__((noinline)) int fill(__u32 index, __u64 high, __u64 low)
+{
+	__u32 only = 0, now = sighting_tick();
+	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
+	struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
+	int result = NO_PLACE;
+
+	if (!gate || !sighting)
+		return NO_PLACE;
+	bpf_spin_lock(&gate->lock);
+	if (!sighting->epoch) {
+		settle(sighting, high, low, now);
+		/* Told at once: it is "told" from longest ago on. */
+		sighting->told = 0;
+	}
+	if (sighting->low == low && sighting->high == high)
+		result = index;
+	bpf_spin_unlock(&gate->lock);
+	return result;
+}
+
+/*
  * The free place becomes the exporter's, if there may be one more. Which entry is the
  * next one is known with the lock alone, and an entry can't be looked up with it: so
- * the entry is taken first, then filled. Who comes between the two finds an exporter
- * that isn't its own, and must try again.
+ * the entry is taken first, then filled. Who comes between the two fills it as well:
+ * mostly another run of the same exporter's, on another CPU.
  */
 static __always_inline int take(__u64 *place, struct rpa_admission *gate, __u64 high, __u64 low, __u64 hash)
 {
-	__u32 now = sighting_tick(), index;
-	struct rpa_sighting *sighting;
 	int result = TAKEN_MEANWHILE;
+	__u32 index;
 
 	bpf_spin_lock(&gate->lock);
 	index = gate->used;
@@ -73,16 +97,8 @@ static __always_inline int take(__u64 *place, struct rpa_admission *gate, __u64 
 		}
 	}
 	bpf_spin_unlock(&gate->lock);
-	if (result < 0)
-		return result;
-	sighting = bpf_map_lookup_elem(&sightings, &index);
-	if (!sighting)
-		return NO_PLACE;
-	bpf_spin_lock(&gate->lock);
-	settle(sighting, high, low, now);
-	/* Told at once: it is "told" from longest ago on. */
-	sighting->told = 0;
-	bpf_spin_unlock(&gate->lock);
+	if (result >= 0 && fill(index, high, low) < 0)
+		result = TAKEN_MEANWHILE;
 	return result;
 }
 
@@ -121,8 +137,7 @@ static __always_inline int take_over(
 	return result;
 }
 
-/* Whether the entry is the exporter's: its index, NO_PLACE, or TAKEN_MEANWHILE while it
- * is being filled, maybe with this one. */
+/* The entry's index if it is the exporter's, else NO_PLACE. */
 __attribute__((noinline)) int identify(__u32 index, __u64 high, __u64 low)
 {
 	const struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
@@ -130,7 +145,7 @@ __attribute__((noinline)) int identify(__u32 index, __u64 high, __u64 low)
 	if (!sighting)
 		return NO_PLACE;
 	if (!*(const volatile __u32 *)&sighting->epoch)
-		return TAKEN_MEANWHILE;
+		return fill(index, high, low);
 	return sighting->low == low && sighting->high == high ? (int)index : NO_PLACE;
 }
 

@@ -91,7 +91,7 @@ struct {
 	__type(value, struct rpa_losses);
 } losses SEC(".maps");
 
-/* As many as constants.place_mask says. */
+/* Near ones, then far ones: as many as the masks of the constants say. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

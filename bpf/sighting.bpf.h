@@ -174,15 +174,15 @@ static __always_inline void tell(struct rpa_sighting *sighting, struct rpa_admis
 	}
 }
 
-/* Notes when the exporter was seen and who got its run. */
-__attribute__((noinline)) int look_after(__u32 index, __u32 slot)
+/* Notes when the exporter was seen and who got its run, unless the entry is another's by now. */
+__attribute__((noinline)) int look_after(__u32 index, __u32 epoch, __u32 slot)
 {
 	__u32 only = 0, now = sighting_tick(), interval;
 	struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
 	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
 
-	if (!sighting || !gate || !pool)
+	if (!sighting || !gate || !pool || sighting->epoch != epoch)
 		return 0;
 	/* Written only if they differ: the line is shared. */
 	if (sighting->last_seen != now)
@@ -216,7 +216,7 @@ static __always_inline void note_end(const struct seen *seen, __u32 slot)
 	seen->tally->jiffy = jiffy;
 	if (slot != RPA_NO_SLOT)
 		seen->tally->slot = slot;
-	look_after(seen->index, slot);
+	look_after(seen->index, seen->tally->epoch, slot);
 }
 
 /*

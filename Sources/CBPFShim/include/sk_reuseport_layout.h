@@ -124,16 +124,17 @@ struct rpa_session_start {
 
 /*
  * Map "places" of the pool: where to find an exporter, shared by all CPUs. A hash table
- * of words by open addressing: RPA_SIGHTING_PROBES places from the low bits of the
- * exporter hash on, then as many from its high bits on. A word of 0 is a free place;
- * else the lowest 32 bits are 1 + the index of its entry in "sightings" and in each
- * block of "tallies", the next 16 the lowest of the entry's epoch, the highest 16 those
- * of the exporter hash. A place is never free again, so the search ends at the first
- * free one; another exporter may have it, and its entry, one day.
+ * of words by open addressing: RPA_SIGHTING_PROBES near places from the low bits of the
+ * exporter hash on, then as many far ones from its high bits on. A word of 0 is a free
+ * place; else the lowest 32 bits are 1 + the index of its entry in "sightings" and in
+ * each block of "tallies", the next 16 the lowest of the entry's epoch, the highest 16
+ * those of the exporter hash. A place is never free again, so the search ends at the
+ * first free one, until all entries are taken; another exporter may have it, and its
+ * entry, one day.
  *
- * It has RPA_SIGHTING_SPARE times the places that exporters may take, so that up to
- * their limit nearly every one finds room. A word each, for all of them are to fit
- * into a cache: what belongs to an exporter lies close together in the other two.
+ * The near places are few, and first: they fit into a CPU's cache. The far ones are
+ * RPA_SIGHTING_SPARE times as many as there are exporters, so that up to their limit
+ * nearly every one finds room.
  */
 #define RPA_SIGHTING_PROBES 8
 #define RPA_SIGHTING_SPARE 4
@@ -175,7 +176,7 @@ struct rpa_tally {
 	__u64 ranks;     /* its row's, and from RPA_SYN_SHIFT on the mark of what they were read under */
 	__u32 epoch;
 	__u16 jiffy;     /* when this CPU last looked after the sighting: jiffies / 64, modulo 2^16 */
-	__u16 slot;      /* that it told the sighting then */
+	__u16 slot;      /* that it told the sighting then; another CPU may have told it another one since */
 };
 
 /* Map "untracked" of the pool: per CPU, one entry. */
@@ -249,7 +250,7 @@ struct rpa_constants {
 	__u32 is_stream;     /* of TCP: each run is a SYN, or a connection that migrates */
 	__u32 exporter_mask; /* entries of "exporters" - 1; 0: none are configured */
 	__u32 near_mask;     /* near ones of "places" - 1; 0: who sends isn't kept track of */
-	__u32 place_mask;    /* the others - 1 */
+	__u32 far_mask;      /* far ones - 1 */
 	__u32 sighting_limit; /* entries of "sightings", and of a block of "tallies" */
 	__u32 tally_mask;    /* blocks of "tallies" - 1 */
 	__u32 shares_tallies; /* CPUs have to */

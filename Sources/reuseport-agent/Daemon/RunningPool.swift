@@ -200,8 +200,7 @@ final class RunningPool {
         }
         return seen.compactMap { now in
             guard let before = mark[now.address] else { return now }
-            guard now.runs > before.runs else { return nil }
-            return Sighting(address: now.address, runs: now.runs - before.runs, bytes: now.bytes - before.bytes)
+            return now.since(before)
         }
     }
 

@@ -124,7 +124,7 @@ extension AssignmentTable {
         if sightingLimit > 0 {
             let shape = SightingShape(limit: sightingLimit, cpuCount: max(1, Int(rpa_possible_cpus())))
             constants.near_mask = UInt32(shape.nearPlaces - 1)
-            constants.place_mask = UInt32(shape.farPlaces - 1)
+            constants.far_mask = UInt32(shape.farPlaces - 1)
             constants.sighting_limit = UInt32(sightingLimit)
             constants.tally_mask = UInt32(shape.blocks - 1)
             constants.shares_tallies = shape.isShared ? 1 : 0

@@ -22,6 +22,14 @@ public struct Sighting: Equatable, Sendable {
         self.init(address: address, udp: ExporterTraffic(runs: runs, bytes: bytes))
     }
 
+    /// What it sent after an earlier reading; nil: nothing. Of one that had to give its
+    /// place up between, and began to count anew, all.
+    public func since(_ before: Sighting) -> Sighting? {
+        guard firstSeen == before.firstSeen, runs >= before.runs, bytes >= before.bytes else { return self }
+        guard runs > before.runs else { return nil }
+        return Sighting(address: address, runs: runs - before.runs, bytes: bytes - before.bytes)
+    }
+
     /// SYNs, datagrams, or trains of datagrams (UDP GRO).
     public var runs: UInt64 { udp.runs + tcp.runs }
     /// UDP header and payload, or the TCP header of a SYN; delivered or not.

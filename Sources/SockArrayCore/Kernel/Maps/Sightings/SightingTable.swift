@@ -74,7 +74,8 @@ final class SightingTable {
 
     /// All of them, in no order, and what was not told apart for want of room.
     ///
-    /// While exporters come and go an address may be there twice.
+    /// While exporters come and go an address may be there twice, and what changes hands
+    /// just then may be in neither sum, or in the newcomer's, until the next reading.
     func read() throws(KernelError) -> (sightings: [Sighting], untracked: ExporterTraffic) {
         let (used, _) = try admitted()
         var untracked = try unplaced().traffic

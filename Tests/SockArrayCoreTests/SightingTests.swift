@@ -1,0 +1,25 @@
+import SockArrayCore
+import Testing
+
+@Suite struct SightingTests {
+    private static func sighting(_ runs: UInt64, _ bytes: UInt64, firstSeen: Duration = .seconds(5)) -> Sighting {
+        var sighting = Sighting(address: .v4(0xc000_0201), runs: runs, bytes: bytes)
+        sighting.firstSeen = firstSeen
+        return sighting
+    }
+
+    @Test func `since a reading: 3 runs of 10, or nothing`() {
+        let before = Self.sighting(7, 1_400)
+        #expect(Self.sighting(10, 2_000).since(before)?.runs == 3)
+        #expect(Self.sighting(10, 2_000).since(before)?.bytes == 600)
+        #expect(before.since(before) == nil)
+    }
+
+    @Test func `an exporter that left and came again between two readings has sent all that it counts`() {
+        let before = Self.sighting(7, 1_400)
+        let again = Self.sighting(9, 900, firstSeen: .seconds(8))
+        #expect(again.since(before) == again)
+        // Seen first in the same tick: more runs, fewer bytes.
+        #expect(Self.sighting(9, 900).since(before) == Self.sighting(9, 900))
+    }
+}
