@@ -23,7 +23,8 @@ final class SightingTable {
         let shape = SightingShape(limit: limit, cpuCount: cpuCount)
         try PlaneError.wrap { [folder] () throws(KernelError) in try folder.make() }
         places = try folder.map(
-            "places", RPA_MAP_ARRAY, valueSize: MemoryLayout<UInt64>.stride, entries: Int32(shape.nearPlaces + shape.farPlaces))
+            "places", RPA_MAP_ARRAY, valueSize: MemoryLayout<UInt64>.stride,
+            entries: Int32(shape.nearPlaces + shape.farPlaces))
         sightings = try folder.map(
             "sightings", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_sighting>.stride, entries: Int32(limit))
         tallies = try folder.map(
