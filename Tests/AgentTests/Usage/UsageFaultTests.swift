@@ -57,6 +57,29 @@ import Testing
         }
     }
 
+    /// The newest batch's file is emptied: fsync of the file, then of the folder. The others' go.
+    @Test(arguments: ["fsync:error=EIO:when=2", "fsync:error=EIO:when=1"])
+    func `the folder's fsync fails (EIO) when delivered batches leave the queue: each key's bytes once, none is lost`(
+        _ fault: String
+    ) async throws {
+        try await Sandbox.run { sandbox in
+            let gate = try UsageGate(in: sandbox)
+            let lab = try UsageLab(in: sandbox, target: gate.target)
+            for _ in 1...3 { try lab.send(for: .milliseconds(200)) }
+            try Self.with(fault, lab) {
+                try gate.open()
+                #expect(try lab.agent.command(["reload"]).exitCode == 0)
+                try lab.expectExactly {
+                    var keys: Set<String> = []
+                    return try gate.events().filter { keys.insert($0.idempotencyKey).inserted }
+                }
+            }
+            #expect(try lab.agent.command(["reload"]).exitCode == 0)
+            #expect(try waitUntil(.seconds(20)) { try lab.status()?.pendingEvents == 0 })
+            #expect(!lab.agent.process.errorOutput.contains("not delivered"), "\(lab.agent.process.errorOutput)")
+        }
+    }
+
     @Test(arguments: ["eventfd2:error=EMFILE", "clone3:error=EAGAIN"])
     func `no thread can be started for the disk: the loop does its work, each byte comes once, and it is said once`(
         _ fault: String
@@ -94,7 +117,8 @@ import Testing
         }
     }
 
-    @Test func `SIGTERM while a reload reads the queue, 0.3 s a call: the agent ends in order, and leaves no socket file`()
+    @Test
+    func `SIGTERM while a reload reads the queue, 0.3 s a call: the agent ends in order, and leaves no socket file`()
         async throws
     {
         try await Sandbox.run { sandbox in
