@@ -18,8 +18,9 @@ final class DiskJob<Result: Sendable> {
     let refusal: Int32?
 
     /// Where no thread can be started, or none could tell its end, it is done at once, here.
-    init(_ body: @escaping @Sendable () -> Result) {
-        let number = rpa_event()
+    ///
+    /// - Parameter number: an eventfd, which is closed with it, or -errno.
+    init(tellingBy number: Int32 = rpa_event(), _ body: @escaping @Sendable () -> Result) {
         event = Descriptor(owning: number)
         let box = self.box
         let work: @Sendable () -> Void = {
