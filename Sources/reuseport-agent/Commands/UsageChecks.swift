@@ -18,7 +18,12 @@ struct UsageChecks {
     private static func item(_ file: FileTargetCheck) -> CheckList.Item {
         let check = "usage: file \(file.path)"
         do throws(Failure) {
-            let note = try file.note()
+            let note: String?
+            switch try file.finding() {
+            case .fit: note = nil
+            case .untold(let reason): note = reason
+            case .homeless(let failure): throw failure
+            }
             return CheckList.Item(
                 check: check, ok: true, detail: note ?? "it can be written",
                 remedy: note.map { _ in "check as the user that the agent will run as" })

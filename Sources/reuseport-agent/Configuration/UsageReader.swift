@@ -20,12 +20,19 @@ struct UsageReader {
             }
         }
         if let queue = try section.optional("queue") { try read(queue, into: &settings) }
-        if case .file(let path) = settings.target, (path + "/").hasPrefix(settings.folder + "/") {
-            throw value.problem(
-                "the file \(path) is \(path == settings.folder ? "" : "in ")the queue's folder",
-                "give the file or the folder another path")
+        if case .file(let path) = settings.target, let clash = Self.clash(path, queue: settings.folder) {
+            throw value.problem(clash, "give the file or the folder another path")
         }
         return settings
+    }
+
+    /// A file can't be a folder's name, and the queue's folder is the queue's alone.
+    private static func clash(_ path: String, queue folder: String) -> String? {
+        func names(_ path: String) -> [Substring] { path.split(separator: "/").filter { $0 != "." } }
+        let (file, queue) = (names(path), names(folder))
+        if file == queue { return "the file \(path) is the queue's folder" }
+        if file.starts(with: queue) { return "the file \(path) is in the queue's folder" }
+        return queue.starts(with: file) ? "the queue's folder \(folder) is below the file \(path)" : nil
     }
 
     private func read(_ queue: Value, into settings: inout UsageSettings) throws(Failure) {

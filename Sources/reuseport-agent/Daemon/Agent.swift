@@ -31,7 +31,10 @@ final class Agent {
         }
         signals = Descriptor(owning: signalResult)
         // Before the pool: what can't be used, and an agent that can't be asked, leave no pins.
-        if let usage = configuration.usage { try UsageRecorder.check(usage) }
+        if let usage = configuration.usage, let missing = try UsageRecorder.check(usage, awaitsFolder: true) {
+            // A mount that comes late holds up events, and no registration.
+            log.warning("\(missing); it is waited for")
+        }
         let control = try configuration.controlPlace.listen()
         let status = try configuration.statusPlaces.map { place throws(Failure) in try place.listen() }
         pool = try RunningPool(configuration, path: path, log: log)

@@ -251,7 +251,7 @@ final class RunningPool {
                 remedy: "put the old value back, or stop the agent, rename \(before.folder), and start it again")
         }
         // Nothing is made: it may be asked by `plan`, and refused below.
-        if let usage = new.usage { try UsageRecorder.check(usage) }
+        if let usage = new.usage { try UsageRecorder.check(usage, awaitsFolder: usage.target == old.usage?.target) }
         if let meter = new.meter {
             // One that isn't there yet is waited for.
             do throws(Failure) { try CgroupMeter.check(meter) } catch  where error.kind != .absent { throw error } catch

@@ -77,6 +77,11 @@ import Testing
         ("usage: {to: {file: /a}, queue: {limit: 64MB}}", "edge.yaml:4", "not a size"),
         ("usage: {to: {file: /a/b}, queue: {folder: /a}}", "edge.yaml:4", "in the queue's folder"),
         ("usage: {to: {file: /a}, queue: {folder: /a/}}", "edge.yaml:4", "/a is the queue's folder"),
+        (
+            "usage: {to: {file: /a/u}, queue: {folder: /a/u/q}}", "edge.yaml:4",
+            "the queue's folder /a/u/q is below the file /a/u; give the file or the folder another path"
+        ),
+        ("usage: {to: {file: /a/./b//c}, queue: {folder: /a/b}}", "edge.yaml:4", "in the queue's folder"),
         ("usage: {to: {file: /a}, intervall: 1s}", "edge.yaml:4", "write interval"),
         ("meter: {cgroup: /sys/fs/cgroup}", "edge.yaml:4", "the configuration asks for none; add the key usage"),
         ("usage: {to: {file: /a}}\nmeter: {}", "edge.yaml:5", "meter lacks the key cgroup"),

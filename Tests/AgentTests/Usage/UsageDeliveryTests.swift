@@ -54,6 +54,46 @@ import Testing
         #expect(delivery.nextDeadline! >= now + 500_000_000)
     }
 
+    /// Its only batch.
+    private static func batch(of queue: UsageQueue) throws -> String {
+        queue.folder.file(try #require(queue.head).number)
+    }
+
+    @Test func `a batch that can't be read for a while is tried again, and is the first to be delivered`() throws {
+        defer { Self.removeFolder() }
+        let queue = try Self.queue()
+        let file = try Self.batch(of: queue)
+        let delivery = UsageDelivery(queue, to: .command(["/bin/true"])) { _ in }
+        try #require(rename(file, file + ".away") == 0 && symlink(file, file) == 0)
+        delivery.proceed(now: 1)
+        Self.end(delivery, at: 1)
+        #expect(delivery.error == "\(file) can't be read (ELOOP)" && queue.head?.events == 1)
+        try #require(rename(file + ".away", file) == 0)
+        let next = try #require(delivery.nextDeadline)
+        #expect(next >= 500_000_000)
+        delivery.proceed(now: next)
+        // Read, taken by the command, and out of the queue.
+        waitUntil(.seconds(20), every: .milliseconds(2)) {
+            queue.proceed()
+            delivery.proceed(now: next, begins: true)
+            return delivery.lastDelivery != nil
+        }
+        #expect(delivery.error == nil && queue.head == nil && queue.pendingEvents == 0)
+    }
+
+    @Test(arguments: [nil, "", "{}\n"])
+    func `a batch that is gone, or has no events, is said to be lost`(_ content: String?) throws {
+        defer { Self.removeFolder() }
+        let queue = try Self.queue()
+        let file = try Self.batch(of: queue)
+        unlink(file)
+        if let content { try FileText.write(content, to: file) }
+        let delivery = UsageDelivery(queue, to: .command(["/bin/true"])) { _ in }
+        delivery.proceed(now: 1)
+        Self.end(delivery, at: 1)
+        #expect(delivery.error?.hasSuffix("its 1 events are not delivered") == true && queue.head == nil)
+    }
+
     @Test func `usage that leaves while a batch is read starts no command for it, and the batch stays`() throws {
         defer { Self.removeFolder() }
         let queue = try Self.queue()

@@ -16,12 +16,15 @@ import Testing
     private static func unusable(in folder: String) throws -> [(path: String, cause: String, remedy: String)] {
         mkdir(folder + "/directory", 0o755)
         try FileText.write("", to: folder + "/plain")
-        guard mkfifo(folder + "/fifo", 0o600) == 0, symlink("loop", folder + "/loop") == 0 else {
+        guard mkfifo(folder + "/fifo", 0o600) == 0, symlink("loop", folder + "/loop") == 0,
+            symlink("nodir/x.jsonl", folder + "/dangling") == 0
+        else {
             throw LabError("no fifo, or no link: errno \(errno)")
         }
         return [
             ("\(folder)/directory", "it is a directory (EISDIR)", "give the path of a file in it"),
             ("\(folder)/nodir/x.jsonl", "its folder \(folder)/nodir doesn't exist (ENOENT)", "make the folder"),
+            ("\(folder)/dangling", "its folder \(folder)/nodir doesn't exist (ENOENT)", "make the folder"),
             ("\(folder)/plain/x.jsonl", "\(folder)/plain is not a directory (ENOTDIR)", "correct the path"),
             ("\(folder)/plain/y/x.jsonl", "its folder \(folder)/plain/y doesn't exist (ENOTDIR)", "correct the path"),
             ("\(folder)/fifo", "it is not a regular file", "give the path of one"),
@@ -29,7 +32,7 @@ import Testing
         ]
     }
 
-    @Test func `6 paths that can't be a file of events: check, run, plan and reload say which and why, exit 2`()
+    @Test func `7 paths that can't be a file of events: check, run, plan and reload say which and why, exit 2`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -45,7 +48,8 @@ import Testing
             mkdir("/sys/fs/bpf/reuseport-agent", 0o755)
             for path in paths {
                 try FileText.write(Self.configuration(path.path, queue: queue), to: file)
-                for command in ["check", "run"] {
+                // An agent that starts waits for a folder.
+                for command in path.remedy == "make the folder" ? ["check"] : ["check", "run"] {
                     expectRefusal(
                         try CommandResult.of(Subject.program, [command, "--config", file], in: sandbox), path)
                 }
@@ -110,7 +114,54 @@ import Testing
             #expect(
                 try note("/run/open/x.jsonl").hasPrefix("– usage: file /run/open/x.jsonl: the present user can't write")
             )
+            try FileText.write("", to: "/run/reuseport-agent/unread.jsonl")
+            chmod("/run/reuseport-agent/unread.jsonl", 0o222)
+            #expect(
+                try note("/run/reuseport-agent/unread.jsonl")
+                    .hasPrefix("– usage: file /run/reuseport-agent/unread.jsonl: the present user can't read and write")
+            )
             #expect(try note("/run/reuseport-agent/x.jsonl").hasPrefix("✓ usage: file /run/reuseport-agent/x.jsonl"))
+        }
+    }
+
+    @Test(arguments: ["/mount/x.jsonl", "/link"])
+    func `the folder of the events' file isn't there at boot: the agent starts, says so, and waits for it`(
+        _ name: String
+    ) async throws {
+        try await Sandbox.run { sandbox in
+            let folder = sandbox.folder + "/mount"
+            try #require(symlink("mount/x.jsonl", sandbox.folder + "/link") == 0)
+            let lab = try UsageLab(in: sandbox, target: "file: \(sandbox.folder)\(name)")
+            let said = "\(folder) doesn't exist (ENOENT); correct the path, or make the folder"
+            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains(said) })
+            #expect(lab.agent.process.errorOutput.contains("it is waited for"))
+            try lab.send(for: .milliseconds(300))
+            #expect(access(folder, F_OK) != 0)
+            mkdir(folder, 0o755)
+            try lab.expectExactly { try UsageLab.events(FileText.read(folder + "/x.jsonl") ?? "") }
+        }
+    }
+
+    @Test func `the file's folder is away: a reload of another interval goes, one of another file there is refused`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let folder = sandbox.folder + "/events"
+            mkdir(folder, 0o755)
+            let lab = try UsageLab(in: sandbox, target: "file: \(folder)/x.jsonl")
+            try lab.send(for: .milliseconds(200))
+            try #require(rename(folder, folder + ".away") == 0)
+            func commands(_ file: String) throws -> [Int32] {
+                try FileText.write(
+                    Self.configuration(file, queue: lab.queue).replacing("100ms", with: "200ms"),
+                    to: lab.agent.configurationPath)
+                return try ["plan", "reload"].map { try lab.agent.command([$0]).exitCode }
+            }
+            #expect(try commands(folder + "/y.jsonl") == [2, 2])
+            #expect(try commands(folder + "/x.jsonl") == [0, 0])
+            try lab.send(for: .milliseconds(200))
+            try #require(rename(folder + ".away", folder) == 0)
+            try lab.expectExactly { try UsageLab.events(FileText.read(folder + "/x.jsonl") ?? "") }
         }
     }
 

@@ -2,13 +2,32 @@ import Glibc
 import SockArrayCore
 
 /// Files that are there, whole, after a crash. Every function may wait for the disk,
-/// and returns 0 or a positive errno.
+/// and returns 0 or a positive errno, where nothing else is said.
 enum DurableFile {
+    /// What came of a change to a folder; with a positive errno.
+    enum Outcome: Equatable {
+        /// It is there after a crash.
+        case settled
+        /// It was made, for all to see, and a crash may bring back what was before.
+        case unsettled(Int32)
+        /// Nothing is other than before.
+        case refused(Int32)
+    }
+
     /// Replaces the file at once: after a crash there is the old or the new one, and
-    /// once this has returned, the new one.
-    static func replace(_ path: String, with bytes: [UInt8]) -> Int32 {
-        let error = exchange(path, for: bytes, mode: 0o640)
-        return error == 0 ? settleFolder(of: path) : error
+    /// once it is settled, the new one.
+    static func replace(_ path: String, with bytes: [UInt8]) -> Outcome {
+        changeFolder(of: path) { exchange(path, for: bytes, mode: 0o640) }
+    }
+
+    /// The folder is opened first: what could refuse that comes before the change.
+    private static func changeFolder(of path: String, _ change: () -> Int32) -> Outcome {
+        let number = open(FolderPath.of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard number >= 0 else { return .refused(errno) }
+        let folder = Descriptor(owning: number)
+        let error = change()
+        guard error == 0 else { return .refused(error) }
+        return fsync(folder.number) == 0 ? .settled : .unsettled(errno)
     }
 
     /// Replaces the file at once: after a crash there is the old or the new one.
@@ -25,9 +44,8 @@ enum DurableFile {
     }
 
     /// Of no effect where it isn't there.
-    static func remove(_ path: String) -> Int32 {
-        guard unlink(path) == 0 || errno == ENOENT else { return errno }
-        return settleFolder(of: path)
+    static func remove(_ path: String) -> Outcome {
+        changeFolder(of: path) { unlink(path) == 0 || errno == ENOENT ? 0 : errno }
     }
 
     static func write(_ bytes: ArraySlice<UInt8>, to file: borrowing Descriptor) -> Int32 {
@@ -68,27 +86,35 @@ enum DurableFile {
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
     }
 
-    /// Bytes from an offset to the end. Nil: it can't be read.
-    static func read(_ file: borrowing Descriptor, from offset: Int = 0) -> [UInt8]? {
+    /// Bytes from an offset to the end.
+    ///
+    /// - Throws: EINVAL for no regular file.
+    static func read(_ file: borrowing Descriptor, from offset: Int = 0) throws(KernelError) -> [UInt8] {
         var facts = stat()
-        guard fstat(file.number, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard fstat(file.number, &facts) == 0 else { throw KernelError(operation: "fstat", errno: errno) }
+        guard facts.st_mode & S_IFMT == S_IFREG else {
+            throw KernelError(operation: "read what is no regular file", errno: EINVAL)
+        }
         var bytes = [UInt8](repeating: 0, count: max(0, Int(facts.st_size) - offset))
         var filled = 0
         while filled < bytes.count {
             let length = bytes[filled...].withUnsafeMutableBytes {
                 pread(file.number, $0.baseAddress, $0.count, off_t(offset + filled))
             }
-            guard length >= 0 else { return nil }
             if length == 0 { break }
-            filled += length
+            if length > 0 {
+                filled += length
+            } else if errno != EINTR {
+                throw KernelError(operation: "pread", errno: errno)
+            }
         }
         return Array(bytes[..<filled])
     }
 
-    static func read(_ path: String) -> [UInt8]? {
+    static func read(_ path: String) throws(KernelError) -> [UInt8] {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard number >= 0 else { return nil }
+        guard number >= 0 else { throw KernelError(operation: "open \(path)", errno: errno) }
         let file = Descriptor(owning: number)
-        return read(file)
+        return try read(file)
     }
 }

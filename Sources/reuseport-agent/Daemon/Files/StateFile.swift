@@ -110,6 +110,6 @@ struct StateFile {
     private static func content(of file: borrowing Descriptor) -> [UInt8]? {
         var facts = stat()
         guard fstat(file.number, &facts) == 0, facts.st_size <= sizeLimit else { return nil }
-        return DurableFile.read(file)
+        return try? DurableFile.read(file)
     }
 }

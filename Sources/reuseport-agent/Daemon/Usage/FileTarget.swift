@@ -24,7 +24,12 @@ enum FileTarget {
             return "\(path) is not a regular file"
         }
         let size = Int(facts.st_size)
-        guard let tail = tail(of: file, size, before: batch) else { return failed("could not be read", EIO) }
+        let tail: UsageTail
+        do throws(KernelError) {
+            tail = try Self.tail(of: file, size, before: batch)
+        } catch {
+            return failed("could not be read", error.errno)
+        }
         if tail.torn > 0, ftruncate(file.number, off_t(size - tail.torn)) != 0 {
             return failed("could not be cut to whole lines", errno)
         }
@@ -40,10 +45,11 @@ enum FileTarget {
     /// More than a batch: what a crash left of a block.
     private static let margin = 64 << 10
 
-    private static func tail(of file: borrowing Descriptor, _ size: Int, before batch: [UInt8]) -> UsageTail? {
+    private static func tail(
+        of file: borrowing Descriptor, _ size: Int, before batch: [UInt8]
+    ) throws(KernelError) -> UsageTail {
         let start = max(0, size - batch.count - margin)
-        guard let bytes = DurableFile.read(file, from: start) else { return nil }
-        return UsageTail(of: bytes, isWholeFile: start == 0, before: batch)
+        return UsageTail(of: try DurableFile.read(file, from: start), isWholeFile: start == 0, before: batch)
     }
 
     /// A file that was this one, and ends with the batch or a part of it.
@@ -56,7 +62,7 @@ enum FileTarget {
             let file = Descriptor(owning: number)
             var facts = stat()
             guard fstat(file.number, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { continue }
-            if let tail = tail(of: file, Int(facts.st_size), before: batch), tail.written > 0 {
+            if let tail = try? tail(of: file, Int(facts.st_size), before: batch), tail.written > 0 {
                 return "\(folder)/\(other)"
             }
         }

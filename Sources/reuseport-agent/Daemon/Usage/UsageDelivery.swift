@@ -13,7 +13,10 @@ final class UsageDelivery {
 
     /// What the disk job has come to.
     private enum Reading: Sendable {
-        case unreadable
+        /// Its file is gone, or has no events.
+        case nothing
+        /// Not now: positive errno.
+        case unreadable(Int32)
         /// To the file; with why it isn't all there.
         case appended(String?)
         case forChild(arguments: [String], input: [UInt8], isPost: Bool)
@@ -47,6 +50,11 @@ final class UsageDelivery {
         if case .onDisk = attempt { true } else { false }
     }
 
+    /// Why what is under way has no thread: positive errno.
+    var threadRefusal: Int32? {
+        if case .onDisk(let job, _) = attempt { job.refusal } else { nil }
+    }
+
     var waits: [pollfd] {
         switch attempt {
         case .onDisk(let job, _): [job.wait]
@@ -58,7 +66,8 @@ final class UsageDelivery {
     var nextDeadline: UInt64? {
         switch attempt {
         case .child(let child, _): child.deadline
-        case .onDisk, .settling: nil
+        case .onDisk(let job, _): job.deadline
+        case .settling: nil
         case nil: queue.head == nil || queue.isBusy ? nil : next
         }
     }
@@ -88,7 +97,13 @@ final class UsageDelivery {
     private func begin() {
         guard let head = queue.head else { return }
         let job = DiskJob { [folder = queue.folder, target, looksAside = isFirst] () -> Reading in
-            guard let lines = folder.lines(of: head.number), !lines.isEmpty else { return .unreadable }
+            let lines: [UInt8]
+            do throws(KernelError) {
+                guard let found = try folder.lines(of: head.number) else { return .nothing }
+                lines = found
+            } catch {
+                return .unreadable(error.errno)
+            }
             return switch target {
             case .file(let path): .appended(FileTarget.append(lines, to: path, looksAside: looksAside))
             case .command(let words): .forChild(arguments: words, input: lines, isPost: false)
@@ -102,12 +117,15 @@ final class UsageDelivery {
 
     private func goOn(_ reading: Reading, now: UInt64, begins: Bool) {
         switch reading {
-        case .unreadable:
+        case .nothing:
             guard let head = queue.head else { return }
             queue.forgetHead()
             fail(
-                "\(queue.folder.file(head.number)) can't be read any more: its \(head.events) events are not delivered",
-                now: now)
+                "\(queue.folder.file(head.number)) is gone or damaged, which is no agent's doing: "
+                    + "its \(head.events) events are not delivered", now: now)
+        case .unreadable(let error):
+            guard let head = queue.head else { return }
+            fail("\(queue.folder.file(head.number)) can't be read (\(ErrnoName.of(error)))", now: now)
         case .appended(let problem): end(problem.map { .failed($0) } ?? .delivered, now: now)
         case .forChild(let arguments, let input, let isPost):
             // Nobody has it yet.

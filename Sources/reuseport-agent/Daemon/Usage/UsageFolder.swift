@@ -31,17 +31,29 @@ struct UsageFolder: Sendable {
         }
     }
 
-    /// The events of a batch, one a line: may wait for the disk. Nil: the file isn't
-    /// there, or can't be read.
-    func lines(of number: UInt64) -> [UInt8]? {
-        guard let bytes = DurableFile.read(file(number)), let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
-            return nil
-        }
+    /// The events of a batch, one a line: may wait for the disk.
+    ///
+    /// - Returns: nil: the file isn't there, or has none.
+    /// - Throws: what may pass: of the disk, of the agent's descriptors.
+    func lines(of number: UInt64) throws(KernelError) -> [UInt8]? {
+        guard let bytes = try bytes(of: number), let end = bytes.firstIndex(of: UInt8(ascii: "\n")),
+            end + 1 < bytes.count
+        else { return nil }
         return Array(bytes[(end + 1)...])
     }
 
+    /// - Returns: nil: the file isn't there, or something else is.
+    private func bytes(of number: UInt64) throws(KernelError) -> [UInt8]? {
+        do throws(KernelError) {
+            return try DurableFile.read(file(number))
+        } catch {
+            guard error.errno != ENOENT, error.errno != EINVAL else { return nil }
+            throw error
+        }
+    }
+
     private func events(of number: UInt64) -> [UsageEvent]? {
-        guard let lines = lines(of: number) else { return nil }
+        guard let lines = try? lines(of: number) else { return nil }
         let events = lines.split(separator: UInt8(ascii: "\n")).map {
             try? JSON.decode(UsageEvent.self, from: Array($0))
         }
@@ -59,7 +71,8 @@ struct UsageFolder: Sendable {
 
     /// Reads every file: may wait for the disk.
     ///
-    /// - Throws: `.conflict` for another pool's folder.
+    /// - Throws: `.conflict` for another pool's folder, `.output` for a file that can't be
+    ///   read at the moment: it may have what was counted last.
     func load(pool: String) throws(Failure) -> Content {
         var batches: [Stored] = []
         var complaints: [String] = []
@@ -67,7 +80,7 @@ struct UsageFolder: Sendable {
             if name.hasSuffix(".jsonl.new") { unlink("\(path)/\(name)") }
             guard name.hasSuffix(".jsonl"), let number = UInt64(name.dropLast(6)), file(number) == "\(path)/\(name)"
             else { continue }
-            let bytes = DurableFile.read(file(number)) ?? []
+            let bytes = try loaded(number)
             let lines = bytes.count { $0 == UInt8(ascii: "\n") }
             guard lines > 0, bytes.last == UInt8(ascii: "\n") else {
                 complaints.append(setAside(number))
@@ -78,7 +91,7 @@ struct UsageFolder: Sendable {
         // The newest has it all; where that can't be used, what it had counted is counted again.
         var ledger: UsageLedger?
         while ledger == nil, let newest = batches.last {
-            ledger = self.ledger(of: newest.number)
+            ledger = Self.ledger(in: try loaded(newest.number))
             guard ledger == nil else { break }
             complaints.append(setAside(newest.number))
             batches.removeLast()
@@ -94,8 +107,19 @@ struct UsageFolder: Sendable {
         return Content(ledger: ledger, batches: batches, complaints: complaints)
     }
 
-    private func ledger(of number: UInt64) -> UsageLedger? {
-        guard let bytes = DurableFile.read(file(number)), let end = bytes.firstIndex(of: UInt8(ascii: "\n")),
+    private func loaded(_ number: UInt64) throws(Failure) -> [UInt8] {
+        do throws(KernelError) {
+            return try bytes(of: number) ?? []
+        } catch {
+            throw Failure(
+                .output, act: "use the folder of usage events \(path)",
+                cause: "\(file(number)) can't be read, and may have what was counted last", errno: error.errno,
+                remedy: "look at the disk, and whether the agent's user may read the file; it is tried again")
+        }
+    }
+
+    private static func ledger(in bytes: [UInt8]) -> UsageLedger? {
+        guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")),
             let ledger = try? JSON.decode(UsageLedger.self, from: Array(bytes[..<end])),
             ledger.version == UsageLedger.version
         else { return nil }
@@ -117,6 +141,8 @@ struct UsageFolder: Sendable {
         var newest: Stored?
         /// As on the disk.
         var ledger: UsageLedger
+        /// All of it is so, and a crash may bring back what was before: positive errno.
+        var unsettled: Int32?
     }
 
     /// Keeps events with the ledger that they come from: may wait for the disk.
@@ -138,7 +164,9 @@ struct UsageFolder: Sendable {
         return replace(batch.number, ledger, batch.events).map { change in
             guard let emptied, emptied != batch.number else { return change }
             _ = DurableFile.remove(file(emptied))
-            return Change(gone: [emptied], newest: change.newest, ledger: change.ledger)
+            var change = change
+            change.gone = [emptied]
+            return change
         }
     }
 
@@ -146,19 +174,32 @@ struct UsageFolder: Sendable {
     /// alone. May wait for the disk.
     func settle(_ number: UInt64, _ ledger: UsageLedger, isNewest: Bool) -> Result<Change, KernelError> {
         if isNewest { return replace(number, ledger, []) }
-        let error = DurableFile.remove(file(number))
-        guard error == 0 else { return .failure(KernelError(operation: "unlink \(file(number))", errno: error)) }
-        return .success(Change(gone: [number], ledger: ledger))
+        return Self.result(
+            of: DurableFile.remove(file(number)), "unlink \(file(number))", Change(gone: [number], ledger: ledger))
+    }
+
+    /// What was made can't be made once more: the events are in it.
+    private static func result(
+        of outcome: DurableFile.Outcome, _ operation: String, _ change: Change
+    ) -> Result<Change, KernelError> {
+        switch outcome {
+        case .settled: return .success(change)
+        case .unsettled(let error):
+            var change = change
+            change.unsettled = error
+            return .success(change)
+        case .refused(let error): return .failure(KernelError(operation: operation, errno: error))
+        }
     }
 
     /// Of the newest batch.
     private func replace(_ number: UInt64, _ ledger: UsageLedger, _ events: [UsageEvent]) -> Result<Change, KernelError>
     {
         let content = Self.content(ledger, events)
-        var error = DurableFile.makeFolder(path)
-        if error == 0 { error = DurableFile.replace(file(number), with: content) }
-        guard error == 0 else { return .failure(KernelError(operation: "replace \(file(number))", errno: error)) }
+        let error = DurableFile.makeFolder(path)
         let stored = Stored(number: number, bytes: content.count, events: events.count)
-        return .success(Change(newest: stored, ledger: ledger))
+        return Self.result(
+            of: error == 0 ? DurableFile.replace(file(number), with: content) : .refused(error),
+            "replace \(file(number))", Change(newest: stored, ledger: ledger))
     }
 }

@@ -15,6 +15,8 @@ final class UsageQueue {
     private(set) var bytes: Int
     /// As on the disk.
     private(set) var ledger: UsageLedger
+    /// Why a crash of the machine may undo what was written last: positive errno.
+    private(set) var unsettled: Int32?
     private var job: DiskJob<Result<UsageFolder.Change, KernelError>>?
     private var jobIsDone: ((KernelError?) -> Void)?
 
@@ -29,6 +31,9 @@ final class UsageQueue {
 
     var isBusy: Bool { job != nil }
     var waits: [pollfd] { job.map { [$0.wait] } ?? [] }
+    var nextDeadline: UInt64? { job?.deadline }
+    /// Why what is under way has no thread: positive errno.
+    var threadRefusal: Int32? { job?.refusal }
     /// The next to deliver.
     var head: UsageFolder.Stored? { batches.first { $0.events > 0 } }
 
@@ -43,6 +48,7 @@ final class UsageQueue {
                 append(newest)
             }
             ledger = change.ledger
+            unsettled = change.unsettled
             jobIsDone?(nil)
         case .failure(let error): jobIsDone?(error)
         }
@@ -74,7 +80,7 @@ final class UsageQueue {
         start(done) { [folder, ledger] in folder.settle(head.number, ledger, isNewest: isNewest) }
     }
 
-    /// Its file is gone, or can't be read.
+    /// Its file is gone, or has no events.
     func forgetHead() {
         if let head { remove(head.number) }
     }

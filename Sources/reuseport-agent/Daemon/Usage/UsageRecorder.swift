@@ -66,6 +66,9 @@ final class UsageRecorder {
     /// Nothing is written, and nothing is under way to the target.
     var isIdle: Bool { !queue.isBusy && !delivery.isBusy }
 
+    /// Why what is under way has no thread: positive errno.
+    var threadRefusal: Int32? { queue.threadRefusal ?? delivery.threadRefusal }
+
     /// A thread reads or writes.
     var isOnDisk: Bool { queue.isBusy || delivery.isOnDisk }
 
@@ -76,14 +79,19 @@ final class UsageRecorder {
     }
 
     /// While `serveEnd` is what is to be done.
-    var endDeadline: UInt64? { delivery.isBusy ? delivery.nextDeadline : nil }
+    var endDeadline: UInt64? { queue.nextDeadline ?? (delivery.isBusy ? delivery.nextDeadline : nil) }
 
     /// What only this machine can tell of a configuration. Nothing is made.
     ///
+    /// - Parameter awaitsFolder: a file of events whose folder isn't there is waited for.
+    /// - Returns: that it isn't there.
     /// - Throws: `.usage` where no folder can be, or no file of events.
-    static func check(_ settings: UsageSettings) throws(Failure) {
+    @discardableResult
+    static func check(_ settings: UsageSettings, awaitsFolder: Bool) throws(Failure) -> Failure? {
         try checkFolder(settings, makes: false)
-        if let file = FileTargetCheck(settings) { _ = try file.note() }
+        guard let file = FileTargetCheck(settings), case .homeless(let failure) = try file.finding() else { return nil }
+        guard awaitsFolder else { throw failure }
+        return failure
     }
 
     /// - Parameter makes: it is made, if it isn't there.
@@ -99,7 +107,7 @@ final class UsageRecorder {
 
     var waits: [pollfd] { queue.waits + delivery.waits }
 
-    var nextDeadline: UInt64 { min(next, delivery.nextDeadline ?? .max) }
+    var nextDeadline: UInt64 { min(next, queue.nextDeadline ?? .max, delivery.nextDeadline ?? .max) }
 
     /// - Parameter isDue: a reading is to be taken now, whatever the interval.
     func serve(isDue: Bool, now: UInt64) {
@@ -171,13 +179,19 @@ final class UsageRecorder {
                 isUnwritten = false
                 ledger.follow(queue.ledger)
                 if open.isEmpty { forgetDeparted() }
-                failedToStore = false
-                return recover()
+                failedToStore = queue.unsettled != nil
+                return queue.unsettled.map(tellUnsettled) ?? recover()
             }
             open = events.merged(with: open)
             failedToStore = true
             fail("events can't be kept in \(settings.folder) (\(ErrnoName.of(error.errno))); they are counted on")
         }
+    }
+
+    private func tellUnsettled(_ number: Int32) {
+        fail(
+            "events are kept in \(settings.folder), which could not be synced (\(ErrnoName.of(number))): "
+                + "a crash of the machine may lose the last ones; look at the disk")
     }
 
     /// All that the last reading found is on the disk.

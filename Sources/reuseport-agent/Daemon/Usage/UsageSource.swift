@@ -25,6 +25,7 @@ final class UsageSource: EventSource {
     /// Why there is no recorder, although one is configured.
     private var error: String?
     private var failures = 0
+    private var isToldOfThreads = false
     private var nextAttempt: UInt64 = 0
     private static let lastTime: UInt64 = 2_000_000_000
 
@@ -34,14 +35,22 @@ final class UsageSource: EventSource {
         (seen, reloads) = (pool.revision, pool.reloads)
         counters = try UsageCounters(pool: pool, log: log)
         settings = pool.plane.configuration.usage
-        if let settings {
+        if let settings { try beginAtStart(settings) }
+        pool.usage = status
+    }
+
+    private func beginAtStart(_ settings: UsageSettings) throws(Failure) {
+        do throws(Failure) {
             let recorder = try recorder(settings, UsageRecorder.load(settings, pool: pool.plane.configuration.pool))
             // A pool that has just been made: what its collectors get is in the first event,
             // also if this agent is killed in a moment.
             recorder.settle(until: rpa_monotonic_ns() + Self.lastTime)
             course = .recording(recorder)
+        } catch {
+            // The disk's, which may pass: registrations don't wait for it.
+            guard error.kind == .output else { throw error }
+            postpone(error, now: rpa_monotonic_ns())
         }
-        pool.usage = status
     }
 
     private func recorder(
@@ -63,7 +72,7 @@ final class UsageSource: EventSource {
         if seen != pool.revision { return 0 }
         return switch course {
         case .off: settings == nil ? nil : nextAttempt
-        case .loading: nil
+        case .loading(_, let job): job.deadline
         case .recording(let recorder): recorder.nextDeadline
         case .ending(let recorder): recorder.endDeadline
         }
@@ -75,7 +84,23 @@ final class UsageSource: EventSource {
         if isChanged { followConfiguration() }
         proceed(now: now)
         if case .recording(let recorder) = course { recorder.serve(isDue: isChanged, now: now) }
+        tellOfThreads()
         pool.usage = status
+    }
+
+    /// Once: the loop does what they would do, and may wait for the disk with it.
+    private func tellOfThreads() {
+        let refusal: Int32? =
+            switch course {
+            case .off: nil
+            case .loading(_, let job): job.refusal
+            case .recording(let recorder), .ending(let recorder): recorder.threadRefusal
+            }
+        guard let refusal, !isToldOfThreads else { return }
+        isToldOfThreads = true
+        log.warning(
+            "usage events are read and written without threads, of which none could be started (\(ErrnoName.of(refusal))): a slow disk holds up the agent; raise the limits of its unit (TasksMax=, LimitNPROC=, LimitNOFILE=)"
+        )
     }
 
     private var status: UsageStatus? {
@@ -139,12 +164,16 @@ final class UsageSource: EventSource {
             if error != nil { log.notice("usage is recorded in \(settings.folder)") }
             (error, failures) = (nil, 0)
         } catch {
-            if self.error != "\(error)" { log.error("\(error)") }
-            self.error = "\(error)"
-            failures += 1
-            let pause = DeliveryPatience.pause(after: failures, chance: Double.random(in: 0...1))
-            nextAttempt = now + UInt64(pause / .nanoseconds(1))
+            postpone(error, now: now)
         }
+    }
+
+    private func postpone(_ failure: Failure, now: UInt64) {
+        if error != "\(failure)" { log.error("\(failure)") }
+        error = "\(failure)"
+        failures += 1
+        let pause = DeliveryPatience.pause(after: failures, chance: Double.random(in: 0...1))
+        nextAttempt = now + UInt64(pause / .nanoseconds(1))
     }
 
     /// The agent is about to end.
@@ -154,7 +183,7 @@ final class UsageSource: EventSource {
         let deadline = rpa_monotonic_ns() + Self.lastTime
         switch course {
         case .off: return true
-        case .loading: return false
+        case .loading(_, let job): return job.isDone(by: deadline)
         case .recording(let recorder):
             recorder.finish(until: deadline)
             return !recorder.isOnDisk
