@@ -100,34 +100,44 @@ import Testing
         }
     }
 
-    @Test func `4 are killed, each at another limit of open files: each end is told once, with its failover`()
+    @Test func `a collector ends, a child has its sockets, and no file can be opened: its end is told once`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "500ms"))
-            let collectors = try CountedCollector.four(in: sandbox, with: agent)
             func setLimit(_ limit: Int) throws {
                 let command = ["prlimit", "--pid", "\(agent.process.pid)", "--nofile=\(limit):1024"]
                 try ChildProcess(command, in: sandbox).wait()
             }
             func log() -> String { agent.process.errorOutput }
-            for (index, name) in ["c1", "c2", "c3", "c4"].enumerated() {
-                let count = FileText.names(in: "/proc/\(agent.process.pid)/fd").count
-                let complaints = log().ranges(of: "EMFILE").count
-                try setLimit(count - 1 + index)
-                collectors[index].kill()
-                // Long enough for what fails, and fails again.
-                _ = waitUntil(.seconds(2)) { log().ranges(of: "EMFILE").count > complaints }
-                try setLimit(1_024)
-                let failover = "\"collector \(name) did not come back in time: "
-                let isTold = waitUntil(.seconds(20)) {
-                    log().contains("\"collector \(name) has ") && log().contains(failover)
-                }
-                #expect(isTold, "\(name): \(log())")
-                #expect(log().ranges(of: "\"collector \(name) has ").count == 1, "\(log())")
+            let collector = try {
+                let sockets = try CollectorSockets("c1")
+                return try ChildProcess(
+                    ["sh", "-c", "sleep 6001 & exec sleep 6002"], in: sandbox,
+                    descriptors: [5: sockets.udp.number, 6: sockets.tcp.number])
+            }()
+            #expect(waitUntil(.seconds(20)) { !ProcessFacts.descendants(of: collector.pid).isEmpty })
+            let result = try agent.command(["register", "--collector", "c1", "--pid", "\(collector.pid)"])
+            #expect(result.exitCode == 0, "\(result.errorOutput)")
+            // poll(2) goes on with what is open. Nothing more can be: the child's sockets can't be listed.
+            let free = (0..<20).map { _ in
+                usleep(20_000)
+                let open = Set(FileText.names(in: "/proc/\(agent.process.pid)/fd"))
+                return (0...).first { !open.contains("\($0)") } ?? 0
             }
-            #expect(log().contains("EMFILE"), "no limit was too low: \(log())")
+            try setLimit(free.min() ?? 0)
+            collector.send(SIGKILL)
+            try collector.wait()
+            let complaint = "cannot watch the collectors: the limit of open files is too low (EMFILE)"
+            #expect(waitUntil(.seconds(20)) { log().contains(complaint) }, "\(log())")
+            try setLimit(1_024)
+            #expect(
+                waitUntil(.seconds(20)) {
+                    log().contains("\"collector c1 has ended (process ")
+                        && log().contains("\"collector c1 did not come back in time: ")
+                }, "\(log())")
+            #expect(log().ranges(of: "\"collector c1 has ").count == 1, "\(log())")
         }
     }
 }
