@@ -56,9 +56,9 @@ function showExporterRow({ tag, cells }, exporter) {
 }
 
 /** How well exporters are told apart. */
-export function trackingText({ total, tracking }) {
+export function trackingText({ total, tracking, advice }) {
+  if (advice) return `${advice[0].toUpperCase()}${advice.slice(1)}`;
   if (!tracking) return `${plural(total, "exporter")} seen.`;
-  if (tracking.size === 0) return "Exporters aren't tracked: tracking is off in the configuration. To see them, write tracking: {size: 65536} there and run: reuseport-agent reload";
   const parts = [`${count(total)} tracked, room for ${count(tracking.size)}`];
   if (tracking.untracked.runs) parts.push(`${plural(tracking.untracked.runs, "run")} not told apart`);
   if (tracking.evicted) parts.push(`${plural(tracking.evicted, "idle entry").replace("entrys", "entries")} left for want of room`);

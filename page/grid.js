@@ -3,13 +3,17 @@ import { scaled } from "./format.js";
 
 // Cells of tables, and heads that sort.
 
-/** A figure with its SI prefix; the exact value is in the title. */
-export function quantity(cell, value, unit = "") {
+/**
+ * A figure with its SI prefix; the exact value is in the title.
+ *
+ * @param suffix what else the title says, after the value or that there is none yet
+ */
+export function quantity(cell, value, unit = "", suffix = "") {
   if (!cell.firstElementChild) cell.replaceChildren(element("span", { class: "number" }), element("span", { class: "prefix" }));
   const [number, prefix] = scaled(value);
   put(cell.firstElementChild, number);
   put(cell.lastElementChild, value == null ? "" : prefix);
-  setAttribute(cell, "title", value == null ? "not known yet" : `${value.toLocaleString("en", { maximumFractionDigits: 2 })}${unit && ` ${unit}`}`);
+  setAttribute(cell, "title", `${value == null ? "not known yet" : `${value.toLocaleString("en", { maximumFractionDigits: 2 })}${unit && ` ${unit}`}`}${suffix}`);
 }
 
 /**

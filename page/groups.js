@@ -1,4 +1,4 @@
-import { byID, element, KeyedList, put, setAttribute, setShape, shape } from "./dom.js";
+import { byID, element, KeyedList, put, setShape, shape } from "./dom.js";
 import { quantity } from "./grid.js";
 import { outcomeRate } from "./counters.js";
 import { count } from "./format.js";
@@ -45,9 +45,8 @@ function showGroupRow(row, group) {
   put(row.attached.lastChild, group.attached ? "yes" : "no");
   outcomes.forEach(({ key, isLoss }, index) => {
     const rate = outcomeRate(group, key);
-    quantity(row.cells[2 * index], rate);
     const total = count(group.outcomes[key]);
-    setAttribute(row.cells[2 * index], "title", `${row.cells[2 * index].title}; since the pool was made: ${total}`);
+    quantity(row.cells[2 * index], rate, "", `; since the pool was made: ${total}`);
     row.cells[2 * index].classList.toggle("alarm", isLoss === true && rate > 0);
     put(row.cells[2 * index + 1], total);
   });

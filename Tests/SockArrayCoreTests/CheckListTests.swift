@@ -70,6 +70,13 @@ import Testing
         #expect(list.items.last?.remedy == "put it right")
     }
 
+    @Test func `of two lists, 6 for the machine goes before 2 for what was written, and either before the others`() {
+        let codes: [(Int32, Int32, Int32)] = [
+            (0, 0, 0), (2, 6, 6), (6, 2, 6), (2, 0, 2), (0, 2, 2), (3, 2, 2), (3, 6, 6), (3, 0, 3), (0, 6, 6),
+        ]
+        for (own, other, both) in codes { #expect(CheckList.exitCode(own, and: other) == both, "\(own), \(other)") }
+    }
+
     @Test func `on_move: reset takes CAP_NET_ADMIN, another collector_user CAP_CHOWN: exit 6 without, and no more`() {
         func items(_ configuration: PoolConfiguration, _ host: HostFacts) -> (Int32, [String]) {
             let list = CheckList(host, configuration: .success(configuration))

@@ -4,18 +4,20 @@ import Testing
 
 @Suite struct CollectorAdviceTests {
     private static func advice(
-        _ state: SlotState, registrations: Bool = true, isDraining: Bool = false, weight: Int = 1,
-        _ recognition: Recognition? = nil
+        _ state: SlotState, registrations: Bool = true, hasAffinity: Bool = true, isDraining: Bool = false,
+        weight: Int = 1, _ recognition: Recognition? = nil
     ) -> String? {
         CollectorAdvice.text(
             for: .init(name: "c1", weight: weight, recognition: recognition), state, hasRegistered: registrations,
-            isDraining: isDraining)
+            hasAffinity: hasAffinity, isDraining: isDraining)
     }
 
     @Test func `an active collector needs no advice, every other state has its own`() throws {
         #expect(Self.advice(.active) == nil)
         let states: [SlotState] = [.empty, .absent, .draining, .holding(left: .seconds(1)), .failed]
-        let texts = try states.map { try #require(Self.advice($0)) }
+        let texts = try states.map {
+            try #require(Self.advice($0, registrations: $0 != .empty && $0 != .absent))
+        }
         #expect(Set(texts).count == 5 && texts.allSatisfy { $0.contains("; ") })
         // It doesn't change each second.
         #expect(Self.advice(.holding(left: .seconds(7))) == texts[3])
@@ -26,14 +28,14 @@ import Testing
             let text = try #require(Self.advice(state, registrations: false))
             #expect(text.hasPrefix("it never registered, and ") && text.contains("; start it by: "), "\(text)")
         }
-        #expect(Self.advice(.absent, registrations: false)?.contains("are at their next collectors") == true)
+        #expect(Self.advice(.absent, registrations: false)?.contains("are at their next ranks") == true)
     }
 
     @Test func `the next step fits how the configuration recognises the collector`() throws {
         let unit = Recognition.unit(try UnitName("nfacctd@c1"))
         #expect(
             Self.advice(.failed, unit)
-                == "its exporters are at their next collectors; start it again (systemctl start nfacctd@c1.service), "
+                == "its exporters are at their next ranks; start it again (systemctl start nfacctd@c1.service), "
                 + "and the agent registers it by its unit")
         #expect(
             Self.advice(.failed, .pidFile("/run/c1.pid"))?.hasSuffix(
@@ -46,8 +48,36 @@ import Testing
 
     @Test func `a drain says how it ends, one that left the configuration how it goes`() {
         #expect(Self.advice(.draining)?.hasSuffix("reuseport-agent undrain --collector c1") == true)
-        #expect(Self.advice(.failed, isDraining: true)?.contains("it is also draining") == true)
+        for state in [SlotState.empty, .absent, .holding(left: .seconds(1)), .failed] {
+            let text = Self.advice(state, registrations: state == .failed, isDraining: true)
+            #expect(
+                text?.hasSuffix("; it is also draining, until: reuseport-agent undrain --collector c1") == true,
+                "\(text ?? "")")
+        }
         #expect(Self.advice(.draining, weight: 0)?.hasPrefix("it left the configuration") == true)
+    }
+
+    @Test func `without affinity nothing waits in any of 5 states: the others have its turns, held or failed alike`()
+        throws
+    {
+        let states: [SlotState] = [.empty, .absent, .draining, .holding(left: .seconds(1)), .failed]
+        for state in states {
+            for isDraining in [false, true] {
+                let text = try #require(Self.advice(state, hasAffinity: false, isDraining: isDraining))
+                #expect(!text.contains("wait") && !text.contains("exporters"), "\(text)")
+            }
+        }
+        for state in states.suffix(2) {
+            #expect(
+                Self.advice(state, hasAffinity: false)?.hasPrefix("its turns go to the others; start it again by: ")
+                    == true)
+        }
+        #expect(
+            Self.advice(.absent, registrations: false, hasAffinity: false)?.hasPrefix(
+                "it never registered, and its turns go to the others; start it by: ") == true)
+        #expect(Self.advice(.draining, hasAffinity: false)?.hasPrefix("it gets no more turns, and keeps") == true)
+        #expect(
+            Self.advice(.draining, hasAffinity: false, weight: 0)?.contains("exporters leave it") == false)
     }
 
     @Test func `each reason of health says what to do; a group is told once, by its finding where it has one`() {

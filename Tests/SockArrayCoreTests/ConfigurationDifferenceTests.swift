@@ -48,6 +48,32 @@ import Testing
         #expect(before.differences(to: after).first == "usage headers: none -> /etc/h")
     }
 
+    @Test func `of a receiver's url no query is told, of its command no arguments, and a change of them alone is`() {
+        func differences(_ before: UsageSettings.Target, _ after: UsageSettings.Target) -> [String] {
+            var (old, new) = (Self.edge, Self.edge)
+            old.usage = UsageSettings(target: before, folder: "/var/q")
+            new.usage = UsageSettings(target: after, folder: "/var/q")
+            return old.differences(to: new)
+        }
+        let url = "https://billing.example/v1"
+        #expect(
+            differences(.url("\(url)?token=s3cret", headers: nil), .command(["/bin/bill", "--token", "s3cret"])) == [
+                "usage: to url https://billing.example/v1 -> to command /bin/bill"
+            ])
+        #expect(
+            differences(.url("\(url)?token=s3cret", headers: nil), .url("\(url)?token=0ther", headers: nil)) == [
+                "usage: another query of url https://billing.example/v1"
+            ])
+        #expect(
+            differences(.command(["/bin/bill", "s3cret"]), .command(["/bin/bill"])) == [
+                "usage: other arguments of command /bin/bill"
+            ])
+        #expect(differences(.command(["/bin/bill", "s3cret"]), .command(["/bin/bill", "s3cret"])) == [])
+        #expect(
+            Self.differences { $0.usage = UsageSettings(target: .url("\(url)#s3cret", headers: nil), folder: "/q") }
+                == ["usage: off -> to url https://billing.example/v1"])
+    }
+
     @Test func `hold, on_move, users, files and recognition are told; weights and names are the table's`() {
         let texts = Self.differences {
             $0.restartHold = .milliseconds(500)

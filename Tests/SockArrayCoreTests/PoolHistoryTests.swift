@@ -12,9 +12,10 @@ import Testing
         _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), loss: String? = nil
     ) -> [PoolHistory.Entry] {
         var history = PoolHistory()
-        #expect(history.look(moment(before.0, before.1), at: .seconds(100)).isEmpty)
+        #expect(history.look(moment(before.0, before.1), hasAffinity: true, at: .seconds(100)).isEmpty)
         return history.look(
-            moment(after.0, after.1), losses: loss.map { ["c1": $0] } ?? [:], at: .milliseconds(103_500))
+            moment(after.0, after.1), losses: loss.map { ["c1": $0] } ?? [:], hasAffinity: true,
+            at: .milliseconds(103_500))
     }
 
     private static func kinds(
@@ -25,7 +26,8 @@ import Testing
         var history = PoolHistory()
         func look(_ registrations: UInt64, _ state: SlotState, at time: Int, loss: String? = nil) -> [String] {
             history.look(
-                Self.moment(registrations, state), losses: loss.map { ["c1": $0] } ?? [:], at: .seconds(time)
+                Self.moment(registrations, state), losses: loss.map { ["c1": $0] } ?? [:], hasAffinity: true,
+                at: .seconds(time)
             ).map { "\($0.kind.rawValue): \($0.text)" }
         }
         #expect(look(0, .empty, at: 0) == [])
@@ -45,6 +47,23 @@ import Testing
             look(2, .active, at: 20) == [
                 "registered: collector c1 is registered",
                 "returned: collector c1 is back after 18 s: its exporters return",
+            ])
+    }
+
+    @Test func `without affinity the others have its turns, from its loss on, and it has them again when it is back`() {
+        var history = PoolHistory()
+        func look(_ registrations: UInt64, _ state: SlotState) -> [String] {
+            history.look(Self.moment(registrations, state), hasAffinity: false, at: .seconds(5)).map(\.text)
+        }
+        #expect(look(1, .active) == [])
+        #expect(
+            look(1, .holding(left: .seconds(9))) == [
+                "collector c1 is gone", "collector c1 is away: its turns go to the others",
+            ])
+        #expect(look(1, .failed) == ["collector c1 did not come back in time: its turns go to the others"])
+        #expect(
+            look(2, .active) == [
+                "collector c1 is registered", "collector c1 is back after 0 s: it has its turns again",
             ])
     }
 
@@ -75,7 +94,7 @@ import Testing
                     .init(name: "c1", registrations: 1, state: first),
                     .init(name: "c2", registrations: 1, state: second),
                 ],
-                untold: untold, losses: losses, at: .zero
+                untold: untold, losses: losses, hasAffinity: true, at: .zero
             ).map(\.text)
         }
         #expect(look(.active, .active, untold: [], losses: [:]) == [])
@@ -95,11 +114,11 @@ import Testing
         #expect(
             Self.entries((3, .failed), (4, .active)).map(\.text).last == "collector c1 is back: its exporters return")
         var history = PoolHistory()
-        _ = history.look(Self.moment(1, .active), at: .zero)
+        _ = history.look(Self.moment(1, .active), hasAffinity: true, at: .zero)
         // A name that a reload adds, or takes out.
         let two = Self.moment(1, .active) + [.init(name: "c2", registrations: 5, state: .active)]
-        #expect(history.look(two, at: .zero).isEmpty)
-        #expect(history.look(Self.moment(1, .active), at: .zero).isEmpty)
+        #expect(history.look(two, hasAffinity: true, at: .zero).isEmpty)
+        #expect(history.look(Self.moment(1, .active), hasAffinity: true, at: .zero).isEmpty)
     }
 
     @Test func `of 4 collectors that one of leaves, the shifts are its rows, by whom they go to`() throws {

@@ -71,8 +71,18 @@ public struct CheckList: Sendable {
         items += sockets.map(Self.place)
         self.items = items
         let kinds = (isMachineFit ? [] : [.privilege]) + failures.map(\.kind)
-        let kind = [Failure.Kind.privilege, .usage].first { kinds.contains($0) } ?? kinds.first
+        let kind = Self.exitOrder.first { kinds.contains($0) } ?? kinds.first
         exitCode = kind?.rawValue ?? 0
+    }
+
+    private static let exitOrder = [Failure.Kind.privilege, .usage]
+
+    /// Of two lists of checks that are one to the user: by the same order.
+    ///
+    /// - Parameter other: the second one's exit code.
+    public static func exitCode(_ own: Int32, and other: Int32) -> Int32 {
+        let codes = [own, other]
+        return exitOrder.map(\.rawValue).first { codes.contains($0) } ?? codes.first { $0 != 0 } ?? 0
     }
 
     private static func place(_ place: Place) -> Item {

@@ -5,28 +5,35 @@ public enum CollectorAdvice {
     /// - Parameters:
     ///   - isDraining: also beside another state.
     ///   - hasRegistered: it came at least once.
+    ///   - hasAffinity: exporters belong to collectors, and so wait for them; without it
+    ///     the others take a vacant slot's turns at once.
     /// - Returns: nil for one that does its work.
     public static func text(
-        for collector: PoolConfiguration.Collector, _ state: SlotState, hasRegistered: Bool, isDraining: Bool = false
+        for collector: PoolConfiguration.Collector, _ state: SlotState, hasRegistered: Bool, hasAffinity: Bool,
+        isDraining: Bool = false
     ) -> String? {
         let name = collector.name
         if collector.weight == 0 {
-            return "it left the configuration, and its exporters leave it; "
-                + "at once, also from BMP sessions: reuseport-agent unregister --collector \(name)"
+            return "it left the configuration, and "
+                + (hasAffinity
+                    ? "its exporters leave it; at once, also from BMP sessions"
+                    : "gets no more turns; to take it out at once, whatever sessions it has")
+                + ": reuseport-agent unregister --collector \(name)"
         }
-        let next = nextStep(for: collector, isFirst: !hasRegistered)
+        let absence = AbsenceWords(hasAffinity: hasAffinity)
+        let never = hasRegistered ? "" : "it never registered, and "
+        let end = nextStep(for: collector, isFirst: !hasRegistered) + (isDraining ? undrain(name) : "")
         switch state {
         case .active: return nil
         case .draining:
-            return "its exporters leave it when they have no BMP session there; "
-                + "to bring them back: reuseport-agent undrain --collector \(name)"
-        case .empty: return "it never registered, and has missed nothing yet; \(next)"
-        case .absent: return "it never registered, and its exporters are at their next collectors; \(next)"
-        case .holding:
-            return (hasRegistered ? "" : "it never registered, and ") + "its exporters wait for it; \(next)"
-                + (isDraining ? undrain(name) : "")
-        case .failed:
-            return "its exporters are at their next collectors; \(next)" + (isDraining ? undrain(name) : "")
+            return hasAffinity
+                ? "its exporters leave it when they have no BMP session there; "
+                    + "to bring them back: reuseport-agent undrain --collector \(name)"
+                : "it gets no more turns, and keeps the sessions that it has; "
+                    + "to give it turns again: reuseport-agent undrain --collector \(name)"
+        case .empty: return "it never registered, and has missed nothing yet; \(end)"
+        case .holding: return "\(never)\(absence.held()); \(end)"
+        case .absent, .failed: return "\(never)\(absence.failedOver); \(end)"
         }
     }
 

@@ -39,18 +39,29 @@ extension PoolConfiguration {
     private func usageDifferences(to later: PoolConfiguration) -> [String?] {
         let meters = difference("meter", Self.meter(meter), Self.meter(later.meter))
         guard let before = usage, let after = later.usage else {
-            return [difference("usage", Self.target(usage), Self.target(later.usage)), meters]
+            return [targetDifference(to: later), meters]
         }
         var headers: String?
         if case (.url(_, let old), .url(_, let new)) = (before.target, after.target) {
             headers = difference("usage headers", old ?? "none", new ?? "none")
         }
         return [
-            difference("usage", Self.target(before), Self.target(after)), headers,
+            targetDifference(to: later), headers,
             difference("usage interval", before.interval.text, after.interval.text),
-            difference("usage queue", before.folder, after.folder),
             difference("usage queue limit", "\(before.limit) bytes", "\(after.limit) bytes"), meters,
         ]
+    }
+
+    /// Arguments and queries may have tokens, and the log has other readers than the file.
+    private func targetDifference(to later: PoolConfiguration) -> String? {
+        if let text = difference("usage", Self.target(usage), Self.target(later.usage)) { return text }
+        switch (usage?.target, later.usage?.target) {
+        case (.command(let before)?, .command(let after)?) where before != after:
+            return "usage: other arguments of command \(after[0])"
+        case (.url(let before, _)?, .url(let after, _)?) where before != after:
+            return "usage: another query of url \(Self.withoutQuery(after))"
+        default: return nil
+        }
     }
 
     private static func user(_ user: UInt32?) -> String { user.map { "\($0)" } ?? "the agent's" }
@@ -60,11 +71,13 @@ extension PoolConfiguration {
     private static func target(_ usage: UsageSettings?) -> String {
         switch usage?.target {
         case .file(let path): "to file \(path)"
-        case .command(let words): "to command \(words.joined(separator: " "))"
-        case .url(let url, _): "to url \(url)"
+        case .command(let words): "to command \(words[0])"
+        case .url(let url, _): "to url \(withoutQuery(url))"
         case nil: "off"
         }
     }
+
+    private static func withoutQuery(_ url: String) -> String { String(url.prefix { $0 != "?" && $0 != "#" }) }
 
     private static func meter(_ meter: MeterSettings?) -> String {
         guard let meter else { return "off" }

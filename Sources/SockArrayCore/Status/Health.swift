@@ -11,7 +11,7 @@ public struct Health: Equatable, Sendable, Codable {
                 collector.groups.filter { $0.value.cookie == nil }.keys.sorted()
                     .map {
                         "collector \(collector.name) has no socket in group \($0): "
-                            + "what comes there goes to its exporters' next collectors; let it bind that address too, "
+                            + "what comes there goes to other collectors; let it bind that address too, "
                             + "and register it again: reuseport-agent register --collector \(collector.name) --pid PID"
                     }
             }

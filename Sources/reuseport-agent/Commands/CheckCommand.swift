@@ -67,7 +67,7 @@ struct CheckCommand: ParsableCommand {
         guard let usage = (try? result?.get()).map({ UsageChecks($0, host) }) else {
             return (list.items, list.exitCode)
         }
-        return (list.items + usage.items, list.exitCode != 0 ? list.exitCode : usage.exitCode)
+        return (list.items + usage.items, CheckList.exitCode(list.exitCode, and: usage.exitCode))
     }
 
     private func sockets(_ configuration: PoolConfiguration?) -> [CheckList.Place] {

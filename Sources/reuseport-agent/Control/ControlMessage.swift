@@ -35,6 +35,16 @@ enum ControlRequest: Codable, Equatable, Sendable {
     case rebalance(bound: Double, sinceMark: Int?, startsOver: Bool, apply: Bool)
     /// - Parameter reshuffle: another assignment, seed or table size may be applied.
     case reload(reshuffle: Bool)
+
+    /// The one that it is about; nil: the pool is, or several are.
+    var collector: String? {
+        switch self {
+        case .register(let collector, _, _, _), .registerProcess(let collector, _, _), .unregister(let collector),
+            .drain(let collector), .undrain(let collector), .drainProgress(let collector):
+            collector
+        case .queues, .status, .events, .audit, .places, .explain, .plan, .markLoads, .rebalance, .reload: nil
+        }
+    }
 }
 
 enum RegistrationManner: String, Codable, Sendable {

@@ -98,18 +98,20 @@ final class ControlService: RequestService {
             let predecessor = change.predecessor.map { old in
                 ", in place of " + (old.process.map { "process \($0.pid)" } ?? "another process")
             }
-            log.notice(
+            log.of(collector).notice(
                 "collector \(collector) is registered: slot \(change.slot), groups \(groups)\(predecessor ?? "")")
         case (.changed(let change), .unregister(let collector)) where change.changed:
             pool.losses.tell(of: collector)
             pool.losses.note(collector, CollectorLosses.unregistered)
-            log.notice("collector \(collector) is unregistered: slot \(change.slot)")
-        case (.done(changed: true), .drain(let collector)): log.notice("collector \(collector) is draining")
-        case (.done(changed: true), .undrain(let collector)): log.notice("collector \(collector) drains no longer")
+            log.of(collector).notice("collector \(collector) is unregistered: slot \(change.slot)")
+        case (.done(changed: true), .drain(let collector)):
+            log.of(collector).notice("collector \(collector) is draining")
+        case (.done(changed: true), .undrain(let collector)):
+            log.of(collector).notice("collector \(collector) drains no longer")
         case (.failure(let failure), _):
-            log.log(level: Self.level(of: failure, refusing: wanted), "\(failure)")
+            log.of(wanted?.collector).log(level: Self.level(of: failure, refusing: wanted), "\(failure)")
         // Asked again and again while a collector starts.
-        case (.incomplete(let failure), _): log.debug("\(failure)")
+        case (.incomplete(let failure), _): log.of(wanted?.collector).debug("\(failure)")
         default: break
         }
     }

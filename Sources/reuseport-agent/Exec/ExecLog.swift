@@ -26,7 +26,7 @@ struct ExecLog {
             if line.level.level >= level.level { RootCommand.complain("reuseport-agent: \(line.text)") }
             return
         }
-        log.logger.log(level: line.level.level, "\(line.text)", metadata: ["collector": "\(collector)"])
+        log.logger.of(collector).log(level: line.level.level, "\(line.text)")
     }
 
     /// Sums that are due, and what the reader did not take before.

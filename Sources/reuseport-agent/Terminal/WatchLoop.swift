@@ -12,7 +12,9 @@ final class WatchLoop {
     private let interval: Duration
     private let hasKeys = isatty(STDIN_FILENO) == 1
     private var view = WatchView()
+    /// Of the last answer, for its age: kept while there is trouble.
     private var answerTime: ContinuousClock.Instant?
+    /// What rates are counted from: none over a time without answers.
     private var answered: (status: PoolStatus, time: ContinuousClock.Instant)?
     private var isEnded = false
 

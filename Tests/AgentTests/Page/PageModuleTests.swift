@@ -68,6 +68,50 @@ struct PageModuleTests {
             ])
     }
 
+    @Test func `without tracking the page says the agent's advice; else how many of how many, and what went wrong`()
+        async throws
+    {
+        let texts = try await Self.evaluate(
+            [String].self, ["format", "exporters"],
+            """
+            const tracking = { size: 64, interval: 10, configured_interval: 10, untracked: { runs: 0 }, evicted: 0, events_lost: 0 };
+            return [trackingText({ total: 0, tracking: { ...tracking, size: 0 }, advice: "write this: {size: 5}" }),
+              trackingText({ total: 1200 }), trackingText({ total: 60, tracking }),
+              trackingText({ total: 60, tracking: { ...tracking, untracked: { runs: 2 }, events_lost: 1 } })];
+            """)
+        #expect(
+            texts == [
+                "Write this: {size: 5}", "1,200 exporters seen.", "60 tracked, room for 64.",
+                "60 tracked, room for 64; 2 runs not told apart; 1 event lost.",
+            ])
+    }
+
+    @Test func `3 refreshes of a group that doesn't change write each cell's title once, with rate and total`()
+        async throws
+    {
+        let results = try await Self.evaluate(
+            [String].self, ["dom", "format", "rates", "counters", "grid", "groups"],
+            """
+            const outcome = { selected: 1234, failed_over: 0, held: 0, no_collector: 0, bad_packet: 0 };
+            const group = { name: "bmp", protocol: "tcp", address: "::", port: 1790, attached: true, outcomes: outcome };
+            const row = makeGroupRow("bmp");
+            let writes = 0;
+            for (const cell of row.cells) {
+              const set = cell.setAttribute.bind(cell);
+              cell.setAttribute = (name, value) => { if (name === "title") writes += 1; set(name, value); };
+            }
+            for (let refresh = 0; refresh < 3; refresh += 1) showGroupRow(row, group);
+            const before = [`${writes}`, row.cells[0].title];
+            for (const [time, selected] of [[0, 1234], [10, 1259]]) addStatus({ collectors: [], groups: [{ ...group, outcomes: { ...outcome, selected } }] }, time);
+            showGroupRow(row, { ...group, outcomes: { ...outcome, selected: 1259 } });
+            return [...before, row.cells[0].title];
+            """)
+        #expect(
+            results == [
+                "5", "not known yet; since the pool was made: 1,234", "2.5; since the pool was made: 1,259",
+            ])
+    }
+
     @Test func `256 colours are different; each of the first 10 has 3:1 with the page in both schemes`() async throws {
         let results = try await Self.evaluate(
             [Double].self, ["palette"],

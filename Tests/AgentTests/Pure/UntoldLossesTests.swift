@@ -34,15 +34,20 @@ import Testing
         let collector = PoolConfiguration.Collector(name: "c1")
         var rows = TableStatus.Collector(name: "c1", slot: 0, standing: .usable)
         (rows.owned, rows.served, rows.servedOfOthers) = (100, 90, 10)
-        func news(_ before: (UInt64, SlotState), _ after: (UInt64, SlotState)) -> [CollectorNews] {
+        func news(
+            _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), hasAffinity: Bool = true,
+            isCounted: Bool = true
+        ) -> [CollectorNews] {
             var history = PoolHistory()
             func look(_ state: (UInt64, SlotState)) -> [PoolHistory.Entry] {
-                history.look([.init(name: "c1", registrations: state.0, state: state.1)], at: .zero)
+                history.look(
+                    [.init(name: "c1", registrations: state.0, state: state.1)], hasAffinity: hasAffinity, at: .zero)
             }
             _ = look(before)
             return look(after).compactMap {
                 CollectorNews(
-                    $0, of: collector, rows: rows, total: 256, hasRegistered: after.0 > 0, isIntended: false)
+                    $0, of: collector, rows: isCounted ? rows : nil, total: 256, hasAffinity: hasAffinity,
+                    hasRegistered: after.0 > 0, isIntended: false)
             }
         }
         let failedOver = news((1, .holding(left: .seconds(1))), (1, .failed))
@@ -62,6 +67,22 @@ import Testing
             news((0, .empty), (0, .holding(left: .seconds(1)))).map(\.text)[0].hasPrefix(
                 "collector c1 never registered: its exporters wait for it for 1 s (100 of 256 rows), "
                     + "and what comes from them is dropped; start it by: "))
+        // Where the rows can't be read, only their number is left out.
+        #expect(
+            news((0, .empty), (0, .holding(left: .seconds(1))), isCounted: false).map(\.text)[0].hasPrefix(
+                "collector c1 never registered: its exporters wait for it for 1 s, "
+                    + "and what comes from them is dropped; start it by: "))
+        // Nothing waits and nothing is dropped where the address doesn't decide.
+        let others = [
+            news((0, .empty), (0, .holding(left: .seconds(1))), hasAffinity: false, isCounted: false),
+            news((1, .holding(left: .seconds(1))), (1, .failed), hasAffinity: false, isCounted: false),
+        ].flatMap { $0.map(\.text) }
+        #expect(others.count == 2)
+        #expect(others[0].hasPrefix("collector c1 never registered: its turns go to the others; start it by: "))
+        #expect(
+            others[1].hasPrefix(
+                "collector c1 did not come back in time: its turns go to the others until it registers; start it again")
+        )
         // These are logged by whoever notices them.
         #expect(news((1, .active), (1, .holding(left: .seconds(1)))) == [])
     }

@@ -73,7 +73,6 @@ extension DataPlane {
             if isNews, !hasEnded, words.vacantFor == nil { isNews = try !isWhole(slot) }
             if isNews {
                 if words.vacantFor == nil { slots.markVacant(slot) }
-                notedLosses[slot] = words.tenancy
                 revision += 1
             }
             if hasEnded {
@@ -81,6 +80,8 @@ extension DataPlane {
                 try clearSockets(of: slot)
             }
             try release()
+            // Not before: what fails above is done again, and told then.
+            if isNews { notedLosses[slot] = words.tenancy }
             return isNews
         }
     }

@@ -102,7 +102,8 @@ extension DataPlane {
         return PoolStatus.Collector(
             name: collector.name, slot: Int(slot.index), state: state.name,
             advice: CollectorAdvice.text(
-                for: collector, state, hasRegistered: slots[slot].tenancy != 0, isDraining: isDraining),
+                for: collector, state, hasRegistered: slots[slot].tenancy != 0,
+                hasAffinity: table.assignment.hasAffinity, isDraining: isDraining),
             holdLeft: holdLeft,
             weight: collector.weight, share: share,
             pid: owner.flatMap { $0.isAlive && memberships.contains { $0.cookie != nil } ? $0.pid : nil },

@@ -56,11 +56,14 @@ public struct PoolHistory: Sendable {
     ///   - moments: all collectors of the configuration.
     ///   - untold: who was lost, and what has happened isn't known yet: the next look tells of them.
     ///   - losses: what happened to those that were lost since the last look: `has ended (process 7)`.
+    ///   - hasAffinity: exporters belong to collectors, and wait for those that are away.
     ///   - now: of any clock that doesn't jump.
     /// - Returns: in the order in which it happened, collector by collector.
     public mutating func look(
-        _ moments: [Moment], untold: Set<String> = [], losses: [String: String] = [:], at now: Duration
+        _ moments: [Moment], untold: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
+        at now: Duration
     ) -> [Entry] {
+        let words = AbsenceWords(hasAffinity: hasAffinity)
         var entries: [Entry] = []
         var present: [String: Past] = [:]
         for moment in moments {
@@ -71,7 +74,8 @@ public struct PoolHistory: Sendable {
             let standing = Standing(moment.state)
             var next = Past(registrations: moment.registrations, standing: standing)
             if let before = past[moment.name] {
-                entries += Self.entries(from: before, to: moment, standing, loss: losses[moment.name], at: now)
+                entries += Self.entries(
+                    from: before, to: moment, standing, loss: losses[moment.name], words, at: now)
                 if standing != .there { next.awaySince = before.standing == .there ? now : before.awaySince }
             }
             present[moment.name] = next
@@ -81,7 +85,8 @@ public struct PoolHistory: Sendable {
     }
 
     private static func entries(
-        from before: Past, to moment: Moment, _ standing: Standing, loss: String?, at now: Duration
+        from before: Past, to moment: Moment, _ standing: Standing, loss: String?, _ words: AbsenceWords,
+        at now: Duration
     ) -> [Entry] {
         func entry(_ kind: PoolEvent.Kind, _ text: String) -> Entry {
             Entry(kind: kind, collector: moment.name, text: "collector \(moment.name) \(text)")
@@ -97,19 +102,19 @@ public struct PoolHistory: Sendable {
             entries.append(entry(.registered, "is registered"))
             if last == .held || last == .away, before.registrations > 0 {
                 let time = before.awaySince.map { " after \(seconds(now - $0))" } ?? ""
-                entries.append(entry(.returned, "is back\(time): its exporters return"))
+                entries.append(entry(.returned, "is back\(time): \(words.returned)"))
             }
             last = .there
         }
         if case .holding(let left) = moment.state, before.standing != .held || !entries.isEmpty {
             let never = moment.registrations == 0 ? "never registered" : "is away"
-            entries.append(entry(.held, "\(never): its exporters wait for it for \(seconds(left))"))
+            entries.append(entry(.held, "\(never): \(words.held(for: seconds(left)))"))
         } else if standing == .away, before.standing != .away || !entries.isEmpty {
             let cause =
                 moment.registrations == 0
                 ? "never registered and is not waited for"
                 : before.standing == .held ? "did not come back in time" : "is not waited for"
-            entries.append(entry(.failedOver, "\(cause): its exporters are at their next ranks"))
+            entries.append(entry(.failedOver, "\(cause): \(words.failedOver)"))
         }
         return entries
     }

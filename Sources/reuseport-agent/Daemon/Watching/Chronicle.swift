@@ -47,32 +47,34 @@ final class Chronicle: EventSource {
 
     private func look(now: UInt64) throws(Failure) {
         let moments = try pool.plane.moments(act: act)
+        let hasAffinity = pool.plane.table.assignment.hasAffinity
         let losses = pool.losses.take()
         untold = pool.losses.untoldCollectors
-        let entries = history.look(moments, untold: untold, losses: losses, at: .nanoseconds(now))
+        let entries = history.look(
+            moments, untold: untold, losses: losses, hasAffinity: hasAffinity, at: .nanoseconds(now))
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
-        try logNews(entries, moments, losses)
+        logNews(entries, moments, losses, hasAffinity: hasAffinity)
         let mayHaveMoved = hasChanged || !entries.isEmpty
         (seen, seenWrites) = (pool.revision, pool.plane.rowWrites)
         agenda.noteLook(states: moments.map(\.state), mayHaveMoved: mayHaveMoved, now: now)
     }
 
-    /// With the rows, which are read only if there is something to say.
+    /// With the rows, which are read only if there is something to say, and left out if
+    /// they can't be read: what has happened is told in any case.
     private func logNews(
-        _ entries: [PoolHistory.Entry], _ moments: [PoolHistory.Moment], _ losses: [String: String]
-    ) throws(Failure) {
+        _ entries: [PoolHistory.Entry], _ moments: [PoolHistory.Moment], _ losses: [String: String], hasAffinity: Bool
+    ) {
         guard entries.contains(where: { [.failedOver, .returned, .held].contains($0.kind) }) else { return }
-        let hasAffinity = pool.plane.table.assignment.hasAffinity
-        let table = hasAffinity ? try pool.plane.tableStatus() : nil
+        let table = hasAffinity ? try? pool.plane.tableStatus() : nil
         for entry in entries {
             guard let collector = pool.plane.configuration.collectors.first(where: { $0.name == entry.collector })
             else { continue }
             let news = CollectorNews(
                 entry, of: collector, rows: table?.collectors.first { $0.name == entry.collector },
-                total: table?.tableSize ?? 0,
+                total: table?.tableSize ?? 0, hasAffinity: hasAffinity,
                 hasRegistered: moments.contains { $0.name == entry.collector && $0.registrations > 0 },
                 isIntended: losses[entry.collector] == CollectorLosses.unregistered)
-            if let news { log.log(level: news.level, "\(news.text)", metadata: ["collector": "\(entry.collector)"]) }
+            if let news { log.of(entry.collector).log(level: news.level, "\(news.text)") }
         }
     }
 

@@ -44,7 +44,8 @@ final class CollectorLosses {
     private func tell(_ losses: [UntoldLosses.Told]) {
         for loss in losses {
             texts[loss.collector] = loss.what
-            log.warning("collector \(loss.collector) \(loss.what)\(loss.fate.map { ": \($0)" } ?? "")")
+            log.of(loss.collector).warning(
+                "collector \(loss.collector) \(loss.what)\(loss.fate.map { ": \($0)" } ?? "")")
         }
     }
 }

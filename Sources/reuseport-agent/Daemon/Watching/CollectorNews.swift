@@ -9,11 +9,12 @@ struct CollectorNews: Equatable {
     var text: String
 
     /// - Parameters:
-    ///   - rows: the collector's; nil: rows aren't anybody's, for the address doesn't decide.
+    ///   - rows: the collector's; nil: they aren't counted.
+    ///   - hasAffinity: rows are somebody's, for the address decides.
     ///   - isIntended: somebody has unregistered it.
     init?(
         _ entry: PoolHistory.Entry, of collector: PoolConfiguration.Collector, rows: TableStatus.Collector?, total: Int,
-        hasRegistered: Bool, isIntended: Bool
+        hasAffinity: Bool, hasRegistered: Bool, isIntended: Bool
     ) {
         let count = rows.map { " (\($0.owned) of \(total) rows)" } ?? ""
         let next = CollectorAdvice.nextStep(for: collector, isFirst: !hasRegistered)
@@ -29,7 +30,7 @@ struct CollectorNews: Equatable {
                 + (staying > 0 ? ", of these \(staying) when BMP sessions at other collectors have ended" : "")
         case .held where !hasRegistered:
             level = .warning
-            text = "\(entry.text)\(count), and what comes from them is dropped; \(next)"
+            text = "\(entry.text)\(count)\(hasAffinity ? ", and what comes from them is dropped" : ""); \(next)"
         case .held, .lost, .registered, .moved, .newExporter: return nil
         }
     }

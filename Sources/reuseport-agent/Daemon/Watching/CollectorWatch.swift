@@ -52,6 +52,7 @@ final class CollectorWatch: EventSource {
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         defer { pool.losses.tell(now: now) }
+        if hasFailed, let nextLook, now < nextLook { return }
         do {
             // A request before this may have filled a slot anew: what is told of those
             // before is of no interest any more.
@@ -76,6 +77,8 @@ final class CollectorWatch: EventSource {
             log.error("\(error)")
             nextLook = now + Self.lookPause
             hasFailed = true
+            // What it was about has left the lists above, maybe.
+            seen = nil
         }
     }
 
@@ -124,7 +127,7 @@ final class CollectorWatch: EventSource {
         for (slot, identity) in identities where owners[slot] == nil {
             guard let process = try watched(identity) else {
                 if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
-                    try tellLater(of: slot, "has ended (process \(identity.pid))", by: nil)
+                    tellLater(of: slot, "has ended (process \(identity.pid))", by: nil)
                 }
                 continue
             }
@@ -154,24 +157,27 @@ final class CollectorWatch: EventSource {
         if let identity = owner.identity, pool.plane.owners[slot] != identity { return }
         let name = pool.plane.name(of: slot)
         if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
-            try tellLater(of: slot, "has ended", by: owner)
+            tellLater(of: slot, "has ended", by: owner)
         }
-        if !pool.losses.tell(of: name) { log.info("collector \(name): \(Self.words(for: owner)) has ended") }
+        if !pool.losses.tell(of: name) { log.of(name).info("collector \(name): \(Self.words(for: owner)) has ended") }
     }
 
     private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) {
         guard try pool.plane.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return }
-        try tellLater(of: slot, what, by: owners[slot])
+        tellLater(of: slot, what, by: owners[slot])
     }
 
     /// - Parameter process: the collector's; nil: it isn't known.
-    private func tellLater(of slot: Slot, _ what: String, by process: WatchedProcess?) throws(Failure) {
-        // Those who aren't waited for have failed over, which the chronicle tells.
-        let fate = "its exporters wait for it for \(pool.plane.configuration.restartHold)"
+    private func tellLater(of slot: Slot, _ what: String, by process: WatchedProcess?) {
+        // Those whose hold is over have failed over, which the chronicle tells. A loss that
+        // is noted is told, whether or not this can be read.
+        let isHeld = (try? pool.plane.isHeld(slot, act: act)) ?? false
+        let words = AbsenceWords(hasAffinity: pool.plane.table.assignment.hasAffinity)
         let name = pool.plane.name(of: slot)
         pool.losses.add(
             .init(
-                collector: name, what: what, fate: try pool.plane.isHeld(slot, act: act) ? fate : nil,
+                collector: name, what: what,
+                fate: isHeld ? words.held(for: "\(pool.plane.configuration.restartHold)") : nil,
                 process: Self.words(for: process), hasEnded: { process?.hasEnded ?? false }), now: rpa_monotonic_ns())
         // Nothing more will be known.
         if process == nil { pool.losses.tell(of: name) }

@@ -82,7 +82,7 @@ final class Discovery: EventSource {
         }
         for (pid, names) in found.ambiguous {
             let list = names.sorted().joined(separator: ", ")
-            say("process \(pid) is recognised as \(list): none of them is registered", of: list)
+            say("process \(pid) is recognised as \(list): none of them is registered", log, of: list)
         }
         for (name, pids) in found.pids.sorted(by: { $0.key < $1.key }) { register(name, among: pids) }
     }
@@ -97,22 +97,24 @@ final class Discovery: EventSource {
                 let change = try pool.register(name, process, owner: owner, isRecognised: true)
                 said[name] = nil
                 pool.losses.tell(of: name)
-                log.notice("collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
+                log.of(name).notice(
+                    "collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
                 return
             } catch {
                 refusal = refusal ?? error
             }
         }
         // Half a collector: it is still starting, or a worker of one.
-        if case .refused(let failure) = refusal { say("\(failure)", of: name) }
+        if case .refused(let failure) = refusal { say("\(failure)", log.of(name), of: name) }
     }
 
     private func isDismissed(_ name: String, _ owner: ProcessIdentity) -> Bool {
         (try? pool.plane.isDismissed(name, owner, act: act)) ?? false
     }
 
-    private func say(_ text: String, of name: String) {
-        guard said.updateValue(text, forKey: name) != text else { return }
+    /// - Parameter names: of one collector, or of several in doubt.
+    private func say(_ text: String, _ log: Logger, of names: String) {
+        guard said.updateValue(text, forKey: names) != text else { return }
         log.warning("\(text)")
     }
 }
