@@ -138,7 +138,7 @@ import Testing
     }
 
     @Test func `killed at each step of a registration, a new agent finishes it and others never move`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             var killed = 0
@@ -194,7 +194,7 @@ import Testing
 
     @Test func `killed 60 times while it applies a changed list: no row names a slot without a collector`() async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             try agent.kill()

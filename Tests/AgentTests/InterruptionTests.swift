@@ -10,7 +10,7 @@ import Testing
     @Test func `sock_diag refuses any one call of a reload: nothing has changed, or all has, and the rest follows`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             let sources = (0..<UInt32(40)).map { IPAddress.v4(0x0a00_0001 + $0) }
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test func `a signal interrupts the first write of the state file: it is whole all the same`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let path = sandbox.newPath("state.json")
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program,
@@ -87,7 +87,7 @@ import Testing
     @Test func `killed at each step of an unregistration: before it, or unregistered for good, never between`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             var (killed, dismissed) = (0, 0)
@@ -117,7 +117,7 @@ import Testing
     @Test func `on_move reset, killed at each step of moving rows and ending sessions: the next agent ends the rest`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             func configuration(_ count: Int) -> String {
                 AgentFixture.configuration(collectors: (1...count).map { "c\($0)" }, extra: "on_move: reset")
             }
@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test func `an agent that starts short of descriptors takes no living collector's sockets out`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             try agent.kill()

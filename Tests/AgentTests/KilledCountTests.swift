@@ -20,7 +20,7 @@ import Testing
     func `killed at each step of taking a collector out and of bringing another to its slot: no count is less or more`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             var collectors = try agent.registerFour()
             var sent: UInt64 = 0
@@ -73,7 +73,7 @@ import Testing
     @Test func `killed at each step of a replace: the drops of all sockets add up, none is missing or counts twice`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program,
                 configuration: AgentFixture.configuration(collectors: ["c1"], extra: "table_size: 1024"))

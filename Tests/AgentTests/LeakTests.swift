@@ -6,7 +6,7 @@ import Testing
     @Test func `10,000 registrations, 3 in 10 refused: no descriptor, no map entry more, memory within 2 MiB`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program,
                 configuration: AgentFixture.configuration(collectors: ["c1", "c2", "c3"], extra: "table_size: 256"))

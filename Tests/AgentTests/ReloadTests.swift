@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test func `a reload that runs out of descriptors at any point is all or nothing`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             let old = AgentFixture.configuration()
@@ -160,7 +160,7 @@ import Testing
     }
 
     @Test func `killed at each step of a reload, the next agent goes on: no exporter at two collectors`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             let sources = (0..<UInt32(100)).map { IPAddress.v4(0x0a00_0001 + $0) }
@@ -193,7 +193,7 @@ import Testing
     @Test func `killed while a group is removed, and started with it again: UDP and TCP of an exporter meet`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             let sources = (0..<UInt32(12)).map { IPAddress.v4(0x0a00_0001 + $0) }
@@ -237,7 +237,7 @@ import Testing
     }
 
     @Test func `30 reloads leave the agent with as many descriptors as one`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             func reload(_ round: Int) throws -> Int {
                 try FileText.write(

@@ -16,7 +16,7 @@ import Testing
         let count = Self.sequences / Self.sandboxes
         let seeds = (sandbox * count..<(sandbox + 1) * count).filter { (Self.onlySeed ?? $0) == $0 }
         guard !seeds.isEmpty else { return }
-        try await Sandbox.run(besideItsLike: true) { _ in
+        try await Sandbox.run(.inProcess) { _ in
             for seed in seeds { try Self.runSequence(seed) }
         }
     }

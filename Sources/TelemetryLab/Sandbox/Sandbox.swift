@@ -21,14 +21,13 @@ public final class Sandbox {
     /// Runs the body on a thread of its own inside a new sandbox. The body's task
     /// stays the caller's, so that a test's expectations are counted as its own.
     ///
-    /// - Parameter isBesideItsLike: it starts no process and measures no time, and so may
-    ///   run at the same time as another of which that is true.
+    /// - Parameter kind: what it may run beside.
     /// - Throws: what the body throws; `Failure` with `.privilege` where the
     ///   namespaces can't be made.
     public static func run<Result: Sendable>(
-        besideItsLike isBesideItsLike: Bool = false, _ body: @escaping @Sendable (Sandbox) throws -> Result
+        _ kind: SandboxKind = .alone, _ body: @escaping @Sendable (Sandbox) throws -> Result
     ) async throws -> Result {
-        await SandboxTurn.shared.take(isBesideItsLike ? .besideItsLike : .alone)
+        await SandboxTurn.shared.take(kind)
         do {
             let result = try await onOwnThread(body)
             await SandboxTurn.shared.give()

@@ -5,22 +5,15 @@
 /// that the test process has for a moment, and a socket that another test closes
 /// then lives on in the copy.
 ///
-/// Sandboxes that start no process and measure no time may be two at a time.
+/// Two of a kind that measures no time may run at once.
 actor SandboxTurn {
     static let shared = SandboxTurn()
 
-    enum Kind {
-        case alone, besideItsLike
-
-        /// Sandboxes that run at the same time.
-        fileprivate var room: Int { self == .alone ? 1 : 2 }
-    }
-
     private var running = 0
-    private var present = Kind.alone
-    private var waiting: [(kind: Kind, continuation: CheckedContinuation<Void, Never>)] = []
+    private var present = SandboxKind.alone
+    private var waiting: [(kind: SandboxKind, continuation: CheckedContinuation<Void, Never>)] = []
 
-    func take(_ kind: Kind) async {
+    func take(_ kind: SandboxKind) async {
         guard running > 0, kind != present || running >= kind.room else {
             start(kind)
             return
@@ -39,8 +32,21 @@ actor SandboxTurn {
         }
     }
 
-    private func start(_ kind: Kind) {
+    private func start(_ kind: SandboxKind) {
         running += 1
         present = kind
     }
+}
+
+/// What a sandbox may run beside: another one of its kind.
+public enum SandboxKind: Sendable {
+    /// Nothing: it measures time, or has much traffic.
+    case alone
+    /// It starts no process.
+    case inProcess
+    /// Its processes may take their time: they are killed at each step, say.
+    case unhurried
+
+    /// Sandboxes that run at the same time.
+    fileprivate var room: Int { self == .alone ? 1 : 2 }
 }

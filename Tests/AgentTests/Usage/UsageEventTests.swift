@@ -10,7 +10,7 @@ import Testing
     @Test func `20 agents killed at random moments under traffic: the events' sum is the bytes sent, no key twice`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let lab = try UsageLab(in: sandbox)
             for _ in 1...20 {
                 try lab.send(for: .milliseconds(Int.random(in: 150...500)))
@@ -26,7 +26,7 @@ import Testing
     @Test func `killed at each step of keeping and delivering events: the sum is the bytes sent, no key twice`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let lab = try UsageLab(in: sandbox)
             var missed: [String] = []
             // Of the thread that keeps them, of the one that reads and appends, and between the threads.
@@ -53,7 +53,7 @@ import Testing
     @Test func `a full disk under queue and file: nothing is lost, nothing is there twice when it has room again`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let disk = try SmallDisk(in: sandbox)
             let lab = try UsageLab(in: sandbox, folder: disk.folder)
             try lab.send(for: .milliseconds(300))
@@ -76,7 +76,7 @@ import Testing
     func `a group leaves while nothing can be kept, and the agent is killed: the next one has its bytes, then lets go`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let disk = try SmallDisk(in: sandbox)
             let lab = try UsageLab(in: sandbox, folder: disk.folder)
             try lab.send(for: .milliseconds(300))
@@ -97,7 +97,7 @@ import Testing
     func `stopped by SIGTERM, the agent takes a last reading and writes it: all is in the file when it has ended`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let lab = try UsageLab(in: sandbox, interval: "1h")
             try lab.send(for: .milliseconds(200))
             lab.agent.process.send(SIGTERM)
@@ -108,7 +108,7 @@ import Testing
     }
 
     @Test func `a file that is renamed away is made again by its path, and no event is in both`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let lab = try UsageLab(in: sandbox)
             for step in 1...4 {
                 try lab.send(for: .milliseconds(300))
@@ -129,7 +129,7 @@ import Testing
     func `a command that fails first gets the same events again, by the same keys, and none twice once it took them`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let script = sandbox.newPath("take.sh")
             let taken = sandbox.newPath("taken")
             // The first two end with an error, having read all; then it is taken.
@@ -154,7 +154,7 @@ import Testing
 
     @Test(.enabled(if: UsageReceiver.isThere, "needs curl and python3"))
     func `a POST target that is down, then answers 503, then is there: every event once, in order`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let receiver = try UsageReceiver(in: sandbox)
             let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")
             try lab.send(for: .milliseconds(400))
@@ -180,7 +180,7 @@ import Testing
         `a POST target that answers 400, or a redirect: said aloud, nothing is dropped, and delivered when it is mended`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let receiver = try UsageReceiver(in: sandbox)
             try receiver.start(refusing: 0, path: "/other")
             let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")
@@ -198,7 +198,7 @@ import Testing
     @Test func `collectors and groups that leave and come by reloads and restarts: the sum is the bytes sent`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let lab = try UsageLab(in: sandbox)
             let other = "groups:\n  - {name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}\n"
             for round in 1...3 {
@@ -221,7 +221,7 @@ import Testing
     }
 
     @Test func `60 intervals through a command leave no descriptor, no child and under 1 MiB behind`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let taken = sandbox.newPath("taken")
             let lab = try UsageLab(in: sandbox, target: "command: [/bin/sh, -c, \"cat >> \(taken)\"]")
             func isQuiet() -> Bool {
@@ -241,7 +241,7 @@ import Testing
     @Test func `a queue that is full at 64 KiB merges 20 more intervals into the last one, and the sum is exact`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             // Nobody takes them until the end.
             let gate = try UsageGate(in: sandbox)
             let lab = try UsageLab(in: sandbox, target: gate.target, limit: "64KiB")

@@ -135,6 +135,19 @@ final class UsageLab {
         try text.split(separator: "\n").map { try JSON.decode(UsageEvent.self, from: Array($0.utf8)) }
     }
 
+    /// Waits until the queue has every byte: nothing is to be kept any more.
+    func expectAllKept() {
+        receive()
+        func kept() -> UInt64 {
+            FileText.names(in: queue).filter { $0.hasSuffix(".jsonl") }.reduce(0) { sum, name in
+                // The first line is the ledger.
+                let lines = (FileText.read("\(queue)/\(name)") ?? "").split(separator: "\n").dropFirst()
+                return sum + ((try? Self.events(lines.joined(separator: "\n"))) ?? []).reduce(0) { $0 + $1.value }
+            }
+        }
+        #expect(waitUntil(.seconds(60), every: .milliseconds(50)) { kept() == bytes }, "\(kept()) of \(bytes)")
+    }
+
     /// All comes, and no more than that; intervals of a series follow each other.
     func expectExactly(within limit: Duration = .seconds(60), events: () throws -> [UsageEvent]) throws {
         receive()
