@@ -86,11 +86,20 @@ struct NfacctdTests {
     }
 
     @Test func `without the agent nearly none of 60 meets`() async throws {
-        try await Sandbox.run { sandbox in
-            let collectors = try Self.startCollectors(in: sandbox)
-            let exporters = (1...60).map { Exporter(.v4(0xc000_0200 + UInt32($0))) }
-            #expect(try Self.meetings(of: exporters, at: collectors) < 10)
+        for _ in 1...3 {
+            let met: Int? = try await Sandbox.run { sandbox in
+                let collectors = try Self.startCollectors(in: sandbox)
+                let exporters = (1...60).map { Exporter(.v4(0xc000_0200 + UInt32($0))) }
+                let met = try Self.meetings(of: exporters, at: collectors)
+                // With fewer than 4 more of them meet by chance: see `meetings`.
+                return collectors.allSatisfy { $0.process.exitCode == nil } ? met : nil
+            }
+            if let met {
+                #expect(met < 10)
+                return
+            }
         }
+        Issue.record("an nfacctd crashed in each of 3 rounds")
     }
 
     /// The 860 datagrams and two BMP streams of capture 400, of two routers.
