@@ -14,11 +14,14 @@ static __always_inline __u32 sighting_tick(void)
 	return bpf_ktime_get_ns() >> RPA_SIGHTING_TICK_SHIFT;
 }
 
-static __always_inline __u32 place_of(__u64 hash, __u32 probe)
+static __always_inline __u64 *place_of(__u64 hash, __u32 probe)
 {
-	if (probe < RPA_SIGHTING_PROBES)
-		return ((__u32)hash + probe) & constants.near_mask;
-	return constants.near_mask + 1 + (((__u32)(hash >> 32) + probe - RPA_SIGHTING_PROBES) & constants.far_mask);
+	__u32 index = ((__u32)hash + probe) & constants.near_mask;
+
+	if (probe >= RPA_SIGHTING_PROBES)
+		index = constants.near_mask + 1 +
+			(((__u32)(hash >> 32) + probe - RPA_SIGHTING_PROBES) & constants.far_mask);
+	return bpf_map_lookup_elem(&places, &index);
 }
 
 static __always_inline __u64 word_of(__u32 index, __u32 epoch, __u64 hash)
@@ -159,9 +162,9 @@ __attribute__((noinline)) int find_silent(__u64 hash, __u32 least)
 
 #pragma unroll
 	for (__u32 probe = 0; probe < 2 * RPA_SIGHTING_PROBES; probe++) {
-		__u32 index = place_of(hash, probe);
-		const __u64 *place = bpf_map_lookup_elem(&places, &index);
+		const __u64 *place = place_of(hash, probe);
 		const struct rpa_sighting *sighting;
+		__u32 index;
 
 		if (!place)
 			return -1;
@@ -182,7 +185,7 @@ __attribute__((noinline)) int find_silent(__u64 hash, __u32 least)
  * that of a silent one. */
 __attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32 free)
 {
-	__u32 only = 0, index, least;
+	__u32 only = 0, least;
 	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
 	int result = NO_PLACE, probe;
@@ -191,8 +194,7 @@ __attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32
 	if (!gate || !pool)
 		return NO_PLACE;
 	if (free < 2 * RPA_SIGHTING_PROBES && *(volatile __u32 *)&gate->used < constants.sighting_limit) {
-		index = place_of(hash, free);
-		place = bpf_map_lookup_elem(&places, &index);
+		place = place_of(hash, free);
 		result = place ? take(place, gate, high, low, hash) : NO_PLACE;
 	}
 	if (result != NO_PLACE)
@@ -201,8 +203,7 @@ __attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32
 	probe = find_silent(hash, least);
 	if (probe < 0)
 		return NO_PLACE;
-	index = place_of(hash, probe);
-	place = bpf_map_lookup_elem(&places, &index);
+	place = place_of(hash, probe);
 	return place ? take_over(place, gate, least, high, low, hash) : NO_PLACE;
 }
 
@@ -223,8 +224,7 @@ __attribute__((noinline)) int admit(__u64 high, __u64 low, __u64 hash)
 	is_full = *(const volatile __u32 *)&gate->used >= constants.sighting_limit;
 #pragma unroll
 	for (__u32 probe = 0; probe < 2 * RPA_SIGHTING_PROBES; probe++) {
-		__u32 index = place_of(hash, probe);
-		const __u64 *place = bpf_map_lookup_elem(&places, &index);
+		const __u64 *place = place_of(hash, probe);
 		__u64 word;
 
 		if (!place)

@@ -94,8 +94,7 @@ static __always_inline __u64 find_word(__u64 hash)
 {
 #pragma unroll
 	for (__u32 probe = 0; probe < RPA_SIGHTING_PROBES + 4; probe++) {
-		__u32 index = place_of(hash, probe);
-		const __u64 *place = bpf_map_lookup_elem(&places, &index);
+		const __u64 *place = place_of(hash, probe);
 		__u64 word;
 
 		if (!place)

@@ -63,7 +63,11 @@ final class RunningPool {
     }
 
     func tracking(act: String) throws(Failure) -> TrackingStatus {
-        var tracking = try plane.tracking(act: act)
+        completed(try plane.tracking(act: act))
+    }
+
+    private func completed(_ tracking: TrackingStatus) -> TrackingStatus {
+        var tracking = tracking
         if tracking.size > 0 { tracking.active = activeExporters }
         return tracking
     }
@@ -72,7 +76,7 @@ final class RunningPool {
         var status = try plane.status()
         status.time = WallClock.now
         status.add(findings)
-        if status.tracking?.size != 0 { status.tracking?.active = activeExporters }
+        status.tracking = status.tracking.map(completed)
         status.usage = usage
         return status
     }
