@@ -1,14 +1,13 @@
 #define _GNU_SOURCE
 #include "include/rpa_child.h"
+#include "fork_exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 int rpa_memory_file(const void *bytes, size_t length)
@@ -35,60 +34,39 @@ int rpa_memory_file(const void *bytes, size_t length)
 	return fd;
 }
 
-static void become(char *const argv[], int input, int output, uint32_t open_files, pid_t parent, int report)
-{
-	struct rlimit limit;
-	struct sigaction action = {.sa_handler = SIG_DFL};
-	sigset_t none;
-	int error;
+struct surroundings {
+	int input, output;
+	uint32_t open_files;
+};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(128 + SIGKILL);
+static int prepare(const void *context)
+{
+	const struct surroundings *wanted = context;
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	struct rlimit limit;
+	sigset_t none;
+
 	for (int number = 1; number < NSIG; number++)
 		sigaction(number, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur > open_files) {
-		limit.rlim_cur = open_files;
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur > wanted->open_files) {
+		limit.rlim_cur = wanted->open_files;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	/* All three are above 2: the agent has its own 0, 1 and 2. */
-	if (!setpgid(0, 0) && dup2(input, 0) >= 0 && dup2(output, 1) >= 0 && dup2(output, 2) >= 0)
-		execvp(argv[0], argv);
-	error = errno;
-	if (write(report, &error, sizeof(error)) != sizeof(error))
-		_exit(126);
-	_exit(127);
+	/* Both are above 2: the agent has its own 0, 1 and 2. */
+	if (setpgid(0, 0) || dup2(wanted->input, 0) < 0 || dup2(wanted->output, 1) < 0 ||
+	    dup2(wanted->output, 2) < 0)
+		return -errno;
+	return 0;
 }
 
 int rpa_start_child(char *const argv[], int input, int output, uint32_t open_files)
 {
-	pid_t parent = getpid(), pid;
-	int ends[2], error = 0;
-	ssize_t length;
+	struct surroundings wanted = {.input = input, .output = output, .open_files = open_files};
+	int refused;
 
-	if (pipe2(ends, O_CLOEXEC))
-		return -errno;
-	pid = fork();
-	if (pid < 0)
-		error = errno;
-	if (pid == 0)
-		become(argv, input, output, open_files, parent, ends[1]);
-	close(ends[1]);
-	if (pid < 0) {
-		close(ends[0]);
-		return -error;
-	}
-	/* The end of the pipe: it was closed by the exec. */
-	do
-		length = read(ends[0], &error, sizeof(error));
-	while (length < 0 && errno == EINTR);
-	close(ends[0]);
-	if (length != sizeof(error))
-		return pid;
-	waitpid(pid, NULL, 0);
-	return -error;
+	return fork_exec(argv, SIGKILL, prepare, &wanted, &refused);
 }
 
 int rpa_output_pipe(int *writer)

@@ -1,8 +1,8 @@
 #define _GNU_SOURCE
 #include "include/rpa_launch.h"
+#include "fork_exec.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -42,54 +42,19 @@ int rpa_next_taken(int signal_fd, struct rpa_signal *signal)
 	return 1;
 }
 
-static void become(char *const argv[], const struct rpa_inherited_signals *inherited,
-		   pid_t parent, int report)
+static int prepare(const void *context)
 {
-	int error;
+	const struct rpa_inherited_signals *inherited = context;
 
-	/* Of the thread that forked: it has to live as long as the process. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(128 + SIGTERM);
 	if (inherited->ignores_child)
 		signal(SIGCHLD, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &inherited->mask, NULL);
-	execvp(argv[0], argv);
-	error = errno;
-	if (write(report, &error, sizeof(error)) != sizeof(error))
-		_exit(126);
-	_exit(127);
+	return 0;
 }
 
 int rpa_launch(char *const argv[], const struct rpa_inherited_signals *inherited, int *refused)
 {
-	pid_t parent = getpid(), pid;
-	int ends[2], error = 0;
-	ssize_t length;
-
-	*refused = 0;
-	if (pipe2(ends, O_CLOEXEC))
-		return -errno;
-	pid = fork();
-	if (pid < 0) {
-		error = errno;
-		close(ends[0]);
-		close(ends[1]);
-		return -error;
-	}
-	if (pid == 0)
-		become(argv, inherited, parent, ends[1]);
-	close(ends[1]);
-	/* The end of the pipe: it was closed by the exec. */
-	do
-		length = read(ends[0], &error, sizeof(error));
-	while (length < 0 && errno == EINTR);
-	close(ends[0]);
-	if (length != sizeof(error))
-		return pid;
-	waitpid(pid, NULL, 0);
-	*refused = 1;
-	return -error;
+	return fork_exec(argv, SIGTERM, prepare, inherited, refused);
 }
 
 int rpa_reap(int *status)

@@ -86,20 +86,25 @@ struct NfacctdTests {
     }
 
     @Test func `without the agent nearly none of 60 meets`() async throws {
+        var rounds: [String] = []
         for _ in 1...3 {
-            let met: Int? = try await Sandbox.run { sandbox in
+            let (met, flows, sessions) = try await Sandbox.run { sandbox in
                 let collectors = try Self.startCollectors(in: sandbox)
                 let exporters = (1...60).map { Exporter(.v4(0xc000_0200 + UInt32($0))) }
                 let met = try Self.meetings(of: exporters, at: collectors)
-                // With fewer than 4 more of them meet by chance: see `meetings`.
-                return collectors.allSatisfy { $0.process.exitCode == nil } ? met : nil
+                let flows = exporters.map { exporter in
+                    collectors.map { $0.flowLines(of: exporter.address).split(separator: "\n").count }.reduce(0, +)
+                }
+                return (met, flows, Set(collectors.flatMap { $0.messagesByRouter().keys }).count)
             }
-            if let met {
-                #expect(met < 10)
-                return
-            }
+            rounds.append("\(met) of 60 met, \(sessions) sessions, flows of each \(flows)")
+            // Exporters of which only a part was kept meet by chance, and nfacctd 1.7.7 can
+            // crash with that part (see `meetings`): only a round that has all of it counts.
+            guard sessions == 60, flows.allSatisfy({ $0 >= 12 }) else { continue }
+            #expect(met < 10)
+            return
         }
-        Issue.record("an nfacctd crashed in each of 3 rounds")
+        Issue.record("nfacctd lost something in each round: \(rounds)")
     }
 
     /// The 860 datagrams and two BMP streams of capture 400, of two routers.
@@ -156,7 +161,7 @@ struct NfacctdTests {
     @Test func `4 routers of gobgpd and pmacctd's probe: real BMP routes and real IPFIX meet, 4 of 4`() async throws {
         try #require(RealRouter.isInstalled || !Subject.mustRun, "needs the Debian packages gobgpd and pmacct")
         guard RealRouter.isInstalled else { return }
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let collectors = try Self.startCollectors(in: sandbox)
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             try Self.register(collectors, agent)
@@ -181,7 +186,7 @@ struct NfacctdTests {
     }
 
     @Test func `register --pid-file right after the start waits for nfacctd's pid file and its ports`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let pidFile = "\(sandbox.folder)/c1.pid"
             try FileText.write("99999\n", to: pidFile)  // of one that was killed
@@ -196,7 +201,7 @@ struct NfacctdTests {
     @Test func `an nfacctd restarted ten times, by SIGINT and SIGKILL: others never move, its own come back`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let collectors = try ["c1", "c2"].map {
                 try NfacctdCollector($0, in: sandbox, changing: ["bmp_daemon_max_peers": "20"])
             }

@@ -10,9 +10,11 @@ public final class NfacctdCollector: Collector {
     private let messagesPath: String
     private let logPath: String
     private let templatesPath: String
+    private let readyLines: [String]
     private let launcher: [String]
     private let sandbox: Sandbox
 
+    private static let printInterval = "print_refresh_time[flows]"
     public static let program = "/usr/sbin/nfacctd"
     public static var isInstalled: Bool { access(program, X_OK) == 0 }
 
@@ -26,6 +28,9 @@ public final class NfacctdCollector: Collector {
         launcher: [String] = []
     ) throws {
         self.name = name
+        readyLines =
+            ["waiting for NetFlow/IPFIX data", "waiting for BMP data"]
+            + (changes[Self.printInterval] == nil ? ["Purging cache - END"] : [])
         self.launcher = launcher
         self.sandbox = sandbox
         configurationPath = "\(sandbox.folder)/\(name).conf"
@@ -41,7 +46,7 @@ public final class NfacctdCollector: Collector {
                 "nfacctd_templates_file": templatesPath,
                 "print_output_file[flows]": flowsPath, "bmp_daemon_msglog_file": messagesPath,
                 // What it received is wanted soon.
-                "print_refresh_time[flows]": "1",
+                Self.printInterval: "1",
             ].merging(changes) { $1 })
         try FileText.write(configuration.text, to: configurationPath)
         process = try Self.start(configurationPath, launcher, sandbox)
@@ -53,12 +58,14 @@ public final class NfacctdCollector: Collector {
         try ChildProcess(launcher + [program, "-f", configuration], in: sandbox)
     }
 
-    /// True once its log tells that it waits for IPFIX and for BMP; false if it ended.
+    /// True once its log tells that it waits for IPFIX and for BMP, and that its plugin
+    /// prints, unless that takes longer than 1 s: a flow that comes before, nfacctd 1.7.7
+    /// never prints. False if it ended.
     public func waitUntilReady(_ limit: Duration = .seconds(30)) -> Bool {
         waitUntil(limit) {
             let log = self.log
             return process.exitCode != nil
-                || log.contains("waiting for NetFlow/IPFIX data") && log.contains("waiting for BMP data")
+                || readyLines.allSatisfy { log.contains($0) }
         } && process.exitCode == nil
     }
 
