@@ -21,7 +21,8 @@ import Testing
 
             // A collector that is away: held, then at the others, then back.
             load.stop("c2")
-            try load.run(datagrams: 250_000, connections: 200)
+            try load.run(datagrams: 400, connections: 100)
+            try load.run(datagrams: 249_600, connections: 100)
             try load.start("c2", agent)
 
             // No agent for a while.
@@ -36,7 +37,9 @@ import Testing
             // Groups: each run in one outcome.
             let (udp, tcp) = (status.groups[0], status.groups[1])
             #expect(udp.outcomes.total == load.sent.udp.runs && tcp.outcomes.total == load.sent.tcp.runs)
-            #expect(udp.outcomes.held > 0 && udp.outcomes.failedOver > 0, "the test stopped a collector")
+            for group in [udp, tcp] {
+                #expect(group.outcomes.held > 0 && group.outcomes.failedOver > 0, "the test stopped a collector")
+            }
             // Collectors: what was delivered, as their sockets have it.
             for group in [udp, tcp] {
                 let members = status.collectors.compactMap { $0.groups[group.name] }
