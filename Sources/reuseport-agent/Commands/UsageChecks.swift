@@ -36,7 +36,7 @@ struct UsageChecks {
         guard let usage = configuration.usage else { return [] }
         var items = [
             item("usage: queue \(usage.folder)", "it can be written") { () throws(Failure) in
-                try UsageRecorder.checkFolder(usage, makes: false)
+                try usage.checkFolder(makes: false)
             }
         ]
         switch usage.target {

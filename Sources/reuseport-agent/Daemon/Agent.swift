@@ -31,7 +31,7 @@ final class Agent {
         }
         signals = Descriptor(owning: signalResult)
         // Before the pool: what can't be used, and an agent that can't be asked, leave no pins.
-        if let usage = configuration.usage, let missing = try UsageRecorder.check(usage, awaitsFolder: true) {
+        if let usage = configuration.usage, let missing = try usage.check(awaitsFolder: true) {
             // A mount that comes late holds up events, and no registration.
             log.warning("\(missing); it is waited for")
         }

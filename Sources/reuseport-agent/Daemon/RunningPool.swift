@@ -10,9 +10,7 @@ final class RunningPool {
     private var planeCount = 0
     private let configurationPath: String
     private let log: Logger
-    /// What each address had sent when `markLoads` was called last.
-    private var mark: [IPAddress: Sighting] = [:]
-    private var markNumber = 0
+    private var mark = LoadMark()
     /// Of the last audit.
     var findings: [AuditFinding] = []
     private(set) var events = EventLog()
@@ -92,7 +90,7 @@ final class RunningPool {
 
     private func applyFile(reshuffle: Bool) throws(Failure) -> MovePlan {
         let act = "reload pool \(plane.configuration.pool)"
-        let configuration = try changedConfiguration(act: act)
+        let configuration = try plane.configuration.changed(by: configurationPath, act: act)
         var plan = try movePlan(to: configuration, act: act)
         let changes = plane.configuration.differences(to: configuration).map { "; \($0)" }.joined()
         if configuration.stateFile != plane.configuration.stateFile, !plane.pins.isEmpty {
@@ -125,16 +123,14 @@ final class RunningPool {
         let act = "plan a change of pool \(plane.configuration.pool)"
         let configuration =
             change.isEmpty
-            ? try changedConfiguration(act: act) : try change.applied(to: plane.configuration, act: act)
+            ? try plane.configuration.changed(by: configurationPath, act: act)
+            : try change.applied(to: plane.configuration, act: act)
         return try movePlan(to: configuration, act: act)
     }
 
     /// Begins a measurement for `rebalance`.
     func markLoads() throws(Failure) -> Int {
-        let seen = try plane.seenExporters(act: "measure pool \(plane.configuration.pool)")
-        mark = Dictionary(seen.map { ($0.address, $0) }, uniquingKeysWith: { $0.runs > $1.runs ? $0 : $1 })
-        markNumber += 1
-        return markNumber
+        mark.set(try plane.seenExporters(act: "measure pool \(plane.configuration.pool)"))
     }
 
     /// Pins that even out the measured load; with `apply` they are in force when it returns.
@@ -163,8 +159,8 @@ final class RunningPool {
         let seen = try plane.readSightings(act: act)
         let plan = RebalancePlan(
             plane.configuration, pins: startsOver ? [] : plane.pins, present: plane.pins,
-            sightings: try loads(of: seen.sightings, sinceMark: sinceMark, act: act), untracked: seen.untracked.bytes,
-            bound: bound)
+            sightings: try mark.loads(of: seen.sightings, sinceMark: sinceMark, act: act),
+            untracked: seen.untracked.bytes, bound: bound)
         guard apply, plan.pins != plane.pins else { return plan }
         let file = StateFile(plane.configuration)
         try file.write(plan.pins, act: act)
@@ -194,20 +190,6 @@ final class RunningPool {
         }
     }
 
-    private func loads(of seen: [Sighting], sinceMark number: Int?, act: String) throws(Failure) -> [Sighting] {
-        guard let number else { return seen }
-        guard number == markNumber else {
-            throw Failure(
-                .conflict, act: act,
-                cause: "the agent was started again during the measurement, or another one was begun",
-                remedy: "repeat it")
-        }
-        return seen.compactMap { now in
-            guard let before = mark[now.address] else { return now }
-            return now.since(before)
-        }
-    }
-
     /// Their processes may well run on, and get nothing any more.
     private func logDepartures() {
         for (things, names) in [("collectors", plane.departedCollectors), ("groups", plane.departedGroups)]
@@ -220,49 +202,6 @@ final class RunningPool {
         MovePlan(
             from: AssignmentPlan(plane.configuration, pins: plane.pins),
             to: AssignmentPlan(configuration, pins: plane.pins), sightings: try plane.seenExporters(act: act))
-    }
-
-    /// The file as it is now, if it changes nothing that the running agent has
-    /// opened or is known by.
-    private func changedConfiguration(act: String) throws(Failure) -> PoolConfiguration {
-        let new = try PoolConfiguration.load(path: configurationPath)
-        let old = plane.configuration
-        if new.pool != old.pool || new.bpffs != old.bpffs {
-            throw Failure(
-                .conflict, act: act,
-                cause:
-                    "\(new.pool != old.pool ? "pool" : "bpffs") changed in \(configurationPath), which makes it another pool",
-                remedy: "put the old value back, or stop the agent, run: reuseport-agent unload --pool \(old.pool), "
-                    + "and start it and register the collectors again")
-        }
-        let sockets = [
-            ("control_socket", new.controlSocket != old.controlSocket),
-            ("status_socket", new.statusSocket != old.statusSocket),
-            ("status_http", new.statusHTTP != old.statusHTTP),
-        ].filter(\.1).map(\.0)
-        guard sockets.isEmpty else {
-            throw Failure(
-                .conflict, act: act,
-                cause: "\(sockets.joined(separator: ", ")) changed in \(configurationPath), and that takes a restart",
-                remedy: "put the old value back, or stop the agent and start it again: the data plane goes on meanwhile"
-            )
-        }
-        if let before = old.usage, let after = new.usage, before.folder != after.folder {
-            throw Failure(
-                .conflict, act: act,
-                cause:
-                    "the folder of usage's queue changed in \(configurationPath), and what was counted last is there",
-                remedy: "put the old value back, or stop the agent, rename \(before.folder), and start it again")
-        }
-        // Nothing is made: it may be asked by `plan`, and refused below.
-        if let usage = new.usage { try UsageRecorder.check(usage, awaitsFolder: usage.target == old.usage?.target) }
-        if let meter = new.meter {
-            // One that isn't there yet is waited for.
-            do throws(Failure) { try CgroupMeter.check(meter) } catch  where error.kind != .absent { throw error } catch
-            {}
-        }
-        try StateFile(new).check(besides: configurationPath)
-        return new
     }
 }
 

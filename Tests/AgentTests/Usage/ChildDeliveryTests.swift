@@ -8,9 +8,11 @@ import Testing
 
 @Suite(.serialized) struct ChildDeliveryTests {
     @Test func `a command that takes longer than its time is killed, and so is what it has started`() throws {
-        let child = try ChildDelivery(
-            ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], input: [], now: rpa_monotonic_ns(),
-            limit: .milliseconds(300))
+        let child = try ForkGate.pass {
+            try ChildDelivery(
+                ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], input: [], now: rpa_monotonic_ns(),
+                limit: .milliseconds(300))
+        }
         let group = child.group
         #expect(kill(-group, 0) == 0)
         var end: (status: Int32, text: String)?
@@ -26,9 +28,11 @@ import Testing
     @Test func `a command that says 1 MB and reads nothing of its input ends by itself, with the first 2 KB kept`()
         throws
     {
-        let child = try ChildDelivery(
-            ["/bin/sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x; exit 7"],
-            input: [UInt8](repeating: 1, count: 1 << 20), now: rpa_monotonic_ns())
+        let child = try ForkGate.pass {
+            try ChildDelivery(
+                ["/bin/sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x; exit 7"],
+                input: [UInt8](repeating: 1, count: 1 << 20), now: rpa_monotonic_ns())
+        }
         var end: (status: Int32, text: String)?
         #expect(
             waitUntil(.seconds(20)) {
@@ -40,7 +44,7 @@ import Testing
 
     @Test func `a program that isn't there is an error with its name`() {
         let error = #expect(throws: KernelError.self) {
-            try ChildDelivery(["/no/such"], input: [], now: 0)
+            try ForkGate.pass { try ChildDelivery(["/no/such"], input: [], now: 0) }
         }
         #expect("\(error!)" == "execve /no/such: ENOENT")
     }

@@ -33,9 +33,13 @@ import Testing
         rmdir(folder)
     }
 
+    private static func proceed(_ delivery: UsageDelivery, at now: UInt64, begins: Bool = true) {
+        ForkGate.pass { delivery.proceed(now: now, begins: begins) }
+    }
+
     private static func end(_ delivery: UsageDelivery, at now: UInt64, begins: Bool = true) {
         waitUntil(.seconds(20), every: .milliseconds(2)) {
-            delivery.proceed(now: now, begins: begins)
+            proceed(delivery, at: now, begins: begins)
             return !delivery.isBusy
         }
     }
@@ -45,7 +49,7 @@ import Testing
         defer { Self.removeFolder() }
         let delivery = UsageDelivery(try Self.queue(), to: .command(["/bin/sh", "-c", "exit 3"])) { _ in }
         let now: UInt64 = 1_000
-        delivery.proceed(now: now)
+        Self.proceed(delivery, at: now)
         #expect(delivery.isBusy)
         delivery.retryNow()
         Self.end(delivery, at: now)
@@ -65,17 +69,17 @@ import Testing
         let file = try Self.batch(of: queue)
         let delivery = UsageDelivery(queue, to: .command(["/bin/true"])) { _ in }
         try #require(rename(file, file + ".away") == 0 && symlink(file, file) == 0)
-        delivery.proceed(now: 1)
+        Self.proceed(delivery, at: 1)
         Self.end(delivery, at: 1)
         #expect(delivery.error == "\(file) can't be read (ELOOP)" && queue.head?.events == 1)
         try #require(rename(file + ".away", file) == 0)
         let next = try #require(delivery.nextDeadline)
         #expect(next >= 500_000_000)
-        delivery.proceed(now: next)
+        Self.proceed(delivery, at: next)
         // Read, taken by the command, and out of the queue.
         waitUntil(.seconds(20), every: .milliseconds(2)) {
             queue.proceed()
-            delivery.proceed(now: next, begins: true)
+            Self.proceed(delivery, at: next)
             return delivery.lastDelivery != nil
         }
         #expect(delivery.error == nil && queue.head == nil && queue.pendingEvents == 0)
@@ -89,7 +93,7 @@ import Testing
         unlink(file)
         if let content { try FileText.write(content, to: file) }
         let delivery = UsageDelivery(queue, to: .command(["/bin/true"])) { _ in }
-        delivery.proceed(now: 1)
+        Self.proceed(delivery, at: 1)
         Self.end(delivery, at: 1)
         #expect(delivery.error?.hasSuffix("its 1 events are not delivered") == true && queue.head == nil)
     }
@@ -99,12 +103,12 @@ import Testing
         let queue = try Self.queue()
         var verdicts = 0
         let delivery = UsageDelivery(queue, to: .command(["/no/such"])) { _ in verdicts += 1 }
-        delivery.proceed(now: 1)
+        Self.proceed(delivery, at: 1)
         #expect(delivery.isBusy)
         Self.end(delivery, at: 1, begins: false)
         #expect(verdicts == 0 && queue.head?.events == 1)
         // Configured again.
-        delivery.proceed(now: 1)
+        Self.proceed(delivery, at: 1)
         Self.end(delivery, at: 1)
         #expect(verdicts == 1 && queue.head?.events == 1)
     }

@@ -10,7 +10,6 @@ final class UsageRecorder {
     private let queue: UsageQueue
     private let delivery: UsageDelivery
     private let counters: UsageCounters
-    private let log: Logger
     /// Ahead of the disk's by the events that are open.
     private var ledger: UsageLedger
     /// Counted, and not on the disk yet.
@@ -20,9 +19,7 @@ final class UsageRecorder {
     /// Sources of the last reading that count no more: pinned until it is on the disk.
     private var departed: Set<UInt32> = []
     private var next: UInt64
-    private var error: String?
-    private var said: String?
-    private var failingSince: UInt64?
+    private var trouble: UsageTrouble
 
     /// Goes on from what an agent before left, or counts from now on.
     init(
@@ -30,7 +27,7 @@ final class UsageRecorder {
     ) throws(Failure) {
         self.settings = settings
         self.counters = counters
-        self.log = log
+        trouble = UsageTrouble(log: log)
         for complaint in content.complaints { log.error("\(complaint)") }
         if let kept = content.ledger {
             ledger = kept
@@ -54,7 +51,7 @@ final class UsageRecorder {
     ///
     /// - Throws: `.usage` where no folder can be, `.conflict` for another pool's.
     static func load(_ settings: UsageSettings, pool: String) throws(Failure) -> UsageFolder.Content {
-        try checkFolder(settings, makes: true)
+        try settings.checkFolder(makes: true)
         return try UsageFolder(path: settings.folder).load(pool: pool)
     }
 
@@ -80,30 +77,6 @@ final class UsageRecorder {
 
     /// While `serveEnd` is what is to be done.
     var endDeadline: UInt64? { queue.nextDeadline ?? (delivery.isBusy ? delivery.nextDeadline : nil) }
-
-    /// What only this machine can tell of a configuration. Nothing is made.
-    ///
-    /// - Parameter awaitsFolder: a file of events whose folder isn't there is waited for.
-    /// - Returns: that it isn't there.
-    /// - Throws: `.usage` where no folder can be, or no file of events.
-    @discardableResult
-    static func check(_ settings: UsageSettings, awaitsFolder: Bool) throws(Failure) -> Failure? {
-        try checkFolder(settings, makes: false)
-        guard let file = FileTargetCheck(settings), case .homeless(let failure) = try file.finding() else { return nil }
-        guard awaitsFolder else { throw failure }
-        return failure
-    }
-
-    /// - Parameter makes: it is made, if it isn't there.
-    /// - Throws: `.usage` where no folder can be.
-    static func checkFolder(_ settings: UsageSettings, makes: Bool) throws(Failure) {
-        let error = makes ? DurableFile.makeFolder(settings.folder) : DurableFile.probeFolder(settings.folder)
-        // A disk that is full may have room later.
-        guard error != 0, error != ENOSPC else { return }
-        throw Failure(
-            .usage, act: "use the folder of usage events \(settings.folder)", cause: "it can't be made or written",
-            errno: error, remedy: "make it for the agent's user, or give another one as queue: {folder: ...}")
-    }
 
     var waits: [pollfd] { queue.waits + delivery.waits }
 
@@ -140,7 +113,7 @@ final class UsageRecorder {
         if case .file = settings.target { isFile = true }
         delivery.retryNow()
         proceed(until: deadline, begins: isFile) {
-            !queue.isBusy && !delivery.isBusy && (!isFile || queue.head == nil || error != nil)
+            !queue.isBusy && !delivery.isBusy && (!isFile || queue.head == nil || trouble.text != nil)
         }
     }
 
@@ -162,7 +135,7 @@ final class UsageRecorder {
             open = open.merged(with: ledger.take(reading, at: Self.time()))
             departed = reading.departed
         } catch {
-            fail("\(error)")
+            trouble.begin("\(error)")
         }
     }
 
@@ -184,12 +157,13 @@ final class UsageRecorder {
             }
             open = events.merged(with: open)
             failedToStore = true
-            fail("events can't be kept in \(settings.folder) (\(ErrnoName.of(error.errno))); they are counted on")
+            trouble.begin(
+                "events can't be kept in \(settings.folder) (\(ErrnoName.of(error.errno))); they are counted on")
         }
     }
 
     private func tellUnsettled(_ number: Int32) {
-        fail(
+        trouble.begin(
             "events are kept in \(settings.folder), which could not be synced (\(ErrnoName.of(number))): "
                 + "a crash of the machine may lose the last ones; look at the disk")
     }
@@ -206,32 +180,22 @@ final class UsageRecorder {
     private func tell(_ verdict: UsagePost.Verdict) {
         switch verdict {
         case .delivered: recover()
-        case .failed(let text): fail("usage events can't be delivered: \(text)")
+        case .failed(let text): trouble.begin("usage events can't be delivered: \(text)")
         case .refused(let text):
-            fail("usage events are refused, and wait in \(settings.folder): \(text)", level: .error)
+            trouble.begin("usage events are refused, and wait in \(settings.folder): \(text)", level: .error)
         }
     }
 
     private func recover() {
-        guard !failedToStore, delivery.error == nil else { return }
-        if said != nil { log.notice("usage events are kept and delivered again") }
-        (error, said, failingSince) = (nil, nil, nil)
-    }
-
-    private func fail(_ text: String, level: Logger.Level = .warning) {
-        error = String(text.prefix(500))
-        failingSince = failingSince ?? rpa_monotonic_ns()
-        if said != error { log.log(level: level, "\(text)") }
-        said = error
+        if !failedToStore, delivery.error == nil { trouble.end() }
     }
 
     var status: UsageStatus {
-        let overdue = max(600_000_000_000, 10 * UInt64(settings.interval / .nanoseconds(1)))
-        return UsageStatus(
+        UsageStatus(
             pendingEvents: queue.pendingEvents + open.count,
             pendingBytesOnDisk: queue.pendingEvents > 0 ? queue.bytes : 0,
-            lastDelivery: delivery.lastDelivery, lastError: error ?? counters.error,
-            isOverdue: failingSince.map { rpa_monotonic_ns() - $0 > overdue } ?? false)
+            lastDelivery: delivery.lastDelivery, lastError: trouble.text ?? counters.error,
+            isOverdue: trouble.lasts(longerThan: max(.seconds(600), settings.interval * 10)))
     }
 
     private static func time() -> UnixTime {

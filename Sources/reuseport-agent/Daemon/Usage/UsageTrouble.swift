@@ -1,0 +1,28 @@
+import CBPFShim
+import Logging
+
+/// Why usage events aren't kept or delivered: said when it begins or becomes another,
+/// and when it is over.
+struct UsageTrouble {
+    private let log: Logger
+    private(set) var text: String?
+    private var since: UInt64?
+
+    init(log: Logger) { self.log = log }
+
+    mutating func begin(_ text: String, level: Logger.Level = .warning) {
+        let text = String(text.prefix(500))
+        since = since ?? rpa_monotonic_ns()
+        if text != self.text { log.log(level: level, "\(text)") }
+        self.text = text
+    }
+
+    mutating func end() {
+        if text != nil { log.notice("usage events are kept and delivered again") }
+        (text, since) = (nil, nil)
+    }
+
+    func lasts(longerThan limit: Duration) -> Bool {
+        since.map { rpa_monotonic_ns() - $0 > UInt64(limit / .nanoseconds(1)) } ?? false
+    }
+}
