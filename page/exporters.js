@@ -2,6 +2,7 @@ import { byID, element, KeyedList, put, setAttribute } from "./dom.js";
 import { clock, count, duration, plural, short, unknown } from "./format.js";
 import { quantity } from "./grid.js";
 import { addExporters, exporterRate } from "./counters.js";
+import { agentTime } from "./poll.js";
 import { nameTag, setNameTag } from "./tint.js";
 
 const heads = [["Address"], ["Collector"], ["B/s", "n"], ["runs/s", "n rank1"], ["Bytes", "n"], ["Runs", "n rank1"], ["idle", "n rank1"]];
@@ -50,7 +51,7 @@ function showExporterRow({ tag, cells }, exporter) {
   quantity(runRate, exporterRate(address, "runs"), "runs/s");
   quantity(bytes, udp.bytes + tcp.bytes, "B");
   quantity(runs, udp.runs + tcp.runs, `runs, ${count(tcp.runs)} of them SYNs`);
-  const age = Date.now() / 1000 - exporter.last_seen;
+  const age = agentTime() - exporter.last_seen;
   put(seen, exporter.last_seen ? duration(age) : unknown);
   setAttribute(seen, "title", exporter.first_seen ? `first ${clock(exporter.first_seen)}, last ${clock(exporter.last_seen)}` : null);
 }

@@ -9,8 +9,8 @@ export class Keys {
     this.actions = { ...actions, "?": ["this list", () => this.#open()] };
     byID("keys-list").append(...Object.entries(this.actions).map(([key, [text]]) => element("div", {}, element("dt", {}, element("kbd", {}, key)), element("dd", {}, text))));
     byID("help").addEventListener("click", () => this.#open());
-    this.#box.checked = localStorage.getItem("keys") !== "off";
-    this.#box.addEventListener("change", () => localStorage.setItem("keys", this.#box.checked ? "on" : "off"));
+    this.#box.checked = kept() !== "off";
+    this.#box.addEventListener("change", () => keep(this.#box.checked ? "on" : "off"));
     addEventListener("keydown", (event) => this.#press(event));
   }
 
@@ -24,6 +24,23 @@ export class Keys {
     if (!action || isElsewhere || !this.#box.checked) return;
     event.preventDefault();
     action[1]();
+  }
+}
+
+/** Null, too, where the browser lets no page keep anything. */
+function kept() {
+  try {
+    return localStorage.getItem("keys");
+  } catch {
+    return null;
+  }
+}
+
+function keep(value) {
+  try {
+    localStorage.setItem("keys", value);
+  } catch {
+    // It is so until the page is loaded again.
   }
 }
 

@@ -7,7 +7,7 @@ import { ExporterTable } from "./exporters.js";
 import { GroupTable } from "./groups.js";
 import { Contact, Head } from "./head.js";
 import { Keys, goTo } from "./keys.js";
-import { ask, read, Rounds } from "./poll.js";
+import { ask, read, Rounds, setAgentTime } from "./poll.js";
 import { Question } from "./question.js";
 import { Strip } from "./strip.js";
 import { learnSlots } from "./tint.js";
@@ -42,6 +42,7 @@ async function round() {
 async function showPool() {
   const status = await read("/status");
   const now = performance.now();
+  setAgentTime(status.time);
   addStatus(status, now / 1000);
   learnSlots(status.collectors);
   const health = (await ask("/healthz")).value;

@@ -2,6 +2,19 @@
 
 const timeLimit = 5000;
 
+/** Seconds that the agent's clock is ahead of this machine's. */
+let ahead = 0;
+
+/** @param time of the agent's answer, in Unix seconds */
+export function setAgentTime(time) {
+  ahead = time - Date.now() / 1000;
+}
+
+/** Unix seconds, by the agent's clock: times that it gives are compared with it. */
+export function agentTime() {
+  return Date.now() / 1000 + ahead;
+}
+
 /** The JSON of a path, also of answers that aren't 200; throws a sentence. */
 export async function ask(path) {
   let response;

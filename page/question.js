@@ -1,7 +1,7 @@
 import { addressProblem, isAddress, sentence } from "./address.js";
 import { byID, element, put } from "./dom.js";
 import { clock, count, duration, plural, short } from "./format.js";
-import { ask } from "./poll.js";
+import { agentTime, ask } from "./poll.js";
 import { nameTag } from "./tint.js";
 
 /** "Where does this address go?", also asked by the page's address: /#198.51.100.7 */
@@ -27,7 +27,7 @@ export class Question {
 
   /** Other fragments are places of the page. */
   #followHash() {
-    const text = decodeURIComponent(location.hash.slice(1));
+    const text = decoded(location.hash.slice(1));
     if (!/[.:]/.test(text)) return;
     this.#field.value = text;
     if (isAddress(text)) this.#ask(text);
@@ -85,6 +85,15 @@ export class Question {
   }
 }
 
+/** A % that is none of the escapes, as of a zone, stays as it is. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function ranks({ bucket, ranks }) {
   const list = element("ol", { class: "ranks" }, ...ranks.map((name) => element("li", {}, nameTag(name))));
   const title = bucket == null ? "Those that take turns" : `Ranks of row ${count(bucket)}`;
@@ -99,7 +108,7 @@ function traffic(exporter) {
 }
 
 function session(session) {
-  const parts = [session.collector && `at ${session.collector}`, session.up_since && `up ${duration(Date.now() / 1000 - session.up_since)}`];
+  const parts = [session.collector && `at ${session.collector}`, session.up_since && `up ${duration(agentTime() - session.up_since)}`];
   parts.push(`${short(session.bytes_received, "B")} received`);
   if (session.rtt > 0) parts.push(`round trip ${milliseconds(session.rtt)}, least ${milliseconds(session.min_rtt)}`);
   return [`session ${session.group}`, parts.filter(Boolean).join(", ")];

@@ -65,16 +65,29 @@ import Testing
         }
     }
 
-    @Test func `where no usage is configured, a group that leaves leaves nothing, and takes what others left`()
+    @Test func `usage leaves: what left before is there for a last reading; without usage a group leaves nothing`()
         async throws
     {
         try await Sandbox.run { _ in
             let pool = try Self.pool()
             try pool.reload(Self.configuration(hasGroup: false))
-            #expect(FileText.names(in: Self.departed).count == 1)
+            for _ in 0..<2 { try pool.reload(Self.configuration(hasGroup: false, hasUsage: false)) }
+            let reading = try Self.reading(pool)
+            #expect(reading.counters.reduce(0) { $0 + $1.total } == 2_160 && reading.departed.count == 1)
+            pool.plane.forgetTraffic(of: reading.departed)
+            #expect(access(Self.departed, F_OK) != 0)
             try pool.reload(Self.configuration(hasUsage: false))
-            #expect(FileText.names(in: Self.departed).isEmpty)
             try pool.reload(Self.configuration(hasGroup: false, hasUsage: false))
+            #expect(access(Self.departed, F_OK) != 0)
+        }
+    }
+
+    @Test func `an agent without usage takes away what those before it left`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try Self.pool()
+            try pool.reload(Self.configuration(hasGroup: false))
+            #expect(FileText.names(in: Self.departed).count == 1)
+            try pool.restartAgent(with: Self.configuration(hasGroup: false, hasUsage: false))
             #expect(access(Self.departed, F_OK) != 0)
         }
     }

@@ -63,8 +63,8 @@ final class PoolFixture {
     func stopTCP(_ name: String) { tcp[name] = nil }
 
     /// The agent is killed, and another one adopts the pool.
-    func restartAgent() throws {
-        let configuration = plane.configuration
+    func restartAgent(with other: PoolConfiguration? = nil) throws {
+        let configuration = other ?? plane.configuration
         let pins = plane.pins
         running = nil
         running = try DataPlane(adopting: configuration, pins: pins)

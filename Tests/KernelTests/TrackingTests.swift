@@ -38,6 +38,29 @@ import Testing
         #expect(seen == counted, sourceLocation: place)
     }
 
+    @Test func `a slot gets another collector: exporters of the one before are not said to be at it`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking()))
+            let sources = (0..<60).map(Self.source)
+            for source in sources { try pool.send(from: source) }
+            func collectors() throws -> [String: String?] {
+                let seen = try pool.plane.exporterRecords(act: "test").map { $0.tracked { pool.plane.name(of: $0) } }
+                return Dictionary(uniqueKeysWithValues: seen.map { ($0.address, $0.collector) })
+            }
+            let before = try collectors()
+            let slot = try #require(pool.plane.slots(of: "c1").first)
+            #expect(Set(before.values) == ["c1", "c2"])
+            for names in [["c2"], ["c2", "c3", "c4"]] {
+                var configuration = PoolFixture.configuration(names)
+                configuration.tracking = Tracking()
+                try pool.reload(configuration)
+            }
+            #expect(["c3", "c4"].contains { pool.plane.slots(of: $0) == [slot] })
+            let after = try collectors()
+            for (address, collector) in before { #expect(after[address] == (collector == "c2" ? "c2" : String?.none)) }
+        }
+    }
+
     @Test func `400 exporters, two protocols each: counts by protocol, times, and who got the last run`() async throws {
         try await Sandbox.run { _ in
             let start = BootClock.now()

@@ -4,7 +4,15 @@ import Glibc
 package enum Folder {
     /// Names in the folder, in their order; none if it can't be read.
     package static func names(in path: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
+        (try? entries(of: path)) ?? []
+    }
+
+    /// The same; a folder that is there and can't be opened is an error.
+    static func entries(of path: String) throws(KernelError) -> [String] {
+        guard let folder = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw KernelError(operation: "opendir \(path)", errno: errno)
+        }
         defer { closedir(folder) }
         var names: [String] = []
         while let entry = readdir(folder) {

@@ -52,14 +52,14 @@ extension PoolConfiguration {
         ]
     }
 
-    /// Arguments, queries and user names may have secrets, and the log has other readers than the file.
+    /// Arguments and queries may have tokens, and the log has other readers than the file.
     private func targetDifference(to later: PoolConfiguration) -> String? {
         if let text = difference("usage", Self.target(usage), Self.target(later.usage)) { return text }
         switch (usage?.target, later.usage?.target) {
         case (.command(let before)?, .command(let after)?) where before != after:
             return "usage: other arguments of command \(after[0])"
         case (.url(let before, _)?, .url(let after, _)?) where before != after:
-            return "usage: another user or query of url \(Self.withoutSecrets(after))"
+            return "usage: another query of url \(Self.withoutQuery(after))"
         default: return nil
         }
     }
@@ -72,19 +72,12 @@ extension PoolConfiguration {
         switch usage?.target {
         case .file(let path): "to file \(path)"
         case .command(let words): "to command \(words[0])"
-        case .url(let url, _): "to url \(withoutSecrets(url))"
+        case .url(let url, _): "to url \(withoutQuery(url))"
         case nil: "off"
         }
     }
 
-    /// `https://host/path` of `https://user:password@host/path?token=1`.
-    private static func withoutSecrets(_ url: String) -> String {
-        guard let scheme = url.firstRange(of: "://") else { return "of an unknown form" }
-        let rest = url[scheme.upperBound...].prefix { $0 != "?" && $0 != "#" }
-        let host = rest.prefix { $0 != "/" }
-        let start = host.lastIndex(of: "@").map { rest.index(after: $0) } ?? rest.startIndex
-        return "\(url[..<scheme.upperBound])\(rest[start...])"
-    }
+    private static func withoutQuery(_ url: String) -> String { String(url.prefix { $0 != "?" && $0 != "#" }) }
 
     private static func meter(_ meter: MeterSettings?) -> String {
         guard let meter else { return "off" }

@@ -42,12 +42,12 @@ struct UsageChecks {
         switch usage.target {
         case .file: break
         case .command(let words):
-            let isThere = access(words[0], X_OK) == 0
+            let error = error(of: words[0], X_OK)
             items.append(
                 CheckList.Item(
-                    check: "usage: command \(words[0])", ok: isThere,
-                    detail: isThere ? "it can be executed" : "it can't be executed (\(ErrnoName.of(errno)))",
-                    remedy: isThere ? nil : "give the path of a program, as a user who may execute it"))
+                    check: "usage: command \(words[0])", ok: error == nil,
+                    detail: error.map { "it can't be executed (\($0))" } ?? "it can be executed",
+                    remedy: error.map { _ in "give the path of a program, as a user who may execute it" }))
         case .url(_, let headers):
             items.append(
                 CheckList.Item(
@@ -56,12 +56,12 @@ struct UsageChecks {
                         ? "curl is there" : "curl is in no folder of PATH, and it does the POST",
                     remedy: UsagePost.isInstalled ? nil : "install curl (Debian: apt-get install curl)"))
             guard let headers else { break }
-            let isReadable = access(headers, R_OK) == 0
+            let error = error(of: headers, R_OK)
             items.append(
                 CheckList.Item(
-                    check: "usage: headers \(headers)", ok: isReadable,
-                    detail: isReadable ? "it can be read" : "it can't be read (\(ErrnoName.of(errno)))",
-                    remedy: isReadable ? nil : "make the file readable for the agent's user"))
+                    check: "usage: headers \(headers)", ok: error == nil,
+                    detail: error.map { "it can't be read (\($0))" } ?? "it can be read",
+                    remedy: error.map { _ in "give the path of a file that the agent's user may read" }))
         }
         guard let meter = configuration.meter else { return items }
         items.append(
@@ -77,6 +77,13 @@ struct UsageChecks {
                 remedy: mayAttach
                     ? nil : "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or remove meter"))
         return items
+    }
+
+    /// Name of the errno for which a file can't be used so; a directory can't either.
+    private static func error(of path: String, _ mode: Int32) -> String? {
+        var facts = stat()
+        guard access(path, mode) == 0, stat(path, &facts) == 0 else { return ErrnoName.of(errno) }
+        return facts.st_mode & S_IFMT == S_IFDIR ? ErrnoName.of(EISDIR) : nil
     }
 
     private static func item(

@@ -126,7 +126,7 @@ extension Value {
         let host = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).last ?? ""
         guard text.hasPrefix("http://") || text.hasPrefix("https://"), !host.isEmpty, !host.hasPrefix("/"),
             text.utf8.count <= 2_048,
-            text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && !"{}[]\"\\^`|<>".utf8.contains($0) })
+            text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && !"{}\"\\^`|<>".utf8.contains($0) })
         else {
             throw problem(
                 "\(key) \(text.prefix(80)) is not an address of HTTP", "write it like https://billing.example/usage")

@@ -22,8 +22,9 @@ struct WatchView {
     /// Local time of a Unix time.
     var clock: (Double) -> String = { _ in "" }
 
-    /// At most as many lines as there are, none wider than the columns.
-    func frame(_ size: TerminalFacts.Size) -> [Line] {
+    /// At most as many lines as there are, none wider than the columns. There are no more
+    /// rows to scroll past than `offset` says then.
+    mutating func frame(_ size: TerminalFacts.Size) -> [Line] {
         var lines = head(size)
         if let status {
             let tables = PoolTables(status, rates: rates, hasMarks: true)
@@ -84,12 +85,12 @@ struct WatchView {
         return line
     }
 
-    private func body(_ tables: PoolTables, _ layout: WatchLayout) -> [Line] {
+    private mutating func body(_ tables: PoolTables, _ layout: WatchLayout) -> [Line] {
         var layout = layout
-        let findings = tables.status.findings.map { finding in
-            let line = FindingLines.lines(finding, width: nil)[0]
-            return line.clipped(to: layout.width)
-        }
+        let problems =
+            (tables.status.usage.map { UsageLines.lines($0, width: nil) } ?? [])
+            + tables.status.findings.flatMap { FindingLines.lines($0, width: nil) }
+        let findings = problems.map { $0.clipped(to: layout.width) }
         let events = self.events.map { event in
             Line([
                 Piece(clock(event.time) + " ", .faint),
@@ -116,6 +117,7 @@ struct WatchView {
         ].compactMap(\.self)
         // In the line that would be empty: it takes no room from what there is.
         let note = missing.isEmpty ? Line() : Line("… no room for: \(missing.joined(separator: ", "))", .faint)
+        offset = min(offset, layout.greatestOffset(of: collectors))
         var lines = [note] + layout.table(collectors, offset: offset, of: tables.status)
         if showsGroups { lines += [Line()] + groupLines }
         if showsTracking { lines += [Line()] + tracking }
@@ -156,6 +158,12 @@ struct WatchLayout {
         return true
     }
 
+    /// Rows of a table that can be scrolled past.
+    func greatestOffset(of lines: [Line]) -> Int {
+        let room = left - 1
+        return lines.count > room ? max(0, lines.count - 1 - max(0, room - 2)) : 0
+    }
+
     /// The title and as many rows as fit below one line; says what doesn't.
     func table(_ lines: [Line], offset: Int, of status: PoolStatus) -> [Line] {
         let room = left - 1
@@ -163,7 +171,7 @@ struct WatchLayout {
         guard lines.count > room else { return lines }
         let rows = lines.dropFirst()
         let shown = max(0, room - 2)
-        let first = min(offset, max(0, rows.count - shown))
+        let first = min(offset, greatestOffset(of: lines))
         let away = status.collectors.count { $0.state != "active" }
         let rest =
             "… \(first) above, \(rows.count - first - shown) below (j, k); "

@@ -216,6 +216,12 @@ struct PageTests {
             Self.expect("the address in the fragment is asked") {
                 try page.text("#answer").hasPrefix("203.0.113.90 goes to ")
             }
+            // A % that is no escape stops nothing.
+            try page.browser.open("about:blank")
+            try page.browser.open(PageReader.address + "#fe80::1%eth0")
+            Self.expect("the zone is told, and the page lives") {
+                try page.text("#answer").contains("has a zone") && page.collectors().count == 3
+            }
             // Heads sort, by Enter, and say so; a group is opened by Space; ? lists the keys.
             _ = try page.browser.evaluate(
                 Int.self, "document.querySelector('#collectors thead button').focus(); return 0;")

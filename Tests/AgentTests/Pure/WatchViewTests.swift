@@ -25,7 +25,8 @@ import Testing
     }
 
     private static func text(_ view: WatchView, _ lines: Int, _ columns: Int) -> String {
-        view.frame(.init(lines: lines, columns: columns)).map(\.plain).joined(separator: "\n")
+        var view = view
+        return view.frame(.init(lines: lines, columns: columns)).map(\.plain).joined(separator: "\n")
     }
 
     @Test func `no frame is higher or wider than its terminal: 1 to 60 lines, 1 to 220 columns, 15 pools`() {
@@ -114,6 +115,26 @@ import Testing
         #expect(low.contains { $0.hasSuffix(" …") } && low.contains { $0.hasPrefix("COLLECTOR") }, "\(low)")
         #expect(Figure.age(0.5) == "0 s" && Figure.age(119.9) == "119 s" && Figure.age(120) == "2 min")
         #expect(Figure.age(7_200) == "2 h" && Figure.age(.infinity) == "0 s")
+    }
+
+    @Test func `30 collectors in 20 lines: scrolled past the end, one step back shows another row`() {
+        var view = Self.view(collectors: 30, groups: 1)
+        view.offset = 8_192
+        let size = TerminalFacts.Size(lines: 20, columns: 80)
+        let end = view.frame(size).map(\.plain)
+        #expect((1..<30).contains(view.offset) && end.contains { $0.contains(", 0 below") }, "\(end)")
+        view.offset -= 1
+        #expect(view.frame(size).map(\.plain).contains { $0.contains(", 1 below") })
+        view.offset = 7
+        _ = view.frame(.init(lines: 60, columns: 80))
+        #expect(view.offset == 0)
+    }
+
+    @Test func `usage that is overdue is told, as status tells it`() {
+        var view = Self.view(events: 2, findings: 1)
+        #expect(!Self.text(view, 24, 80).contains("usage"))
+        view.status?.usage = UsageStatus(pendingEvents: 3, lastError: "no receiver", isOverdue: true)
+        #expect(Self.text(view, 24, 80).contains("✗ usage is overdue, 3 events wait: no receiver"))
     }
 
     @Test func `rates: differences by time; what went back counts from 0, what is new waits`() {

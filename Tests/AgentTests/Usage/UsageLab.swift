@@ -61,8 +61,9 @@ final class UsageLab {
         guard result.exitCode == 0 else { throw LabError(result.errorOutput) }
     }
 
-    func configureWithoutUsage() throws {
-        try FileText.write(AgentFixture.configuration(hold: "1s"), to: agent.configurationPath)
+    func configureWithoutUsage(groups: String? = nil) throws {
+        let text = groups.map { "pool: edge\ncollectors: [c1, c2, c3, c4]\nrestart_hold: 1s\n\($0)" }
+        try FileText.write(text ?? AgentFixture.configuration(hold: "1s"), to: agent.configurationPath)
         #expect(try agent.command(["reload"]).exitCode == 0)
     }
 
@@ -136,7 +137,7 @@ final class UsageLab {
     }
 
     /// Waits until the queue has every byte: nothing is to be kept any more.
-    func expectAllKept() {
+    func expectAllKept(besides metered: UInt64 = 0) {
         receive()
         func kept() -> UInt64 {
             FileText.names(in: queue).filter { $0.hasSuffix(".jsonl") }.reduce(0) { sum, name in
@@ -145,7 +146,8 @@ final class UsageLab {
                 return sum + ((try? Self.events(lines.joined(separator: "\n"))) ?? []).reduce(0) { $0 + $1.value }
             }
         }
-        #expect(waitUntil(.seconds(60), every: .milliseconds(50)) { kept() == bytes }, "\(kept()) of \(bytes)")
+        let all = bytes + metered
+        #expect(waitUntil(.seconds(60), every: .milliseconds(50)) { kept() == all }, "\(kept()) of \(all)")
     }
 
     /// All comes, and no more than that; intervals of a series follow each other.
@@ -190,7 +192,7 @@ final class UsageReceiver {
     private let script: String
     private let received: String
     private var process: ChildProcess?
-    let base = "http://127.0.0.1:8099"
+    let base = "http://[::1]:8099"
     var url: String { base + "/usage" }
 
     static var isThere: Bool {
@@ -207,7 +209,7 @@ final class UsageReceiver {
         received = sandbox.newPath("received")
         try FileText.write(
             """
-            import http.server, json, sys
+            import http.server, json, socket, sys
             path, refusals, received = sys.argv[1], int(sys.argv[2]), sys.argv[3]
             class Receiver(http.server.BaseHTTPRequestHandler):
                 def do_POST(self):
@@ -226,7 +228,9 @@ final class UsageReceiver {
                     self.end_headers()
                 def log_message(self, *arguments):
                     pass
-            http.server.HTTPServer(("127.0.0.1", 8099), Receiver).serve_forever()
+            class Server(http.server.HTTPServer):
+                address_family = socket.AF_INET6
+            Server(("::", 8099), Receiver).serve_forever()
             """, to: script)
     }
 

@@ -29,6 +29,27 @@ import Testing
         }
     }
 
+    @Test func `usage, a meter and a group leave by one reload, amid an interval of an hour: a last reading has all`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let meter = MeterLab.isThere ? try MeterLab(in: sandbox) : nil
+            defer { meter?.end() }
+            let lab = try UsageLab(
+                in: sandbox, interval: "1h", extra: meter?.configuration(internal: "10.0.0.0/8") ?? "")
+            try lab.send(for: .milliseconds(200))
+            try meter?.send(10, 72, from: "10.1.1.1", to: "10.2.2.2")
+            try lab.configureWithoutUsage(
+                groups: "groups:\n  - {name: bmp, protocol: tcp, address: 0.0.0.0, port: 1790}\n")
+            lab.expectAllKept(besides: meter == nil ? 0 : 10 * 100)
+            let pins = "/sys/fs/bpf/reuseport-agent/edge"
+            #expect(
+                waitUntil(.seconds(10)) {
+                    FileText.names(in: pins + "/meter") == [] && FileText.names(in: pins + "/departed") == []
+                })
+        }
+    }
+
     @Test func `a plan of a file with a new folder for usage, and a reload that is refused, make no folder`()
         async throws
     {

@@ -14,9 +14,10 @@ extension CgroupMeter {
         let meters = folder(ofPool: pool)
         var (all, departed): ([UsageReading.Counter], Set<UInt32>) = ([], [])
         do throws(KernelError) {
-            for name in meters.names() where name != present?.pinName {
+            // One that is passed over would count from 0 at the next reading.
+            for name in try Folder.entries(of: meters.path) where name != present?.pinName {
                 let meter = PinnedMeter(folder: meters.subfolder(name))
-                guard let counts = meter.counts else { continue }
+                guard let counts = try meter.counts() else { continue }
                 let path = meter.cgroup
                 let counters = try counts.counters { direction, network in
                     path.map { .cgroup($0, direction, network) }
@@ -51,10 +52,20 @@ extension CgroupMeter {
         for name in names {
             let meter = PinnedMeter(folder: meters.subfolder(name))
             guard meter.isStopped else { continue }
-            if let sources, let source = try? meter.counts?.source(), !sources.contains(source) { continue }
+            if let sources, !isAmong(sources, meter) { continue }
             try? meter.folder.remove()
         }
         // Only if it was the last one.
         rpa_remove_folder(meters.path)
+    }
+
+    /// Also without counts; not where they can't be read.
+    private static func isAmong(_ sources: Set<UInt32>, _ meter: PinnedMeter) -> Bool {
+        do throws(KernelError) {
+            return try meter.counts().map { counts throws(KernelError) in sources.contains(try counts.source()) }
+                ?? true
+        } catch {
+            return false
+        }
     }
 }

@@ -8,9 +8,10 @@ struct PinnedMeter {
     private static let links = ["ingress", "egress"]
 
     /// Nil: there are none.
-    var counts: MeterCounts? {
-        guard let map = try? folder.open("meter") else { return nil }
-        return try? MeterCounts(map)
+    func counts() throws(KernelError) -> MeterCounts? {
+        let number = rpa_open_pin("\(folder.path)/meter")
+        if number == -KernelError.noEntry { return nil }
+        return try MeterCounts(Descriptor(owning: kernel("bpf_obj_get \(folder.path)/meter", number)))
     }
 
     /// Path of the cgroup, as a symbolic link: whom the meter counts for, when the cgroup
@@ -30,7 +31,7 @@ struct PinnedMeter {
     }
 
     /// Nothing is attached.
-    var isStopped: Bool { !folder.names().contains(where: Self.links.contains) }
+    var isStopped: Bool { Self.links.allSatisfy { access("\(folder.path)/\($0)", F_OK) != 0 && errno == ENOENT } }
 
     /// Its counts stay.
     func stop() {

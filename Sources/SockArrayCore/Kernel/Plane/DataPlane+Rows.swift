@@ -63,6 +63,7 @@ extension DataPlane {
         }
         guard !empty.isEmpty else { return }
         waitForRuns()
+        try sightings?.forget(empty)
         for slot in empty {
             try clearSockets(of: slot)
             notedLosses[slot] = nil

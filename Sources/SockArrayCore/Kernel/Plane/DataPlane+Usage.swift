@@ -27,6 +27,8 @@ extension DataPlane {
         }
     }
 
+    var countsForUsage: Bool { configuration.usage != nil || !departedTraffic.isEmpty }
+
     /// What these counted is kept elsewhere.
     public func forgetTraffic(of sources: Set<UInt32>) {
         for departed in departedTraffic where sources.contains(departed.source) { departed.remove(in: folder) }

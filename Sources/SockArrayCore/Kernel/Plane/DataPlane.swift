@@ -125,7 +125,9 @@ public final class DataPlane {
                 names: configuration.collectors.map(\.name), present: tenants.all().mapValues(\.name))
             let pinNames = Set(configuration.groups.map(\.pinName))
             departedGroups = folder.subfolder("groups").names().filter { !pinNames.contains($0) }
-            if configuration.usage == nil {
+            // The predecessor's may be in no event yet: a last reading has them.
+            let isCounted = configuration.usage != nil || predecessor?.countsForUsage == true
+            if !isCounted {
                 DepartedTraffic.removeAll(in: folder)
                 departedTraffic = []
             } else {

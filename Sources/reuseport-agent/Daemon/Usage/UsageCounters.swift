@@ -5,20 +5,19 @@ import SockArrayCore
 /// collectors' cgroup, which may come and go.
 final class UsageCounters {
     private let pool: RunningPool
-    private let log: Logger
     private var meter: CgroupMeter?
-    private(set) var error: String?
+    private(set) var trouble: UsageTrouble
     private let act = "record usage"
 
     /// - Throws: where the cgroup can't be metered; one that isn't there yet may come.
     init(pool: RunningPool, log: Logger) throws(Failure) {
         self.pool = pool
-        self.log = log
+        trouble = UsageTrouble(log: log)
         do throws(Failure) {
             try follow()
         } catch {
             guard error.kind == .absent else { throw error }
-            say(error)
+            trouble.begin("\(error)")
         }
     }
 
@@ -27,10 +26,10 @@ final class UsageCounters {
     func followConfiguration() {
         do throws(Failure) {
             try follow()
-            if error != nil, let cgroup = meter?.settings.cgroup { log.notice("cgroup \(cgroup) is metered") }
-            error = nil
+            trouble.end(
+                meter.map { "cgroup \($0.settings.cgroup) is metered" } ?? "no cgroup is to be metered any more")
         } catch {
-            say(error)
+            trouble.begin("\(error)")
         }
     }
 
@@ -38,8 +37,6 @@ final class UsageCounters {
         guard let wanted = pool.plane.configuration.meter else {
             meter = nil
             CgroupMeter.stopAll(pool: folder)
-            // Nobody makes events of what they counted.
-            if pool.plane.configuration.usage == nil { CgroupMeter.forget(nil, pool: folder) }
             return
         }
         if let meter, meter.settings.cgroup == wanted.cgroup, meter.isCurrent {
@@ -47,11 +44,6 @@ final class UsageCounters {
         } else {
             meter = try CgroupMeter(wanted, pool: folder)
         }
-    }
-
-    private func say(_ failure: Failure) {
-        if error != "\(failure)" { log.warning("\(failure)") }
-        error = "\(failure)"
     }
 
     /// - Parameter places: indices by source that were read before.
@@ -65,6 +57,9 @@ final class UsageCounters {
         reading.departed.formUnion(left.departed)
         return reading
     }
+
+    /// Nobody makes events of what stopped meters counted.
+    func forgetMeters() { CgroupMeter.forget(nil, pool: folder) }
 
     /// What these counted is in events on the disk.
     func forget(_ departed: Set<UInt32>) {

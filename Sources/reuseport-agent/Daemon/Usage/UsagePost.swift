@@ -11,10 +11,12 @@ enum UsagePost {
         case refused(String)
     }
 
-    /// `-q` comes first: no .curlrc is read. Redirects are not followed.
+    /// `-q` comes first: no .curlrc is read. Redirects are not followed. Without
+    /// `--globoff` the brackets of an IPv6 address would be a list of urls.
     static func arguments(_ url: String, headers: String?) -> [String] {
         [
-            "curl", "-q", "--silent", "--show-error", "--proto", "=http,https", "--connect-timeout", "10", "--max-time",
+            "curl", "-q", "--silent", "--show-error", "--globoff", "--proto", "=http,https", "--connect-timeout", "10",
+            "--max-time",
             "45", "--header", "Content-Type: application/json", "--header", "Expect:",
         ] + (headers.map { ["--header", "@\($0)"] } ?? []) + [
             "--data-binary", "@-", "--output", "/dev/null", "--write-out", "\\n%{http_code}", "--url", url,

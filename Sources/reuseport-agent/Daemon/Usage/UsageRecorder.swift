@@ -55,13 +55,18 @@ final class UsageRecorder {
         return try UsageFolder(path: settings.folder).load(pool: pool)
     }
 
-    /// What is written at the moment.
-    func settle(until deadline: UInt64) { proceed(until: deadline) { isIdle } }
+    /// What is to be written at the moment.
+    func settle(until deadline: UInt64) {
+        proceed(until: deadline) {
+            store()
+            return isIdle
+        }
+    }
 
     var folder: String { settings.folder }
 
-    /// Nothing is written, and nothing is under way to the target.
-    var isIdle: Bool { !queue.isBusy && !delivery.isBusy }
+    /// Nothing is written or to be written, and nothing is under way to the target.
+    var isIdle: Bool { !queue.isBusy && !delivery.isBusy && !hasToStore }
 
     /// Why what is under way has no thread: positive errno.
     var threadRefusal: Int32? { queue.threadRefusal ?? delivery.threadRefusal }
@@ -69,9 +74,14 @@ final class UsageRecorder {
     /// A thread reads or writes.
     var isOnDisk: Bool { queue.isBusy || delivery.isOnDisk }
 
-    /// Not configured any more: what is under way comes to its end, and nothing else.
+    /// It leaves the configuration: a last reading, also of what leaves with it.
+    func takeLast() { take() }
+
+    /// Not configured any more: the last reading is kept, what is under way comes to its
+    /// end, and nothing else.
     func serveEnd(now: UInt64) {
         queue.proceed()
+        store()
         delivery.proceed(now: now, begins: false)
     }
 
@@ -142,8 +152,7 @@ final class UsageRecorder {
     /// Nothing is lost if it fails: the next attempt has these events, and what came since.
     private func store() {
         if !queue.isBusy, !isUnwritten, open.isEmpty { forgetDeparted() }
-        // Once for each reading.
-        guard !queue.isBusy, isUnwritten || !open.isEmpty, lastAttempt != ledger.stop else { return }
+        guard !queue.isBusy, hasToStore else { return }
         lastAttempt = ledger.stop
         let events = open
         open = []
@@ -174,6 +183,9 @@ final class UsageRecorder {
         departed = []
     }
 
+    /// Once for each reading.
+    private var hasToStore: Bool { (isUnwritten || !open.isEmpty) && lastAttempt != ledger.stop }
+
     private var lastAttempt: UnixTime?
     private var failedToStore = false
 
@@ -187,15 +199,17 @@ final class UsageRecorder {
     }
 
     private func recover() {
-        if !failedToStore, delivery.error == nil { trouble.end() }
+        if !failedToStore, delivery.error == nil { trouble.end("usage events are kept and delivered again") }
     }
+
+    private var patience: Duration { max(.seconds(600), settings.interval * 10) }
 
     var status: UsageStatus {
         UsageStatus(
             pendingEvents: queue.pendingEvents + open.count,
             pendingBytesOnDisk: queue.pendingEvents > 0 ? queue.bytes : 0,
-            lastDelivery: delivery.lastDelivery, lastError: trouble.text ?? counters.error,
-            isOverdue: trouble.lasts(longerThan: max(.seconds(600), settings.interval * 10)))
+            lastDelivery: delivery.lastDelivery, lastError: trouble.text ?? counters.trouble.text,
+            isOverdue: [trouble, counters.trouble].contains { $0.lasts(longerThan: patience) })
     }
 
     private static func time() -> UnixTime {

@@ -35,7 +35,7 @@ final class UsageSource: EventSource {
         (seen, reloads) = (pool.revision, pool.reloads)
         counters = try UsageCounters(pool: pool, log: log)
         settings = pool.plane.configuration.usage
-        if let settings { try beginAtStart(settings) }
+        if let settings { try beginAtStart(settings) } else { counters.forgetMeters() }
         pool.usage = status
     }
 
@@ -118,6 +118,7 @@ final class UsageSource: EventSource {
         nextAttempt = 0
         switch course {
         case .recording(let recorder) where settings?.folder != recorder.folder:
+            recorder.takeLast()
             let pending = recorder.status.pendingEvents
             if pending > 0 {
                 log.warning("usage left the configuration: \(pending) events wait in \(recorder.folder)")
@@ -128,7 +129,8 @@ final class UsageSource: EventSource {
             course = .recording(recorder)
         case .recording(let recorder):
             if let settings, settings != former { recorder.change(settings) }
-        case .off, .loading, .ending: break
+        case .off, .loading: if settings == nil { counters.forgetMeters() }
+        case .ending: break
         }
         if reloads != pool.reloads, case .recording(let recorder) = course { recorder.retryNow() }
         reloads = pool.reloads

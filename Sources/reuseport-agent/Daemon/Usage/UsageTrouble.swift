@@ -1,7 +1,7 @@
 import CBPFShim
 import Logging
 
-/// Why usage events aren't kept or delivered: said when it begins or becomes another,
+/// Why usage isn't counted, kept or delivered: said when it begins or becomes another,
 /// and when it is over.
 struct UsageTrouble {
     private let log: Logger
@@ -17,8 +17,8 @@ struct UsageTrouble {
         self.text = text
     }
 
-    mutating func end() {
-        if text != nil { log.notice("usage events are kept and delivered again") }
+    mutating func end(_ news: String) {
+        if text != nil { log.notice("\(news)") }
         (text, since) = (nil, nil)
     }
 

@@ -98,6 +98,30 @@ final class SightingTable {
         return (entries.filter { $0.epoch != 0 }.map(\.sighting), untracked)
     }
 
+    /// Who got their last run has none of these slots any more, which others may get. No
+    /// row names them, so that no run gives them anew.
+    func forget(_ slots: Set<Slot>) throws(KernelError) {
+        let (used, _) = try admitted()
+        guard used > 0 else { return }
+        let stride = MemoryLayout<rpa_sighting>.stride
+        var memory: UnsafeMutableRawPointer?
+        try kernel("mmap of sightings", rpa_map_memory(sightings.number, used * stride, &memory))
+        defer { rpa_unmap(memory, used * stride) }
+        let indices = Set(slots.map(\.index))
+        for index in 0..<used {
+            // slot, told_slot and 4 bytes that are unused: one word, which the program writes too.
+            let word = (memory! + index * stride + MemoryLayout<rpa_sighting>.offset(of: \.slot)!)
+                .assumingMemoryBound(to: UInt64.self)
+            while true {
+                let before = rpa_load(word)
+                var parts = unsafeBitCast(before, to: SIMD4<UInt16>.self)
+                for part in 0..<2 where indices.contains(parts[part]) { parts[part] = UInt16(RPA_NO_SLOT) }
+                let after = unsafeBitCast(parts, to: UInt64.self)
+                if before == after || rpa_replace(word, before, after) != 0 { break }
+            }
+        }
+    }
+
     /// What exporters have counted that had to go, as far as no CPU has noted it as
     /// unplaced yet.
     func evictedTraffic() throws(KernelError) -> ExporterTraffic {
