@@ -83,6 +83,21 @@ import Testing
         }
     }
 
+    @Test func `a directory is no command and no file of headers: check says so`() async throws {
+        try await Sandbox.run { sandbox in
+            let file = sandbox.newPath("edge.yaml")
+            for (target, line) in [
+                ("command: [/usr]", "✗ usage: command /usr: it can't be executed (EISDIR)"),
+                ("url: \"http://[::1]/\", headers: /usr", "✗ usage: headers /usr: it can't be read (EISDIR)"),
+            ] {
+                let usage = "usage: {to: {\(target)}, queue: {folder: \(sandbox.folder)/queue}}\n"
+                try FileText.write(AgentFixture.configuration(extra: usage), to: file)
+                let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+                #expect(check.exitCode == 6 && check.output.contains(line), "\(check.output)")
+            }
+        }
+    }
+
     @Test func `check by a user who can't look into the folder, or write there, notes it: exit 0`() async throws {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
