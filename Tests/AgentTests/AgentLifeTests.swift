@@ -123,6 +123,21 @@ import Testing
         }
     }
 
+    @Test func `unload one folder too high, or of what is no pool's, is refused: every pin stays`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let pins = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge")
+            mkdir("/sys/fs/bpf/other", 0o700)
+            mkdir("/sys/fs/bpf/other/maps", 0o700)
+            for (name, count) in [("reuseport-agent", 1), ("other", 1)] {
+                let result = try agent.command(["unload", "--pool", name, "--bpffs", "/sys/fs/bpf"])
+                #expect(result.exitCode == 3 && result.errorOutput.contains("it has no settings"), "\(result)")
+                #expect(FileText.names(in: "/sys/fs/bpf/\(name)").count == count)
+            }
+            #expect(!pins.isEmpty && FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge") == pins)
+        }
+    }
+
     @Test func `a second agent on the pool is refused with exit 5, the first one goes on`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

@@ -199,7 +199,8 @@ import Testing
             #expect(refused.exitCode == 6)
             #expect(
                 refused.errorOutput.contains(
-                    "no bpffs is mounted at or above /run/pins; mount it as root: mount -t bpf bpf /run/pins"))
+                    "no bpffs is mounted at or above /run/pins; mount it as root: mkdir -p /run/pins && mount -t bpf bpf /run/pins"
+                ))
             #expect(access("/run/pins", F_OK) == -1)
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             #expect(rpa_is_bpffs("/sys/fs/bpf") == 1)

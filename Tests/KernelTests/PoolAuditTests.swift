@@ -17,6 +17,32 @@ import Testing
         return try DataPlane(adopting: configuration)
     }
 
+    @Test func `a collector leaves by reload before any audit: its sockets are told as its own, until they are closed`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1", "c2"])
+            try pool.reload(PoolFixture.configuration(["c2"]))
+            var history = AuditHistory()
+            var seconds: Int64 = 0
+            func findings() throws -> [String] {
+                seconds += 20
+                let moment = AuditHistory.Moment(uptime: .seconds(seconds), time: seconds)
+                return try history.judge(pool.plane.auditFacts(act: "test"), at: moment).findings.map {
+                    "\($0.name) \($0.text.contains("was collector c1's"))"
+                }
+            }
+            _ = try findings()
+            for _ in 0..<2 {
+                let found = try findings()
+                #expect(found == ["old_socket_in_group true", "old_socket_in_group true"])
+            }
+            pool.stop("c1")
+            let found = try findings()
+            #expect(found == [])
+        }
+    }
+
     @Test(arguments: ["0.0.0.0", "::", "127.0.0.1", "192.0.2.1", "::1"])
     func `100 audits: both groups' programs are seen, no collector gets anything, no outcome counts`(address: String)
         async throws

@@ -185,7 +185,7 @@ public struct CheckList: Sendable {
             return Item(
                 check: name, ok: mountsItself,
                 detail: "no bpffs is mounted there" + (mountsItself ? ": the agent will mount one at \(place)" : ""),
-                remedy: mountsItself ? nil : "mount it as root: mount -t bpf bpf \(place)")
+                remedy: mountsItself ? nil : "mount it as root: mkdir -p \(place) && mount -t bpf bpf \(place)")
         }
         return item(
             name, host.mayWritePins, "a bpffs is mounted, and can be written", "the bpffs there can't be written",

@@ -31,7 +31,8 @@ extension PoolConfiguration {
         throw Failure(
             .conflict, act: act,
             cause: "\(new.pool != pool ? "pool" : "bpffs") changed in \(path), which makes it another pool",
-            remedy: "put the old value back, or stop the agent, run: reuseport-agent unload --pool \(pool), "
+            remedy: "put the old value back, or stop the agent, run: reuseport-agent unload --pool \(pool)"
+                + (bpffs == PoolConfiguration.defaultBPFFS ? ", " : " --bpffs \(bpffs), ")
                 + "and start it and register the collectors again")
     }
 

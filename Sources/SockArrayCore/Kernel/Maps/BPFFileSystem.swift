@@ -11,7 +11,7 @@ enum BPFFileSystem {
         if isMounted(at: folder) { return }
         let isStandard = folder == standardMountPoint || folder.hasPrefix(standardMountPoint + "/")
         let place = isStandard ? standardMountPoint : folder
-        let remedy = "mount it as root: mount -t bpf bpf \(place)"
+        let remedy = "mount it as root: mkdir -p \(place) && mount -t bpf bpf \(place)"
         guard isStandard else {
             throw Failure(.privilege, act: act, cause: "no bpffs is mounted at or above \(folder)", remedy: remedy)
         }

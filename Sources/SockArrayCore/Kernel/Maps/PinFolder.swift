@@ -59,8 +59,11 @@ struct PinFolder {
     func names() -> [String] { Folder.names(in: path) }
 
     /// Removes every pin and folder below, and the folder itself.
-    func remove() throws(KernelError) {
-        for name in names() {
+    ///
+    /// - Parameter last: a pin that is there as long as another one is.
+    func remove(last: String? = nil) throws(KernelError) {
+        let names = names()
+        for name in names.filter({ $0 != last }) + names.filter({ $0 == last }) {
             let child = "\(path)/\(name)"
             let result = rpa_remove_file(child)
             if result == -KernelError.isFolder || result == -KernelError.notPermitted {

@@ -4,8 +4,11 @@ import CBPFShim
 struct PoolSettings {
     private let words: MappedArray
 
+    /// What each pool has, from its begin to its end.
+    static let pin = "settings"
+
     init(in folder: PinFolder) throws(PlaneError) {
-        words = try MappedArray.pinned("settings", in: folder, entries: 1, wordsPerEntry: Self.wordCount)
+        words = try MappedArray.pinned(Self.pin, in: folder, entries: 1, wordsPerEntry: Self.wordCount)
     }
 
     var map: Descriptor { _read { yield words.map } }

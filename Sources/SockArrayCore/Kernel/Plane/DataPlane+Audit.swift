@@ -3,6 +3,8 @@ import CBPFShim
 /// What a plane remembers for its audits.
 struct AuditState {
     var registered = RegisteredCookies()
+    /// Collectors by the SO_COOKIE of sockets that were taken out, while these are there.
+    var takenOut: [UInt64: String] = [:]
     /// Why the last session that was to be ended wasn't (errno).
     var resetRefusal: Int32?
     /// Sessions that were ended, and nobody has told of yet.
@@ -31,6 +33,11 @@ extension DataPlane {
             }
             audit.firstGroup = next ?? 0
             var result = AuditFacts(groups: groups.indices.map { facts[$0]! }, resetRefusal: audit.resetRefusal)
+            if !result.groups.contains(where: { $0.probe == .skipped }) {
+                let there = Set(result.groups.flatMap { $0.strangers.map(\.cookie) })
+                audit.takenOut = audit.takenOut.filter { there.contains($0.key) }
+            }
+            result.replaced = audit.takenOut
             for (slot, predecessor) in predecessors {
                 for cookie in predecessor.cookies { result.replaced[cookie] = name(of: slot) }
             }

@@ -185,7 +185,8 @@ extension DataPlane {
         case KernelError.busy:
             return Failure(
                 .conflict, act: act, cause: "\(name) stands in a sockarray already, of another pool or program",
-                errno: error.errno, remedy: "unregister it there first")
+                errno: error.errno,
+                remedy: "unregister it there first, or unload that pool if no agent is to run it any more")
         case KernelError.invalid:
             return Failure(
                 .unfitSocket, act: act, cause: "\(name) is no member of a reuseport group", errno: error.errno,

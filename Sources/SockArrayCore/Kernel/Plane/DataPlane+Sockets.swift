@@ -19,6 +19,7 @@ extension DataPlane {
     /// Takes the slot's sockets out of all groups.
     func clearSockets(of slot: Slot) throws(KernelError) {
         noteDrops(of: slot)
+        for (_, cookie) in try sockets(of: slot) { audit.takenOut[cookie] = name(of: slot) }
         for group in groups { try group.sockets.clear(slot) }
         audit.registered.forget(slot)
     }

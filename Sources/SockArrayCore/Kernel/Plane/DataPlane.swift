@@ -139,6 +139,7 @@ public final class DataPlane {
                 groups, sessions)
             generation = try Self.generation(over: (number, present), table, in: folder)
             audit.registered = predecessor?.audit.registered ?? RegisteredCookies()
+            audit.takenOut = predecessor?.audit.takenOut ?? [:]
             wasKept = predecessor?.isKept ?? false
             // A program that an agent of another version loaded isn't ours.
             try apply(over: (number, present), predecessor?.table, trustsPrograms: predecessor != nil)

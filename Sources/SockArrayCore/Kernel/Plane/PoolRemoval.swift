@@ -17,9 +17,15 @@ public struct PoolRemoval: Sendable {
         guard BPFFileSystem.isMounted(at: folder.path) else { throw absent }
         do {
             let lock = Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
-            if folder.names().isEmpty { throw absent }
+            let names = folder.names()
+            if names.isEmpty { throw absent }
+            guard names.contains(PoolSettings.pin) else {
+                throw Failure(
+                    .absent, act: act, cause: "what is pinned at \(folder.path) is no pool's: it has no settings",
+                    remedy: "name the pool of a configuration, and its bpffs folder with --bpffs")
+            }
             stillAttached = GroupRemoval.detach(folder.subfolder("groups").names(), in: folder)
-            try folder.remove()
+            try folder.remove(last: PoolSettings.pin)
             _ = consume lock
             // Only if it was the last pool.
             rpa_remove_folder(bpffs)

@@ -84,7 +84,7 @@ extension ExporterQuery {
     ) throws(Failure) -> Int {
         guard let number = Int(text), range.contains(number), "\(number)" == text else {
             throw refused(
-                "\(name) \(text) is not a whole number from \(range.lowerBound) to \(range.upperBound)",
+                "\(name) \(text.isEmpty ? "''" : text) is not a whole number from \(range.lowerBound) to \(range.upperBound)",
                 "use one of these")
         }
         return number
