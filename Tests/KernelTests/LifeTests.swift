@@ -17,6 +17,26 @@ import Testing
         return places
     }
 
+    @Test func `rows that wait for a collector wait on at another agent: nothing was changed meanwhile`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(PoolFixture.configuration(["c1", "c2", "c3"]), registering: ["c2", "c3"])
+            usleep(400_000)
+            try pool.reload(PoolFixture.configuration(["c1", "c2"]))
+            usleep(400_000)
+            try pool.reload(PoolFixture.configuration(["c1", "c2", "c3"]))
+            usleep(400_000)
+            pool.stop("c3")
+            try pool.start("c3")
+            usleep(400_000)
+            for _ in 0..<2 {
+                try pool.restartAgent()
+                #expect(!pool.plane.hasChangedRows)
+            }
+            try pool.restartAgent(with: PoolFixture.configuration(["c1", "c2"]))
+            #expect(pool.plane.hasChangedRows)
+        }
+    }
+
     @Test func `one collector restarted ten times: the others' exporters never move, its own come back`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .seconds(10))

@@ -106,7 +106,7 @@ import Testing
     @Test func `32 readers are served, the 33rd gets 503; one that leaves makes room; a sign of life every 15 s`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try Self.agent(in: sandbox)
             var readers = try (0..<32).map { try EventReader($0 % 2 == 0 ? .unix : .tcp) }
             let refused = try StatusClient.get("/events")

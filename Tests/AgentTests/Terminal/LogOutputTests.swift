@@ -156,7 +156,7 @@ import Testing
     @Test func `a collector that comes and goes 1,000 times writes some lines and their sums, not thousands`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let holder = try Self.holder(of: try CollectorSockets("c1"), in: sandbox)
             for _ in 0..<1_000 {

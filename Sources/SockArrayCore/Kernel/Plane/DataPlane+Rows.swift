@@ -17,7 +17,7 @@ extension DataPlane {
     /// too, a collector takes in exporters of others, or doesn't any more.
     ///
     /// - Parameter before: what the slots do now.
-    /// - Returns: how many rows are not yet, or were not, what they are to be.
+    /// - Returns: how many rows were different: neither what they are to be nor waiting for that.
     @discardableResult
     func move(to desired: [BucketRow], _ before: SlotStandings) -> Int {
         let closed = closedSlots()
@@ -26,12 +26,10 @@ extension DataPlane {
         for (index, row) in desired.enumerated() {
             moves.add(index, from: generation.row(at: index), to: row, before, after, follows: follows)
         }
-        // What an agent before had waiting waits on.
-        let postponed = moves.waiting.count { waiting[$0.key] != $0.value }
         waiting = moves.waiting
         let written = write(moves)
         slots.close(closed)
-        return max(written, postponed)
+        return written
     }
 
     /// A collector comes to its slot: what it would take over waits where it is.
