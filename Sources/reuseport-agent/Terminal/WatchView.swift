@@ -118,7 +118,7 @@ struct WatchView {
         // In the line that would be empty: it takes no room from what there is.
         let note = missing.isEmpty ? Line() : Line("… no room for: \(missing.joined(separator: ", "))", .faint)
         offset = min(offset, layout.greatestOffset(of: collectors))
-        var lines = [note] + layout.table(collectors, offset: offset, of: tables.status)
+        var lines = [note] + layout.table(collectors, from: offset, of: tables.status)
         if showsGroups { lines += [Line()] + groupLines }
         if showsTracking { lines += [Line()] + tracking }
         if !findings.isEmpty { lines += [Line()] + layout.first(3, of: findings, "findings") }
@@ -165,13 +165,14 @@ struct WatchLayout {
     }
 
     /// The title and as many rows as fit below one line; says what doesn't.
-    func table(_ lines: [Line], offset: Int, of status: PoolStatus) -> [Line] {
+    ///
+    /// - Parameter first: rows that were scrolled past, at most `greatestOffset`.
+    func table(_ lines: [Line], from first: Int, of status: PoolStatus) -> [Line] {
         let room = left - 1
         guard room > 0 else { return [] }
         guard lines.count > room else { return lines }
         let rows = lines.dropFirst()
         let shown = max(0, room - 2)
-        let first = min(offset, greatestOffset(of: lines))
         let away = status.collectors.count { $0.state != "active" }
         let rest =
             "… \(first) above, \(rows.count - first - shown) below (j, k); "

@@ -45,8 +45,14 @@ final class UsageLab {
     ) -> String {
         let usage =
             "usage: {interval: \(interval), to: {\(target)}, queue: {folder: \(queue), limit: \(limit)}}\n" + extra
-        guard let groups else { return AgentFixture.configuration(collectors: collectors, hold: "1s", extra: usage) }
-        return "pool: edge\ncollectors: [\(collectors.joined(separator: ", "))]\nrestart_hold: 1s\n\(groups)\(usage)"
+        return pool(collectors, groups: groups, extra: usage)
+    }
+
+    private static func pool(
+        _ collectors: [String] = ["c1", "c2", "c3", "c4"], groups: String?, extra: String = ""
+    ) -> String {
+        guard let groups else { return AgentFixture.configuration(collectors: collectors, hold: "1s", extra: extra) }
+        return "pool: edge\ncollectors: [\(collectors.joined(separator: ", "))]\nrestart_hold: 1s\n\(groups)\(extra)"
     }
 
     func configure(
@@ -62,8 +68,7 @@ final class UsageLab {
     }
 
     func configureWithoutUsage(groups: String? = nil) throws {
-        let text = groups.map { "pool: edge\ncollectors: [c1, c2, c3, c4]\nrestart_hold: 1s\n\($0)" }
-        try FileText.write(text ?? AgentFixture.configuration(hold: "1s"), to: agent.configurationPath)
+        try FileText.write(Self.pool(groups: groups), to: agent.configurationPath)
         #expect(try agent.command(["reload"]).exitCode == 0)
     }
 
