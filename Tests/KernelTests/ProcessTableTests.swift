@@ -36,6 +36,16 @@ import Testing
         }
     }
 
+    @Test func `a process with the number that this one has in another PID namespace is found`() async throws {
+        try await Sandbox.run { sandbox in
+            let number = getpid()
+            let script = "echo \(number - 1) > /proc/sys/kernel/ns_last_pid; sleep 606 & wait"
+            let parent = try ChildProcess(["sh", "-c", script], in: sandbox)
+            #expect(waitUntil(.seconds(5)) { Self.pid(of: "sleep 60?") != nil || parent.exitCode != nil })
+            #expect(Self.pid(of: "sleep 60?") == number)
+        }
+    }
+
     @Test func `arguments with spaces, newlines and none at all; one that has ended is not found`() async throws {
         try await Sandbox.run { sandbox in
             let odd = try ChildProcess(["sh", "-c", "sleep 602\n:", "my collector", ""], in: sandbox)

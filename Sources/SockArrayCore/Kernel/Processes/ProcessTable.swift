@@ -69,7 +69,7 @@ public struct ProcessTable: ~Copyable {
         let copy = openat(folder.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard copy >= 0, let stream = fdopendir(copy) else { return [:] }
         defer { closedir(stream) }
-        let own = getpid()
+        let own = ownNumber
         var processes: [UInt32: [Int32]] = [:]
         while let entry = readdir(stream) {
             let pid = withUnsafeBytes(of: &entry.pointee.d_name) { Self.number($0) }
@@ -79,6 +79,17 @@ public struct ProcessTable: ~Copyable {
             processes[facts.st_uid, default: []].append(pid)
         }
         return processes
+    }
+
+    /// By /proc's count, which is of another PID namespace than getpid's where a
+    /// container has its host's /proc. Nil: this process isn't in that namespace.
+    private var ownNumber: Int32? {
+        var text = [UInt8](repeating: 0, count: 16)
+        let length = text.withUnsafeMutableBytes {
+            readlinkat(
+                folder.number, "self", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count - 1)
+        }
+        return length > 0 ? text.withUnsafeBytes { Self.number($0) } : nil
     }
 
     /// Arguments that a process wrote over may end in any number of zeros.
