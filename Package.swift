@@ -33,9 +33,14 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], plugins: [embedFiles]),
+        .target(name: "CLoad", path: "Benchmarks/CLoad"),
         .executableTarget(
-            name: "reuseport-bench", dependencies: ["SockArrayCore", "TelemetryLab", "CBPFShim"],
-            path: "Benchmarks", exclude: ["bpf"], plugins: [embedFiles]),
+            name: "reuseport-bench",
+            dependencies: [
+                "SockArrayCore", "TelemetryLab", "CBPFShim", "CLoad",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks", exclude: ["bpf", "CLoad"], plugins: [embedFiles]),
         // Processes that the tests of a collector's life start and kill.
         .executableTarget(
             name: "EvidenceLab", dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab"], path: "Tests/EvidenceLab"),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh build|demo|test
+# setup.sh build|demo|test|bench
 # Installs the Debian packages that are missing for that purpose, and no more.
 # No service is started or enabled by it.
 set -eu
@@ -9,8 +9,9 @@ case ${1:-build} in
 build) ;;
 demo) packages="$packages pmacct" ;;
 test) packages="$packages chromium chromium-driver pmacct gobgpd curl prometheus python3 strace util-linux" ;;
+bench) packages="$packages pmacct nftables nginx libnginx-mod-stream haproxy curl python3 python3-matplotlib" ;;
 *)
-    echo "usage: setup.sh build|demo|test" >&2
+    echo "usage: setup.sh build|demo|test|bench" >&2
     exit 2
     ;;
 esac

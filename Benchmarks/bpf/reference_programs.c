@@ -20,11 +20,32 @@ struct {
 	__type(value, __u64);
 } sockets SEC(".maps");
 
+/* The next turn, of turn(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} turns SEC(".maps");
+
 /* Nothing: the cost of being called, and of the clock that measures it. */
 SEC("sk_reuseport")
 int empty(struct sk_reuseport_md *ctx)
 {
 	return SK_PASS;
+}
+
+/* One socket after the other, whoever sends: no affinity at all. */
+SEC("sk_reuseport")
+int turn(struct sk_reuseport_md *ctx)
+{
+	__u32 only = 0, slot;
+	__u32 *next = bpf_map_lookup_elem(&turns, &only);
+
+	if (!next)
+		return SK_DROP;
+	slot = (*next)++ % (__u32)collector_count;
+	return bpf_sk_select_reuseport(ctx, &sockets, &slot, 0) ? SK_DROP : SK_PASS;
 }
 
 /* Hashes the source address and takes it modulo the number of collectors. */

@@ -1,0 +1,35 @@
+import ArgumentParser
+import CBPFShim
+import Glibc
+import SockArrayCore
+import TelemetryLab
+
+/// make bench: everything is measured in namespaces of its own. Ratios are of one run,
+/// for times of a machine that others share say little.
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reuseport-bench", abstract: "Measures reuseport-agent beside plain SO_REUSEPORT and its peers.",
+        subcommands: [RunParts.self, StageCommand.self, CollectorCommand.self], defaultSubcommand: RunParts.self)
+}
+
+/// What a part is measured with.
+struct BenchOptions: ParsableArguments {
+    @Option(help: "The reuseport-agent to measure.", completion: .file())
+    var agent: String
+
+    @Option(help: "Rounds of each measurement.")
+    var rounds = 7
+
+    @Option(help: "Seconds of load in a round.")
+    var seconds = 2.0
+
+    @Option(help: "Datagrams a second, where the rate is fixed.")
+    var rate = 30_000
+
+    func validate() throws {
+        guard access(agent, X_OK) == 0 else { throw ValidationError("there is no \(agent); run: make bench") }
+        guard (1...1_000).contains(rounds), (0.1...600).contains(seconds), (100...1_000_000).contains(rate) else {
+            throw ValidationError("--rounds takes 1 to 1000, --seconds 0.1 to 600, --rate 100 to 1000000")
+        }
+    }
+}

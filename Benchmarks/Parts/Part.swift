@@ -1,0 +1,25 @@
+/// A sub-command of the benchmarks, and a section of what they write.
+protocol Part {
+    static var name: String { get }
+    static var title: String { get }
+    /// Debian packages that it needs, or measures.
+    static var packages: [String] { get }
+    static var tables: [ReportTable] { get }
+    /// Beside RESULTS.md, drawn by charts.py.
+    static var chart: String? { get }
+
+    init(_ options: BenchOptions)
+    func measure(into results: inout Results, tell: (String) -> Void) throws
+}
+
+extension Part {
+    static var packages: [String] { [] }
+    static var chart: String? { nil }
+}
+
+enum Parts {
+    static let all: [any Part.Type] = [
+        DatagramPart.self, StreamPart.self, ModePart.self, ScalePart.self, ProgramPart.self, LookupPart.self,
+        AgentPart.self, TablePart.self,
+    ]
+}

@@ -1,0 +1,91 @@
+import TelemetryLab
+
+/// The selection program alone, in nanoseconds.
+struct ProgramPart: Part {
+    static let name = "program"
+    static let title = "Cost of a run of the program"
+    private static let subjects = ProgramCost.Subject.allCases.map(\.rawValue)
+    private static let empty = ProgramCost.Subject.empty.rawValue
+    static let tables: [ReportTable] = ["sources", "collectors", "rows"].map { prefix in
+        ReportTable(
+            title: "Over the empty program, ns: \(prefix)",
+            shape: .byWorkload(.beyond(.nanoseconds, of: empty), subjects: Array(subjects.dropFirst())),
+            workloads: prefix)
+    }
+
+    static let sourceCounts = [16, 256, 1_000, 10_000, 100_000]
+    static let collectorCounts = [1, 4, 16, 64, 256]
+    static let tableSizes = [256, 4_096, 16_384, 65_536, 262_144, 1_048_576]
+
+    let options: BenchOptions
+    init(_ options: BenchOptions) { self.options = options }
+
+    func measure(into results: inout Results, tell: (String) -> Void) throws {
+        var cases: [(String, ProgramCost)] = []
+        cases += Self.sourceCounts.map { ("sources: \($0)", ProgramCost(sources: $0)) }
+        cases += Self.collectorCounts.map { ("collectors: \($0)", ProgramCost(sources: 1_000, collectors: $0)) }
+        cases += Self.tableSizes.map { ("rows: \($0)", ProgramCost(sources: 100_000, tableSize: $0)) }
+        for (name, cost) in cases {
+            tell(name)
+            // Copied in and out: the sandbox's body may be run elsewhere.
+            var measured = results
+            try Sandbox.runHere { _ in
+                try cost.measure(rounds: options.rounds) { subject, nanoseconds in
+                    measured.add(nanoseconds, .nanoseconds, of: subject.rawValue, under: name)
+                }
+            }
+            results = measured
+        }
+    }
+}
+
+/// What configured exporters add to a run.
+struct LookupPart: Part {
+    static let name = "lookup"
+    static let title = "Cost of configured exporters"
+    static let tables = [
+        ReportTable(
+            title: "A run",
+            shape: .bySubject([
+                .ratio(.nanoseconds, to: LookupCost.subjects[0]), .value(.nanoseconds),
+            ]))
+    ]
+
+    let options: BenchOptions
+    init(_ options: BenchOptions) { self.options = options }
+
+    func measure(into results: inout Results, tell: (String) -> Void) throws {
+        var measured = results
+        try Sandbox.runHere { _ in
+            try LookupCost().measure(rounds: options.rounds) {
+                measured.add($1, .nanoseconds, of: $0, under: "256 sources, 4 collectors")
+            }
+        }
+        results = measured
+    }
+}
+
+/// The assignment's table.
+struct TablePart: Part {
+    static let name = "table"
+    static let title = "Building a table of 65,536 rows"
+    private static let (table, reference) = ("table", "hashes alone, or one of Maglev's tables")
+    static let tables = [
+        ReportTable(
+            title: "Beside the hashes alone", text: "One for each row and collector, in a plain loop.",
+            shape: .byWorkload(.ratio(.milliseconds, to: reference), subjects: [table]), workloads: "rendezvous"),
+        ReportTable(title: "Time", shape: .byWorkload(.value(.milliseconds), subjects: [table, reference])),
+    ]
+
+    let options: BenchOptions
+    init(_ options: BenchOptions) { self.options = options }
+
+    func measure(into results: inout Results, tell: (String) -> Void) throws {
+        var measured = results
+        try TableBuild.measure(rounds: options.rounds) { one, table, reference in
+            measured.add(table, .milliseconds, of: Self.table, under: one.name)
+            measured.add(reference, .milliseconds, of: Self.reference, under: one.name)
+        }
+        results = measured
+    }
+}

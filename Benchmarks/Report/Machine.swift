@@ -1,0 +1,44 @@
+import Glibc
+import TelemetryLab
+
+/// What figures depend on.
+struct Machine: Codable {
+    var processor: String
+    var processors: Int
+    var caches: String
+    var memory: String
+    var kernel: String
+    /// Debian packages that were measured beside, with their versions.
+    var versions: [String: String]
+
+    /// - Parameter packages: Debian's names.
+    init(packages: [String]) {
+        let facts = FileText.read("/proc/cpuinfo") ?? ""
+        let model = facts.split(separator: "\n").first { $0.hasPrefix("model name") }
+        processor = model.flatMap { $0.split(separator: ":").last }.map { String($0.drop { $0 == " " }) } ?? "unknown"
+        processors = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        caches = (0..<4).compactMap(Self.cache).joined(separator: ", ")
+        let total = (FileText.read("/proc/meminfo") ?? "").split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
+        let kibibytes = total.flatMap { $0.split(separator: " ").dropFirst().first }.flatMap { Double($0) } ?? 0
+        memory = "\(Int((kibibytes / 1_048_576).rounded())) GiB"
+        kernel = "Linux " + (FileText.read("/proc/sys/kernel/osrelease") ?? "").filter { $0 != "\n" }
+        versions = [:]
+        for package in packages { versions[package] = Self.version(of: package) }
+    }
+
+    /// `L2 1024K`
+    private static func cache(_ index: Int) -> String? {
+        let folder = "/sys/devices/system/cpu/cpu0/cache/index\(index)"
+        guard let level = FileText.read("\(folder)/level"), let size = FileText.read("\(folder)/size"),
+            let type = FileText.read("\(folder)/type"), !type.hasPrefix("Instruction")
+        else { return nil }
+        return "L\(level) \(size)".filter { $0 != "\n" }
+    }
+
+    private static func version(of package: String) -> String? {
+        guard let pipe = popen("dpkg-query -W -f '${Version}' \(package) 2>/dev/null", "r") else { return nil }
+        defer { pclose(pipe) }
+        var line = [CChar](repeating: 0, count: 256)
+        return fgets(&line, Int32(line.count), pipe) == nil ? nil : String(cString: line)
+    }
+}

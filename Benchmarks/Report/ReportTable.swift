@@ -1,0 +1,76 @@
+/// How a part's results are shown.
+struct ReportTable {
+    let title: String
+    var text = ""
+    let shape: Shape
+
+    enum Shape {
+        /// For each workload a table: a row for each subject, a column for each cell.
+        case bySubject([Cell])
+        /// A row for each workload, a column for each subject.
+        case byWorkload(Cell, subjects: [String])
+    }
+
+    /// Of which workloads: those that begin so.
+    var workloads = ""
+
+    func markdown(_ results: Results) -> String {
+        let all = results.workloads.filter { $0.hasPrefix(workloads) }
+        var lines = ["### \(title)", ""]
+        if !text.isEmpty { lines += [text, ""] }
+        switch shape {
+        case .bySubject(let cells):
+            for workload in all {
+                let subjects = results.subjects(under: workload)
+                let shown = cells.filter { cell in subjects.contains { cell.text(results, $0, workload) != nil } }
+                if all.count > 1 || workload != title { lines += ["**\(workload)**", ""] }
+                lines += Self.table(
+                    [""] + shown.map(\.heading),
+                    subjects.map { subject in
+                        [subject] + shown.map { $0.text(results, subject, workload) ?? "" }
+                    })
+            }
+        case .byWorkload(let cell, let subjects):
+            let rows = all.map { workload in [workload] + subjects.map { cell.text(results, $0, workload) ?? "" } }
+            lines += Self.table([cell.heading] + subjects, rows.filter { $0.dropFirst().contains { !$0.isEmpty } })
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func table(_ heading: [String], _ rows: [[String]]) -> [String] {
+        func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
+        let rule = ["---"] + heading.dropFirst().map { _ in "---:" }
+        return [line(heading), line(rule)] + rows.map(line) + [""]
+    }
+}
+
+/// One figure: the median, with the least and the most of all rounds.
+enum Cell {
+    case value(Figure)
+    /// By the reference's figure of the same round.
+    case ratio(Figure, to: String)
+    /// Beyond the reference's figure of the same round.
+    case beyond(Figure, of: String)
+
+    var heading: String {
+        switch self {
+        case .value(let figure): figure.rawValue
+        case .ratio(let figure, let reference):
+            "\(figure.rawValue.split(separator: ",")[0]), x \(reference)"
+        case .beyond(let figure, let reference): "\(figure.rawValue) over \(reference)"
+        }
+    }
+
+    func text(_ results: Results, _ subject: String, _ workload: String) -> String? {
+        let values: [Double]
+        switch self {
+        case .value(let figure): values = results.values(figure, of: subject, under: workload)
+        case .ratio(let figure, let reference):
+            values = results.ratios(figure, of: subject, to: reference, under: workload)
+        case .beyond(let figure, let reference):
+            values = results.differences(figure, of: subject, from: reference, under: workload)
+        }
+        if values.isEmpty { return nil }
+        return Spread(values).text { if case .ratio = self { Spread.hundredths($0) } else { Spread.digits($0) } }
+    }
+}

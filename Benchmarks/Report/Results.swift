@@ -1,0 +1,80 @@
+/// What one part of the benchmarks measured, as it is kept in Benchmarks/results.
+struct Results: Codable {
+    var part: String
+    /// RFC 3339, UTC.
+    var date: String
+    var machine: Machine
+    var measurements: [Measurement] = []
+
+    struct Measurement: Codable {
+        let workload, subject, figure: String
+        /// One for each round.
+        var values: [Double] = []
+    }
+
+    init(part: String, date: String, machine: Machine) {
+        (self.part, self.date, self.machine) = (part, date, machine)
+    }
+
+    mutating func add(_ value: Double, _ figure: Figure, of subject: String, under workload: String) {
+        let place = measurements.firstIndex {
+            $0.figure == figure.rawValue && $0.subject == subject && $0.workload == workload
+        }
+        if let place {
+            measurements[place].values.append(value)
+        } else {
+            measurements.append(
+                Measurement(workload: workload, subject: subject, figure: figure.rawValue, values: [value]))
+        }
+    }
+
+    func values(_ figure: Figure, of subject: String, under workload: String) -> [Double] {
+        measurements.first { $0.figure == figure.rawValue && $0.subject == subject && $0.workload == workload }?.values
+            ?? []
+    }
+
+    /// Of each round: the subject's figure by the reference's of the same round.
+    func ratios(_ figure: Figure, of subject: String, to reference: String, under workload: String) -> [Double] {
+        let references = values(figure, of: reference, under: workload)
+        return zip(values(figure, of: subject, under: workload), references).filter { $1 > 0 }.map { $0 / $1 }
+    }
+
+    /// Of each round: what the subject's figure is beyond the reference's of the same round.
+    func differences(
+        _ figure: Figure, of subject: String, from reference: String, under workload: String
+    ) -> [Double] {
+        let references = values(figure, of: reference, under: workload)
+        return zip(values(figure, of: subject, under: workload), references).map { $0 - $1 }
+    }
+
+    /// In the order in which they were measured.
+    var workloads: [String] { Self.unique(measurements.map(\.workload)) }
+
+    func subjects(under workload: String) -> [String] {
+        Self.unique(measurements.filter { $0.workload == workload }.map(\.subject))
+    }
+
+    private static func unique(_ names: [String]) -> [String] {
+        var seen: Set<String> = []
+        return names.filter { seen.insert($0).inserted }
+    }
+}
+
+/// What is measured, with its unit.
+enum Figure: String, Codable {
+    case deliveredShare = "delivered, %"
+    case messagesPerSecond = "messages/s"
+    case processorTime = "CPU, us"
+    case balancerTime = "balancer's CPU, us"
+    case balancerMemory = "balancer, MiB"
+    case split = "exporters split, %"
+    case median = "p50, us"
+    case ninetyNinth = "p99, us"
+    case last = "p99.9, us"
+    case connectionsPerSecond = "connections/s"
+    case mebibytesPerSecond = "MiB/s"
+    case nanoseconds = "ns/run"
+    case milliseconds = "ms"
+    case mebibytes = "MiB"
+    case processorShare = "% of a core"
+}

@@ -1,0 +1,56 @@
+import Foundation
+import SockArrayCore
+
+/// Benchmarks/results, a file for each part, and Benchmarks/RESULTS.md, made of them all.
+struct ResultsFile {
+    let folder: String
+
+    func write(_ results: Results) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+        try FileManager.default.createDirectory(atPath: "\(folder)/results", withIntermediateDirectories: true)
+        try encoder.encode(results).write(to: URL(fileURLWithPath: path(results.part)), options: .atomic)
+        try Data(document().utf8).write(to: URL(fileURLWithPath: "\(folder)/RESULTS.md"), options: .atomic)
+    }
+
+    private func path(_ part: String) -> String { "\(folder)/results/\(part).json" }
+
+    private func read(_ part: String) throws -> Results? {
+        guard FileManager.default.fileExists(atPath: path(part)) else { return nil }
+        return try JSONDecoder().decode(Results.self, from: Data(contentsOf: URL(fileURLWithPath: path(part))))
+    }
+
+    private func document() throws -> String {
+        var parts: [(part: any Part.Type, results: Results)] = []
+        for part in Parts.all {
+            if let results = try read(part.name) { parts.append((part, results)) }
+        }
+        var lines = [
+            "# Results", "",
+            "Written by `make bench`. Every cell is the median of its rounds, with the least and the most in "
+                + "parentheses. A ratio is made in each round, of subjects that were measured within seconds of each "
+                + "other: compare ratios, for times are those of one machine in one hour.",
+            "", "## Targets", "",
+            "| | target | reached | holds | part |", "| --- | --- | ---: | --- | --- |",
+        ]
+        lines += Target.all.compactMap { target in parts.lazy.compactMap { target.row($0.results) }.first }
+        for (part, results) in parts {
+            lines += [
+                "", "## \(part.title)", "", "`reuseport-bench \(part.name)`, \(results.date): \(results.machine.text).",
+                "",
+            ]
+            if let chart = part.chart { lines += ["![\(part.title)](\(chart))", ""] }
+            lines += part.tables.map { $0.markdown(results) }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension Machine {
+    /// One sentence.
+    var text: String {
+        let packages = versions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        return "\(processors) x \(processor) (\(caches)), \(memory), \(kernel)"
+            + (packages.isEmpty ? "" : "; \(packages)")
+    }
+}

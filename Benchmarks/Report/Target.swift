@@ -1,0 +1,101 @@
+/// What is to be reached, with the figure that was.
+struct Target {
+    let text: String
+    let bound: String
+    let part: String
+    let reached: (Results) -> Double?
+    let holds: (Double) -> Bool
+
+    /// At most the bound.
+    static func most(_ bound: Double, _ text: String, _ part: any Part.Type, _ reached: @escaping (Results) -> Double?)
+        -> Target
+    {
+        Target(text: text, bound: "at most \(bound)", part: part.name, reached: reached) { $0 <= bound }
+    }
+
+    static func least(_ bound: Double, _ text: String, _ part: any Part.Type, _ reached: @escaping (Results) -> Double?)
+        -> Target
+    {
+        Target(text: text, bound: "at least \(bound)", part: part.name, reached: reached) { $0 >= bound }
+    }
+
+    func row(_ results: Results?) -> String? {
+        guard let results, results.part == part, let figure = reached(results) else { return nil }
+        return "| \(text) | \(bound) | \(Spread.hundredths(figure)) | \(holds(figure) ? "yes" : "**no**") | `\(part)` |"
+    }
+
+    static var all: [Target] {
+        [
+            .most(1.05, "CPU by UDP datagram, tracking off, x plain SO_REUSEPORT", DatagramPart.self) {
+                worst($0, .processorTime, Contestants.off, "fixed rate", >)
+            },
+            .most(1.10, "CPU by UDP datagram, tracking on, x plain SO_REUSEPORT", DatagramPart.self) {
+                worst($0, .processorTime, Contestants.on, "fixed rate", >)
+            },
+            .least(2.5, "CPU by UDP datagram of nfacctd tee, x the agent's", DatagramPart.self) {
+                beside($0, .processorTime, "nfacctd tee", "fixed rate")
+            },
+            .least(4, "CPU by UDP datagram of nginx, x the agent's", DatagramPart.self) {
+                beside($0, .processorTime, "nginx stream", "fixed rate")
+            },
+            .least(0.97, "Delivered at full speed, x plain SO_REUSEPORT", DatagramPart.self) {
+                worst($0, .deliveredShare, Contestants.on, "full speed", <)
+            },
+            .most(1.1, "Latency p99 at a fixed rate, x plain SO_REUSEPORT", DatagramPart.self) {
+                worst($0, .ninetyNinth, Contestants.on, "fixed rate", >)
+            },
+            .least(0.95, "New TCP connections, x plain SO_REUSEPORT", StreamPart.self) {
+                worst($0, .connectionsPerSecond, Contestants.on, "new", <)
+            },
+            .most(45, "Program over an empty one, ns, 16 to 100,000 sources", ProgramPart.self) {
+                mostBeyondEmpty($0, "sources")
+            },
+            .most(1.15, "Program over an empty one, 1 to 256 collectors: most by least", ProgramPart.self) {
+                let all = beyondEmpty($0, "collectors")
+                return all.isEmpty ? nil : all.max()! / all.min()!
+            },
+            .most(20, "Resident without tracking, idle, MiB", AgentPart.self) {
+                median($0, .mebibytes, "idle, tracking off")
+            },
+            .most(150, "From start to ready, ms", AgentPart.self) { median($0, .milliseconds, "start to ready") },
+            .most(1_000, "256 registrations at once, ms", AgentPart.self) {
+                median($0, .milliseconds, "256 collectors register at once")
+            },
+        ]
+    }
+
+    /// Of the medians of ratios to plain SO_REUSEPORT, over the workloads.
+    private static func worst(
+        _ results: Results, _ figure: Figure, _ subject: String, _ prefix: String, _ isWorse: (Double, Double) -> Bool
+    ) -> Double? {
+        results.workloads.filter { $0.hasPrefix(prefix) }.compactMap { workload in
+            let ratios = results.ratios(figure, of: subject, to: Contestants.plain, under: workload)
+            return ratios.isEmpty ? nil : Spread(ratios).median
+        }.max { isWorse($1, $0) }
+    }
+
+    private static func beside(_ results: Results, _ figure: Figure, _ peer: String, _ prefix: String) -> Double? {
+        results.workloads.filter { $0.hasPrefix(prefix) }.compactMap { workload in
+            let ratios = results.ratios(figure, of: peer, to: Contestants.on, under: workload)
+            return ratios.isEmpty ? nil : Spread(ratios).median
+        }.min()
+    }
+
+    private static func beyondEmpty(_ results: Results, _ prefix: String) -> [Double] {
+        results.workloads.filter { $0.hasPrefix(prefix) }.compactMap { workload in
+            let more = results.differences(
+                .nanoseconds, of: ProgramCost.Subject.off.rawValue, from: ProgramCost.Subject.empty.rawValue,
+                under: workload)
+            return more.isEmpty ? nil : Spread(more).median
+        }
+    }
+
+    private static func mostBeyondEmpty(_ results: Results, _ prefix: String) -> Double? {
+        beyondEmpty(results, prefix).max()
+    }
+
+    private static func median(_ results: Results, _ figure: Figure, _ workload: String) -> Double? {
+        let values = results.values(figure, of: Contestants.on, under: workload)
+        return values.isEmpty ? nil : Spread(values).median
+    }
+}

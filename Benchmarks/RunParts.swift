@@ -1,0 +1,64 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import SockArrayCore
+
+struct RunParts: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Measures the parts that are named, or all, and writes RESULTS.md.",
+        discussion: "Parts: " + Parts.all.map { $0.name }.joined(separator: ", ") + ". Needs root: namespaces.")
+
+    @OptionGroup var options: BenchOptions
+
+    @Option(help: "Folder of RESULTS.md and results.", completion: .directory)
+    var output = "Benchmarks"
+
+    @Argument(help: "What to measure; all if none is named.")
+    var parts: [String] = []
+
+    func validate() throws {
+        for part in parts where !Parts.all.contains(where: { $0.name == part }) {
+            throw ValidationError("there is no part \(part)")
+        }
+        guard access(output, W_OK) == 0 else { throw ValidationError("--output: \(output) can't be written to") }
+    }
+
+    func run() throws {
+        guard let agent = realpath(options.agent, nil) else { throw ValidationError("there is no \(options.agent)") }
+        // Namespaces have another working directory.
+        var options = options
+        options.agent = String(cString: agent)
+        free(agent)
+        let file = ResultsFile(folder: output)
+        for part in Parts.all where parts.isEmpty || parts.contains(part.name) {
+            print("\(part.title) (\(part.name))")
+            var results = Results(
+                part: part.name, date: Self.today, machine: Machine(packages: part.packages))
+            do {
+                try part.init(options).measure(into: &results) { Progress.tell($0) }
+            } catch let error as BenchmarkError {
+                Progress.end()
+                FileHandle.standardError.write(Data("reuseport-bench: \(part.name): \(error)\n".utf8))
+                throw ExitCode(1)
+            }
+            Progress.end()
+            try file.write(results)
+            print(part.tables.map { $0.markdown(results) }.joined(separator: "\n"))
+        }
+    }
+}
+
+extension RunParts {
+    fileprivate static var today: String { Date().formatted(.iso8601.year().month().day()) }
+}
+
+/// What is under way, on a terminal.
+enum Progress {
+    private static let isTerminal = isatty(STDOUT_FILENO) == 1
+
+    static func tell(_ text: String) { if isTerminal { write("\r\u{1b}[K\(text)") } }
+    static func end() { tell("") }
+
+    /// Past print's buffer.
+    private static func write(_ text: String) { _ = Glibc.write(STDOUT_FILENO, text, text.utf8.count) }
+}
