@@ -138,4 +138,24 @@ static __always_inline __u32 row_index(const struct source *source)
 	return bucket;
 }
 
+/* The slot that comes first in the row. While the agent writes rows, and if it was
+ * killed amid that, the row itself tells, which is never behind. */
+static __always_inline __u32 owner_of(__u32 index)
+{
+	__u32 only = 0, place = index / RPA_OWNERS_PER_WORD, owner = RPA_ASK_ROW;
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	const __u64 *word;
+
+	if (pool && !(*(const volatile __u32 *)&pool->version & 1)) {
+		word = bpf_map_lookup_elem(&owners, &place);
+		if (word)
+			owner = *(const volatile __u64 *)word >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS &
+				RPA_ASK_ROW;
+	}
+	if (owner != RPA_ASK_ROW)
+		return owner;
+	word = bpf_map_lookup_elem(&rows, &index);
+	return word ? *(const volatile __u64 *)word & RPA_NO_SLOT : RPA_NO_SLOT;
+}
+
 #endif

@@ -28,13 +28,9 @@
  * RPA_NO_SLOT. A vacant slot holds nothing up, for no exporter belongs to it. */
 __attribute__((noinline)) int take_turn(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
 {
-	const __u64 *row = bpf_map_lookup_elem(&rows, &index);
 	struct rpa_traffic *count = NULL;
-	__u32 slot;
+	__u32 slot = owner_of(index);
 
-	if (!row)
-		return RPA_NO_SLOT;
-	slot = *(const volatile __u64 *)row & RPA_NO_SLOT;
 	if (try_slot(ctx, slot, &count) != DELIVERED)
 		return RPA_NO_SLOT;
 	count_delivery(ctx, count, is_first);
@@ -156,6 +152,19 @@ static __always_inline int select_for_stream(struct sk_reuseport_md *ctx, const 
 	return finish(ctx, source, port, &seen, slot, loss);
 }
 
+/* Delivers to the row's owner if it is there: its slot, or RPA_NO_SLOT, and the ranks
+ * are to be asked. */
+static __always_inline __u32 deliver_to_owner(struct sk_reuseport_md *ctx, const struct source *source)
+{
+	struct rpa_traffic *count = NULL;
+	__u32 slot = owner_of(row_index(source));
+
+	if (try_slot(ctx, slot, &count) != DELIVERED)
+		return RPA_NO_SLOT;
+	count_delivery(ctx, count, true);
+	return slot;
+}
+
 static __always_inline int select_for_datagram(struct sk_reuseport_md *ctx, const struct source *source)
 {
 	struct seen seen = note_run(source, ctx->len);
@@ -163,6 +172,12 @@ static __always_inline int select_for_datagram(struct sk_reuseport_md *ctx, cons
 	__u32 slot = RPA_NO_SLOT;
 	__u64 ranks;
 
+	/* With a tally the ranks are kept. */
+	if (!seen.tally) {
+		slot = deliver_to_owner(ctx, source);
+		if (slot != RPA_NO_SLOT)
+			return finish(ctx, source, 0, &seen, slot, loss);
+	}
 	if (ranks_of(&seen, source, &ranks))
 		slot = deliver_ranked(ctx, source, ranks, &loss);
 	return finish(ctx, source, 0, &seen, slot, loss);

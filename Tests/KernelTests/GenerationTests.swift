@@ -84,13 +84,19 @@ import Testing
         }
     }
 
-    @Test func `an agent killed amid its writing of rows: UDP and TCP agree, and the next one writes the rest`()
-        async throws
-    {
+    /// With tracking the ranks are kept with the sightings, without it the owners are asked.
+    @Test(arguments: [Tracking(), .off])
+    func `an agent killed amid its writing of rows: UDP and TCP agree, and the next one writes the rest`(
+        tracking: Tracking
+    ) async throws {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture()
-            let before = try Self.owners(pool)  // kept with the sightings
+            var configuration = PoolFixture.configuration(["c1", "c2", "c3", "c4"])
+            configuration.tracking = tracking
+            let pool = try PoolFixture(configuration)
+            let before = try Self.owners(pool)
+            #expect(try PinnedMaps.read().rowsWithAnotherOwner == [])
             try PinnedMaps.interruptWriting(allRowsTo: 2)
+            #expect(try PinnedMaps.read().rowsWithAnotherOwner.count > 40_000)
             for _ in 0..<2 {
                 for source in Self.sources.prefix(50) { #expect(try pool.meeting(of: source) == ("c3", "c3")) }
             }
@@ -98,6 +104,7 @@ import Testing
             try pool.reload(plane)
             #expect(try Self.owners(pool) == before)
             let maps = try PinnedMaps.read()
+            #expect(maps.rowsWithAnotherOwner == [])
             try pool.reload(plane)
             #expect(try PinnedMaps.read().content["settings"] == maps.content["settings"])
         }

@@ -146,7 +146,9 @@ import Testing
             let heir = try plane!.status().collectors[7]
             #expect(heir.name == "heir" && heir.slot == slot && heir.state == "empty")
             #expect(heir.share > 0.003 && heir.share < 0.005)
-            #expect(try PinnedMaps.read().slotsWithoutTenant.isEmpty)
+            let maps = try PinnedMaps.read()
+            #expect(maps.rowsWithAnotherOwner == [])
+            #expect(maps.slotsWithoutTenant.isEmpty)
         }
     }
 

@@ -11,7 +11,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 5
+#define RPA_LAYOUT_VERSION 6
 
 /* Slots of a pool, and so entries of each REUSEPORT_SOCKARRAY. */
 #define RPA_MAX_SLOTS 256
@@ -35,6 +35,16 @@
 #define RPA_RANK_BITS 10
 #define RPA_NO_SLOT 0x3ffu
 #define RPA_SYN_SHIFT 40
+
+/*
+ * Map "owners" of a generation: the slot that is first in each row, a second time, for
+ * most runs ask for no more. Eight in a word, the first one lowest; RPA_ASK_ROW: the row
+ * tells. True while the version of the settings is even: the agent makes it odd before it
+ * writes rows, and even when their owners are written too.
+ */
+#define RPA_OWNERS_PER_WORD 8
+#define RPA_OWNER_BITS 8
+#define RPA_ASK_ROW 0xffu
 
 /* Unit of the times below: nanoseconds of CLOCK_MONOTONIC, shifted right. */
 #define RPA_TICK_SHIFT 16

@@ -37,7 +37,11 @@ public struct PinnedMaps: Equatable, Sendable {
             let shape = parity == 1 ? settings.shapes.1 : settings.shapes.0
             return (parity, UInt32(shape.row_count))
         }
-        content["rows"] = try dump("\(bpffs)/\(pool)/generation-\(parity)/rows", shape: (rowCount, 8, false))
+        let generation = "\(bpffs)/\(pool)/generation-\(parity)"
+        content["rows"] = try dump("\(generation)/rows", shape: (rowCount, 8, false))
+        let perWord = UInt32(RPA_OWNERS_PER_WORD)
+        let words = (rowCount + perWord - 1) / perWord
+        content["owners"] = Array(try dump("\(generation)/owners", shape: (words, 8, false)).prefix(Int(rowCount)))
         for group in groups {
             for name in ["sockets", "traffic", "bases", "drops", "losses"] {
                 content["\(group)/\(name)"] = try dump("\(bpffs)/\(pool)/groups/\(group)/\(name)", shape: shapes[name]!)
@@ -130,6 +134,22 @@ public struct PinnedMaps: Equatable, Sendable {
             guard since > UInt64(RPA_LONG_AGO) else { continue }
             slot.vacancy = (max(since, ticks + 2) - ticks) << 16 | slot.vacancy & 0xffff
             guard rpa_map_update(map.number, index, &slot) == 0 else { throw LabError("slots can't be written") }
+        }
+    }
+
+    /// Programs take the rows' own word for their owners.
+    public var isWritingRows: Bool {
+        content["settings"]!.withUnsafeBytes { $0.loadUnaligned(as: rpa_settings.self).version & 1 == 1 }
+    }
+
+    /// Rows whose owner map "owners" doesn't tell, or tells wrongly.
+    public var rowsWithAnotherOwner: [Int] {
+        guard let owners = content["owners"], let rows = content["rows"] else { return [] }
+        return rows.withUnsafeBytes { rows in
+            rows.bindMemory(to: UInt64.self).enumerated().compactMap { index, word in
+                let owner = BucketRow(word: word).owner.map { UInt32($0.index) } ?? RPA_ASK_ROW
+                return UInt32(owners[index]) == min(owner, RPA_ASK_ROW) ? nil : index
+            }
         }
     }
 

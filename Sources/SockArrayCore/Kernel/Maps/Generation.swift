@@ -5,6 +5,7 @@ final class Generation {
     /// Counts from 1 since the pool was made.
     let number: UInt64
     let rows: MappedArray
+    private let owners: OwnerTable
     private let exporters: Descriptor?
     private let constants: rpa_constants
 
@@ -17,6 +18,9 @@ final class Generation {
         self.number = number
         constants = table.constants(ofGeneration: number)
         rows = try MappedArray.pinned("rows", in: folder, entries: table.rowCount, wordsPerEntry: 1)
+        owners = try OwnerTable(in: folder, rowCount: table.rowCount)
+        // An agent that was killed amid its writing leaves some behind their rows.
+        for index in 0..<table.rowCount { owners.set(index, BucketRow(word: rows[index]).owner) }
         exporters =
             table.lookup.isEmpty
             ? nil
@@ -39,7 +43,8 @@ final class Generation {
 
     func row(at index: Int) -> BucketRow { BucketRow(word: rows[index]) }
 
-    /// Each row that differs, by one store; the program's count of SYNs goes on.
+    /// Each row that differs, by one store, and its owner after it; the program's count of
+    /// SYNs goes on.
     ///
     /// - Returns: how many did.
     @discardableResult
@@ -48,7 +53,7 @@ final class Generation {
         for (index, row) in table where self.row(at: index) != row {
             while true {
                 let word = rows[index]
-                if rows.replace(index, expected: word, with: Self.word(of: row, after: word)) { break }
+                if replace(index, expected: word, with: row) { break }
             }
             changed += 1
         }
@@ -57,7 +62,9 @@ final class Generation {
 
     /// Only if no SYN came since the word was read.
     func replace(_ index: Int, expected word: UInt64, with row: BucketRow) -> Bool {
-        rows.replace(index, expected: word, with: Self.word(of: row, after: word))
+        let isReplaced = rows.replace(index, expected: word, with: Self.word(of: row, after: word))
+        if isReplaced { owners.set(index, row.owner) }
+        return isReplaced
     }
 
     private static func word(of row: BucketRow, after word: UInt64) -> UInt64 { word & ~BucketRow.rankMask | row.word }
@@ -74,7 +81,7 @@ final class Generation {
         _ name: String, group number: Int, isStream: Bool, groupMaps: [(name: String, number: Int32)]
     ) throws(PlaneError) -> Descriptor {
         let own: [(name: String, number: Int32)] = [
-            ("rows", rows.map.number), ("exporters", exporterMapNumber), ("turns", -1),
+            ("rows", rows.map.number), ("owners", owners.map.number), ("exporters", exporterMapNumber), ("turns", -1),
         ]
         var constants = self.constants
         constants.group = UInt32(number)

@@ -119,13 +119,14 @@ extension DataPlane {
         for (index, slot) in elsewhere(live, after, than: { moves.writes[$0] ?? desired[$0] }) {
             moves.hold(index, at: slot, desired[index])
         }
-        // Also ends the writing that an agent before was killed in.
-        settings.writingRows {
-            _ = generation.write(desired.enumerated().lazy.map { ($0.offset, moves.writes[$0.offset] ?? $0.element) })
-        }
         waiting = moves.waiting
-        settings[shapeOf: generation.parity] = table.shape
-        settings.generation = generation.number
+        // Also ends the writing that an agent before was killed in, of rows that are in
+        // force until then.
+        settings.writingRows {
+            generation.write(desired.enumerated().lazy.map { ($0.offset, moves.writes[$0.offset] ?? $0.element) })
+            settings[shapeOf: generation.parity] = table.shape
+            settings.generation = generation.number
+        }
         slots.close(closed)
     }
 
