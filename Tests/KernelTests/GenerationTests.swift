@@ -103,6 +103,11 @@ import Testing
             let plane = pool.plane.configuration
             try pool.reload(plane)
             #expect(try Self.owners(pool) == before)
+            try PinnedMaps.interruptWriting(allOwnersTo: 1)
+            #expect(try PinnedMaps.read().rowsWithAnotherOwner.count > 40_000)
+            #expect(try Self.owners(pool) == before)
+            try pool.reload(plane)
+            #expect(try Self.owners(pool) == before)
             let maps = try PinnedMaps.read()
             #expect(maps.rowsWithAnotherOwner == [])
             try pool.reload(plane)

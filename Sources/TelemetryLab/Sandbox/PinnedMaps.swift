@@ -69,33 +69,48 @@ public struct PinnedMaps: Equatable, Sendable {
         guard rpa_map_update(map.number, 0, &settings) == 0 else { throw LabError("settings can't be written") }
     }
 
-    /// Leaves the pool as an agent does that is killed amid its writing of rows: all
-    /// rows name one slot, and the version is odd.
+    /// Leaves the pool as an agent does that is killed amid its writing of rows, the
+    /// version odd: all rows name one slot and their owners are as before.
     public static func interruptWriting(allRowsTo slot: UInt16, pool: String = "edge") throws {
-        let folder = "/sys/fs/bpf/reuseport-agent/\(pool)"
-        func change(_ name: String, _ index: UInt32, _ size: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void)
-            throws
-        {
-            let map = Descriptor(owning: rpa_open_pin("\(folder)/\(name)"))
-            var value = [UInt8](repeating: 0, count: size)
-            guard rpa_map_lookup(map.number, index, &value) == 0 else { throw LabError("no \(name)") }
-            value.withUnsafeMutableBytes(body)
-            guard rpa_map_update(map.number, index, value) == 0 else { throw LabError("\(name) can't be written") }
+        let (generation, rowCount) = try beginWriting(pool: pool)
+        for index in 0..<rowCount {
+            try change("\(generation)/rows", index, 8) { bytes in
+                let row = BucketRow(word: bytes.loadUnaligned(as: UInt64.self))
+                bytes.storeBytes(of: row.putting(first: Slot(slot)).word, as: UInt64.self)
+            }
         }
+    }
+
+    /// The same, but the rows are as they are to be and all owners are one slot.
+    public static func interruptWriting(allOwnersTo slot: UInt8, pool: String = "edge") throws {
+        let (generation, rowCount) = try beginWriting(pool: pool)
+        for index in 0..<rowCount / UInt32(RPA_OWNERS_PER_WORD) {
+            try change("\(generation)/owners", index, 8) { $0.copyBytes(from: repeatElement(slot, count: 8)) }
+        }
+    }
+
+    /// - Returns: the folder of the generation in force, and how many rows it has.
+    private static func beginWriting(pool: String) throws -> (generation: String, rowCount: UInt32) {
+        let folder = "/sys/fs/bpf/reuseport-agent/\(pool)"
         var (parity, rowCount) = (UInt64(0), UInt64(0))
-        try change("settings", 0, MemoryLayout<rpa_settings>.size) { bytes in
+        try change("\(folder)/settings", 0, MemoryLayout<rpa_settings>.size) { bytes in
             var settings = bytes.loadUnaligned(as: rpa_settings.self)
             settings.version += 1
             parity = settings.generation & 1
             rowCount = parity == 1 ? settings.shapes.1.row_count : settings.shapes.0.row_count
             bytes.storeBytes(of: settings, as: rpa_settings.self)
         }
-        for index in 0..<UInt32(rowCount) {
-            try change("generation-\(parity)/rows", index, 8) { bytes in
-                let row = BucketRow(word: bytes.loadUnaligned(as: UInt64.self))
-                bytes.storeBytes(of: row.putting(first: Slot(slot)).word, as: UInt64.self)
-            }
-        }
+        return ("\(folder)/generation-\(parity)", UInt32(rowCount))
+    }
+
+    private static func change(
+        _ path: String, _ index: UInt32, _ size: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void
+    ) throws {
+        let map = Descriptor(owning: rpa_open_pin(path))
+        var value = [UInt8](repeating: 0, count: size)
+        guard rpa_map_lookup(map.number, index, &value) == 0 else { throw LabError("no \(path)") }
+        value.withUnsafeMutableBytes(body)
+        guard rpa_map_update(map.number, index, value) == 0 else { throw LabError("\(path) can't be written") }
     }
 
     /// Of the agent's own probes: how many the program of that group has dropped.
