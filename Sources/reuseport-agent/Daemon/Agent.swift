@@ -63,6 +63,8 @@ final class Agent {
                 "control": "\(controlName)", "status": "\(statusNames.joined(separator: ", "))",
             ])
         warnOfReaders()
+        // Half of it is for what is done once.
+        rpa_release_code()
         while true {
             var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
             let ranges = sources.map { source in
