@@ -8,7 +8,7 @@ packages="libbpf-dev libelf-dev zlib1g-dev linux-libc-dev gcc pkg-config"
 case ${1:-build} in
 build) ;;
 demo) packages="$packages pmacct" ;;
-test) packages="$packages chromium chromium-driver pmacct gobgpd curl prometheus python3 strace util-linux" ;;
+test) packages="$packages chromium chromium-driver pmacct gobgpd curl prometheus python3 strace util-linux valgrind" ;;
 bench) packages="$packages pmacct nftables nginx libnginx-mod-stream haproxy curl python3 python3-matplotlib" ;;
 *)
     echo "usage: setup.sh build|demo|test|bench" >&2

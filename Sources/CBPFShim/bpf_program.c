@@ -139,3 +139,20 @@ int rpa_run_stats(int program, uint64_t *nanoseconds, uint64_t *runs)
 	*runs = info.run_cnt;
 	return 0;
 }
+
+int rpa_program_size_of(uint32_t identifier, struct rpa_program_size *size)
+{
+	struct bpf_prog_info info = {};
+	uint32_t length = sizeof(info);
+	int error, fd = bpf_prog_get_fd_by_id(identifier);
+
+	if (fd < 0)
+		return fd;
+	error = bpf_obj_get_info_by_fd(fd, &info, &length);
+	close(fd);
+	if (error)
+		return error;
+	size->verified = info.verified_insns;
+	size->translated = info.xlated_prog_len / sizeof(struct bpf_insn);
+	return 0;
+}

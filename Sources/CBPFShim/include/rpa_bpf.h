@@ -108,4 +108,14 @@ int rpa_wait_for_runs(void);
 int rpa_enable_run_stats(void);
 int rpa_run_stats(int program, uint64_t *nanoseconds, uint64_t *runs);
 
+/* In instructions: those that the verifier processed on all paths together, and those of
+ * the program as it was translated. */
+struct rpa_program_size {
+	uint32_t verified;
+	uint32_t translated;
+};
+
+/* Of the loaded program with the kernel's number. -EPERM: it takes CAP_SYS_ADMIN. */
+int rpa_program_size_of(uint32_t identifier, struct rpa_program_size *size);
+
 #endif

@@ -6,6 +6,8 @@ public struct BucketRow: Equatable, Hashable, Sendable {
     public static let capacity = 4
     /// Rows of a pool's table.
     public static let defaultTableSize = 65_536
+    /// The least and the most of them.
+    public static let tableSizes = 256...1_048_576
     private static let rankBits = 10
     static let noSlot: UInt16 = 0x3ff
     /// The bits of all ranks.

@@ -40,8 +40,6 @@ public struct PoolConfiguration: Equatable, Sendable {
         path: "/run/reuseport-agent/control.sock", mode: 0o660)
     public static let defaultStatusSocket = SocketFile(
         path: "/run/reuseport-agent/status.sock", mode: 0o666)
-    /// The least and the most rows of a bucket table.
-    public static let tableSizes = 256...1_048_576
     /// The program keeps the groups that a collector is in as bits of one word.
     public static let groupLimit = 32
     public static func defaultStateFile(pool: String) -> String { "/var/lib/reuseport-agent/\(pool).json" }

@@ -114,7 +114,7 @@ struct ConfigurationReader {
             guard assignment.hasAffinity else {
                 throw value.problem("assignment \(assignment.rawValue) has no table", "remove table_size")
             }
-            let size = try value.integer(in: PoolConfiguration.tableSizes)
+            let size = try value.integer(in: BucketRow.tableSizes)
             guard assignment != .maglev || Maglev.isPrime(size) else {
                 throw value.problem(
                     "table_size \(size) is not a prime, and maglev needs one", "use \(Maglev.prime(near: size))")

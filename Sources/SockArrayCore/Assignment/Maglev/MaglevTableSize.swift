@@ -22,7 +22,7 @@ extension Maglev {
     /// rows, the greatest one below it.
     public static func prime(near number: Int) -> Int {
         var candidate = nextPrime(from: number)
-        while candidate > PoolConfiguration.tableSizes.upperBound || !isPrime(candidate) { candidate -= 1 }
+        while candidate > BucketRow.tableSizes.upperBound || !isPrime(candidate) { candidate -= 1 }
         return candidate
     }
 }
