@@ -14,7 +14,7 @@ help:
 	@echo "make test     every test, with real collectors"
 	@echo "make build    the release binary, $(release)"
 	@echo "make check    format, lint, the import rule, tests that need no privilege"
-	@echo "make bench    the benchmarks, with ratios"
+	@echo "make bench    the benchmarks, beside the peers; writes Benchmarks/RESULTS.md (PARTS=...: some of them)"
 	@echo "make install  the binary and examples below PREFIX ($(PREFIX))"
 	@echo "make clean    removes what was built"
 
@@ -44,11 +44,13 @@ check:
 	swift build --build-tests
 	swift test --skip-build --disable-xctest --filter 'SockArrayCoreTests|TelemetryLabTests|Configuration|HTTP|Listen|Argument|LogText|Repeated|StatusReport|ShortText|ColorTests|CheckReport|WatchView'
 
+# PARTS: those of Benchmarks/RESULTS.md that are to be measured; all if none is named.
 bench:
-	@scripts/setup.sh build
+	@scripts/setup.sh bench
 	swift build -c release --static-swift-stdlib --product reuseport-agent
 	swift build -c release --static-swift-stdlib --product reuseport-bench
-	$(as_root) .build/release/reuseport-bench --agent $(release)
+	$(as_root) .build/release/reuseport-bench --agent $(release) $(PARTS)
+	/usr/bin/python3 Benchmarks/charts.py Benchmarks
 
 install: build
 	install -D -m 755 $(release) $(DESTDIR)$(PREFIX)/bin/reuseport-agent

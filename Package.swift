@@ -40,7 +40,8 @@ let package = Package(
                 "SockArrayCore", "TelemetryLab", "CBPFShim", "CLoad",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            path: "Benchmarks", exclude: ["bpf", "CLoad", "TableOnce"], plugins: [embedFiles]),
+            path: "Benchmarks", exclude: ["bpf", "charts.py", "CLoad", "results", "RESULTS.md", "TableOnce"],
+            plugins: [embedFiles]),
         // Processes that the tests of a collector's life start and kill.
         .executableTarget(
             name: "EvidenceLab", dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab"], path: "Tests/EvidenceLab"),

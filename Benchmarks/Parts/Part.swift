@@ -6,7 +6,7 @@ protocol Part {
     static var packages: [String] { get }
     static var tables: [ReportTable] { get }
     /// Beside RESULTS.md, drawn by charts.py.
-    static var chart: String? { get }
+    static var charts: [String] { get }
 
     init(_ options: BenchOptions)
     func measure(into results: inout Results, tell: (String) -> Void) throws
@@ -14,7 +14,7 @@ protocol Part {
 
 extension Part {
     static var packages: [String] { [] }
-    static var chart: String? { nil }
+    static var charts: [String] { [] }
 }
 
 enum Parts {

@@ -3,6 +3,7 @@ struct DatagramPart: Part {
     static let name = "udp"
     static let title = "UDP, beside its peers"
     static let packages = ["nftables", "nginx", "libnginx-mod-stream", "pmacct"]
+    static let charts = ["udp.svg"]
     static let tables = [
         ReportTable(
             title: "At full speed",
@@ -47,6 +48,7 @@ struct StreamPart: Part {
     static let name = "tcp"
     static let title = "TCP, beside its peers"
     static let packages = ["nftables", "nginx", "libnginx-mod-stream", "haproxy"]
+    static let charts = ["tcp.svg"]
     static let tables = [
         ReportTable(
             title: "New connections", text: "Opened, answered by the collector with one byte, and ended; 16 at a time.",

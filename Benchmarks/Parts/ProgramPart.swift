@@ -4,6 +4,7 @@ import TelemetryLab
 struct ProgramPart: Part {
     static let name = "program"
     static let title = "Cost of a run of the program"
+    static let charts = ["sources.svg", "collectors.svg"]
     private static let subjects = ProgramCost.Subject.allCases.map(\.rawValue)
     private static let empty = ProgramCost.Subject.empty.rawValue
     static let tables: [ReportTable] = ["sources", "collectors", "rows"].map { prefix in

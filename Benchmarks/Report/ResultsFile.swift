@@ -39,7 +39,7 @@ struct ResultsFile {
                 "", "## \(part.title)", "", "`reuseport-bench \(part.name)`, \(results.date): \(results.machine.text).",
                 "",
             ]
-            if let chart = part.chart { lines += ["![\(part.title)](\(chart))", ""] }
+            lines += part.charts.flatMap { ["![\(part.title)](\($0))", ""] }
             lines += part.tables.map { $0.markdown(results) }
         }
         return lines.joined(separator: "\n") + "\n"
