@@ -182,16 +182,18 @@ __attribute__((noinline)) int find_silent(__u64 hash, __u32 least)
 }
 
 /* Gives the exporter a place: the free one at that probe, if there may be one more, or
- * that of a silent one. */
+ * that of a silent one. A search among those takes longer than all the rest of a run, and
+ * while there is none it would be made for each newcomer's: so few in vain are enough. */
 __attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32 free)
 {
 	__u32 only = 0, least;
 	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	struct rpa_untracked *own = bpf_map_lookup_elem(&untracked, &only);
 	int result = NO_PLACE, probe;
-	__u64 *place;
+	__u64 *place, now;
 
-	if (!gate || !pool)
+	if (!gate || !pool || !own)
 		return NO_PLACE;
 	if (free < 2 * RPA_SIGHTING_PROBES && *(volatile __u32 *)&gate->used < constants.sighting_limit) {
 		place = place_of(hash, free);
@@ -199,10 +201,19 @@ __attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32
 	}
 	if (result != NO_PLACE)
 		return result;
+	now = bpf_jiffies64() >> 2;
+	if (own->searched != now) {
+		own->searched = now;
+		own->fruitless = 0;
+	}
+	if (own->fruitless >= RPA_FRUITLESS_SEARCHES)
+		return NO_PLACE;
 	least = *(const volatile __u64 *)&pool->sampling;
 	probe = find_silent(hash, least);
-	if (probe < 0)
+	if (probe < 0) {
+		own->fruitless++;
 		return NO_PLACE;
+	}
 	place = place_of(hash, probe);
 	return place ? take_over(place, gate, least, high, low, hash) : NO_PLACE;
 }

@@ -5,6 +5,8 @@ import Glibc
 struct StreamLoad {
     let sourceCount: Int
     let port: UInt16
+    /// IP_BIND_ADDRESS_NO_PORT, which Glibc's headers leave to the kernel's.
+    private static let bindAddressNoPort: Int32 = 24
 
     /// Opens sessions, waits for the collector's byte, and ends them, so many at a time.
     ///
@@ -87,7 +89,7 @@ struct StreamLoad {
         let session = try bench("socket", socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         var on: Int32 = 1
         // The port is chosen when it connects: with each source all ports are free.
-        setsockopt(session, Int32(IPPROTO_IP), 24 /* IP_BIND_ADDRESS_NO_PORT */, &on, 4)
+        setsockopt(session, Int32(IPPROTO_IP), Self.bindAddressNoPort, &on, 4)
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         setsockopt(session, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(session, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

@@ -12,6 +12,8 @@ final class Collectors {
 
     /// Room for what a collector hasn't read yet: 16 MiB each, as much for all subjects.
     private static let receiveBuffer: Int32 = 16 << 20
+    /// SO_RCVBUFFORCE, which Glibc's headers leave to the kernel's.
+    private static let receiveBufferForce: Int32 = 33
 
     init(_ setting: StageSetting, in sandbox: Sandbox) throws {
         let program = try Self.ownProgram()
@@ -49,7 +51,7 @@ final class Collectors {
         var (on, room): (Int32, Int32) = (1, receiveBuffer)
         let size = socklen_t(MemoryLayout<Int32>.size)
         setsockopt(number, SOL_SOCKET, SO_REUSEPORT, &on, size)
-        if isDatagram { setsockopt(number, SOL_SOCKET, 33 /* SO_RCVBUFFORCE */, &room, size) }
+        if isDatagram { setsockopt(number, SOL_SOCKET, receiveBufferForce, &room, size) }
         guard Loopback.withName(0, port, { bind(number, $0, $1) }) == 0, isDatagram || listen(number, 1_024) == 0 else {
             throw BenchmarkError(description: "bind to port \(port): errno \(errno)")
         }

@@ -189,11 +189,16 @@ struct rpa_tally {
 	__u16 slot;      /* that it told the sighting then; another CPU may have told it another one since */
 };
 
+/* Searches in vain of a CPU in 4 jiffies, at most. */
+#define RPA_FRUITLESS_SEARCHES 64
+
 /* Map "untracked" of the pool: per CPU, one entry. */
 struct rpa_untracked {
 	__u64 runs;        /* of exporters that found no place, or had to give theirs up */
 	__u64 bytes;
 	__u64 events_lost; /* the agent wasn't told, for it was behind by all that "sighting_events" holds */
+	__u64 searched;    /* jiffies / 4 when a run last sought a place in vain in a full table */
+	__u64 fruitless;   /* how many did since then */
 };
 
 /* Map "admission" of the pool, one entry: who takes a place has its lock. */

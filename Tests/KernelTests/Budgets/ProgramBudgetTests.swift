@@ -27,7 +27,9 @@ import Testing
             for (name, size) in found {
                 let budget = InstructionBudgets.programs[name]!
                 // Another verifier counts otherwise, but not so much.
-                #expect(isKnown ? size == budget : size.verified < 2 * budget.verified, "\(name): \(size)")
+                #expect(
+                    isKnown ? size == budget : size.verified < 2 * budget.verified, "\(name): \(size), budget \(budget)"
+                )
             }
         }
     }
