@@ -47,6 +47,18 @@ struct Results: Codable {
         return zip(values(figure, of: subject, under: workload), references).map { $0 - $1 }
     }
 
+    /// Puts the subjects into that order, whoever was measured first.
+    mutating func order(_ subjects: [String]) {
+        let places = Dictionary(uniqueKeysWithValues: subjects.enumerated().map { ($1, $0) })
+        let workloads = Dictionary(uniqueKeysWithValues: self.workloads.enumerated().map { ($1, $0) })
+        measurements = measurements.enumerated().sorted { left, right in
+            func key(_ one: (offset: Int, element: Measurement)) -> (Int, Int, Int) {
+                (workloads[one.element.workload]!, places[one.element.subject] ?? subjects.count, one.offset)
+            }
+            return key(left) < key(right)
+        }.map(\.element)
+    }
+
     /// In the order in which they were measured.
     var workloads: [String] { Self.unique(measurements.map(\.workload)) }
 

@@ -1,3 +1,5 @@
+import Foundation
+
 /// A figure over several rounds.
 struct Spread {
     private let sorted: [Double]
@@ -8,20 +10,26 @@ struct Spread {
     var median: Double { sorted[sorted.count / 2] }
 
     /// `71.2 (68.0 - 80.4)`: the median, and from the least to the most.
-    var text: String { text(Self.tenths) }
-
     func text(_ format: (Double) -> String) -> String {
         "\(format(median)) (\(format(sorted.first!)) - \(format(sorted.last!)))"
     }
 
-    static func tenths(_ value: Double) -> String { rounded(value, 10) }
-    static func hundredths(_ value: Double) -> String { rounded(value, 100) }
-    static func whole(_ value: Double) -> String { "\(Int(value.rounded()))" }
+    static func hundredths(_ value: Double) -> String { String(format: "%.2f", value) }
 
-    /// Three digits that count.
+    /// Three digits that count, or more of a large number: `0.42`, `9.44`, `10.5`, `183,850`.
     static func digits(_ value: Double) -> String {
-        abs(value) >= 100 ? whole(value) : abs(value) >= 10 ? tenths(value) : hundredths(value)
+        switch abs(value) {
+        case ..<10: hundredths(value)
+        case ..<99.95: String(format: "%.1f", value)
+        default: grouped(Int(value.rounded()))
+        }
     }
 
-    private static func rounded(_ value: Double, _ scale: Double) -> String { "\((value * scale).rounded() / scale)" }
+    private static func grouped(_ number: Int) -> String {
+        let digits = Array("\(abs(number))")
+        let groups = digits.enumerated().map { index, digit in
+            index > 0 && (digits.count - index) % 3 == 0 ? ",\(digit)" : "\(digit)"
+        }
+        return (number < 0 ? "-" : "") + groups.joined()
+    }
 }

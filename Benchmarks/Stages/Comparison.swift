@@ -34,6 +34,7 @@ struct Comparison {
                 }
             }
         }
+        results.order(contestants.map(\.name))
     }
 
     private func note(_ outcome: LoadOutcome, of name: String, under workload: Workload, in results: inout Results) {
