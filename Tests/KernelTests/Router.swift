@@ -12,8 +12,10 @@ final class Router {
     init(_ address: IPAddress) { self.address = address }
 
     /// Opens the session; the collector accepts it.
-    func connect(_ pool: PoolFixture) throws {
-        let socket = try InternetSocket(.tcp, bind: address)
+    ///
+    /// - Parameter port: 0: any.
+    func connect(_ pool: PoolFixture, from port: UInt16 = 0) throws {
+        let socket = try InternetSocket(.tcp, bind: address, port: port)
         try socket.connect(PoolFixture.target(for: address), PoolFixture.bmpPort)
         for (name, listener) in pool.tcp {
             for (source, connection) in listener.acceptSessions() where source == address {
@@ -23,7 +25,18 @@ final class Router {
     }
 
     /// Closes both ends, as when the router's session goes down.
-    func disconnect() { (client, session, collector) = (nil, nil, nil) }
+    ///
+    /// - Parameter byReset: the router's port is free at once.
+    func disconnect(byReset: Bool = false) {
+        if byReset, let client {
+            var now = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(client.number, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+        }
+        (client, session, collector) = (nil, nil, nil)
+    }
+
+    /// The collector closes its end, the router doesn't yet.
+    func endAtCollector() { session = nil }
 
     /// The collector has ended it, or its connection was reset.
     var isCut: Bool {

@@ -78,6 +78,10 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, i
  */
 int rpa_diag_destroy(const struct rpa_diag_socket *session);
 
+/* 1: a TCP session has the addresses, ports and interface of like, and its cookie unless
+ * that is ~0: it is in *session. 0: none has. */
+int rpa_diag_session(const struct rpa_diag_socket *like, struct rpa_diag_socket *session);
+
 /* The most ports that can be watched. */
 #define RPA_DIAG_PORTS 256
 

@@ -44,7 +44,8 @@ extension DataPlane {
     /// - Returns: some row may wait for that.
     public func noteSessionEnd(_ socket: ClosedSocket) -> Bool {
         guard socket.peerPort != 0 else { return false }
-        for group in Self.listeners(of: socket.address, port: socket.port, among: groups) {
+        let isLastOne = !TCPSession.hasSuccessor(socket)
+        for group in Self.listeners(of: socket.address, port: socket.port, among: groups) where isLastOne {
             sessions.forget(peer: socket.peer, port: socket.peerPort, group: group.number)
         }
         return table.row(of: socket.peer).map { waiting[$0] != nil } ?? false
