@@ -64,7 +64,6 @@ final class Balancer {
     ) throws -> AgentFixture {
         let names = (0..<setting.collectors).map { "c\($0)" }
         let transport = setting.transport == .datagrams ? "udp" : "tcp"
-        // Not among those that send, but looked up in the same way.
         let aliases = (0..<setting.aliases).map { index in
             "  - {name: r\(index), addresses: [\(IPAddress.v4(Loopback.exporter(UInt32(index))))]}\n"
         }

@@ -6,7 +6,7 @@ struct StageSetting: Codable {
     var agentProgram = ""
     /// Lines of the agent's configuration beside pool, collectors and groups.
     var configuration = ""
-    /// Configured exporters, of 5 addresses each.
+    /// Configured exporters, of one address each: the first ones of those that send.
     var aliases = 0
 
     enum Transport: String, Codable { case datagrams, streams }
