@@ -24,12 +24,10 @@ struct RunParts: ParsableCommand {
     }
 
     func run() throws {
-        guard let agent = realpath(options.agent, nil) else { throw ValidationError("there is no \(options.agent)") }
         // Namespaces have another working directory.
         var options = options
-        options.agent = String(cString: agent)
-        free(agent)
-        let file = ResultsFile(folder: output)
+        options.agent = try Self.absolute(options.agent)
+        let file = ResultsFile(folder: try Self.absolute(output))
         for part in Parts.all where parts.isEmpty || parts.contains(part.name) {
             print("\(part.title) (\(part.name))")
             var results = Results(
@@ -49,6 +47,12 @@ struct RunParts: ParsableCommand {
 }
 
 extension RunParts {
+    fileprivate static func absolute(_ path: String) throws -> String {
+        guard let absolute = realpath(path, nil) else { throw ValidationError("there is no \(path)") }
+        defer { free(absolute) }
+        return String(cString: absolute)
+    }
+
     fileprivate static var today: String { Date().formatted(.iso8601.year().month().day()) }
 }
 
