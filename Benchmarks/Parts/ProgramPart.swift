@@ -28,14 +28,11 @@ struct ProgramPart: Part {
         cases += Self.tableSizes.map { ("rows: \($0)", ProgramCost(sources: 100_000, tableSize: $0)) }
         for (name, cost) in cases {
             tell(name)
-            // Copied in and out: the sandbox's body may be run elsewhere.
-            var measured = results
             try Sandbox.runHere { _ in
                 try cost.measure(rounds: options.rounds) { subject, nanoseconds in
-                    measured.add(nanoseconds, .nanoseconds, of: subject.rawValue, under: name)
+                    results.add(nanoseconds, .nanoseconds, of: subject.rawValue, under: name)
                 }
             }
-            results = measured
         }
     }
 }
@@ -56,13 +53,11 @@ struct LookupPart: Part {
     init(_ options: BenchOptions) { self.options = options }
 
     func measure(into results: inout Results, tell: (String) -> Void) throws {
-        var measured = results
         try Sandbox.runHere { _ in
             try LookupCost().measure(rounds: options.rounds) {
-                measured.add($1, .nanoseconds, of: $0, under: "256 sources, 4 collectors")
+                results.add($1, .nanoseconds, of: $0, under: "256 sources, 4 collectors")
             }
         }
-        results = measured
     }
 }
 
@@ -82,11 +77,9 @@ struct TablePart: Part {
     init(_ options: BenchOptions) { self.options = options }
 
     func measure(into results: inout Results, tell: (String) -> Void) throws {
-        var measured = results
         try TableBuild.measure(rounds: options.rounds) { one, table, reference in
-            measured.add(table, .milliseconds, of: Self.table, under: one.name)
-            measured.add(reference, .milliseconds, of: Self.reference, under: one.name)
+            results.add(table, .milliseconds, of: Self.table, under: one.name)
+            results.add(reference, .milliseconds, of: Self.reference, under: one.name)
         }
-        results = measured
     }
 }

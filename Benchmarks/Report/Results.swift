@@ -17,9 +17,7 @@ struct Results: Codable {
     }
 
     mutating func add(_ value: Double, _ figure: Figure, of subject: String, under workload: String) {
-        let place = measurements.firstIndex {
-            $0.figure == figure.rawValue && $0.subject == subject && $0.workload == workload
-        }
+        let place = place(figure, subject, workload)
         if let place {
             measurements[place].values.append(value)
         } else {
@@ -29,22 +27,31 @@ struct Results: Codable {
     }
 
     func values(_ figure: Figure, of subject: String, under workload: String) -> [Double] {
-        measurements.first { $0.figure == figure.rawValue && $0.subject == subject && $0.workload == workload }?.values
-            ?? []
+        place(figure, subject, workload).map { measurements[$0].values } ?? []
+    }
+
+    private func place(_ figure: Figure, _ subject: String, _ workload: String) -> Int? {
+        measurements.firstIndex {
+            $0.figure == figure.rawValue && $0.subject == subject && $0.workload == workload
+        }
     }
 
     /// Of each round: the subject's figure by the reference's of the same round.
     func ratios(_ figure: Figure, of subject: String, to reference: String, under workload: String) -> [Double] {
-        let references = values(figure, of: reference, under: workload)
-        return zip(values(figure, of: subject, under: workload), references).filter { $1 > 0 }.map { $0 / $1 }
+        pairs(figure, subject, reference, workload).filter { $1 > 0 }.map { $0 / $1 }
     }
 
     /// Of each round: what the subject's figure is beyond the reference's of the same round.
     func differences(
         _ figure: Figure, of subject: String, from reference: String, under workload: String
     ) -> [Double] {
-        let references = values(figure, of: reference, under: workload)
-        return zip(values(figure, of: subject, under: workload), references).map { $0 - $1 }
+        pairs(figure, subject, reference, workload).map { $0 - $1 }
+    }
+
+    private func pairs(
+        _ figure: Figure, _ subject: String, _ reference: String, _ workload: String
+    ) -> [(Double, Double)] {
+        Array(zip(values(figure, of: subject, under: workload), values(figure, of: reference, under: workload)))
     }
 
     /// Puts the subjects into that order, whoever was measured first.

@@ -77,7 +77,8 @@ final class Balancer {
             """
         let agent = try AgentFixture(in: sandbox, program: setting.agentProgram, configuration: text)
         for (name, socket) in zip(names, collectors.sockets) {
-            let result = try agent.command(["register", "--collector", name, "--fd", "10"], descriptors: [10: socket])
+            let result = try agent.command(
+                ["register", "--collector", name, "--fd", "10"], descriptors: [10: socket.number])
             guard result.exitCode == 0 else { throw BenchmarkError(description: result.errorOutput) }
         }
         return agent

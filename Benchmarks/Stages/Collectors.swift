@@ -8,7 +8,7 @@ final class Collectors {
     private(set) var processes: [ChildProcess] = []
     private(set) var ledgers: [Ledger] = []
     /// Ours too, until the balancer has registered them.
-    private(set) var sockets: [Int32] = []
+    private(set) var sockets: [InternetSocket] = []
 
     /// Room for what a collector hasn't read yet: 16 MiB each, as much for all subjects.
     private static let receiveBuffer: Int32 = 16 << 20
@@ -26,15 +26,12 @@ final class Collectors {
             processes.append(
                 try ChildProcess(
                     [program, "collector", "--ledger", ledger] + (isDatagram ? [] : ["--streams"]),
-                    in: sandbox, descriptors: [CollectorCommand.socket: socket]))
+                    in: sandbox, descriptors: [CollectorCommand.socket: socket.number]))
             sockets.append(socket)
         }
     }
 
-    func closeOurs() {
-        sockets.forEach { close($0) }
-        sockets = []
-    }
+    func closeOurs() { sockets = [] }
 
     /// The program's path; in the sandbox's PID namespace it is the first process.
     private static func ownProgram() throws -> String {
@@ -45,16 +42,13 @@ final class Collectors {
         return String(cString: path)
     }
 
-    private static func socket(_ isDatagram: Bool, _ port: UInt16) throws -> Int32 {
-        let type = isDatagram ? SOCK_DGRAM : SOCK_STREAM
-        let number = try bench("socket", Glibc.socket(AF_INET, Int32(type.rawValue | SOCK_CLOEXEC.rawValue), 0))
-        var (on, room): (Int32, Int32) = (1, receiveBuffer)
-        let size = socklen_t(MemoryLayout<Int32>.size)
-        setsockopt(number, SOL_SOCKET, SO_REUSEPORT, &on, size)
-        if isDatagram { setsockopt(number, SOL_SOCKET, receiveBufferForce, &room, size) }
-        guard Loopback.withName(0, port, { bind(number, $0, $1) }) == 0, isDatagram || listen(number, 1_024) == 0 else {
-            throw BenchmarkError(description: "bind to port \(port): errno \(errno)")
+    private static func socket(_ isDatagram: Bool, _ port: UInt16) throws -> InternetSocket {
+        let socket = try InternetSocket(isDatagram ? .udp : .tcp, bind: .v4(0), port: port, reuseport: true)
+        if isDatagram {
+            try socket.set(SOL_SOCKET, receiveBufferForce, receiveBuffer)
+        } else {
+            try socket.listen(backlog: 1_024)
         }
-        return number
+        return socket
     }
 }

@@ -44,9 +44,11 @@ extension DataPlane {
     /// - Returns: some row may wait for that.
     public func noteSessionEnd(_ socket: ClosedSocket) -> Bool {
         guard socket.peerPort != 0 else { return false }
-        let isLastOne = !TCPSession.hasSuccessor(socket)
-        for group in Self.listeners(of: socket.address, port: socket.port, among: groups) where isLastOne {
-            sessions.forget(peer: socket.peer, port: socket.peerPort, group: group.number)
+        let listeners = Self.listeners(of: socket.address, port: socket.port, among: groups)
+        if !listeners.isEmpty, !TCPSession.hasSuccessor(socket) {
+            for group in listeners {
+                sessions.forget(peer: socket.peer, port: socket.peerPort, group: group.number)
+            }
         }
         return table.row(of: socket.peer).map { waiting[$0] != nil } ?? false
     }
