@@ -26,6 +26,9 @@ struct BenchOptions: ParsableArguments {
     @Option(help: "Datagrams a second, where the rate is fixed.")
     var rate = 30_000
 
+    @Option(help: "Only workloads whose name contains this, of udp, tcp, modes and scale; nothing is written.")
+    var workload: String?
+
     func validate() throws {
         guard access(agent, X_OK) == 0 else { throw ValidationError("there is no \(agent); run: make bench") }
         guard (1...1_000).contains(rounds), (0.1...600).contains(seconds), (100...1_000_000).contains(rate) else {

@@ -32,7 +32,7 @@ struct ModePart: Part {
         let order = LoadOrder(rate: options.rate, seconds: options.seconds)
         let workload = Comparison.Workload(name: "fixed rate of \(options.rate) a second, 200 B", order: order)
         try Comparison(contestants: contestants.all, workloads: [workload])
-            .measure(rounds: options.rounds, into: &results, tell: tell)
+            .measure(options, into: &results, tell: tell)
     }
 }
 
@@ -76,7 +76,7 @@ struct ScalePart: Part {
             }
         }
         try Comparison(contestants: contestants.all, workloads: workloads)
-            .measure(rounds: options.rounds, into: &results, tell: tell)
+            .measure(options, into: &results, tell: tell)
         for count in Self.collectorCounts {
             var contestants = Contestants(options, .datagrams)
             contestants.addPlainAndAgent(collectors: count)
@@ -84,7 +84,7 @@ struct ScalePart: Part {
                 name: "to \(count) \(count == 1 ? "collector" : "collectors")",
                 order: LoadOrder(rate: options.rate, seconds: options.seconds))
             try Comparison(contestants: contestants.all, workloads: [workload])
-                .measure(rounds: options.rounds, into: &results, tell: tell)
+                .measure(options, into: &results, tell: tell)
         }
     }
 }

@@ -39,7 +39,7 @@ struct DatagramPart: Part {
             }
         }
         try Comparison(contestants: contestants.all, workloads: workloads)
-            .measure(rounds: options.rounds, into: &results, tell: tell)
+            .measure(options, into: &results, tell: tell)
     }
 }
 
@@ -54,7 +54,8 @@ struct StreamPart: Part {
             title: "New connections", text: "Opened, answered by the collector with one byte, and ended; 16 at a time.",
             shape: .bySubject([
                 .ratio(.connectionsPerSecond, to: Contestants.plain), .value(.connectionsPerSecond),
-                .ratio(.processorTime, to: Contestants.plain), .value(.processorTime), .value(.balancerMemory),
+                .ratio(.processorTime, to: Contestants.plain), .value(.processorTime), .value(.balancerTime),
+                .value(.balancerMemory),
             ]), workloads: "new"),
         ReportTable(
             title: "Bulk",
@@ -90,7 +91,7 @@ struct StreamPart: Part {
                 order: LoadOrder(kind: .messages, sources: 256, rate: 20_000, seconds: options.seconds)),
         ]
         try Comparison(contestants: contestants.all, workloads: workloads)
-            .measure(rounds: options.rounds, into: &results, tell: tell)
+            .measure(options, into: &results, tell: tell)
     }
 }
 

@@ -16,7 +16,10 @@ struct Comparison {
     /// Each round every workload, each workload every subject, each time another one first.
     ///
     /// - Parameter tell: what is under way.
-    func measure(rounds: Int, into results: inout Results, tell: (String) -> Void) throws {
+    func measure(_ options: BenchOptions, into results: inout Results, tell: (String) -> Void) throws {
+        let rounds = options.rounds
+        let workloads = workloads.filter { options.workload.map($0.name.contains) ?? true }
+        if workloads.isEmpty { return }
         let stages = try contestants.map { contestant in
             do { return try Stage(contestant.setting) } catch {
                 throw BenchmarkError(description: "\(contestant.name): \(error)")

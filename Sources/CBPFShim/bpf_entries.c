@@ -47,33 +47,6 @@ int rpa_map_delete(int map, uint32_t index)
 	return bpf_map_delete_elem(map, &index);
 }
 
-int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start)
-{
-	return bpf_map_lookup_elem(map, session, start);
-}
-
-int rpa_session_update(int map, const struct rpa_session *session, const struct rpa_session_start *start)
-{
-	return bpf_map_update_elem(map, session, start, BPF_ANY);
-}
-
-int rpa_session_count(int map)
-{
-	struct rpa_session session;
-	int count = 0, result = bpf_map_get_next_key(map, NULL, &session);
-
-	while (!result) {
-		count++;
-		result = bpf_map_get_next_key(map, &session, &session);
-	}
-	return result == -ENOENT ? count : result;
-}
-
-int rpa_session_delete(int map, const struct rpa_session *session)
-{
-	return bpf_map_delete_elem(map, session);
-}
-
 int rpa_map_id(int map, uint32_t *id)
 {
 	struct bpf_map_info info = {};

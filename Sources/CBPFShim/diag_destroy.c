@@ -1,8 +1,9 @@
 #define _GNU_SOURCE
 #include "diag_request.h"
 
-#include <errno.h>
+#include <arpa/inet.h>
 #include <linux/sock_diag.h>
+#include <string.h>
 #include <unistd.h>
 
 static int acknowledged(int netlink)
@@ -18,33 +19,29 @@ static int acknowledged(int netlink)
 
 int rpa_diag_destroy(const struct rpa_diag_socket *session)
 {
-	struct diag_request request = diag_session_request(SOCK_DESTROY, session);
+	struct diag_request request = {
+		.header = {.nlmsg_type = SOCK_DESTROY, .nlmsg_flags = NLM_F_ACK},
+		.body = {
+			.sdiag_family = session->family,
+			.sdiag_protocol = session->protocol,
+			.idiag_states = ~0u,
+			.id = {
+				.idiag_sport = htons(session->port),
+				.idiag_dport = htons(session->peer_port),
+				.idiag_if = session->interface,
+				.idiag_cookie = {(uint32_t)session->cookie, (uint32_t)(session->cookie >> 32)},
+			},
+		},
+	};
 	int error, netlink = diag_open();
 
 	if (netlink < 0)
 		return netlink;
-	request.header.nlmsg_flags = NLM_F_ACK;
+	memcpy(request.body.id.idiag_src, session->address, sizeof(session->address));
+	memcpy(request.body.id.idiag_dst, session->peer, sizeof(session->peer));
 	error = diag_ask(netlink, &request);
 	if (!error)
 		error = acknowledged(netlink);
 	close(netlink);
 	return error;
-}
-
-int rpa_diag_session(const struct rpa_diag_socket *like, struct rpa_diag_socket *session)
-{
-	struct diag_request request = diag_session_request(SOCK_DIAG_BY_FAMILY, like);
-	struct diag_answer answer = {.length = 0};
-	int found, netlink = diag_open();
-
-	if (netlink < 0)
-		return netlink;
-	found = diag_ask(netlink, &request);
-	if (!found)
-		found = diag_next(netlink, &answer, session);
-	close(netlink);
-	/* Without a session the kernel finds the listener. */
-	if (found == -ENOENT || (found == RPA_DIAG_SOCKET && session->peer_port != like->peer_port))
-		return 0;
-	return found < 0 ? found : found == RPA_DIAG_SOCKET;
 }

@@ -17,15 +17,21 @@ static int set(int netlink, int level, int name, int value)
 	return setsockopt(netlink, level, name, &value, sizeof(value)) ? -errno : 0;
 }
 
-int rpa_diag_watch(int events, const uint16_t *ports, size_t count)
+#define AT(field) (NLMSG_HDRLEN + offsetof(struct inet_diag_msg, id.field))
+
+int rpa_diag_watch(int events, const uint16_t *ports, size_t count, int with_sessions)
 {
-	const unsigned int port_at = NLMSG_HDRLEN + offsetof(struct inet_diag_msg, id.idiag_sport);
-	struct sock_filter code[2 + 2 * RPA_DIAG_PORTS];
+	struct sock_filter code[5 + 2 * RPA_DIAG_PORTS];
 	struct sock_fprog program = {.filter = code};
 
 	if (count > RPA_DIAG_PORTS)
 		return -E2BIG;
-	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_ABS, port_at);
+	if (!with_sessions) {
+		code[program.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_ABS, AT(idiag_dport));
+		code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+		code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	}
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_ABS, AT(idiag_sport));
 	for (size_t i = 0; i < count; i++) {
 		code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1);
 		code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ~0u);
@@ -48,7 +54,7 @@ static int join(int netlink)
 	return bind(netlink, (const struct sockaddr *)&name, sizeof(name)) ? -errno : 0;
 }
 
-int rpa_diag_events(const uint16_t *ports, size_t count)
+int rpa_diag_events(const uint16_t *ports, size_t count, int with_sessions)
 {
 	int error, events = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
 
@@ -60,7 +66,7 @@ int rpa_diag_events(const uint16_t *ports, size_t count)
 		error = set(events, SOL_SOCKET, SO_RCVBUF, QUEUE_BYTES);
 	/* Before it joins: nothing of other ports shall wait. */
 	if (!error)
-		error = rpa_diag_watch(events, ports, count);
+		error = rpa_diag_watch(events, ports, count, with_sessions);
 	if (!error)
 		error = join(events);
 	if (!error)

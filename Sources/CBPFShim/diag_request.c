@@ -1,9 +1,7 @@
 #define _GNU_SOURCE
 #include "diag_request.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
 int diag_open(void)
@@ -11,28 +9,6 @@ int diag_open(void)
 	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
 	return netlink < 0 ? -errno : netlink;
-}
-
-struct diag_request diag_session_request(int type, const struct rpa_diag_socket *session)
-{
-	struct diag_request request = {
-		.header = {.nlmsg_type = (uint16_t)type},
-		.body = {
-			.sdiag_family = session->family,
-			.sdiag_protocol = session->protocol,
-			.idiag_states = ~0u,
-			.id = {
-				.idiag_sport = htons(session->port),
-				.idiag_dport = htons(session->peer_port),
-				.idiag_if = session->interface,
-				.idiag_cookie = {(uint32_t)session->cookie, (uint32_t)(session->cookie >> 32)},
-			},
-		},
-	};
-
-	memcpy(request.body.id.idiag_src, session->address, sizeof(session->address));
-	memcpy(request.body.id.idiag_dst, session->peer, sizeof(session->peer));
-	return request;
 }
 
 int diag_ask(int netlink, struct diag_request *request)

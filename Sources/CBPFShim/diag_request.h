@@ -22,10 +22,6 @@ struct diag_answer {
 /* New fd. */
 int diag_open(void);
 
-/* A request of that type for the one TCP session of these addresses and ports, and of the
- * cookie unless it is ~0. */
-struct diag_request diag_session_request(int type, const struct rpa_diag_socket *session);
-
 /* Sends the request, with its length and NLM_F_REQUEST. */
 int diag_ask(int netlink, struct diag_request *request);
 

@@ -28,10 +28,7 @@ final class Router {
     ///
     /// - Parameter byReset: the router's port is free at once.
     func disconnect(byReset: Bool = false) {
-        if byReset, let client {
-            var now = linger(l_onoff: 1, l_linger: 0)
-            setsockopt(client.number, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
-        }
+        if byReset { client?.endByReset() }
         (client, session, collector) = (nil, nil, nil)
     }
 

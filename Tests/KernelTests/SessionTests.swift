@@ -60,36 +60,6 @@ import Testing
         }
     }
 
-    @Test(arguments: [IPAddress.v4(0), .v6(0, 0)])
-    func `a router that is back from the same port before its end was noticed: its new session is known`(
-        address: IPAddress
-    ) async throws {
-        try await Sandbox.run { _ in
-            let pool = try PoolFixture(address: address)
-            let router = Router(.v4(0x0a05_0001))
-            try router.connect(pool, from: 5_000)
-            // As the kernel tells it: IPv4-mapped, where the listener is dual-stack.
-            func told(_ word: UInt64) -> IPAddress {
-                address == .v4(0) ? .v4(UInt32(word)) : .v6(0, 0xffff << 32 | word)
-            }
-            func noteEnd() {
-                _ = pool.plane.noteSessionEnd(
-                    ClosedSocket(
-                        transport: .tcp, address: told(0x7f00_0001), port: PoolFixture.bmpPort,
-                        peer: told(0x0a05_0001), peerPort: 5_000, cookie: 1))
-            }
-            router.disconnect(byReset: true)
-            try router.connect(pool, from: 5_000)
-            #expect(router.collector != nil)
-            noteEnd()
-            #expect(try PinnedMaps.sessionCount() == 1)
-            // The collector ends it first: it stays in FIN-WAIT-2, and lives no more.
-            router.endAtCollector()
-            noteEnd()
-            #expect(try PinnedMaps.sessionCount() == 0)
-        }
-    }
-
     @Test func `failback: who opened a session at the next rank stays there until it ends, both streams`() async throws
     {
         try await Sandbox.run { _ in

@@ -16,7 +16,7 @@ extension SocketDiagTests {
             try await Sandbox.run { sandbox in
                 try sandbox.asUser(1_000) {
                     let address = IPAddress(address)!
-                    let events = try SocketCloseEvents(ports: [9, Self.port])
+                    let events = try SocketCloseEvents(ports: [9, Self.port], withSessions: true)
                     var socket: InternetSocket? = try .collector(
                         transport == .udp ? .udp : .tcp, address, port: Self.port)
                     let cookie = try socket!.cookie
@@ -39,7 +39,7 @@ extension SocketDiagTests {
             async throws
         {
             try await Sandbox.run { sandbox in
-                let events = try SocketCloseEvents(ports: [Self.port])
+                let events = try SocketCloseEvents(ports: [Self.port], withSessions: true)
                 var sockets: [InternetSocket]? = try [
                     .collector(.udp, .v4(0), port: Self.port), .collector(.tcp, .v6(0, 0), port: Self.port),
                 ]
@@ -62,7 +62,7 @@ extension SocketDiagTests {
         ) async throws {
             try await Sandbox.run { _ in
                 let listener = try InternetSocket.collector(.tcp, IPAddress(bind)!, port: Self.port)
-                let events = try SocketCloseEvents(ports: [Self.port])
+                let events = try SocketCloseEvents(ports: [Self.port], withSessions: true)
                 let fixture = try SessionFixture(to: listener, Self.loopback, Self.port, from: Self.router)
                 let session = try TCPSession.all(onPort: Self.port)[0]
                 fixture.closeClient()
@@ -85,7 +85,7 @@ extension SocketDiagTests {
         {
             try await Sandbox.run { _ in
                 let listener = try InternetSocket.collector(.tcp, .v4(0), port: Self.port)
-                let events = try SocketCloseEvents(ports: [Self.port])
+                let events = try SocketCloseEvents(ports: [Self.port], withSessions: true)
                 let fixture = try SessionFixture(to: listener, Self.loopback, Self.port, from: Self.router)
                 let session = try TCPSession.all(onPort: Self.port)[0]
                 fixture.closeAccepted()
@@ -106,7 +106,7 @@ extension SocketDiagTests {
         {
             try await Sandbox.run { _ in
                 var listener: InternetSocket? = try .collector(.tcp, .v4(0), port: Self.port)
-                let events = try SocketCloseEvents(ports: [Self.port])
+                let events = try SocketCloseEvents(ports: [Self.port], withSessions: true)
                 func client() throws -> SessionFixture {
                     try SessionFixture(
                         to: listener!, Self.loopback, Self.port, from: Self.router, accepting: false)
@@ -142,14 +142,16 @@ extension SocketDiagTests {
                     while case .closed(let closed)? = try events.wait(.milliseconds(100)) { told.append(closed.port) }
                     return told.filter { $0 != 9 }.sorted()
                 }
-                let events = try SocketCloseEvents(ports: Set(ports[..<255] + [9]))
+                let events = try SocketCloseEvents(ports: Set(ports[..<255] + [9]), withSessions: true)
                 #expect(try told(events) == Array(ports[..<255]))
-                try events.watch(ports: Set(ports[290...] + [9]))
+                try events.watch(ports: Set(ports[290...] + [9]), withSessions: true)
                 #expect(try told(events) == Array(ports[290...]))
-                let refused = #expect(throws: KernelError.self) { try events.watch(ports: Set(ports[..<257])) }
+                let refused = #expect(throws: KernelError.self) {
+                    try events.watch(ports: Set(ports[..<257]), withSessions: true)
+                }
                 #expect(refused?.errno == E2BIG)
                 #expect(try told(events) == Array(ports[290...]), "the old ones stay")
-                try events.watch(ports: [])
+                try events.watch(ports: [], withSessions: true)
                 _ = try InternetSocket.collector(.udp, .v4(0), port: ports[0])
                 #expect(try events.wait(.milliseconds(100)) == nil)
             }
@@ -161,7 +163,7 @@ extension SocketDiagTests {
             async throws
         {
             try await Sandbox.run { _ in
-                let events = try SocketCloseEvents(ports: [Self.port])
+                let events = try SocketCloseEvents(ports: [Self.port], withSessions: true)
                 var few: Int32 = 8_192
                 setsockopt(events.number, SOL_SOCKET, SO_RCVBUF, &few, 4)
                 // SO_REUSEPORT: what another test starts has a copy of each socket until it execs.
@@ -183,7 +185,7 @@ extension SocketDiagTests {
 
         @Test func `2,000 sockets end before anybody reads: all are told`() async throws {
             try await Sandbox.run { _ in
-                let events = try SocketCloseEvents(ports: [Self.port])
+                let events = try SocketCloseEvents(ports: [Self.port], withSessions: true)
                 var cookies: Set<UInt64> = []
                 for _ in 0..<2_000 {
                     cookies.insert(try InternetSocket.collector(.udp, .v4(0), port: Self.port).cookie)
@@ -197,7 +199,8 @@ extension SocketDiagTests {
         {
             try await Sandbox.run { _ in
                 let pool = try PoolFixture()
-                let events = try SocketCloseEvents(ports: [PoolFixture.ipfixPort, PoolFixture.bmpPort])
+                let events = try SocketCloseEvents(
+                    ports: [PoolFixture.ipfixPort, PoolFixture.bmpPort], withSessions: true)
                 for _ in 0..<10 {
                     pool.stop("c2")
                     for _ in 0..<2 {

@@ -35,10 +35,15 @@ int rpa_map_lookup(int map, uint32_t index, void *value);
 int rpa_map_lookup_all(int map, uint32_t count, size_t stride, void *values);
 int rpa_map_update(int map, uint32_t index, const void *value);
 int rpa_map_delete(int map, uint32_t index);
+
 int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start);
 int rpa_session_update(int map, const struct rpa_session *session, const struct rpa_session_start *start);
-int rpa_session_delete(int map, const struct rpa_session *session);
-int rpa_session_count(int map);
+/* How many there are, by one call: *sessions and *starts, which free(3) takes. Of those that
+ * come or go meanwhile some may be missing. */
+int rpa_session_all(int map, struct rpa_session **sessions, struct rpa_session_start **starts);
+/* Unless it began after that (CLOCK_MONOTONIC, nanoseconds). -EEXIST: it began anew just now. */
+int rpa_session_delete(int map, const struct rpa_session *session, uint64_t until);
+
 /* The kernel's number of the map, by which a map of maps knows it. */
 int rpa_map_id(int map, uint32_t *id);
 

@@ -78,23 +78,19 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, i
  */
 int rpa_diag_destroy(const struct rpa_diag_socket *session);
 
-/* 1: a TCP session has the addresses, ports and interface of like, and its cookie unless
- * that is ~0: it is in *session. 0: none has. */
-int rpa_diag_session(const struct rpa_diag_socket *like, struct rpa_diag_socket *session);
-
 /* The most ports that can be watched. */
 #define RPA_DIAG_PORTS 256
 
 /*
  * New fd, which never blocks, through which the kernel tells of each UDP and TCP
- * socket that ends from here on, with one of these local ports. poll(2):
- * POLLIN, and POLLERR after an overrun.
+ * socket that ends from here on, with one of these local ports; of those with a
+ * peer only with_sessions. poll(2): POLLIN, and POLLERR after an overrun.
  */
-int rpa_diag_events(const uint16_t *ports, size_t count);
+int rpa_diag_events(const uint16_t *ports, size_t count, int with_sessions);
 
-/* Other ports instead, from the next event on: nothing in between is lost.
+/* Other ones instead, from the next event on: nothing in between is lost.
  * What waits already stays. -E2BIG: more than RPA_DIAG_PORTS. */
-int rpa_diag_watch(int events, const uint16_t *ports, size_t count);
+int rpa_diag_watch(int events, const uint16_t *ports, size_t count, int with_sessions);
 
 /*
  * 1: *closed has ended; inode, uid, queued and drops are not told. 0: nothing

@@ -46,6 +46,12 @@ public final class InternetSocket: Sendable {
         return socket
     }
 
+    /// A session ends by a reset when this is closed: the port is free at once.
+    public func endByReset() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(number, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+    }
+
     public func set(_ level: Int32, _ name: Int32, _ value: Int32) throws {
         var value = value
         guard setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) == 0 else {

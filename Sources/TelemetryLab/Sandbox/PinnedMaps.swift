@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 import SockArrayCore
 
 /// The content of a pool's pinned maps, byte for byte, to be compared.
@@ -123,13 +124,21 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
-    /// Entries of map "sessions".
-    public static func sessionCount(pool: String = "edge") throws -> Int {
+    /// Of map "sessions": the peers' ports.
+    public static func sessionPorts(pool: String = "edge") throws -> [UInt16] {
         let map = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(pool)/sessions"))
-        let count = rpa_session_count(map.number)
-        guard count >= 0 else { throw LabError("bpf_map_get_next_key sessions: errno \(-count)") }
-        return Int(count)
+        var sessions: UnsafeMutablePointer<rpa_session>?
+        var starts: UnsafeMutablePointer<rpa_session_start>?
+        let count = rpa_session_all(map.number, &sessions, &starts)
+        guard count >= 0 else { throw LabError("bpf_map_lookup_batch sessions: errno \(-count)") }
+        defer {
+            free(sessions)
+            free(starts)
+        }
+        return (0..<Int(count)).map { UInt16(sessions![$0].port) }
     }
+
+    public static func sessionCount(pool: String = "edge") throws -> Int { try sessionPorts(pool: pool).count }
 
     /// Filled slots of both sockarrays.
     public var socketCount: Int {

@@ -48,7 +48,8 @@ final class Agent {
         // Whoever only looks comes last.
         sources = [
             RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log),
-            ExporterWatch(pool: pool, log: log), audit, usage, try Chronicle(pool: pool, log: log),
+            ExporterWatch(pool: pool, log: log), SessionSweep(pool: pool, log: log), audit, usage,
+            try Chronicle(pool: pool, log: log),
             StatusServer(status, endpoint: configuration.statusHTTP, service: service), output,
         ]
     }

@@ -110,8 +110,7 @@ final class ModelledPool {
             ended = Set(processes[process]!.sockets.compactMap { $0 }.compactMap { slots[sockets[$0]!.cookie] })
         }
         processes = model.processes
-        let over = sessions.filter { model.sessions[$0.key] == nil }.mapValues(\.port)
-        for source in over.keys { sessions[source] = nil }
+        sessions = sessions.filter { model.sessions[$0.key] != nil }
         let closed = sockets.keys.filter { model.openSockets[$0] == nil }
         for socket in closed { sockets[socket] = nil }
         guard let plane else {
@@ -121,12 +120,7 @@ final class ModelledPool {
         }
         for slot in ended { try plane.noteLoss(of: slot, hasEnded: true, act: "test") }
         for slot in try plane.lostSlots(act: "test") { try plane.noteLoss(of: slot, hasEnded: false, act: "test") }
-        for (source, port) in over {
-            _ = plane.noteSessionEnd(
-                ClosedSocket(
-                    transport: .tcp, address: Self.target, port: Self.bmpPort, peer: sources[source],
-                    peerPort: port, cookie: 0))
-        }
+        _ = try plane.sweepSessions(after: 0, act: "test")
         try plane.releaseRows(act: "test")
     }
 

@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 
 /// Which slot the program sent a TCP peer to, and when. Entries outlive their sessions: they
 /// mean something only together with what sock_diag tells is alive.
@@ -34,13 +35,40 @@ struct SessionTable: ~Copyable {
         rpa_session_update(map.number, &key, &start)
     }
 
-    func forget(peer address: IPAddress, port: UInt16, group: Int) {
-        var key = Self.key(address, port, group)
-        rpa_session_delete(map.number, &key)
+    /// All entries; of those that come or go meanwhile some may be missing.
+    func all() throws(KernelError) -> [(key: SessionKey, start: UInt64)] {
+        var keys: UnsafeMutablePointer<rpa_session>?
+        var starts: UnsafeMutablePointer<rpa_session_start>?
+        let count = try kernel("bpf_map_lookup_batch sessions", rpa_session_all(map.number, &keys, &starts))
+        defer {
+            free(keys)
+            free(starts)
+        }
+        return (0..<Int(count)).map { (SessionKey(raw: keys![$0]), starts![$0].time) }
+    }
+
+    /// - Parameter moment: entries of sessions that began after it stay (CLOCK_MONOTONIC, nanoseconds).
+    func forget(_ key: SessionKey, until moment: UInt64) {
+        var raw = key.raw
+        rpa_session_delete(map.number, &raw, moment)
     }
 
     private static func key(_ address: IPAddress, _ port: UInt16, _ group: Int) -> rpa_session {
-        let (high, low) = address.words
-        return rpa_session(high: high, low: low, port: UInt32(port), group: UInt32(group))
+        SessionKey(peer: address, port: port, group: group).raw
     }
+}
+
+/// Whose session it is: a peer's address and port, and the number of the group.
+struct SessionKey: Hashable {
+    private let high, low: UInt64
+    private let port, group: UInt32
+
+    init(peer address: IPAddress, port: UInt16, group: Int) {
+        (high, low) = address.words
+        (self.port, self.group) = (UInt32(port), UInt32(group))
+    }
+
+    init(raw: rpa_session) { (high, low, port, group) = (raw.high, raw.low, raw.port, raw.group) }
+
+    var raw: rpa_session { rpa_session(high: high, low: low, port: port, group: group) }
 }

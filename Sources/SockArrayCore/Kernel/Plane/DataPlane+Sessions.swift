@@ -39,18 +39,9 @@ extension DataPlane {
         Set(groups.filter { $0.group.transport == .tcp }.map(\.group.port))
     }
 
-    /// A session has ended.
-    ///
-    /// - Returns: some row may wait for that.
-    public func noteSessionEnd(_ socket: ClosedSocket) -> Bool {
-        guard socket.peerPort != 0 else { return false }
-        let listeners = Self.listeners(of: socket.address, port: socket.port, among: groups)
-        if !listeners.isEmpty, !TCPSession.hasSuccessor(socket) {
-            for group in listeners {
-                sessions.forget(peer: socket.peer, port: socket.peerPort, group: group.number)
-            }
-        }
-        return table.row(of: socket.peer).map { waiting[$0] != nil } ?? false
+    /// A session has ended, and some row may wait for that.
+    public func isAwaited(_ socket: ClosedSocket) -> Bool {
+        socket.peerPort != 0 && table.row(of: socket.peer).map { waiting[$0] != nil } ?? false
     }
 
     /// Sessions that a collector has since before the program saw any: for a

@@ -47,6 +47,7 @@ public final class DataPlane {
     /// Tenancies that `noteLoss` has ended, by slot.
     var notedLosses: [Slot: UInt64]
     var audit = AuditState()
+    var sweep = SessionSweep()
     /// How often exporters are told of.
     var pace = SamplingPace()
     /// What was told of exporters that can't be told apart: it only grows.

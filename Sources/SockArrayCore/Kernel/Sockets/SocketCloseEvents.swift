@@ -23,23 +23,27 @@ public final class SocketCloseEvents {
 
     private let descriptor: Descriptor
 
+    /// - Parameter withSessions: those that have a peer, too. Each wakes whoever waits, and
+    ///   thousands may end in a second.
     /// - Throws: E2BIG: more ports than `portLimit`.
-    public init(ports: Set<UInt16>) throws(KernelError) {
+    public init(ports: Set<UInt16>, withSessions: Bool) throws(KernelError) {
         let ports = Array(ports)
         descriptor = Descriptor(
-            owning: try kernel("watch closing sockets by sock_diag", rpa_diag_events(ports, ports.count)))
+            owning: try kernel(
+                "watch closing sockets by sock_diag", rpa_diag_events(ports, ports.count, withSessions ? 1 : 0)))
     }
 
     /// For poll(2): POLLIN or POLLERR say that `next` has something. Borrowed.
     public var number: Int32 { descriptor.number }
 
-    /// Other ports instead; of one that is in both lists nothing is lost. What
+    /// Other ones instead; of a port that is in both lists nothing is lost. What
     /// waits already still comes.
     ///
     /// - Throws: E2BIG: more ports than `portLimit`; the old ones stay.
-    public func watch(ports: Set<UInt16>) throws(KernelError) {
+    public func watch(ports: Set<UInt16>, withSessions: Bool) throws(KernelError) {
         let ports = Array(ports)
-        try kernel("watch other ports by sock_diag", rpa_diag_watch(number, ports, ports.count))
+        try kernel(
+            "watch other ports by sock_diag", rpa_diag_watch(number, ports, ports.count, withSessions ? 1 : 0))
     }
 
     /// The next that waits, or nil. Never blocks.

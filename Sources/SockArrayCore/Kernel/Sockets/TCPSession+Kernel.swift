@@ -38,17 +38,6 @@ extension TCPSession {
         return true
     }
 
-    /// Whether another session lives between the same addresses and ports: a router may
-    /// come again from the same port before anybody has noticed that it went.
-    static func hasSuccessor(_ closed: ClosedSocket) -> Bool {
-        let like = TCPSession(
-            state: .established, address: closed.address, port: closed.port, peer: closed.peer,
-            peerPort: closed.peerPort, cookie: .max)
-        var found = rpa_diag_socket()
-        guard like.withRaw({ rpa_diag_session($0, &found) }) == 1, found.cookie != closed.cookie else { return false }
-        return found.state == Self.State.established.rawValue || found.state == Self.State.synReceived.rawValue
-    }
-
     /// Whether the kernel was built with CONFIG_INET_DIAG_DESTROY. Asks by a
     /// session that can't exist; the privilege isn't needed to know.
     public static func canDestroy() throws(KernelError) -> Bool {

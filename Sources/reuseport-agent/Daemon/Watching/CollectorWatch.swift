@@ -10,6 +10,8 @@ final class CollectorWatch: EventSource {
     private let log: Logger
     private let events: SocketCloseEvents
     private var ports: Set<UInt16>
+    /// Ends of sessions are told: some row may wait for one.
+    private var hearsSessions = false
     /// Slots by the cookies of their registered sockets.
     private var slots: [UInt64: Slot] = [:]
     private var owners: [Slot: WatchedProcess] = [:]
@@ -26,7 +28,7 @@ final class CollectorWatch: EventSource {
         self.log = log
         ports = Self.ports(of: pool)
         do {
-            events = try SocketCloseEvents(ports: ports)
+            events = try SocketCloseEvents(ports: ports, withSessions: false)
         } catch {
             throw Failure.openFiles(act: act, errno: error.errno)
                 ?? Failure(
@@ -46,7 +48,7 @@ final class CollectorWatch: EventSource {
     private var polled: [(slot: Slot, process: WatchedProcess)] = []
 
     var nextDeadline: UInt64? {
-        if seen != pool.revision, !hasFailed { return 0 }
+        if seen != pool.revision || hearsSessions != pool.plane.isWaiting, !hasFailed { return 0 }
         return [nextLook, pool.losses.deadline].compactMap(\.self).min()
     }
 
@@ -63,7 +65,7 @@ final class CollectorWatch: EventSource {
             }
             try takeEvents()
             if seen != pool.revision { try lookAtAll() }
-            let isDue = nextLook.map { $0 <= now } ?? false
+            let isDue = hearSessions() || nextLook.map { $0 <= now } ?? false
             if isDue { try pool.plane.releaseRows(settling: true, act: act) }
             // However many events come meanwhile.
             if isDue || nextLook == nil { nextLook = now + Self.lookPause }
@@ -95,12 +97,24 @@ final class CollectorWatch: EventSource {
                 if let slot = slots.removeValue(forKey: socket.cookie) {
                     // Of its slot, or of the one before it there: that is looked at.
                     try noteLoss(of: slot, hasEnded: false, what: "has lost \(socket.endpoint)")
-                } else if pool.plane.noteSessionEnd(socket) {
+                } else if pool.plane.isAwaited(socket) {
                     mayRelease = true
                 }
             }
         }
         if mayRelease { try pool.plane.releaseRows(act: act) }
+    }
+
+    /// - Returns: they are told from now on, and those that have ended before weren't.
+    private func hearSessions() -> Bool {
+        guard hearsSessions != pool.plane.isWaiting else { return false }
+        hearsSessions = pool.plane.isWaiting
+        listen()
+        return hearsSessions
+    }
+
+    private func listen() {
+        do { try events.watch(ports: ports, withSessions: hearsSessions) } catch { log.error("\(error)") }
     }
 
     private func next() -> SocketCloseEvents.Event? {
@@ -118,8 +132,8 @@ final class CollectorWatch: EventSource {
         let revision = pool.revision
         let ports = Self.ports(of: pool)
         if ports != self.ports {
-            do { try events.watch(ports: ports) } catch { log.error("\(error)") }
             self.ports = ports
+            listen()
         }
         slots = try plane.registeredSockets(act: act)
         let identities = plane.owners

@@ -1,0 +1,41 @@
+import CBPFShim
+import Glibc
+import Logging
+import SockArrayCore
+
+/// Lets what is noted of ended sessions go, before it takes the place of others.
+final class SessionSweep: EventSource {
+    private let pool: RunningPool
+    private let log: Logger
+    private var next = rpa_monotonic_ns()
+    private var said: String?
+    /// The map has room for what begins meanwhile.
+    private static let pause: UInt64 = 2_000_000_000
+    private static let shortPause: UInt64 = 500_000_000
+
+    init(pool: RunningPool, log: Logger) {
+        self.pool = pool
+        self.log = log
+    }
+
+    let waits: [pollfd] = []
+
+    var nextDeadline: UInt64? {
+        pool.plane.configuration.groups.contains { $0.transport == .tcp } ? next : nil
+    }
+
+    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+        guard let nextDeadline, nextDeadline <= now else { return }
+        next = now + Self.pause
+        do {
+            if try pool.plane.sweepSessions(act: "forget sessions that have ended") {
+                next = now + Self.shortPause
+                rpa_trim_memory()
+            }
+            said = nil
+        } catch {
+            if said != "\(error)" { log.error("\(error)") }
+            said = "\(error)"
+        }
+    }
+}
