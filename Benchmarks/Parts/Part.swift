@@ -19,7 +19,8 @@ extension Part {
 
 enum Parts {
     static let all: [any Part.Type] = [
-        DatagramPart.self, StreamPart.self, ModePart.self, ScalePart.self, ProgramPart.self, LookupPart.self,
+        DatagramPart.self, StreamPart.self, ModePart.self, ScalePart.self, ProgramPart.self, StepPart.self,
+        LookupPart.self,
         AgentPart.self, TablePart.self,
     ]
 }

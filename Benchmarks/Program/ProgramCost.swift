@@ -29,7 +29,9 @@ struct ProgramCost {
         let on = try BenchPool("on", port: 4_740, collectors, tableSize, Tracking())
         let exact = try BenchPool("exact", port: 4_741, collectors, tableSize, Tracking(interval: .zero))
         let references = try [
-            Subject.empty: reference("empty", off), .turn: reference("turn", off), .modulo: reference("modulo", off),
+            Subject.empty: ReferenceProgram("empty", sockets: off.sockets),
+            .turn: ReferenceProgram("turn", sockets: off.sockets, collectors),
+            .modulo: ReferenceProgram("modulo", sockets: off.sockets, collectors),
         ]
         for round in 0...rounds {
             for subject in subjects {
@@ -57,20 +59,22 @@ struct ProgramCost {
         try bench("bpf_obj_get_info_by_fd", rpa_run_stats(program, &nanoseconds, &runs))
         return (nanoseconds, runs)
     }
-
-    private func reference(_ name: String, _ pool: BenchPool) throws -> ReferenceProgram {
-        ReferenceProgram(
-            try SelectionProgram.load(
-                object: Embedded_referencePrograms.bytes, program: name,
-                maps: [("sockets", pool.sockets)] + (name == "turn" ? [("turns", -1)] : []),
-                constants: UInt64(collectors)))
-    }
 }
 
 /// Closed with its object.
 final class ReferenceProgram {
     private let descriptor: Descriptor
+
     init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+    /// One of bpf/reference_programs.c.
+    convenience init(_ name: String, sockets: Int32, _ collectors: Int = 1) throws {
+        self.init(
+            try SelectionProgram.load(
+                object: Embedded_referencePrograms.bytes, program: name,
+                maps: [("sockets", sockets)] + (name == "turn" ? [("turns", -1)] : []), constants: UInt64(collectors)))
+    }
+
     var number: Int32 { descriptor.number }
 }
 
@@ -101,6 +105,11 @@ final class BenchPool {
     var sockets: Int32 { plane.groups[0].sockets.map.number }
     var dispatcher: Int32 { plane.groups[0].dispatcher.number }
     var member: Int32 { handle.number }
+
+    /// With the maps and constants of the pool's own.
+    func program(_ name: String, of object: [UInt8]) throws -> ReferenceProgram {
+        ReferenceProgram(try plane.load(name, of: object, as: plane.groups[0]))
+    }
 
     func change(_ body: (inout PoolConfiguration) -> Void) throws {
         var configuration = plane.configuration

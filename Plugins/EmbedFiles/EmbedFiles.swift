@@ -16,6 +16,8 @@ struct EmbedFiles: BuildToolPlugin {
     }
 
     private static let layoutHeader = "Sources/CBPFShim/include/sk_reuseport_layout.h"
+    private static let programHeaders = ["maps", "exporter", "admission", "sighting", "session", "slot"]
+        .map { "bpf/\($0).bpf.h" }
 
     /// Those that assemble-page.sh puts together.
     private static let pageModules = [
@@ -27,10 +29,7 @@ struct EmbedFiles: BuildToolPlugin {
         "SockArrayCore": [
             Embedding(
                 source: "bpf/sk_reuseport.c", constant: "skReuseportProgram",
-                headers: [
-                    layoutHeader, "bpf/maps.bpf.h", "bpf/exporter.bpf.h", "bpf/admission.bpf.h",
-                    "bpf/sighting.bpf.h", "bpf/session.bpf.h", "bpf/slot.bpf.h",
-                ]),
+                headers: [layoutHeader] + programHeaders),
             Embedding(
                 source: "bpf/meter.c", constant: "meterProgram",
                 headers: ["Sources/CBPFShim/include/meter_layout.h"]),
@@ -38,7 +37,10 @@ struct EmbedFiles: BuildToolPlugin {
         "reuseport-bench": [
             Embedding(
                 source: "Benchmarks/bpf/reference_programs.c", constant: "referencePrograms",
-                headers: [layoutHeader])
+                headers: [layoutHeader]),
+            Embedding(
+                source: "Benchmarks/bpf/step_programs.c", constant: "stepPrograms",
+                headers: [layoutHeader] + programHeaders),
         ],
         "reuseport-agent": [
             Embedding(

@@ -76,9 +76,12 @@ final class Generation {
 
     /// The program of one group, with its group's maps.
     ///
-    /// - Parameter number: the group's.
+    /// - Parameters:
+    ///   - object: where it is, of maps and constants as bpf/sk_reuseport.c has them.
+    ///   - number: the group's.
     func program(
-        _ name: String, group number: Int, isStream: Bool, groupMaps: [(name: String, number: Int32)]
+        _ name: String, of object: [UInt8] = Embedded_skReuseportProgram.bytes, group number: Int, isStream: Bool,
+        groupMaps: [(name: String, number: Int32)]
     ) throws(PlaneError) -> Descriptor {
         let own: [(name: String, number: Int32)] = [
             ("rows", rows.map.number), ("owners", owners.map.number), ("exporters", exporterMapNumber), ("turns", -1),
@@ -86,7 +89,7 @@ final class Generation {
         var constants = self.constants
         constants.group = UInt32(number)
         constants.is_stream = isStream ? 1 : 0
-        return try SelectionProgram.load(program: name, maps: own + groupMaps, constants: constants)
+        return try SelectionProgram.load(object: object, program: name, maps: own + groupMaps, constants: constants)
     }
 
     private var exporterMapNumber: Int32 {

@@ -175,6 +175,12 @@ public final class DataPlane {
 
     private var isKept: Bool { groups.contains { $0.placeholder != nil } }
 
+    /// Another program, with the maps and constants of the UDP group's own: for benchmarks.
+    package func load(_ program: String, of object: [UInt8], as group: GroupPlane) throws(PlaneError) -> Descriptor {
+        try generation.program(
+            program, of: object, group: group.number, isStream: false, groupMaps: poolMaps + group.maps)
+    }
+
     var poolMaps: [(name: String, number: Int32)] {
         [
             ("slots", slots.map.number), ("settings", settings.map.number),

@@ -52,14 +52,16 @@ package final class GroupPlane {
     func load(_ generation: Generation, poolMaps: [(name: String, number: Int32)]) throws(PlaneError) {
         let program = try generation.program(
             canMigrate ? "select_or_migrate" : "select_collector", group: number, isStream: group.transport == .tcp,
-            groupMaps: poolMaps + [
-                ("sockets", sockets.map.number), ("traffic", traffic.map.number), ("losses", lossCounts.map.number),
-            ])
+            groupMaps: poolMaps + maps)
         try PlaneError.wrap { () throws(KernelError) in
             var number = program.number
             try kernel(
                 "bpf_map_update_elem programs", rpa_map_update(programs.number, UInt32(generation.parity), &number))
         }
+    }
+
+    var maps: [(name: String, number: Int32)] {
+        [("sockets", sockets.map.number), ("traffic", traffic.map.number), ("losses", lossCounts.map.number)]
     }
 
     func hasProgram(ofParity parity: Int) -> Bool {

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The way of a datagram through bpf/sk_reuseport.c, each program one step longer than the
+ * one before: what a step adds is what it costs there. Sources are IPv4, tracking is off.
+ */
+#include "../../bpf/exporter.bpf.h"
+#include "../../bpf/slot.bpf.h"
+
+static __always_inline int deliver(struct sk_reuseport_md *ctx, __u32 slot)
+{
+	return bpf_sk_select_reuseport(ctx, &sockets, &slot, 0) ? SK_DROP : SK_PASS;
+}
+
+SEC("sk_reuseport")
+int read_address(struct sk_reuseport_md *ctx)
+{
+	__be32 address = 0;
+
+	if (ctx->eth_protocol != bpf_htons(ETH_P_IP) ||
+	    bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address), BPF_HDR_START_NET))
+		return SK_DROP;
+	return address ? SK_PASS : SK_DROP;
+}
+
+SEC("sk_reuseport")
+int hash_it(struct sk_reuseport_md *ctx)
+{
+	struct source source = {};
+
+	return read_source(ctx, &source) && source.hash ? SK_PASS : SK_DROP;
+}
+
+/* Of four collectors. */
+SEC("sk_reuseport")
+int select_by_hash(struct sk_reuseport_md *ctx)
+{
+	struct source source = {};
+
+	return read_source(ctx, &source) ? deliver(ctx, source.hash >> 62) : SK_DROP;
+}
+
+SEC("sk_reuseport")
+int select_owner(struct sk_reuseport_md *ctx)
+{
+	struct source source = {};
+
+	return read_source(ctx, &source) ? deliver(ctx, owner_of(row_index(&source))) : SK_DROP;
+}
+
+SEC("sk_reuseport")
+int select_if_present(struct sk_reuseport_md *ctx)
+{
+	const struct rpa_slot *slot;
+	struct source source = {};
+	__u32 owner;
+
+	if (!read_source(ctx, &source))
+		return SK_DROP;
+	owner = owner_of(row_index(&source));
+	slot = bpf_map_lookup_elem(&slots, &owner);
+	return slot && !is_vacant(slot->tenancy, slot->vacancy) ? deliver(ctx, owner) : SK_DROP;
+}
+
+SEC("sk_reuseport")
+int select_and_count(struct sk_reuseport_md *ctx)
+{
+	struct rpa_traffic *count = NULL;
+	struct source source = {};
+
+	if (!read_source(ctx, &source) ||
+	    try_slot(ctx, owner_of(row_index(&source)), &count) != DELIVERED)
+		return SK_DROP;
+	count_delivery(ctx, count, true);
+	return SK_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
