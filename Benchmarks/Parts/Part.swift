@@ -20,7 +20,6 @@ extension Part {
 enum Parts {
     static let all: [any Part.Type] = [
         DatagramPart.self, StreamPart.self, ModePart.self, ScalePart.self, ProgramPart.self, StepPart.self,
-        LookupPart.self,
-        AgentPart.self, TablePart.self,
+        IdeaPart.self, HashPart.self, LookupPart.self, AgentPart.self, TablePart.self,
     ]
 }

@@ -37,33 +37,6 @@ struct ProgramPart: Part {
     }
 }
 
-/// Where the nanoseconds of a run go.
-struct StepPart: Part {
-    static let name = "steps"
-    static let title = "The steps of a run"
-    static let tables = [
-        ReportTable(
-            title: "Over the empty program, ns",
-            text: "Programs that end after a step, and do all those before. Tracking is off; 4 collectors.",
-            shape: .bySubject([.beyond(.nanoseconds, of: StepCost.empty), .value(.nanoseconds)]))
-    ]
-
-    let options: BenchOptions
-    init(_ options: BenchOptions) { self.options = options }
-
-    func measure(into results: inout Results, tell: (String) -> Void) throws {
-        for sources in [16, 1_000, 100_000] {
-            let name = "sources: \(sources)"
-            tell(name)
-            try Sandbox.runHere { _ in
-                try StepCost(sources: sources).measure(rounds: options.rounds) {
-                    results.add($1, .nanoseconds, of: $0, under: name)
-                }
-            }
-        }
-    }
-}
-
 /// What configured exporters add to a run.
 struct LookupPart: Part {
     static let name = "lookup"

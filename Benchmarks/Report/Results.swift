@@ -93,6 +93,7 @@ enum Figure: String, Codable {
     case connectionsPerSecond = "connections/s"
     case mebibytesPerSecond = "MiB/s"
     case nanoseconds = "ns/run"
+    case hash = "ns/hash"
     case milliseconds = "ms"
     case mebibytes = "MiB"
     case processorShare = "% of a core"

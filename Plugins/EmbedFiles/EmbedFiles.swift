@@ -37,11 +37,13 @@ struct EmbedFiles: BuildToolPlugin {
         "reuseport-bench": [
             Embedding(
                 source: "Benchmarks/bpf/reference_programs.c", constant: "referencePrograms",
-                headers: [layoutHeader]),
-            Embedding(
-                source: "Benchmarks/bpf/step_programs.c", constant: "stepPrograms",
-                headers: [layoutHeader] + programHeaders),
-        ],
+                headers: [layoutHeader])
+        ]
+            + ["step", "idea", "hash"].map { name in
+                Embedding(
+                    source: "Benchmarks/bpf/\(name)_programs.c", constant: "\(name)Programs",
+                    headers: [layoutHeader] + programHeaders)
+            },
         "reuseport-agent": [
             Embedding(
                 source: "page/page.html", constant: "page",

@@ -175,10 +175,13 @@ public final class DataPlane {
 
     private var isKept: Bool { groups.contains { $0.placeholder != nil } }
 
-    /// Another program, with the maps and constants of the UDP group's own: for benchmarks.
-    package func load(_ program: String, of object: [UInt8], as group: GroupPlane) throws(PlaneError) -> Descriptor {
+    /// Another program, with the maps and constants of the group's own, and these maps: for benchmarks.
+    package func load(
+        _ program: String, of object: [UInt8], with maps: [(String, Int32)], as group: GroupPlane
+    ) throws(PlaneError) -> Descriptor {
         try generation.program(
-            program, of: object, group: group.number, isStream: false, groupMaps: poolMaps + group.maps)
+            program, of: object, group: group.number, isStream: group.group.transport == .tcp,
+            groupMaps: poolMaps + group.maps + maps)
     }
 
     var poolMaps: [(name: String, number: Int32)] {

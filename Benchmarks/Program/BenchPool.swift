@@ -1,0 +1,69 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// A pool of one group in the kernel, whose collectors read nothing: what doesn't fit is
+/// dropped after the program ran.
+final class BenchPool {
+    let port: UInt16
+    private(set) var plane: DataPlane
+    private let collectorCount: Int
+    private var members: [OfferedSocket] = []
+    /// Any member's descriptor reaches the group: one more of our own.
+    private let handle: Descriptor
+
+    init(_ name: String, port: UInt16, _ collectors: Int, _ tableSize: Int?, _ tracking: Tracking) throws {
+        (self.port, collectorCount) = (port, collectors)
+        var configuration = PoolConfiguration(
+            pool: name, collectors: (0..<collectors).map { .init(name: "c\($0)") },
+            groups: [ReuseportGroup(name: "bench", transport: .udp, address: .v4(0), port: port)])
+        configuration.tableSize = tableSize
+        configuration.tracking = tracking
+        plane = try DataPlane(adopting: configuration)
+        for index in 0..<collectors {
+            members.append(try OfferedSocket(try Self.socket(port), label: "c\(index)"))
+            _ = try plane.register("c\(index)", [members[index]], owner: nil)
+        }
+        handle = try Self.socket(port)
+    }
+
+    var sockets: Int32 { plane.groups[0].sockets.map.number }
+    var dispatcher: Int32 { plane.groups[0].dispatcher.number }
+    var member: Int32 { handle.number }
+
+    /// One of bpf/reference_programs.c.
+    func reference(_ name: String) throws -> KernelObject {
+        KernelObject(
+            try SelectionProgram.load(
+                object: Embedded_referencePrograms.bytes, program: name,
+                maps: [("sockets", sockets)] + (name == "turn" ? [("turns", -1)] : []),
+                constants: UInt64(collectorCount)))
+    }
+
+    /// With the maps and constants of the pool's own, and these maps.
+    func program(_ name: String, of object: [UInt8], _ maps: [(String, Int32)]) throws -> KernelObject {
+        KernelObject(try plane.load(name, of: object, with: maps, as: plane.groups[0]))
+    }
+
+    func change(_ body: (inout PoolConfiguration) -> Void) throws {
+        var configuration = plane.configuration
+        body(&configuration)
+        plane = try DataPlane(adopting: configuration, replacing: plane)
+    }
+
+    private static func socket(_ port: UInt16) throws -> Descriptor {
+        let member = Descriptor(owning: Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0))
+        var on: Int32 = 1
+        setsockopt(member.number, SOL_SOCKET, SO_REUSEPORT, &on, socklen_t(MemoryLayout<Int32>.size))
+        let result = Loopback.withName(0, port) { bind(member.number, $0, $1) }
+        guard result == 0 else { throw BenchmarkError(description: "bind: errno \(errno)") }
+        return member
+    }
+}
+
+/// A program or a map, closed with this object.
+final class KernelObject {
+    private let descriptor: Descriptor
+    init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+    var number: Int32 { descriptor.number }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The program of step_programs.c that selects and counts, with one thing in it done
+ * another way each. Sources are IPv4, tracking is off.
+ */
+#include "../../bpf/exporter.bpf.h"
+#include "../../bpf/slot.bpf.h"
+
+static __always_inline int deliver_and_count(struct sk_reuseport_md *ctx, __u32 slot)
+{
+	struct rpa_traffic *count = NULL;
+
+	if (try_slot(ctx, slot, &count) != DELIVERED)
+		return SK_DROP;
+	count_delivery(ctx, count, true);
+	return SK_PASS;
+}
+
+/* As it is. */
+SEC("sk_reuseport")
+int as_it_is(struct sk_reuseport_md *ctx)
+{
+	struct source source = {};
+
+	return read_source(ctx, &source) ? deliver_and_count(ctx, owner_of(row_index(&source))) : SK_DROP;
+}
+
+/* The row's word of 8 bytes, and no owner of one byte before it. */
+SEC("sk_reuseport")
+int rows_alone(struct sk_reuseport_md *ctx)
+{
+	struct source source = {};
+	const __u64 *row;
+	__u32 index;
+
+	if (!read_source(ctx, &source))
+		return SK_DROP;
+	index = row_index(&source);
+	row = bpf_map_lookup_elem(&rows, &index);
+	return row ? deliver_and_count(ctx, *(const volatile __u64 *)row & RPA_NO_SLOT) : SK_DROP;
+}
+
+/* The same from a row of one rank in 2 bytes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u64);
+} short_owners SEC(".maps");
+
+SEC("sk_reuseport")
+int owners_of_16_bits(struct sk_reuseport_md *ctx)
+{
+	struct source source = {};
+	const __u64 *word;
+	__u32 index, place;
+
+	if (!read_source(ctx, &source))
+		return SK_DROP;
+	index = row_index(&source);
+	place = index / 4;
+	word = bpf_map_lookup_elem(&short_owners, &place);
+	return word ? deliver_and_count(ctx, *(const volatile __u64 *)word >> index % 4 * 16 & 0xffff) : SK_DROP;
+}
+
+/* The owners in memory that nobody can map: the agent would write them by system calls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, __u64);
+} unmapped_owners SEC(".maps");
+
+SEC("sk_reuseport")
+int owners_not_mmapable(struct sk_reuseport_md *ctx)
+{
+	struct source source = {};
+	const __u64 *word;
+	__u32 index, place;
+
+	if (!read_source(ctx, &source))
+		return SK_DROP;
+	index = row_index(&source);
+	place = index / RPA_OWNERS_PER_WORD;
+	word = bpf_map_lookup_elem(&unmapped_owners, &place);
+	return word ? deliver_and_count(
+			      ctx, *(const volatile __u64 *)word >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS &
+					   RPA_ASK_ROW)
+		    : SK_DROP;
+}
+
+/* The settings as global data: an address that is known when the program is loaded. */
+volatile struct rpa_settings global_settings = {};
+
+SEC("sk_reuseport")
+int settings_as_global_data(struct sk_reuseport_md *ctx)
+{
+	struct source source = {};
+	const __u64 *word;
+	__u32 index, place;
+
+	if (!read_source(ctx, &source))
+		return SK_DROP;
+	index = row_index(&source);
+	place = index / RPA_OWNERS_PER_WORD;
+	if (*(const volatile __u32 *)&global_settings.version & 1)
+		return SK_DROP;
+	word = bpf_map_lookup_elem(&owners, &place);
+	return word ? deliver_and_count(
+			      ctx, *(const volatile __u64 *)word >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS &
+					   RPA_ASK_ROW)
+		    : SK_DROP;
+}
+
+/* One entry for all CPUs, by atomic additions. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RPA_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, struct rpa_traffic);
+} shared_traffic SEC(".maps");
+
+static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *slot)
+{
+	struct rpa_traffic *unused = NULL;
+	struct source source = {};
+
+	if (!read_source(ctx, &source))
+		return false;
+	*slot = owner_of(row_index(&source));
+	return try_slot(ctx, *slot, &unused) == DELIVERED;
+}
+
+SEC("sk_reuseport")
+int shared_counts(struct sk_reuseport_md *ctx)
+{
+	struct rpa_traffic *count;
+	__u32 slot;
+
+	if (!is_delivered(ctx, &slot))
+		return SK_DROP;
+	count = bpf_map_lookup_elem(&shared_traffic, &slot);
+	if (count) {
+		__sync_fetch_and_add(&count->selected, 1);
+		__sync_fetch_and_add(&count->bytes, ctx->len);
+	}
+	return SK_PASS;
+}
+
+/* A map for each count. */
+struct counts {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RPA_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+struct counts runs SEC(".maps"), bytes SEC(".maps");
+
+SEC("sk_reuseport")
+int counts_apart(struct sk_reuseport_md *ctx)
+{
+	__u64 *count;
+	__u32 slot;
+
+	if (!is_delivered(ctx, &slot))
+		return SK_DROP;
+	count = bpf_map_lookup_elem(&runs, &slot);
+	if (count)
+		++*count;
+	count = bpf_map_lookup_elem(&bytes, &slot);
+	if (count)
+		*count += ctx->len;
+	return SK_PASS;
+}
+
+/* The clock is read in each run, as whoever notes when an exporter was seen would. */
+SEC("sk_reuseport")
+int clock_in_each_run(struct sk_reuseport_md *ctx)
+{
+	struct rpa_traffic *count = NULL;
+	struct source source = {};
+
+	if (!read_source(ctx, &source) || try_slot(ctx, owner_of(row_index(&source)), &count) != DELIVERED)
+		return SK_DROP;
+	count_delivery(ctx, count, true);
+	if (count)
+		count->failed_over = bpf_ktime_get_ns();
+	return SK_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
