@@ -18,16 +18,22 @@ struct BenchOptions: ParsableArguments {
     var agent: String
 
     @Option(help: "Rounds of each measurement.")
-    var rounds = 7
+    var rounds = 9
 
     @Option(help: "Seconds of load in a round.")
-    var seconds = 2.0
+    var seconds = 1.0
 
     @Option(help: "Datagrams a second, where the rate is fixed.")
     var rate = 30_000
 
     @Option(help: "Only workloads whose name contains this, of udp, tcp, modes and scale; nothing is written.")
     var workload: String?
+
+    @Option(help: "Only subjects whose name contains this, of the same parts; nothing is written.")
+    var subject: String?
+
+    /// Not all of a part is measured.
+    var isPartial: Bool { workload != nil || subject != nil }
 
     func validate() throws {
         guard access(agent, X_OK) == 0 else { throw ValidationError("there is no \(agent); run: make bench") }

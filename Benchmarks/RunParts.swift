@@ -40,7 +40,7 @@ struct RunParts: ParsableCommand {
                 throw ExitCode(1)
             }
             Progress.end()
-            if options.workload == nil { try file.write(results) }
+            if !options.isPartial { try file.write(results) }
             print(part.tables.map { $0.markdown(results) }.joined(separator: "\n"))
         }
     }

@@ -22,6 +22,12 @@ struct ProcessorTime {
         (0..<10).map { "/sys/devices/system/cpu/cpu\(processor)/cpuidle/state\($0)/time" }
     }.filter { access($0, R_OK) == 0 }
 
+    /// Context switches on all processors, since the machine's start.
+    static var switches: Double {
+        let line = (FileText.read("/proc/stat") ?? "").split(separator: "\n").first { $0.hasPrefix("ctxt ") }
+        return line.flatMap { Double($0.dropFirst(5)) } ?? 0
+    }
+
     private static func idleMicroseconds() -> Double {
         if !idleFiles.isEmpty {
             return idleFiles.reduce(0) { sum, path in

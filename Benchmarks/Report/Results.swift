@@ -84,6 +84,7 @@ enum Figure: String, Codable {
     case deliveredShare = "delivered, %"
     case messagesPerSecond = "messages/s"
     case processorTime = "CPU, us"
+    case switches = "context switches"
     case balancerTime = "balancer's CPU, us"
     case balancerMemory = "balancer, MiB"
     case split = "exporters split, %"

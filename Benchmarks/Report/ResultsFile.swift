@@ -33,7 +33,10 @@ struct ResultsFile {
             "", "## Targets", "",
             "| | target | reached | holds | part |", "| --- | --- | ---: | --- | --- |",
         ]
-        lines += Target.all.compactMap { target in parts.lazy.compactMap { target.row($0.results) }.first }
+        let report = Dictionary(uniqueKeysWithValues: parts.map { ($0.part.name, $0.results) })
+        lines += Target.all.compactMap { $0.row(report) }
+        let excuses = Target.all.compactMap { $0.excuse(report) }
+        if !excuses.isEmpty { lines += ["", "### What bounds those that don't hold", ""] + excuses }
         for (part, results) in parts {
             lines += [
                 "", "## \(part.title)", "", "`reuseport-bench \(part.name)`, \(results.date): \(results.machine.text).",

@@ -19,6 +19,7 @@ struct Comparison {
     func measure(_ options: BenchOptions, into results: inout Results, tell: (String) -> Void) throws {
         let rounds = options.rounds
         let workloads = workloads.filter { options.workload.map($0.name.contains) ?? true }
+        let contestants = contestants.filter { options.subject.map($0.name.contains) ?? true }
         if workloads.isEmpty { return }
         let stages = try contestants.map { contestant in
             do { return try Stage(contestant.setting) } catch {
@@ -57,6 +58,7 @@ struct Comparison {
         }
         let units = workload.order.kind == .bulk ? received / 1_048_576 : received
         add(.processorTime, outcome.busyMicroseconds / units)
+        add(.switches, outcome.switches / units)
         add(.balancerTime, outcome.balancerMicroseconds / units)
         add(.balancerMemory, outcome.balancerKibibytes / 1_024)
     }

@@ -63,6 +63,7 @@ final class LoadRun {
         var seconds: Double
         var received: UInt64
         var busyMicroseconds: Double
+        var switches: Double
         var balancerMicroseconds: Double
         var balancerKibibytes: Double
     }
@@ -72,11 +73,13 @@ final class LoadRun {
     private func measured(_ count: (Ledger) -> UInt64, _ body: () throws -> Void) throws -> Window {
         let own = balancer.cost
         let (began, before, machine) = (rpa_monotonic_ns(), sum(count), ProcessorTime())
+        let switches = ProcessorTime.switches
         try body()
         let (busy, after, ended) = (machine.busyMicroseconds, sum(count), rpa_monotonic_ns())
         let cost = balancer.cost
         return Window(
             seconds: Double(ended - began) / 1e9, received: after - before, busyMicroseconds: busy,
+            switches: ProcessorTime.switches - switches,
             balancerMicroseconds: cost.microseconds - own.microseconds, balancerKibibytes: cost.residentKibibytes)
     }
 
@@ -112,7 +115,7 @@ final class LoadRun {
         }
         return LoadOutcome(
             sent: sent, received: received, windowSeconds: window.seconds, windowReceived: window.received,
-            busyMicroseconds: window.busyMicroseconds, seen: seen, split: split,
+            busyMicroseconds: window.busyMicroseconds, switches: window.switches, seen: seen, split: split,
             latencies: [percentile(0.5), percentile(0.99), percentile(0.999)],
             balancerMicroseconds: window.balancerMicroseconds, balancerKibibytes: window.balancerKibibytes)
     }

@@ -47,6 +47,8 @@ struct LoadOutcome: Codable {
     var windowSeconds: Double
     var windowReceived: UInt64
     var busyMicroseconds: Double
+    /// Context switches, of the whole machine.
+    var switches: Double
     /// Sources that some collector got something of, and those that several did.
     var seen: Int
     var split: Int

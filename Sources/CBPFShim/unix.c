@@ -42,7 +42,7 @@ int rpa_unix_listen(const char *path, uint32_t mode)
 	 * connect in a moment between bind and a chmod of the file. */
 	if (fchmod(fd, mode & 0600) || bind(fd, (struct sockaddr *)&name, sizeof(name)))
 		return close_with(fd, -errno);
-	if (chmod(path, mode) || listen(fd, 128)) {
+	if (chmod(path, mode) || listen(fd, SOMAXCONN)) {
 		error = -errno;
 		unlink(path);
 		return close_with(fd, error);

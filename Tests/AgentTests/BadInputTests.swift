@@ -118,6 +118,28 @@ import Testing
         }
     }
 
+    @Test func `300 clients connect before the first one asks: each is answered`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            // While it is stopped they queue up, and it finds them all at once.
+            agent.process.send(SIGSTOP)
+            let clients = try (0..<300).map { _ in try Self.connect(AgentFixture.controlPath).release() }
+            defer { clients.forEach { close($0) } }
+            agent.process.send(SIGCONT)
+            for client in clients {
+                let request = Array("{\"status\":{}}".utf8)
+                #expect(rpa_send(client, request, request.count, nil, 0) == request.count)
+                shutdown(client, Int32(SHUT_WR))
+            }
+            var answered = 0
+            for client in clients {
+                var part = [UInt8](repeating: 0, count: 65_536)
+                if read(client, &part, part.count) > 0 { answered += 1 }
+            }
+            #expect(answered == 300)
+        }
+    }
+
     @Test func `100 clients that connect and go without a word: both sockets answer the next one`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

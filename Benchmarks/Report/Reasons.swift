@@ -1,0 +1,57 @@
+/// What bounds a figure, told with those that were measured beside it.
+extension Target {
+    static func peerReason(_ report: Report, _ peer: String, _ factor: Double) -> String? {
+        guard let results = report[DatagramPart.name],
+            let workload = results.workloads.first(where: { $0.hasPrefix("fixed rate") })
+        else { return nil }
+        func median(_ subject: String, _ figure: Figure) -> String {
+            let values = results.values(figure, of: subject, under: workload)
+            return values.isEmpty ? "?" : Spread.digits(Spread(values).median)
+        }
+        let cost = results.values(.processorTime, of: peer, under: workload)
+        guard !cost.isEmpty else { return nil }
+        return "plain SO_REUSEPORT itself takes \(median(Contestants.plain, .processorTime)) us by datagram on this "
+            + "machine (\(workload)), with \(median(Contestants.plain, .switches)) context switches, and the agent "
+            + "\(median(Contestants.on, .processorTime)): sending, the loopback, waking a collector that sleeps, and "
+            + "its reading. \(peer) takes \(median(peer, .processorTime)), \(median(peer, .balancerTime)) of them in "
+            + "its own processes. It is \(factor) x the agent where that takes at most "
+            + "\(Spread.digits(Spread(cost).median / factor)) us: nothing that the agent does is left to be saved "
+            + "for that."
+    }
+
+    static func connectionReason(_ report: Report) -> String? {
+        guard let results = report[StreamPart.name],
+            let workload = results.workloads.first(where: { $0.hasPrefix("new") })
+        else { return nil }
+        func difference(_ subject: String, _ figure: Figure) -> String {
+            let values = results.differences(figure, of: subject, from: Contestants.plain, under: workload)
+            return values.isEmpty ? "?" : Spread.digits(Spread(values).median)
+        }
+        let own = results.values(.balancerTime, of: Contestants.on, under: workload)
+        guard !own.isEmpty else { return nil }
+        return "the whole machine takes \(difference(Contestants.on, .processorTime)) us more for a connection that "
+            + "opens and ends at once, \(Spread.digits(Spread(own).median)) of them in the agent, which forgets ended "
+            + "sessions in sweeps. The rest is the kernel's: the run, its entry among the sessions, and a message "
+            + "(sock_diag) of each socket that ends, without which nobody would hear of a collector's listener that "
+            + "is closed."
+    }
+
+    static func programReason(_ report: Report) -> String? {
+        guard let results = report[StepPart.name],
+            let workload = results.workloads.first(where: { $0.hasSuffix(" 1000") })
+        else { return nil }
+        let subjects = ProgramSeries.steps(sources: 1_000).subjects
+        let medians = subjects.map { subject in
+            let values = results.differences(.nanoseconds, of: subject, from: ProgramSeries.empty, under: workload)
+            return values.isEmpty ? 0 : Spread(values).median
+        }
+        func step(_ index: Int) -> String { Spread.digits(medians[index] - medians[index - 1]) }
+        return "on this machine two calls into the kernel that no selection by source address can do without take "
+            + "\(step(1)) ns (the address is read, bpf_skb_load_bytes_relative) and \(step(3)) ns (a socket is "
+            + "selected, bpf_sk_select_reuseport): \(Spread.digits(medians[1] + medians[3] - medians[2])) together. "
+            + "Of what is the agent's own, the hash takes \(step(2)) ns, the row's owner \(step(4)), whether its "
+            + "collector is away \(step(5)), the counts \(step(6)), and the tail call by which all groups of a pool "
+            + "change their table at once \(step(7)) (`steps`, 1,000 sources; differences of a few ns are noise). "
+            + "`ideas` and `hashes` show what was measured in place of these."
+    }
+}
