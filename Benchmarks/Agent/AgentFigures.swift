@@ -42,17 +42,9 @@ struct AgentFigures {
         let agent = try started("start to ready, \(Self.many) collectors", collectors: names)
         defer { try? unload(agent) }
         let collectors = try names.map { _ in try sockets() }
-        try timed("\(Self.many) collectors register at once") {
-            let commands = try zip(names, collectors).map { name, sockets in
-                try agent.start(
-                    ["register", "--collector", name, "--fd", "10", "--fd", "11"],
-                    descriptors: [10: sockets[0].number, 11: sockets[1].number])
-            }
-            for command in commands {
-                guard try command.wait(.seconds(60)) == 0 else {
-                    throw BenchmarkError(description: command.errorOutput)
-                }
-            }
+        try atOnce(Self.nothingAtOnce, agent, collectors) { _ in ["--version"] }
+        try atOnce(Self.registeredAtOnce, agent, collectors) {
+            ["register", "--collector", names[$0], "--fd", "10", "--fd", "11"]
         }
         let text = FileText.read(agent.configurationPath) ?? ""
         try FileText.write(text.replacing("[c1,", with: "[{name: c1, weight: 2},"), to: agent.configurationPath)
@@ -60,6 +52,26 @@ struct AgentFigures {
         try agent.kill()
         defer { withExtendedLifetime(collectors) {} }
         try timed("start to ready, adopting pins of \(Self.many) collectors") { try agent.restart() }
+    }
+
+    static let registeredAtOnce = "\(many) collectors register at once"
+    /// What the start of so many processes takes.
+    static let nothingAtOnce = "\(many) commands at once that only print the version"
+
+    private func atOnce(
+        _ workload: String, _ agent: AgentFixture, _ collectors: [[InternetSocket]], _ arguments: (Int) -> [String]
+    ) throws {
+        try timed(workload) {
+            let commands = try collectors.enumerated().map { index, sockets in
+                try agent.start(
+                    arguments(index), descriptors: [10: sockets[0].number, 11: sockets[1].number])
+            }
+            for command in commands {
+                guard try command.wait(.seconds(60)) == 0 else {
+                    throw BenchmarkError(description: command.errorOutput)
+                }
+            }
+        }
     }
 
     private func started(_ workload: String, collectors: [String]) throws -> AgentFixture {

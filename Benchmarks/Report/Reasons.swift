@@ -54,4 +54,13 @@ extension Target {
             + "change their table at once \(step(7)) (`steps`, 1,000 sources; differences of a few ns are noise). "
             + "`ideas` and `hashes` show what was measured in place of these."
     }
+
+    static func registrationReason(_ report: Report) -> String? {
+        guard let results = report[AgentPart.name],
+            let nothing = median(results, .milliseconds, AgentFigures.nothingAtOnce)
+        else { return nil }
+        return "as many commands that only print the version take \(Spread.digits(nothing)) ms on the "
+            + "\(results.machine.processors) processors of this machine: the start of the processes, of which the "
+            + "Swift runtime's search for conformances is the largest part."
+    }
 }

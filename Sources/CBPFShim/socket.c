@@ -85,6 +85,11 @@ int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts)
 	return addresses(socket, facts);
 }
 
+int rpa_socket_cookie(int socket, uint64_t *cookie)
+{
+	return option64(socket, SO_COOKIE, cookie);
+}
+
 int rpa_netns_cookie(uint64_t *netns)
 {
 	int error, probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -24,6 +24,8 @@ struct rpa_socket_facts {
 /* -EBADF: no open descriptor. -ENOTSOCK: not a socket. Only user and the
  * fields up to protocol are filled for a domain other than AF_INET and AF_INET6. */
 int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts);
+/* SO_COOKIE alone, of any socket. */
+int rpa_socket_cookie(int socket, uint64_t *cookie);
 
 /*
  * New fd of a UDP socket or a TCP listener that is bound there with SO_REUSEPORT

@@ -63,7 +63,7 @@ enum SocketOwner {
         var candidate = ProcessFacts.parent(of: command)
         while let pid = candidate, pid > 1 {
             if let process = try? OtherProcess(pid: pid),
-                (try? process.firstSocket(where: { cookies.contains($0.cookie) })) ?? nil != nil
+                (try? process.firstSocket(of: cookies)) ?? nil != nil
             {
                 return process.identity
             }

@@ -114,7 +114,7 @@ extension DataPlane {
             guard let cookie = (try? plane.sockets.cookie(at: slot)) ?? nil,
                 let owner = tenants.tenant(of: slot)?.owner, owner.isAlive,
                 let process = try? OtherProcess(pid: owner.pid),
-                let socket = (try? process.firstSocket { $0.cookie == cookie }) ?? nil
+                let socket = (try? process.firstSocket(of: [cookie])) ?? nil
             else { continue }
             if (try? plane.attach(through: socket.descriptor)) != nil { return true }
         }

@@ -64,44 +64,51 @@ public struct OtherProcess: ~Copyable {
             } else {
                 sockets.others.append(socket.offer.socket)
             }
-            return true
         }
         return sockets
     }
 
-    /// The first of its UDP and TCP sockets that fits, borrowed.
+    /// The first of its sockets that has one of these cookies, borrowed. Of the others
+    /// nothing else is asked: there may be thousands.
     ///
     /// - Throws: EPERM: that needs CAP_SYS_PTRACE.
-    public func firstSocket(where isWanted: (SocketFacts) -> Bool) throws(KernelError) -> OfferedSocket? {
-        var found: OfferedSocket?
-        try look { socket in
-            if isWanted(socket.offer.socket) { found = socket }
-            return found == nil
+    public func firstSocket(of cookies: Set<UInt64>) throws(KernelError) -> OfferedSocket? {
+        for number in 0..<Int32(descriptorTableSize) {
+            guard let borrowed = try borrow(number) else { continue }
+            var cookie: UInt64 = 0
+            guard rpa_socket_cookie(borrowed.number, &cookie) == 0, cookies.contains(cookie) else { continue }
+            return try OfferedSocket(borrowed, label: label(number))
         }
-        return found
+        return nil
     }
 
-    /// Shows one UDP or TCP socket after the other, until the visitor says false.
-    ///
-    /// Every number of its descriptor table is tried: the names under
-    /// /proc/PID/fd of another user's process can't be read, even with
-    /// CAP_SYS_PTRACE.
-    private func look(_ visit: (OfferedSocket) -> Bool) throws(KernelError) {
+    /// Shows one UDP or TCP socket after the other.
+    private func look(_ visit: (OfferedSocket) -> Void) throws(KernelError) {
         for number in 0..<Int32(descriptorTableSize) {
-            let result = rpa_pidfd_getfd(descriptor.number, number)
-            if result == -KernelError.badDescriptor { continue }
-            let borrowed = Descriptor(owning: try kernel("pidfd_getfd \(pid)", result))
+            guard let borrowed = try borrow(number) else { continue }
             let socket: OfferedSocket
             do {
-                socket = try OfferedSocket(borrowed, label: "pid \(pid) fd \(number)")
+                socket = try OfferedSocket(borrowed, label: label(number))
             } catch {
                 // No socket; or one that could only be looked at with a descriptor more.
                 if error.meansOpenFiles { throw error }
                 continue
             }
             if case .other = socket.offer.socket.kind { continue }
-            guard visit(socket) else { return }
+            visit(socket)
         }
+    }
+
+    private func label(_ number: Int32) -> String { "pid \(pid) fd \(number)" }
+
+    /// Every number of its descriptor table has to be tried: the names under
+    /// /proc/PID/fd of another user's process can't be read, even with CAP_SYS_PTRACE.
+    ///
+    /// - Returns: nil if it has no such descriptor.
+    private func borrow(_ number: Int32) throws(KernelError) -> Descriptor? {
+        let result = rpa_pidfd_getfd(descriptor.number, number)
+        if result == -KernelError.badDescriptor { return nil }
+        return Descriptor(owning: try kernel("pidfd_getfd \(pid)", result))
     }
 
     /// Room in its descriptor table, at most 65,536: no open number is higher.
