@@ -9,14 +9,15 @@ extension Target {
             return values.isEmpty ? "?" : Spread.digits(Spread(values).median)
         }
         let cost = results.values(.processorTime, of: peer, under: workload)
-        guard !cost.isEmpty else { return nil }
+        let plain = results.values(.processorTime, of: Contestants.plain, under: workload)
+        guard !cost.isEmpty, !plain.isEmpty else { return nil }
+        let most = Spread(cost).median / factor
         return "plain SO_REUSEPORT itself takes \(median(Contestants.plain, .processorTime)) us by datagram on this "
             + "machine (\(workload)), with \(median(Contestants.plain, .switches)) context switches, and the agent "
             + "\(median(Contestants.on, .processorTime)): sending, the loopback, waking a collector that sleeps, and "
             + "its reading. \(peer) takes \(median(peer, .processorTime)), \(median(peer, .balancerTime)) of them in "
-            + "its own processes. It is \(factor) x the agent where that takes at most "
-            + "\(Spread.digits(Spread(cost).median / factor)) us: nothing that the agent does is left to be saved "
-            + "for that."
+            + "its own processes. It is \(factor) x the agent where that takes at most \(Spread.digits(most)) us"
+            + (most < Spread(plain).median ? ", and plain SO_REUSEPORT alone takes more than that." : ".")
     }
 
     static func connectionReason(_ report: Report) -> String? {

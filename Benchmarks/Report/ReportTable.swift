@@ -1,3 +1,5 @@
+import Foundation
+
 /// How a part's results are shown.
 struct ReportTable {
     let title: String
@@ -9,6 +11,9 @@ struct ReportTable {
         case bySubject([Cell])
         /// A row for each workload, a column for each subject.
         case byWorkload(Cell, subjects: [String])
+        /// A row for each beginning of workloads' names, which end in a number, a column for
+        /// each subject: how much the medians grow by when that number doubles.
+        case slopes(Cell, over: [String], subjects: [String])
     }
 
     /// Of which workloads: those that begin so.
@@ -33,8 +38,29 @@ struct ReportTable {
         case .byWorkload(let cell, let subjects):
             let rows = all.map { workload in [workload] + subjects.map { cell.text(results, $0, workload) ?? "" } }
             lines += Self.table([cell.heading] + subjects, rows.filter { $0.dropFirst().contains { !$0.isEmpty } })
+        case .slopes(let cell, let beginnings, let subjects):
+            let rows = beginnings.map { beginning in
+                [beginning] + subjects.map { Self.slope(results, cell, beginning, $0) }
+            }
+            lines += Self.table([cell.heading] + subjects, rows)
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// By least squares.
+    private static func slope(_ results: Results, _ cell: Cell, _ beginning: String, _ subject: String) -> String {
+        let points: [(x: Double, y: Double)] = results.workloads.filter { $0.hasPrefix(beginning) }.compactMap {
+            let values = cell.values(results, subject, $0)
+            guard !values.isEmpty, let number = $0.split(separator: " ").last.flatMap({ Double($0) }) else {
+                return nil
+            }
+            return (log2(number), Spread(values).median)
+        }
+        let count = Double(points.count)
+        let (x, y) = (points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)
+        let spread = points.reduce(0) { $0 + ($1.x - x) * ($1.x - x) }
+        guard spread > 0 else { return "" }
+        return Spread.digits(points.reduce(0) { $0 + ($1.x - x) * ($1.y - y) } / spread)
     }
 
     private static func table(_ heading: [String], _ rows: [[String]]) -> [String] {
@@ -61,15 +87,19 @@ enum Cell {
         }
     }
 
-    func text(_ results: Results, _ subject: String, _ workload: String) -> String? {
-        let values: [Double]
+    /// One of each round.
+    func values(_ results: Results, _ subject: String, _ workload: String) -> [Double] {
         switch self {
-        case .value(let figure): values = results.values(figure, of: subject, under: workload)
+        case .value(let figure): results.values(figure, of: subject, under: workload)
         case .ratio(let figure, let reference):
-            values = results.ratios(figure, of: subject, to: reference, under: workload)
+            results.ratios(figure, of: subject, to: reference, under: workload)
         case .beyond(let figure, let reference):
-            values = results.differences(figure, of: subject, from: reference, under: workload)
+            results.differences(figure, of: subject, from: reference, under: workload)
         }
+    }
+
+    func text(_ results: Results, _ subject: String, _ workload: String) -> String? {
+        let values = values(results, subject, workload)
         if values.isEmpty { return nil }
         return Spread(values).text { if case .ratio = self { Spread.hundredths($0) } else { Spread.digits($0) } }
     }

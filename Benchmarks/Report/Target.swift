@@ -38,7 +38,8 @@ struct Target {
     /// If it doesn't hold.
     func excuse(_ report: Report) -> String? {
         guard let results = report[part], let figure = reached(results), !holds(figure) else { return nil }
-        return "- **\(text)**: \(reason(report) ?? "within what the rounds differ by, which the table below shows.")"
+        return
+            "- **\(text)**: \(reason(report) ?? "no cause was measured. How far the rounds differ is in the table of `\(part)`.")"
     }
 
     static var all: [Target] {

@@ -25,7 +25,10 @@ PROGRAM(no_hash, high + low)
 
 /* What the agent uses, of IPv6 and, where all but the last word is known, of IPv4. */
 PROGRAM(multilinear_mix13, finalize(multilinear(high, low)))
-PROGRAM(multilinear_mix13_ipv4, finalize(constants.hash_keys[0] + constants.hash_keys[4] * (__u32)(high ^ low)))
+PROGRAM(multilinear_mix13_ipv4,
+	finalize(*(const volatile __u64 *)&constants.hash_keys[0] +
+		 *(const volatile __u64 *)&constants.hash_keys[3] * 0xffff +
+		 constants.hash_keys[4] * (__u32)(high ^ low)))
 
 /* The finalizer alone, of the two halves' exclusive or: addresses of one exclusive or collide. */
 PROGRAM(mix13, finalize(high ^ low))

@@ -40,6 +40,15 @@ int rows_alone(struct sk_reuseport_md *ctx)
 	return row ? deliver_and_count(ctx, *(const volatile __u64 *)row & RPA_NO_SLOT) : SK_DROP;
 }
 
+/* As owner_of() asks. */
+static __always_inline bool is_being_written(void)
+{
+	__u32 only = 0;
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+
+	return !pool || *(const volatile __u32 *)&pool->version & 1;
+}
+
 /* The same from a row of one rank in 2 bytes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -59,6 +68,8 @@ int owners_of_16_bits(struct sk_reuseport_md *ctx)
 	if (!read_source(ctx, &source))
 		return SK_DROP;
 	index = row_index(&source);
+	if (is_being_written())
+		return SK_DROP;
 	place = index / 4;
 	word = bpf_map_lookup_elem(&short_owners, &place);
 	return word ? deliver_and_count(ctx, *(const volatile __u64 *)word >> index % 4 * 16 & 0xffff) : SK_DROP;
@@ -82,6 +93,8 @@ int owners_not_mmapable(struct sk_reuseport_md *ctx)
 	if (!read_source(ctx, &source))
 		return SK_DROP;
 	index = row_index(&source);
+	if (is_being_written())
+		return SK_DROP;
 	place = index / RPA_OWNERS_PER_WORD;
 	word = bpf_map_lookup_elem(&unmapped_owners, &place);
 	return word ? deliver_and_count(
@@ -121,15 +134,17 @@ struct {
 	__type(value, struct rpa_traffic);
 } shared_traffic SEC(".maps");
 
-static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *slot)
+/* What try_slot() does, without the look-up of its counts. */
+static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *owner)
 {
-	struct rpa_traffic *unused = NULL;
+	const struct rpa_slot *slot;
 	struct source source = {};
 
 	if (!read_source(ctx, &source))
 		return false;
-	*slot = owner_of(row_index(&source));
-	return try_slot(ctx, *slot, &unused) == DELIVERED;
+	*owner = owner_of(row_index(&source));
+	slot = bpf_map_lookup_elem(&slots, owner);
+	return slot && !is_vacant(slot->tenancy, slot->vacancy) && !bpf_sk_select_reuseport(ctx, &sockets, owner, 0);
 }
 
 SEC("sk_reuseport")

@@ -6,7 +6,7 @@ import Testing
 
 /// What is mocked: strace makes bpf(2) fail for an agent that runs.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct FailingAuditTests {
-    @Test func `audits fail while a datagram waits at a placeholder: 3 to 8 are tried in 3 s, and one line is logged`()
+    @Test func `audits fail while a datagram waits at a placeholder: some are tried in 3 s, and one line is logged`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -26,10 +26,10 @@ import Testing
                 try InternetSocket(.udp, bind: .v4(0x0a05_0000 + index)).send([1], to: .v4(0x7f00_0001), 4_739)
             }
             usleep(3_000_000)
-            // The first call that an audit makes fails, and the audit with it; so do two that
-            // look after exporters and counts meanwhile.
+            // The first call that an audit makes fails, and the audit with it; so do those that
+            // look after exporters, counts and sessions meanwhile, each once a second at most.
             let tries = (FileText.read(trace) ?? "").split(separator: "\n").count { $0.contains("(INJECTED)") }
-            #expect(3...10 ~= tries, "\(tries)")
+            #expect(3...30 ~= tries, "\(tries)")
             #expect(agent.process.errorOutput.ranges(of: "cannot audit the pool").count == 1)
             // When they don't fail any more, it finds what is wrong.
             tracer.send(SIGINT)

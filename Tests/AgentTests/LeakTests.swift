@@ -22,6 +22,45 @@ import Testing
         }
     }
 
+    @Test func `12,000 sessions come and go: no event wakes the agent for each, and their entries go`() async throws {
+        try await Sandbox.run(.unhurried) { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
+            let listener = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
+            let socket = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+            defer { withExtendedLifetime((socket, listener)) {} }
+            let registered = try agent.command(
+                ["register", "--collector", "c1", "--fd", "10", "--fd", "11"],
+                descriptors: [10: socket.number, 11: listener.number])
+            #expect(registered.exitCode == 0, "\(registered.errorOutput)")
+            let source = IPAddress.v4(0x0a00_0001)
+            let living = try InternetSocket(.tcp, bind: source, port: 9_999)
+            try living.connect(.v4(0x7f00_0001), 1_790)
+            let accepted = listener.acceptSessions()
+            let turns = { Self.switches(of: agent.process.pid) }
+            let before = turns()
+            for number in 0..<12_000 {
+                let router = try InternetSocket(.tcp, bind: source, port: UInt16(10_000 + number))
+                try router.connect(.v4(0x7f00_0001), 1_790)
+                #expect(listener.acceptSessions().count == 1)
+                router.endByReset()
+            }
+            #expect(turns() - before < 3_000, "voluntary context switches: \(turns() - before)")
+            let isSwept = waitUntil(.seconds(10)) { (try? PinnedMaps.sessionCount()) ?? .max < 8_192 }
+            let ports = try PinnedMaps.sessionPorts()
+            #expect(isSwept, "\(ports.count) entries")
+            #expect(ports.contains(9_999), "the one that lives")
+            #expect(accepted.count == 1)
+        }
+    }
+
+    /// How often the process has waited.
+    private static func switches(of pid: Int32) -> Int {
+        let lines = (FileText.read("/proc/\(pid)/status") ?? "").split(separator: "\n")
+        let line = lines.first { $0.hasPrefix("voluntary_ctxt_switches") }
+        return line?.split(separator: "\t").last.flatMap { Int($0) } ?? 0
+    }
+
     /// When what has ended is known.
     private static func rest(_ agent: AgentFixture) throws -> AgentFootprint {
         var footprint = try AgentFootprint(of: agent)

@@ -79,6 +79,29 @@ extension SocketDiagTests {
             }
         }
 
+        @Test func `without sessions: their ends aren't told, a listener's is; with them again: both`() async throws {
+            try await Sandbox.run { _ in
+                var listener: InternetSocket? = try .collector(.tcp, .v4(0), port: Self.port)
+                let cookie = try listener!.cookie
+                let events = try SocketCloseEvents(ports: [9, Self.port], withSessions: false)
+                func openAndEnd() throws {
+                    let fixture = try SessionFixture(to: listener!, Self.loopback, Self.port, from: Self.router)
+                    fixture.closeClient()
+                    fixture.closeAccepted()
+                }
+                try openAndEnd()
+                #expect(try events.wait(.milliseconds(100)) == nil)
+                try events.watch(ports: [9, Self.port], withSessions: true)
+                try openAndEnd()
+                #expect(try events.waitForClosed()?.peer.unmapped == Self.router)
+                try events.watch(ports: [9, Self.port], withSessions: false)
+                try openAndEnd()
+                listener = nil
+                #expect(try events.waitForClosed()?.cookie == cookie)
+                #expect(try events.wait(.milliseconds(100)) == nil)
+            }
+        }
+
         @Test
         func `a session that its owner closed first is told at once, and stays as FIN_WAIT2 until its peer closes`()
             async throws

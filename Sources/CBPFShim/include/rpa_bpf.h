@@ -41,7 +41,8 @@ int rpa_session_update(int map, const struct rpa_session *session, const struct 
 /* How many there are, by one call: *sessions and *starts, which free(3) takes. Of those that
  * come or go meanwhile some may be missing. */
 int rpa_session_all(int map, struct rpa_session **sessions, struct rpa_session_start **starts);
-/* Unless it began after that (CLOCK_MONOTONIC, nanoseconds). -EEXIST: it began anew just now. */
+/* Unless it began after that (CLOCK_MONOTONIC, nanoseconds); before Linux 5.14 one that begins
+ * in this very moment goes, too. -EEXIST: it began anew just now. */
 int rpa_session_delete(int map, const struct rpa_session *session, uint64_t until);
 
 /* The kernel's number of the map, by which a map of maps knows it. */

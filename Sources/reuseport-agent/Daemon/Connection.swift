@@ -39,8 +39,6 @@ final class PassedDescriptor {
 
 /// One client: reads a request, writes the answer, and is done.
 final class Connection {
-    /// CLOCK_MONOTONIC, nanoseconds.
-    let accepted: UInt64
     private(set) var deadline: UInt64
     private let stream: Descriptor
     private var request = Request()
@@ -48,11 +46,10 @@ final class Connection {
     private var isAnswered = false
     private(set) var isDone = false
 
-    init(_ stream: consuming Descriptor, now: UInt64, limit: UInt64) {
+    init(_ stream: consuming Descriptor, deadline: UInt64) {
         rpa_peer(stream.number, &request.peer)
         self.stream = stream
-        accepted = now
-        deadline = now + limit
+        self.deadline = deadline
     }
 
     var number: Int32 { stream.number }

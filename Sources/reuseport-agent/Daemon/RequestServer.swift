@@ -4,12 +4,11 @@ import SockArrayCore
 
 /// A socket on which each connection carries one request and its answer.
 ///
-/// It never blocks, and nothing that a client does or leaves undone costs
-/// another client its turn: connections are few, short and bounded in bytes.
+/// It never blocks. Connections are few, short and bounded in bytes: whoever leaves his
+/// request undone costs others 200 ms where there are as many as may be, and no turn.
 final class RequestServer: EventSource {
     private let socket: ListeningSocket
     private let service: any RequestService
-    /// The oldest first.
     private var connections: [Connection] = []
     /// There are as many as may be, and each has its time left to say what it wants: until
     /// then newcomers wait in the socket's queue.
@@ -38,35 +37,38 @@ final class RequestServer: EventSource {
         if results.first?.revents != 0 || fullUntil != nil { acceptWaiting() }
     }
 
+    /// No more than may be there at a time: other sources wait for their turn.
     private func acceptWaiting() {
-        while makeRoom() {
+        var left = service.connectionLimit
+        while left > 0, hasRoom() {
+            left -= 1
             let result = rpa_accept(socket.descriptor.number)
             if result == -EMFILE, !connections.isEmpty {
                 connections.removeFirst()
                 continue
             }
             guard result >= 0 else { return }
+            if connections.count >= service.connectionLimit { connections.remove(at: longest) }
             let connection = Connection(
-                Descriptor(owning: result), now: rpa_monotonic_ns(), limit: service.timeLimitNanoseconds)
+                Descriptor(owning: result), deadline: rpa_monotonic_ns() + service.timeLimitNanoseconds)
             // What it wants has mostly come with it: it need not wait for the next turn.
             connection.proceed(with: service)
             if !connection.isDone { connections.append(connection) }
         }
     }
 
-    /// Whoever has dawdled longest goes for a newcomer, but not before its time.
-    private func makeRoom() -> Bool {
+    /// For one more, or somebody has dawdled so long that he goes if one comes.
+    private func hasRoom() -> Bool {
         fullUntil = nil
         guard connections.count >= service.connectionLimit else { return true }
         for connection in connections { connection.proceed(with: service) }
         connections.removeAll { $0.isDone }
         guard connections.count >= service.connectionLimit else { return true }
-        let end = connections[0].accepted + Self.patience
-        guard end <= rpa_monotonic_ns() else {
-            fullUntil = end
-            return false
-        }
-        connections.removeFirst()
-        return true
+        let end = connections[longest].deadline - service.timeLimitNanoseconds + Self.patience
+        if end > rpa_monotonic_ns() { fullUntil = end }
+        return fullUntil == nil
     }
+
+    /// Who has dawdled longest, of at least one.
+    private var longest: Int { connections.indices.min { connections[$0].deadline < connections[$1].deadline }! }
 }

@@ -34,7 +34,6 @@ final class ModelledPool {
     private struct Session {
         let client: InternetSocket
         let accepted: InternetSocket
-        let port: UInt16
     }
 
     init(_ configuration: PoolConfiguration, sources: [IPAddress]) throws {
@@ -160,11 +159,10 @@ final class ModelledPool {
 
     private func openSession(_ source: Int) throws -> PoolModel.Socket? {
         let router = try InternetSocket(.tcp, bind: sources[source])
-        let port = try router.localPort
         guard (try? router.connect(Self.target, Self.bmpPort)) != nil else { return nil }
         for (number, socket) in members(.tcp) {
             for (_, connection) in socket.acceptSessions() {
-                sessions[source] = Session(client: router, accepted: connection, port: port)
+                sessions[source] = Session(client: router, accepted: connection)
                 return number
             }
         }

@@ -7,8 +7,9 @@ extension DataPlane {
     struct SessionSweep {
         /// What the programs had delivered by then.
         var runs: UInt64 = 0
-        /// Entries without a session. A list of sessions may miss one: see `SocketDump`.
-        var suspects: Set<SessionKey> = []
+        /// Entries without a session, with their starts. A list of sessions may miss one: see
+        /// `SocketDump`.
+        var suspects: [SessionKey: UInt64] = [:]
     }
 
     /// Forgets sessions that are over.
@@ -26,12 +27,12 @@ extension DataPlane {
             // Whoever began just now may be in no list yet.
             let moment = rpa_monotonic_ns() - Self.sweepMargin
             let live = try liveSessionKeys()
-            var suspects: Set<SessionKey> = []
+            var suspects: [SessionKey: UInt64] = [:]
             for (key, start) in try sessions.all() where start <= moment && !live.contains(key) {
-                if sweep.suspects.contains(key) {
-                    sessions.forget(key, until: moment)
+                if sweep.suspects[key] == start {
+                    sessions.forget(key, until: start)
                 } else {
-                    suspects.insert(key)
+                    suspects[key] = start
                 }
             }
             sweep = SessionSweep(runs: runs, suspects: suspects)

@@ -24,7 +24,8 @@ public final class SocketCloseEvents {
     private let descriptor: Descriptor
 
     /// - Parameter withSessions: those that have a peer, too. Each wakes whoever waits, and
-    ///   thousands may end in a second.
+    ///   thousands may end in a second. One that its owner aborts (SO_LINGER of 0) has none any
+    ///   more, and is told in either case.
     /// - Throws: E2BIG: more ports than `portLimit`.
     public init(ports: Set<UInt16>, withSessions: Bool) throws(KernelError) {
         let ports = Array(ports)

@@ -10,7 +10,7 @@ final class CollectorWatch: EventSource {
     private let log: Logger
     private let events: SocketCloseEvents
     private var ports: Set<UInt16>
-    /// Ends of sessions are told: some row may wait for one.
+    /// Ends of sessions are told: some row waits, for one maybe.
     private var hearsSessions = false
     /// Slots by the cookies of their registered sockets.
     private var slots: [UInt64: Slot] = [:]

@@ -8,9 +8,11 @@ final class SessionSweep: EventSource {
     private let pool: RunningPool
     private let log: Logger
     private var next = rpa_monotonic_ns()
+    /// The last sweep left something for the next one.
+    private var wentOn = false
     private var said: String?
-    /// The map has room for what begins meanwhile.
-    private static let pause: UInt64 = 2_000_000_000
+    /// The map has room for what begins until an entry goes: from rest 35,000 sessions a second.
+    private static let pause: UInt64 = 1_000_000_000
     private static let shortPause: UInt64 = 500_000_000
 
     init(pool: RunningPool, log: Logger) {
@@ -28,10 +30,10 @@ final class SessionSweep: EventSource {
         guard let nextDeadline, nextDeadline <= now else { return }
         next = now + Self.pause
         do {
-            if try pool.plane.sweepSessions(act: "forget sessions that have ended") {
-                next = now + Self.shortPause
-                rpa_trim_memory()
-            }
+            let goesOn = try pool.plane.sweepSessions(act: "forget sessions that have ended")
+            if goesOn { next = now + Self.shortPause }
+            if goesOn || wentOn { rpa_trim_memory() }
+            wentOn = goesOn
             said = nil
         } catch {
             if said != "\(error)" { log.error("\(error)") }
