@@ -16,6 +16,16 @@ static __always_inline int deliver_and_count(struct sk_reuseport_md *ctx, __u32 
 	return SK_PASS;
 }
 
+static __always_inline bool find_row(struct sk_reuseport_md *ctx, __u32 *index)
+{
+	struct source source = {};
+
+	if (!read_source(ctx, &source))
+		return false;
+	*index = row_index(&source);
+	return true;
+}
+
 /* As it is. */
 SEC("sk_reuseport")
 int as_it_is(struct sk_reuseport_md *ctx)
@@ -29,13 +39,11 @@ int as_it_is(struct sk_reuseport_md *ctx)
 SEC("sk_reuseport")
 int rows_alone(struct sk_reuseport_md *ctx)
 {
-	struct source source = {};
 	const __u64 *row;
 	__u32 index;
 
-	if (!read_source(ctx, &source))
+	if (!find_row(ctx, &index))
 		return SK_DROP;
-	index = row_index(&source);
 	row = bpf_map_lookup_elem(&rows, &index);
 	return row ? deliver_and_count(ctx, *(const volatile __u64 *)row & RPA_NO_SLOT) : SK_DROP;
 }
@@ -47,6 +55,16 @@ static __always_inline bool is_being_written(void)
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
 
 	return !pool || *(const volatile __u32 *)&pool->version & 1;
+}
+
+static __always_inline int deliver_to(struct sk_reuseport_md *ctx, const __u64 *word, __u32 index, __u32 bits)
+{
+	__u32 owner;
+
+	if (!word)
+		return SK_DROP;
+	owner = *(const volatile __u64 *)word >> index % (64 / bits) * bits & ((1 << bits) - 1);
+	return deliver_and_count(ctx, owner);
 }
 
 /* The same from a row of one rank in 2 bytes. */
@@ -61,18 +79,12 @@ struct {
 SEC("sk_reuseport")
 int owners_of_16_bits(struct sk_reuseport_md *ctx)
 {
-	struct source source = {};
-	const __u64 *word;
 	__u32 index, place;
 
-	if (!read_source(ctx, &source))
-		return SK_DROP;
-	index = row_index(&source);
-	if (is_being_written())
+	if (!find_row(ctx, &index) || is_being_written())
 		return SK_DROP;
 	place = index / 4;
-	word = bpf_map_lookup_elem(&short_owners, &place);
-	return word ? deliver_and_count(ctx, *(const volatile __u64 *)word >> index % 4 * 16 & 0xffff) : SK_DROP;
+	return deliver_to(ctx, bpf_map_lookup_elem(&short_owners, &place), index, 16);
 }
 
 /* The owners in memory that nobody can map: the agent would write them by system calls. */
@@ -86,21 +98,12 @@ struct {
 SEC("sk_reuseport")
 int owners_not_mmapable(struct sk_reuseport_md *ctx)
 {
-	struct source source = {};
-	const __u64 *word;
 	__u32 index, place;
 
-	if (!read_source(ctx, &source))
-		return SK_DROP;
-	index = row_index(&source);
-	if (is_being_written())
+	if (!find_row(ctx, &index) || is_being_written())
 		return SK_DROP;
 	place = index / RPA_OWNERS_PER_WORD;
-	word = bpf_map_lookup_elem(&unmapped_owners, &place);
-	return word ? deliver_and_count(
-			      ctx, *(const volatile __u64 *)word >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS &
-					   RPA_ASK_ROW)
-		    : SK_DROP;
+	return deliver_to(ctx, bpf_map_lookup_elem(&unmapped_owners, &place), index, RPA_OWNER_BITS);
 }
 
 /* The settings as global data: an address that is known when the program is loaded. */
@@ -109,21 +112,12 @@ volatile struct rpa_settings global_settings = {};
 SEC("sk_reuseport")
 int settings_as_global_data(struct sk_reuseport_md *ctx)
 {
-	struct source source = {};
-	const __u64 *word;
 	__u32 index, place;
 
-	if (!read_source(ctx, &source))
+	if (!find_row(ctx, &index) || *(const volatile __u32 *)&global_settings.version & 1)
 		return SK_DROP;
-	index = row_index(&source);
 	place = index / RPA_OWNERS_PER_WORD;
-	if (*(const volatile __u32 *)&global_settings.version & 1)
-		return SK_DROP;
-	word = bpf_map_lookup_elem(&owners, &place);
-	return word ? deliver_and_count(
-			      ctx, *(const volatile __u64 *)word >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS &
-					   RPA_ASK_ROW)
-		    : SK_DROP;
+	return deliver_to(ctx, bpf_map_lookup_elem(&owners, &place), index, RPA_OWNER_BITS);
 }
 
 /* One entry for all CPUs, by atomic additions. */
