@@ -66,7 +66,7 @@ struct NfacctdTests {
     }
 
     @Test func `4 nfacctd, 60 exporters with 4 streams and a BMP session each: 60 of 60 meet`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let collectors = try Self.startCollectors(in: sandbox)
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             try Self.register(collectors, agent)
@@ -88,7 +88,7 @@ struct NfacctdTests {
     @Test func `without the agent nearly none of 60 meets`() async throws {
         var rounds: [String] = []
         for _ in 1...3 {
-            let (met, flows, sessions) = try await Sandbox.run { sandbox in
+            let (met, flows, sessions) = try await Sandbox.run(.unhurried) { sandbox in
                 let collectors = try Self.startCollectors(in: sandbox)
                 let exporters = (1...60).map { Exporter(.v4(0xc000_0200 + UInt32($0))) }
                 let met = try Self.meetings(of: exporters, at: collectors)
