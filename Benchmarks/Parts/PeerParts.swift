@@ -15,13 +15,12 @@ struct DatagramPart: Part {
             ]), workloads: "full speed"),
         ReportTable(
             title: "At a fixed rate",
-            text:
-                "CPU and context switches are the whole machine's, by datagram that arrived: sender, kernel, balancer, collectors.",
+            text: "CPU and context switches are the whole machine's, by datagram that arrived: sender, kernel, "
+                + "balancer, collectors.",
             shape: .bySubject([
                 .ratio(.processorTime, to: Contestants.plain), .ratio(.ninetyNinth, to: Contestants.plain),
                 .value(.processorTime), .value(.switches), .value(.balancerTime), .value(.deliveredShare),
-                .value(.median),
-                .value(.ninetyNinth), .value(.last), .value(.split),
+                .value(.median), .value(.ninetyNinth), .value(.last), .value(.split),
             ]), workloads: "fixed rate"),
     ]
 

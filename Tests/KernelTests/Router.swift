@@ -32,9 +32,6 @@ final class Router {
         (client, session, collector) = (nil, nil, nil)
     }
 
-    /// The collector closes its end, the router doesn't yet.
-    func endAtCollector() { session = nil }
-
     /// The collector has ended it, or its connection was reset.
     var isCut: Bool {
         guard let client else { return true }

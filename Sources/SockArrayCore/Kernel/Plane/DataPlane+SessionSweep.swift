@@ -4,7 +4,7 @@ import CBPFShim
 /// the entry that is longest there: that of a session that lives, maybe.
 extension DataPlane {
     /// What the last sweep left for this one.
-    struct SessionSweep {
+    struct LastSweep {
         /// What the programs had delivered by then.
         var runs: UInt64 = 0
         /// Entries without a session, with their starts. A list of sessions may miss one: see
@@ -35,7 +35,7 @@ extension DataPlane {
                     suspects[key] = start
                 }
             }
-            sweep = SessionSweep(runs: runs, suspects: suspects)
+            sweep = LastSweep(runs: runs, suspects: suspects)
             return !suspects.isEmpty
         }
     }

@@ -47,7 +47,7 @@ public final class DataPlane {
     /// Tenancies that `noteLoss` has ended, by slot.
     var notedLosses: [Slot: UInt64]
     var audit = AuditState()
-    var sweep = SessionSweep()
+    var sweep = LastSweep()
     /// How often exporters are told of.
     var pace = SamplingPace()
     /// What was told of exporters that can't be told apart: it only grows.
