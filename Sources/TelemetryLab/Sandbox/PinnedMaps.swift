@@ -197,12 +197,13 @@ public struct PinnedMaps: Equatable, Sendable {
         guard number >= 0 else { throw LabError("no pin \(path): errno \(-number)") }
         let map = Descriptor(owning: number)
         let size = shape.bytes * (shape.isPerCPU ? Int(rpa_possible_cpus()) : 1)
-        var content: [UInt8] = []
-        for index in 0..<shape.entries {
-            var value = [UInt8](repeating: 0, count: size)
-            // An empty slot of a sockarray isn't there: zeros.
-            _ = rpa_map_lookup(map.number, index, &value)
-            content += value
+        var content = [UInt8](repeating: 0, count: Int(shape.entries) * size)
+        guard rpa_map_lookup_all(map.number, shape.entries, size, &content) != 0 else { return content }
+        // A sockarray: its empty slots aren't there, and stay zeros.
+        content.withUnsafeMutableBytes { bytes in
+            for index in 0..<shape.entries {
+                _ = rpa_map_lookup(map.number, index, bytes.baseAddress! + Int(index) * size)
+            }
         }
         return content
     }

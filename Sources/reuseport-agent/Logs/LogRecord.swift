@@ -14,13 +14,19 @@ struct LogRecord: Equatable, Sendable {
     /// The message's own metadata, in the order of their names.
     var fields: [Field] = []
 
-    /// What two records have in common that tell of the same: all but the fields and the
-    /// numbers of processes, which a collector that comes and goes has new each time.
+    /// What two records have in common that tell of the same: all but the fields, the
+    /// numbers of processes and how long something took ("after 0.1 s", "for 9.8 s"),
+    /// which a collector that comes and goes has new each time.
     var subject: String {
         var words = message.split(separator: " ", omittingEmptySubsequences: false)
-        for index in words.indices.dropFirst() where words[index - 1].lowercased().hasSuffix("process") {
-            let rest = words[index].drop { $0.isASCII && $0.isNumber }
-            if rest.startIndex != words[index].startIndex { words[index] = "#" + rest }
+        for index in words.indices.dropFirst() {
+            let before = words[index - 1]
+            if before.lowercased().hasSuffix("process") {
+                let rest = words[index].drop { $0.isASCII && $0.isNumber }
+                if rest.startIndex != words[index].startIndex { words[index] = "#" + rest }
+            } else if before == "after" || before == "for", Double(words[index]) != nil {
+                words[index] = "#"
+            }
         }
         return "\(level) " + words.joined(separator: " ")
     }

@@ -150,14 +150,17 @@ import Testing
 
     private static func holder(of collector: CollectorSockets, in sandbox: Sandbox) throws -> ChildProcess {
         try ChildProcess(
-            ["sleep", "100"], in: sandbox, descriptors: [5: collector.udp.number, 6: collector.tcp.number])
+            ["sleep", "1000"], in: sandbox, descriptors: [5: collector.udp.number, 6: collector.tcp.number])
     }
 
     @Test func `a collector that comes and goes 1,000 times writes some lines and their sums, not thousands`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            // A small table: what 2,000 changes of the rows cost isn't the subject.
+            let agent = try AgentFixture(
+                in: sandbox, program: Subject.program,
+                configuration: AgentFixture.configuration(extra: "table_size: 4096"))
             let holder = try Self.holder(of: try CollectorSockets("c1"), in: sandbox)
             let began = ContinuousClock.now
             for _ in 0..<1_000 {
