@@ -98,7 +98,7 @@ import Testing
 
     @Test func `an agent that starts later, is killed and started again, and one whose pool was unloaded`() async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let exec = try Exec(in: sandbox)
             #expect(exec.waitUntilSaid("waiting for the agent at \(AgentFixture.controlPath): "))
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

@@ -149,7 +149,7 @@ import Testing
 
     /// One audit in 5 s, over 20 s with 4 collectors; the clock of /proc counts 10 ms.
     @Test func `the idle agent takes less than 0.5 % of a core, audits included`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             _ = try agent.command(["check", "--live"])

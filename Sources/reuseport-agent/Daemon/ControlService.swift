@@ -12,17 +12,22 @@ final class ControlService: RequestService {
     private let pool: RunningPool
     private let registration: ControlRegistration
     private let audit: AuditTimer
+    private let chronicle: Chronicle
     /// Where the agent listens.
     private let places: [String]
     private let log: Logger
     /// By collector: `exec` asks again each second.
     private var lastRefusals: [String: Failure] = [:]
 
-    init(pool: RunningPool, watch: CollectorWatch, audit: AuditTimer, places: [String], log: Logger) {
+    init(
+        pool: RunningPool, watch: CollectorWatch, audit: AuditTimer, chronicle: Chronicle, places: [String],
+        log: Logger
+    ) {
         self.pool = pool
         self.places = places
         registration = ControlRegistration(pool: pool, watch: watch)
         self.audit = audit
+        self.chronicle = chronicle
         self.log = log
     }
 
@@ -31,6 +36,7 @@ final class ControlService: RequestService {
     func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
         guard atEnd else { return nil }
         let wanted = try? JSON.decode(ControlRequest.self, from: request.bytes)
+        chronicle.noteChanges()
         let reply = self.reply(to: wanted, request)
         // Whoever says nothing asked only whether somebody listens (`check`).
         if !request.bytes.isEmpty { report(reply, to: wanted) }

@@ -101,7 +101,7 @@ import Testing
     @Test func `a collector that was unregistered isn't registered by exec's renewals, its next process is`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             // A shell that starts it again.
             let exec = try Exec(["sh", "-c", "while :; do \"$@\"; done", "sh"] + Exec.collector, in: sandbox)

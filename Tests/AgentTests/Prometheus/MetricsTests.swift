@@ -127,7 +127,7 @@ struct MetricsTests {
     }
 
     @Test func `Prometheus scrapes the TCP address, and answers with the numbers that /status gives`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program,
                 configuration: AgentFixture.configuration(extra: StatusClient.Place.configuration))

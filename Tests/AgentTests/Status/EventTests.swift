@@ -1,7 +1,10 @@
+import CBPFShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
+
+@testable import reuseport_agent
 
 /// GET /events of a running agent.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct EventTests {
@@ -45,6 +48,36 @@ import Testing
             // They end with the agent.
             agent.process.send(SIGTERM)
             #expect(waitUntil(.seconds(20)) { readers.allSatisfy(\.isAtEnd) })
+        }
+    }
+
+    @Test func `10 commands that the agent finds at once: each is noted, in their order`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try Self.agent(in: sandbox, hold: "1h")
+            let reader = try EventReader(target: "/events?after=0")
+            let collector = try CollectorSockets("c1")
+            let holder = try ChildProcess(
+                ["sleep", "1000"], in: sandbox, descriptors: [5: collector.udp.number, 6: collector.tcp.number])
+            // While it is stopped they queue up.
+            agent.process.send(SIGSTOP)
+            let clients = try (0..<10).map { index in
+                let number = rpa_unix_connect(AgentFixture.controlPath, 2_000)
+                guard number >= 0 else { throw LabError("connect: errno \(-number)") }
+                let request = try JSON.encode(
+                    index % 2 == 0
+                        ? ControlRequest.registerProcess(collector: "c1", pid: holder.pid)
+                        : .unregister(collector: "c1"))
+                #expect(rpa_send(number, request, request.count, nil, 0) == request.count)
+                shutdown(number, Int32(SHUT_WR))
+                return number
+            }
+            defer { clients.forEach { close($0) } }
+            agent.process.send(SIGCONT)
+            let turns: [PoolEvent.Kind] = [.registered, .lost, .failedOver]
+            let back: [PoolEvent.Kind] = [.registered, .returned, .lost, .failedOver]
+            #expect(
+                reader.waits(for: turns + Array(repeating: back, count: 4).joined(), of: "c1"),
+                "\(reader.messages.map(\.data))")
         }
     }
 

@@ -110,7 +110,7 @@ import Testing
     }
 
     @Test func `half, wrong and too large requests: 400, 408 after 5 s, 413, 414, 431, 505`() async throws {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             _ = try Self.agent(in: sandbox)
             for place in Self.places {
                 let slow = try StatusClient(place)

@@ -74,7 +74,7 @@ import Testing
     func `a refused batch waits for 2 minutes at least; a reload of the same file, or SIGHUP, has it sent at once`()
         async throws
     {
-        try await Sandbox.run { sandbox in
+        try await Sandbox.run(.unhurried) { sandbox in
             let receiver = try UsageReceiver(in: sandbox)
             try receiver.start(refusing: 0, path: "/other")
             let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")

@@ -31,9 +31,26 @@ final class Chronicle: EventSource {
     var nextDeadline: UInt64? { agenda.deadline(hasChanged: hasChanged) }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
-        do {
-            if agenda.isLookDue(hasChanged: hasChanged, now: now) { try look(now: now) }
+        attend(now: now) { () throws(Failure) in
+            try lookIfDue(now: now)
             if agenda.isComparisonDue(now: now) { try compareRows(now: now) }
+        }
+    }
+
+    /// Before a command changes the pool: one that came in the same turn may have done so,
+    /// and what both did would be told as one.
+    func noteChanges() {
+        let now = rpa_monotonic_ns()
+        attend(now: now) { () throws(Failure) in try lookIfDue(now: now) }
+    }
+
+    private func lookIfDue(now: UInt64) throws(Failure) {
+        if agenda.isLookDue(hasChanged: hasChanged, now: now) { try look(now: now) }
+    }
+
+    private func attend(now: UInt64, _ work: () throws(Failure) -> Void) {
+        do {
+            try work()
             agenda.noteSuccess(now: now)
         } catch {
             if !agenda.hasFailed { log.error("\(error)") }
