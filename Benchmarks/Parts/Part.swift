@@ -18,8 +18,10 @@ extension Part {
 }
 
 enum Parts {
-    static let all: [any Part.Type] = [
-        DatagramPart.self, StreamPart.self, ModePart.self, ScalePart.self, ProgramPart.self, StepPart.self,
-        IdeaPart.self, HashPart.self, LookupPart.self, AgentPart.self, TablePart.self,
-    ]
+    static var all: [any Part.Type] {
+        [
+            DatagramPart.self, StreamPart.self, ModePart.self, ScalePart.self, ProgramPart.self, StepPart.self,
+            IdeaPart.self, HashPart.self, LookupPart.self, AgentPart.self, TablePart.self,
+        ]
+    }
 }

@@ -38,7 +38,8 @@ struct Machine: Codable {
     private static func version(of package: String) -> String? {
         guard let pipe = popen("dpkg-query -W -f '${Version}' \(package) 2>/dev/null", "r") else { return nil }
         defer { pclose(pipe) }
-        var line = [CChar](repeating: 0, count: 256)
-        return fgets(&line, Int32(line.count), pipe) == nil ? nil : String(cString: line)
+        var line = [UInt8](repeating: 0, count: 256)
+        let count = fread(&line, 1, line.count, pipe)
+        return count == 0 ? nil : String(decoding: line[..<count], as: UTF8.self)
     }
 }
