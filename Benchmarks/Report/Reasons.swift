@@ -20,6 +20,45 @@ extension Target {
             + (most < Spread(plain).median ? ", and plain SO_REUSEPORT alone takes more than that." : ".")
     }
 
+    static func latencyReason(_ report: Report) -> String? {
+        guard let results = report[DatagramPart.name],
+            let worst = results.workloads.filter({ $0.hasPrefix("fixed rate") }).max(by: { left, right in
+                ratio(left) < ratio(right)
+            })
+        else { return nil }
+        func ratios(_ workload: String) -> [Double] {
+            results.ratios(.ninetyNinth, of: Contestants.on, to: Contestants.plain, under: workload)
+        }
+        func ratio(_ workload: String) -> Double { ratios(workload).isEmpty ? 0 : Spread(ratios(workload)).median }
+        let plain = results.values(.ninetyNinth, of: Contestants.plain, under: worst)
+        guard !plain.isEmpty, !ratios(worst).isEmpty else { return nil }
+        return "\(Spread(ratios(worst)).middle) (\(worst)): the sender and four collectors share "
+            + "\(results.machine.processors) processors, and plain SO_REUSEPORT's own p99 is \(Spread(plain).middle) us. "
+            + programCost(report)
+    }
+
+    private static func programCost(_ report: Report) -> String {
+        let more = report[ProgramPart.name].map { overEmpty($0, .on, "sources: 1000") } ?? []
+        return more.isEmpty
+            ? "" : "A run of the program takes \(Spread.digits(Spread(more).median)) ns more than an empty one."
+    }
+
+    /// Of each round, in nanoseconds.
+    static func overEmpty(
+        _ results: Results, _ subject: ProgramCost.Subject, _ workload: String
+    ) -> [Double] {
+        results.differences(
+            .nanoseconds, of: subject.rawValue, from: ProgramCost.Subject.empty.rawValue, under: workload)
+    }
+
+    static func flatnessReason(_ report: Report) -> String? {
+        guard let results = report[ProgramPart.name] else { return nil }
+        let costs = results.workloads.filter { $0.hasPrefix("collectors") }.map { workload in
+            "\(workload.dropFirst("collectors: ".count)): \(Spread(overEmpty(results, .off, workload)).middle)"
+        }
+        return "ns by the number of collectors, \(costs.joined(separator: "; "))."
+    }
+
     static func connectionReason(_ report: Report) -> String? {
         guard let results = report[StreamPart.name],
             let workload = results.workloads.first(where: { $0.hasPrefix("new") })

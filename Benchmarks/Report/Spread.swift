@@ -14,6 +14,13 @@ struct Spread {
         "\(format(median)) (\(format(sorted.first!)) - \(format(sorted.last!)))"
     }
 
+    /// `71.2, half of 27 rounds from 69.1 to 75.0`.
+    var middle: String {
+        let low = sorted.count / 4
+        let (least, most) = (Self.digits(sorted[low]), Self.digits(sorted[sorted.count - 1 - low]))
+        return "\(Self.digits(median)), half of \(sorted.count) rounds from \(least) to \(most)"
+    }
+
     static func hundredths(_ value: Double) -> String { String(format: "%.2f", value) }
 
     /// Three digits that count, or more of a large number: `0.42`, `9.44`, `10.5`, `183,850`.

@@ -61,7 +61,7 @@ struct Target {
             },
             .most(1.1, "Latency p99 at a fixed rate, x plain SO_REUSEPORT", DatagramPart.self) {
                 worst($0, .ninetyNinth, Contestants.on, "fixed rate", >)
-            },
+            }.because(latencyReason),
             .least(0.95, "New TCP connections, x plain SO_REUSEPORT", StreamPart.self) {
                 worst($0, .connectionsPerSecond, Contestants.on, "new", <)
             }.because(connectionReason),
@@ -71,7 +71,7 @@ struct Target {
             .most(1.15, "Program over an empty one, 1 to 256 collectors: most by least", ProgramPart.self) {
                 let all = beyondEmpty($0, "collectors")
                 return all.isEmpty ? nil : all.max()! / all.min()!
-            },
+            }.because(flatnessReason),
             .most(20, "Resident without tracking, idle, MiB", AgentPart.self) {
                 median($0, .mebibytes, "idle, tracking off")
             },
@@ -101,9 +101,7 @@ struct Target {
 
     private static func beyondEmpty(_ results: Results, _ prefix: String) -> [Double] {
         results.workloads.filter { $0.hasPrefix(prefix) }.compactMap { workload in
-            let more = results.differences(
-                .nanoseconds, of: ProgramCost.Subject.off.rawValue, from: ProgramCost.Subject.empty.rawValue,
-                under: workload)
+            let more = overEmpty(results, .off, workload)
             return more.isEmpty ? nil : Spread(more).median
         }
     }
