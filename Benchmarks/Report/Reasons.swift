@@ -53,10 +53,16 @@ extension Target {
 
     static func flatnessReason(_ report: Report) -> String? {
         guard let results = report[ProgramPart.name] else { return nil }
-        let costs = results.workloads.filter { $0.hasPrefix("collectors") }.map { workload in
-            "\(workload.dropFirst("collectors: ".count)): \(Spread(overEmpty(results, .off, workload)).middle)"
+        let workloads = results.workloads.filter { $0.hasPrefix("collectors") }
+        guard let first = workloads.first, let last = workloads.last else { return nil }
+        func middle(_ subject: ProgramCost.Subject, _ workload: String) -> String {
+            Spread(overEmpty(results, subject, workload)).middle
         }
-        return "ns by the number of collectors, \(costs.joined(separator: "; "))."
+        let costs = workloads.map { "\($0.dropFirst("collectors: ".count)): \(middle(.off, $0))" }
+        return
+            "ns by the number of collectors, \(costs.joined(separator: "; ")). The \(ProgramCost.Subject.modulo.rawValue) "
+            + "of the same sockets takes \(middle(.modulo, first)), and \(middle(.modulo, last)): each collector has its "
+            + "socket, its slot (32 bytes) and its counts (32 bytes), which the first-level cache keeps of a few alone."
     }
 
     static func connectionReason(_ report: Report) -> String? {
