@@ -31,7 +31,7 @@ COLORS = {
     "nginx stream": "#d55e00",
     "nginx stream, proxy_responses 0": "#a04000",
     "nfacctd tee": "#cc79a7",
-    "HAProxy": "#d55e00",
+    "HAProxy": "#882255",
 }
 
 
@@ -87,7 +87,7 @@ def ratios(results, prefix, figure_name, title, path):
     axes.tick_params(axis="y", labelsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.02)
-    axes.set_xlabel(f"x {PLAIN}")
+    axes.set_xlabel(f"x {PLAIN} (median, least, most)")
     axes.set_title(title)
     save(figure, path)
 
@@ -114,9 +114,10 @@ def slope(results, prefix, title, label, path):
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set_xlabel(label)
-    axes.set_ylabel("ns a run, over the empty program")
+    axes.set_ylabel("ns over the empty program\n(median, least, most)")
     axes.set_title(title)
-    axes.legend()
+    # Beside nothing that is drawn.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=len(subjects), frameon=False)
     save(figure, path)
 
 
