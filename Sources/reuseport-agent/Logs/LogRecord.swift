@@ -24,7 +24,9 @@ struct LogRecord: Equatable, Sendable {
             if before.lowercased().hasSuffix("process") {
                 let rest = words[index].drop { $0.isASCII && $0.isNumber }
                 if rest.startIndex != words[index].startIndex { words[index] = "#" + rest }
-            } else if before == "after" || before == "for", Double(words[index]) != nil {
+            } else if before == "after" || before == "for", Double(words[index]) != nil,
+                words[index...].dropFirst().first?.prefix(while: \.isLetter) == "s"
+            {
                 words[index] = "#"
             }
         }

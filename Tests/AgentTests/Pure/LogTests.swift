@@ -142,7 +142,7 @@ import Testing
         #expect(isTold("c1 is back after 0 s: its exporters return (8 of 9 rows)"))
         #expect(isTold("c1 is away: held for 9.8 s"))
         #expect(!isTold("c1 is away: held for 10 s"))
-        #expect(isTold("c1 is back after all"))
+        #expect(isTold("c1 is back after all") && isTold("c1 waits for 3 others") && isTold("c1 waits for 4 others"))
     }
 
     @Test func `a sum that is due comes before what is new, and 10,000 different messages keep 256 in mind`() {
