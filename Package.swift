@@ -40,7 +40,11 @@ let package = Package(
                 "SockArrayCore", "TelemetryLab", "CBPFShim", "CLoad",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            path: "Benchmarks", exclude: ["bpf", "charts.py", "CLoad", "results", "RESULTS.md", "TableOnce"],
+            path: "Benchmarks",
+            exclude: [
+                "bpf", "charts.py", "CLoad", "results", "RESULTS.md", "TableOnce", "collectors.svg", "sources.svg",
+                "tcp.svg", "udp.svg",
+            ],
             plugins: [embedFiles]),
         // Processes that the tests of a collector's life start and kill.
         .executableTarget(

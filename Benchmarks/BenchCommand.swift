@@ -36,7 +36,9 @@ struct BenchOptions: ParsableArguments {
     var isPartial: Bool { workload != nil || subject != nil }
 
     func validate() throws {
-        guard access(agent, X_OK) == 0 else { throw ValidationError("there is no \(agent); run: make bench") }
+        guard access(agent, X_OK) == 0 else {
+            throw ValidationError("--agent \(agent): \(String(cString: strerror(errno))); it is built by: make build")
+        }
         guard (1...1_000).contains(rounds), (0.1...600).contains(seconds), (100...1_000_000).contains(rate) else {
             throw ValidationError("--rounds takes 1 to 1000, --seconds 0.1 to 600, --rate 100 to 1000000")
         }

@@ -6,7 +6,11 @@ import SockArrayCore
 struct RunParts: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Measures the parts that are named, or all, and writes RESULTS.md.",
-        discussion: "Parts: " + Parts.all.map { $0.name }.joined(separator: ", ") + ". Needs root: namespaces.")
+        discussion:
+            "Parts: \(names). Needs root, for namespaces, an otherwise idle machine, and some 40 minutes for all "
+            + "of them. Set-up is done by make bench.")
+
+    private static var names: String { Parts.all.map { $0.name }.joined(separator: ", ") }
 
     @OptionGroup var options: BenchOptions
 
@@ -18,9 +22,12 @@ struct RunParts: ParsableCommand {
 
     func validate() throws {
         for part in parts where !Parts.all.contains(where: { $0.name == part }) {
-            throw ValidationError("there is no part \(part)")
+            throw ValidationError("there is no part \(part); the parts: \(Self.names)")
         }
-        guard access(output, W_OK) == 0 else { throw ValidationError("--output: \(output) can't be written to") }
+        guard access(output, W_OK) == 0 else {
+            throw ValidationError(
+                "--output \(output): \(String(cString: strerror(errno))); name a folder that is there")
+        }
     }
 
     func run() throws {
@@ -28,20 +35,25 @@ struct RunParts: ParsableCommand {
         var options = options
         options.agent = try Self.absolute(options.agent)
         let file = ResultsFile(folder: try Self.absolute(output))
+        var isMeasured = false
         for part in Parts.all where parts.isEmpty || parts.contains(part.name) {
             print("\(part.title) (\(part.name))")
             var results = Results(
                 part: part.name, date: Self.today, machine: Machine(packages: part.packages))
             do {
                 try part.init(options).measure(into: &results) { Progress.tell($0) }
-            } catch let error as BenchmarkError {
+            } catch {
                 Progress.end()
                 FileHandle.standardError.write(Data("reuseport-bench: \(part.name): \(error)\n".utf8))
                 throw ExitCode(1)
             }
             Progress.end()
+            isMeasured = isMeasured || !results.measurements.isEmpty
             if !options.isPartial { try file.write(results) }
             print(part.tables.map { $0.markdown(results) }.joined(separator: "\n"))
+        }
+        guard isMeasured else {
+            throw ValidationError("no workload and subject of these parts has such a name; RESULTS.md has them all")
         }
     }
 }

@@ -29,7 +29,13 @@ struct ResultsFile {
             "# Results", "",
             "Written by `make bench`. Every cell is the median of its rounds, with the least and the most in "
                 + "parentheses. A ratio is made in each round, of subjects that were measured within seconds of each "
-                + "other: compare ratios, for times are those of one machine in one hour.",
+                + "other, and its median is told: it isn't the quotient of two cells. Compare ratios, for times are "
+                + "those of one machine in one hour. Parts may be of different runs; each has its date.",
+            "",
+            "The balancer is what stands between routers and collectors, the agent's process included. Exporters are "
+                + "split whose streams met at more than one collector: four UDP flows, or two BMP sessions, of one "
+                + "address. nfacctd tee balances by round robin (`balance-alg=rr`). CPU is by datagram, connection or "
+                + "message, of bulk by MiB.",
             "", "## Targets", "",
             "| | target | reached | holds | part |", "| --- | --- | ---: | --- | --- |",
         ]

@@ -14,11 +14,11 @@ struct Spread {
         "\(format(median)) (\(format(sorted.first!)) - \(format(sorted.last!)))"
     }
 
-    /// `71.2, half of 27 rounds from 69.1 to 75.0`.
+    /// `71.2 (half of the 27 rounds lie from 69.1 to 75.0)`.
     var middle: String {
         let low = sorted.count / 4
         let (least, most) = (Self.digits(sorted[low]), Self.digits(sorted[sorted.count - 1 - low]))
-        return "\(Self.digits(median)), half of \(sorted.count) rounds from \(least) to \(most)"
+        return "\(Self.digits(median)) (half of the \(sorted.count) rounds lie from \(least) to \(most))"
     }
 
     static func hundredths(_ value: Double) -> String { String(format: "%.2f", value) }

@@ -20,7 +20,7 @@ struct Comparison {
         let rounds = options.rounds
         let workloads = workloads.filter { options.workload.map($0.name.contains) ?? true }
         let contestants = contestants.filter { options.subject.map($0.name.contains) ?? true }
-        if workloads.isEmpty { return }
+        if workloads.isEmpty || contestants.isEmpty { return }
         let stages = try contestants.map { contestant in
             do { return try Stage(contestant.setting) } catch {
                 throw BenchmarkError(description: "\(contestant.name): \(error)")

@@ -89,7 +89,9 @@ public final class AgentFixture {
             process.errorOutput.contains("is ready") || process.exitCode != nil
         }
         guard isReady, process.exitCode == nil else {
-            throw LabError("the agent did not start: \(process.errorOutput)")
+            throw LabError(
+                "the agent did not start (\(process.exitCode.map { "exit \($0)" } ?? "it says nothing")): \(process.errorOutput)"
+            )
         }
         return process
     }
