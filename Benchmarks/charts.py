@@ -116,7 +116,7 @@ def slope(results, prefix, title, label, path):
     axes.set_xlabel(label)
     axes.set_ylabel("ns over the empty program\n(median, least, most)")
     axes.set_title(title)
-    # Beside nothing that is drawn.
+    # Below the axes, where it hides no line.
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=len(subjects), frameon=False)
     save(figure, path)
 

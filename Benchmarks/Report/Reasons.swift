@@ -21,19 +21,15 @@ extension Target {
     }
 
     static func latencyReason(_ report: Report) -> String? {
-        guard let results = report[DatagramPart.name],
-            let worst = results.workloads.filter({ $0.hasPrefix("fixed rate") }).max(by: { left, right in
-                ratio(left) < ratio(right)
-            })
-        else { return nil }
-        func ratios(_ workload: String) -> [Double] {
-            results.ratios(.ninetyNinth, of: Contestants.on, to: Contestants.plain, under: workload)
+        guard let results = report[DatagramPart.name] else { return nil }
+        let spreads = results.workloads.filter { $0.hasPrefix("fixed rate") }.compactMap { workload in
+            let ratios = results.ratios(.ninetyNinth, of: Contestants.on, to: Contestants.plain, under: workload)
+            return ratios.isEmpty ? nil : (workload: workload, ratios: Spread(ratios))
         }
-        func ratio(_ workload: String) -> Double { ratios(workload).isEmpty ? 0 : Spread(ratios(workload)).median }
-        let plain = results.values(.ninetyNinth, of: Contestants.plain, under: worst)
-        guard !plain.isEmpty, !ratios(worst).isEmpty else { return nil }
-        return "\(Spread(ratios(worst)).middle) (\(worst)): the sender and four collectors share "
-            + "\(results.machine.processors) processors, and plain SO_REUSEPORT's own p99 is \(Spread(plain).middle) us. "
+        guard let worst = spreads.max(by: { $0.ratios.median < $1.ratios.median }) else { return nil }
+        let plain = Spread(results.values(.ninetyNinth, of: Contestants.plain, under: worst.workload))
+        return "\(worst.ratios.middle) (\(worst.workload)): the sender and four collectors share "
+            + "\(results.machine.processors) processors, and plain SO_REUSEPORT's own p99 is \(plain.middle) us. "
             + programCost(report)
     }
 

@@ -89,9 +89,8 @@ public final class AgentFixture {
             process.errorOutput.contains("is ready") || process.exitCode != nil
         }
         guard isReady, process.exitCode == nil else {
-            throw LabError(
-                "the agent did not start (\(process.exitCode.map { "exit \($0)" } ?? "it says nothing")): \(process.errorOutput)"
-            )
+            let state = process.exitCode.map { "exit \($0)" } ?? "it runs, and isn't ready"
+            throw LabError("the agent did not start (\(state)): \(process.errorOutput)")
         }
         return process
     }
