@@ -14,14 +14,14 @@ static __always_inline __u32 sighting_tick(void)
 	return bpf_ktime_get_ns() >> RPA_SIGHTING_TICK_SHIFT;
 }
 
-static __always_inline __u64 *place_of(__u64 hash, __u32 probe)
+static __always_inline __u64 *place_of(__u64 hash, __u32 probe, struct map_key *key)
 {
-	__u32 index = ((__u32)hash + probe) & constants.near_mask;
-
-	if (probe >= RPA_SIGHTING_PROBES)
-		index = constants.near_mask + 1 +
-			(((__u32)(hash >> 32) + probe - RPA_SIGHTING_PROBES) & constants.far_mask);
-	return bpf_map_lookup_elem(&places, &index);
+	if (probe < RPA_SIGHTING_PROBES)
+		key->index = ((__u32)hash + probe) & constants.near_mask;
+	else
+		key->index = constants.near_mask + 1 +
+			     (((__u32)(hash >> 32) + probe - RPA_SIGHTING_PROBES) & constants.far_mask);
+	return bpf_map_lookup_elem(&places, key_at(key));
 }
 
 static __always_inline __u64 word_of(__u32 index, __u32 epoch, __u64 hash)
@@ -44,7 +44,7 @@ static __always_inline bool may_be_of(__u64 word, __u64 hash)
 static __always_inline void settle(struct rpa_sighting *sighting, __u64 high, __u64 low, __u32 now)
 {
 	/* First, for what CPUs have counted under the epoch before isn't this one's. */
-	*(volatile __u32 *)&sighting->epoch = sighting->epoch + 1;
+	WRITE_ONCE(sighting->epoch, sighting->epoch + 1);
 	sighting->high = high;
 	sighting->low = low;
 	sighting->first_seen = now;
@@ -57,14 +57,20 @@ static __always_inline void settle(struct rpa_sighting *sighting, __u64 high, __
  * The entry was taken and may have to be filled still: the exporter's, if nobody was
  * faster. Its index; or NO_PLACE, for it is another's.
  */
-__attribute__((noinline)) int fill(__u32 index, __u64 high, __u64 low)
+__noinline int fill(__u32 index, __u64 high, __u64 low)
 {
-	__u32 only = 0, now = sighting_tick();
-	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
-	struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
+	__u32 now = sighting_tick();
+	struct rpa_admission *gate;
+	struct rpa_sighting *sighting;
+	struct map_key key;
 	int result = NO_PLACE;
 
-	if (!gate || !sighting)
+	gate = bpf_map_lookup_elem(&admission, ONLY);
+	if (!gate)
+		return NO_PLACE;
+	key.index = index;
+	sighting = bpf_map_lookup_elem(&sightings, key_at(&key));
+	if (!sighting)
 		return NO_PLACE;
 	bpf_spin_lock(&gate->lock);
 	if (!sighting->epoch) {
@@ -96,7 +102,7 @@ static __always_inline int take(__u64 *place, struct rpa_admission *gate, __u64 
 		if (index < constants.sighting_limit) {
 			gate->used = index + 1;
 			result = index;
-			*(volatile __u64 *)place = word_of(index, 1, hash);
+			WRITE_ONCE(*place, word_of(index, 1, hash));
 		}
 	}
 	bpf_spin_unlock(&gate->lock);
@@ -120,11 +126,14 @@ static __always_inline bool is_silent(const struct rpa_sighting *sighting, __u32
 static __always_inline int take_over(
 	__u64 *place, struct rpa_admission *gate, __u32 least, __u64 high, __u64 low, __u64 hash)
 {
-	__u64 word = *(volatile __u64 *)place;
+	__u64 word = READ_ONCE(*place);
 	__u32 now = sighting_tick(), index = index_in(word);
-	struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
+	struct rpa_sighting *sighting;
 	int result = TAKEN_MEANWHILE;
+	struct map_key key;
 
+	key.index = index;
+	sighting = bpf_map_lookup_elem(&sightings, key_at(&key));
 	if (!sighting)
 		return NO_PLACE;
 	bpf_spin_lock(&gate->lock);
@@ -134,20 +143,23 @@ static __always_inline int take_over(
 		gate->evicted++;
 		result = index;
 		/* Last: who sees it finds the exporter. */
-		*(volatile __u64 *)place = word_of(index, sighting->epoch, hash);
+		WRITE_ONCE(*place, word_of(index, sighting->epoch, hash));
 	}
 	bpf_spin_unlock(&gate->lock);
 	return result;
 }
 
 /* The entry's index if it is the exporter's, else NO_PLACE. */
-__attribute__((noinline)) int identify(__u32 index, __u64 high, __u64 low)
+__noinline int identify(__u32 index, __u64 high, __u64 low)
 {
-	const struct rpa_sighting *sighting = bpf_map_lookup_elem(&sightings, &index);
+	const struct rpa_sighting *sighting;
+	struct map_key key;
 
+	key.index = index;
+	sighting = bpf_map_lookup_elem(&sightings, key_at(&key));
 	if (!sighting)
 		return NO_PLACE;
-	if (!*(const volatile __u32 *)&sighting->epoch)
+	if (!READ_ONCE(sighting->epoch))
 		return fill(index, high, low);
 	return sighting->low == low && sighting->high == high ? (int)index : NO_PLACE;
 }
@@ -155,21 +167,21 @@ __attribute__((noinline)) int identify(__u32 index, __u64 high, __u64 low)
 /* Of the exporters in reach the one that was silent for longest, and for at least so
  * many ticks: its probe, or -1. Who finds one before a free place takes none behind it,
  * where each of the newcomer's runs would have to come here. */
-__attribute__((noinline)) int find_silent(__u64 hash, __u32 least)
+__noinline int find_silent(__u64 hash, __u32 least)
 {
 	__u32 now = sighting_tick();
+	struct map_key key;
 	int found = -1;
 
 #pragma unroll
 	for (__u32 probe = 0; probe < 2 * RPA_SIGHTING_PROBES; probe++) {
-		const __u64 *place = place_of(hash, probe);
+		const __u64 *place = place_of(hash, probe, &key);
 		const struct rpa_sighting *sighting;
-		__u32 index;
 
 		if (!place)
 			return -1;
-		index = index_in(*(const volatile __u64 *)place);
-		sighting = bpf_map_lookup_elem(&sightings, &index);
+		key.index = index_in(READ_ONCE(*place));
+		sighting = bpf_map_lookup_elem(&sightings, key_at(&key));
 		if (!sighting) {
 			if (found >= 0)
 				break;
@@ -181,26 +193,66 @@ __attribute__((noinline)) int find_silent(__u64 hash, __u32 least)
 	return found;
 }
 
+/* The free place at that probe becomes the exporter's, if there may be one more: its
+ * index, NO_PLACE or TAKEN_MEANWHILE. */
+__noinline int take_free(__u64 high, __u64 low, __u64 hash, __u32 probe)
+{
+	struct rpa_admission *gate;
+	struct map_key key;
+	__u64 *place;
+
+	gate = bpf_map_lookup_elem(&admission, ONLY);
+	if (!gate)
+		return NO_PLACE;
+	if (READ_ONCE(gate->used) >= constants.sighting_limit)
+		return NO_PLACE;
+	place = place_of(hash, probe, &key);
+	if (!place)
+		return NO_PLACE;
+	return take(place, gate, high, low, hash);
+}
+
+/* The place at that probe, of an exporter that is silent for so many ticks, becomes the
+ * exporter's: as take_free(). */
+__noinline int take_silent(__u64 high, __u64 low, __u64 hash, __u32 probe, __u32 least)
+{
+	struct rpa_admission *gate;
+	struct map_key key;
+	__u64 *place;
+
+	gate = bpf_map_lookup_elem(&admission, ONLY);
+	if (!gate)
+		return NO_PLACE;
+	place = place_of(hash, probe, &key);
+	if (!place)
+		return NO_PLACE;
+	return take_over(place, gate, least, high, low, hash);
+}
+
 /* Gives the exporter a place: the free one at that probe, if there may be one more, or
  * that of a silent one. A search among those takes longer than all the rest of a run, and
  * while there is none it would be made for each newcomer's: so few in vain are enough. */
-__attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32 free)
+__noinline int settle_in(__u64 high, __u64 low, __u64 hash, __u32 free)
 {
-	__u32 only = 0, least;
-	struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
-	struct rpa_untracked *own = bpf_map_lookup_elem(&untracked, &only);
-	int result = NO_PLACE, probe;
-	__u64 *place, now;
+	const struct rpa_settings *pool;
+	struct rpa_untracked *own;
+	__u32 least;
+	__u64 now;
+	int probe;
 
-	if (!gate || !pool || !own)
-		return NO_PLACE;
-	if (free < 2 * RPA_SIGHTING_PROBES && *(volatile __u32 *)&gate->used < constants.sighting_limit) {
-		place = place_of(hash, free);
-		result = place ? take(place, gate, high, low, hash) : NO_PLACE;
+	if (free < 2 * RPA_SIGHTING_PROBES) {
+		int taken = take_free(high, low, hash, free);
+
+		if (taken != NO_PLACE)
+			return taken;
 	}
-	if (result != NO_PLACE)
-		return result;
+	pool = bpf_map_lookup_elem(&settings, ONLY);
+	if (!pool)
+		return NO_PLACE;
+	least = READ_ONCE(pool->sampling);
+	own = bpf_map_lookup_elem(&untracked, ONLY);
+	if (!own)
+		return NO_PLACE;
 	now = bpf_jiffies64() >> 2;
 	if (own->searched != now) {
 		own->searched = now;
@@ -208,14 +260,12 @@ __attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32
 	}
 	if (own->fruitless >= RPA_FRUITLESS_SEARCHES)
 		return NO_PLACE;
-	least = *(const volatile __u64 *)&pool->sampling;
 	probe = find_silent(hash, least);
 	if (probe < 0) {
 		own->fruitless++;
 		return NO_PLACE;
 	}
-	place = place_of(hash, probe);
-	return place ? take_over(place, gate, least, high, low, hash) : NO_PLACE;
+	return take_silent(high, low, hash, probe, least);
 }
 
 /*
@@ -224,23 +274,24 @@ __attribute__((noinline)) int settle_in(__u64 high, __u64 low, __u64 hash, __u32
  * were silent for long go to others. Then a free place ends no search any more, for it
  * stays free.
  */
-__attribute__((noinline)) int admit(__u64 high, __u64 low, __u64 hash)
+__noinline int admit(__u64 high, __u64 low, __u64 hash)
 {
-	__u32 only = 0, free = 2 * RPA_SIGHTING_PROBES;
-	const struct rpa_admission *gate = bpf_map_lookup_elem(&admission, &only);
+	const struct rpa_admission *gate = bpf_map_lookup_elem(&admission, ONLY);
+	__u32 free = 2 * RPA_SIGHTING_PROBES;
+	struct map_key key;
 	bool is_full;
 
 	if (!gate)
 		return NO_PLACE;
-	is_full = *(const volatile __u32 *)&gate->used >= constants.sighting_limit;
+	is_full = READ_ONCE(gate->used) >= constants.sighting_limit;
 #pragma unroll
 	for (__u32 probe = 0; probe < 2 * RPA_SIGHTING_PROBES; probe++) {
-		const __u64 *place = place_of(hash, probe);
+		const __u64 *place = place_of(hash, probe, &key);
 		__u64 word;
 
 		if (!place)
 			return NO_PLACE;
-		word = *(const volatile __u64 *)place;
+		word = READ_ONCE(*place);
 		if (!word) {
 			free = probe;
 			if (!is_full)

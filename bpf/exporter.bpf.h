@@ -39,26 +39,28 @@ static __always_inline __u64 multilinear(__u64 high, __u64 low)
 
 static __always_inline bool read_source(struct sk_reuseport_md *ctx, struct source *source)
 {
+	union {
+		__be32 ipv4;
+		__be64 ipv6[2];
+	} address;
+
 	/* eth_protocol, not the socket's family: a dual-stack socket that
 	 * receives IPv4 has a real IPv4 header before it. */
 	if (ctx->eth_protocol == bpf_htons(ETH_P_IP)) {
 		const volatile __u64 *keys = constants.hash_keys;
-		__be32 address;
 
-		if (bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address), BPF_HDR_START_NET))
+		if (bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address.ipv4), BPF_HDR_START_NET))
 			return false;
 		source->high = 0;
-		source->low = 0xffffULL << 32 | bpf_ntohl(address);
-		source->hash = finalize(keys[0] + keys[3] * 0xffff + keys[4] * bpf_ntohl(address));
+		source->low = 0xffffULL << 32 | bpf_ntohl(address.ipv4);
+		source->hash = finalize(keys[0] + keys[3] * 0xffff + keys[4] * bpf_ntohl(address.ipv4));
 		return true;
 	}
 	if (ctx->eth_protocol == bpf_htons(ETH_P_IPV6)) {
-		__be64 address[2];
-
-		if (bpf_skb_load_bytes_relative(ctx, 8, address, sizeof(address), BPF_HDR_START_NET))
+		if (bpf_skb_load_bytes_relative(ctx, 8, &address, sizeof(address.ipv6), BPF_HDR_START_NET))
 			return false;
-		source->high = bpf_be64_to_cpu(address[0]);
-		source->low = bpf_be64_to_cpu(address[1]);
+		source->high = bpf_be64_to_cpu(address.ipv6[0]);
+		source->low = bpf_be64_to_cpu(address.ipv6[1]);
 		source->hash = finalize(multilinear(source->high, source->low));
 		return true;
 	}
@@ -72,10 +74,11 @@ static __always_inline __u64 leading_bits(__u64 word, __u32 count)
 
 /* What is configured for the address's first bits, as many as the length of that
  * index: the row, RPA_NO_ROW at a marker, or -1. Global, as the next one, so that
- * the verifier proves it once, for an index that it doesn't know: of one it knows
- * it refuses to add several to one pointer, where CAP_PERFMON isn't there. */
-__attribute__((noinline)) int find_prefix(__u64 high, __u64 low, __u32 length_index)
+ * the verifier proves it for an index that it doesn't know: of one it knows it
+ * refuses to add several to one pointer, where CAP_PERFMON isn't there. */
+__noinline int find_prefix(__u64 high, __u64 low, __u32 length_index)
 {
+	struct map_key key;
 	__u32 length;
 	__u64 hash;
 
@@ -85,10 +88,12 @@ __attribute__((noinline)) int find_prefix(__u64 high, __u64 low, __u32 length_in
 	high = leading_bits(high, length);
 	low = length > 64 ? leading_bits(low, length - 64) : 0;
 	hash = finalize(multilinear(high, low) + constants.hash_keys[5] * (128 - length));
+#pragma unroll
 	for (__u32 probe = 0; probe < RPA_EXPORTER_PROBES; probe++) {
-		__u32 index = ((__u32)hash + probe) & constants.exporter_mask;
-		const struct rpa_exporter *entry = bpf_map_lookup_elem(&exporters, &index);
+		const struct rpa_exporter *entry;
 
+		key.index = ((__u32)hash + probe) & constants.exporter_mask;
+		entry = bpf_map_lookup_elem(&exporters, key_at(&key));
 		if (!entry || !entry->length_tag)
 			return -1;
 		if (entry->low == low && entry->high == high && entry->length_tag == length + 1)
@@ -98,7 +103,7 @@ __attribute__((noinline)) int find_prefix(__u64 high, __u64 low, __u32 length_in
 }
 
 /* The row of the longest configured prefix of the address, or RPA_NO_ROW. */
-__attribute__((noinline)) int find_exporter(__u64 high, __u64 low)
+__noinline int find_exporter(__u64 high, __u64 low)
 {
 	bool is_ipv4 = !high && low >> 32 == 0xffff;
 	/* All three first: without CAP_PERFMON an address may not depend on a branch. */
@@ -125,12 +130,12 @@ __attribute__((noinline)) int find_exporter(__u64 high, __u64 low)
 }
 
 /* The row's index: the configured exporter's, else its bucket's. */
-static __always_inline __u32 row_index(const struct source *source)
+static __always_inline __u32 row_index(__u64 high, __u64 low, __u64 hash)
 {
-	__u32 bucket = ((source->hash >> 32) * constants.table_size) >> 32;
+	__u32 bucket = ((hash >> 32) * constants.table_size) >> 32;
 
 	if (constants.exporter_mask) {
-		__u32 row = find_exporter(source->high, source->low);
+		__u32 row = find_exporter(high, low);
 
 		if (row != RPA_NO_ROW)
 			return row;
@@ -139,23 +144,25 @@ static __always_inline __u32 row_index(const struct source *source)
 }
 
 /* The slot that comes first in the row. While the agent writes rows, and if it was
- * killed amid that, the row itself tells, which is never behind. */
-static __always_inline __u32 owner_of(__u32 index)
+ * killed amid that, the row itself says, which is never behind. */
+static __always_inline __u32 owner_of(__u32 index, struct map_key *key)
 {
-	__u32 only = 0, place = index / RPA_OWNERS_PER_WORD, owner = RPA_ASK_ROW;
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 	const __u64 *word;
 
-	if (pool && !(*(const volatile __u32 *)&pool->version & 1)) {
-		word = bpf_map_lookup_elem(&owners, &place);
-		if (word)
-			owner = *(const volatile __u64 *)word >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS &
-				RPA_ASK_ROW;
+	if (pool && !(READ_ONCE(pool->version) & 1)) {
+		key->index = index / RPA_OWNERS_PER_WORD;
+		word = bpf_map_lookup_elem(&owners, key_at(key));
+		if (word) {
+			__u32 owner = READ_ONCE(*word) >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS & RPA_ASK_ROW;
+
+			if (owner != RPA_ASK_ROW)
+				return owner;
+		}
 	}
-	if (owner != RPA_ASK_ROW)
-		return owner;
-	word = bpf_map_lookup_elem(&rows, &index);
-	return word ? *(const volatile __u64 *)word & RPA_NO_SLOT : RPA_NO_SLOT;
+	key->index = index;
+	word = bpf_map_lookup_elem(&rows, key_at(key));
+	return word ? READ_ONCE(*word) & RPA_NO_SLOT : RPA_NO_SLOT;
 }
 
 #endif

@@ -4,12 +4,13 @@
 #ifndef MAPS_BPF_H
 #define MAPS_BPF_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
 #include "sk_reuseport_layout.h"
+#include "verifier.bpf.h"
 
 const volatile struct rpa_constants constants = {};
+
+/* The key of a map that has one entry: in read-only memory, where it costs no store. */
+#define ONLY ((const void *)&constants.zero)
 
 /* The bucket table, and the rows of single exporters after it. A row is one
  * aligned word, so that a run sees either the old row or the new. As many as the

@@ -3,7 +3,7 @@
 #ifndef SESSION_BPF_H
 #define SESSION_BPF_H
 
-#include "sighting.bpf.h"
+#include "exporter.bpf.h"
 
 #define AF_INET 2 /* not among the kernel's own headers */
 
@@ -19,7 +19,7 @@ static __always_inline bool read_peer(struct sk_reuseport_md *ctx, struct source
 }
 
 /* The peer of a connection whose listener is closing. There may be no packet: the
- * connection itself tells. */
+ * connection itself has it. */
 static __always_inline void read_migrating(struct bpf_sock *connection, struct source *source, __u32 *port)
 {
 	*port = bpf_ntohs(connection->dst_port);
@@ -34,40 +34,32 @@ static __always_inline void read_migrating(struct bpf_sock *connection, struct s
 	source->hash = finalize(multilinear(source->high, source->low));
 }
 
-static __always_inline void note_session(const struct source *source, __u32 port, __u32 slot)
+/* Which slot the peer's connection went to. */
+__noinline int note_session(__u64 high, __u64 low, __u32 port, __u32 slot)
 {
-	struct rpa_session key = {source->high, source->low, port, constants.group};
-	struct rpa_session_start start = {bpf_ktime_get_ns(), slot};
+	/* struct rpa_session and struct rpa_session_start, in words. */
+	__u64 key[3] = {high, low, word_of_fields(port, constants.group)};
+	__u64 start[2] = {bpf_ktime_get_ns(), word_of_fields(slot, 0)};
 
-	bpf_map_update_elem(&sessions, &key, &start, BPF_ANY);
-}
-
-/* The ranked slots for a SYN: never those that are kept with the sighting, and
- * counted first. See RPA_SYN_SHIFT. */
-static __always_inline bool ranks_of_syn(const struct source *source, __u64 *ranks)
-{
-	__u32 index = row_index(source);
-	__u64 *row = bpf_map_lookup_elem(&rows, &index);
-
-	if (!row)
-		return false;
-	__sync_fetch_and_add(row, 1ULL << RPA_SYN_SHIFT);
-	*ranks = *(volatile __u64 *)row;
-	return true;
+	bpf_map_update_elem(&sessions, key, start, BPF_ANY);
+	return 0;
 }
 
 /* The agent looks whether this program is attached. A router sends no empty
  * datagram, and its SYN has another source. */
 static __always_inline bool is_probe(struct sk_reuseport_md *ctx)
 {
-	__u32 only = 0, port;
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	const struct rpa_settings *pool;
 	struct source source;
 	__u64 probe;
+	__u32 port;
 
 	if (!constants.is_stream && ctx->len > 8)
 		return false;
-	probe = pool ? *(const volatile __u64 *)&pool->probe : 0;
+	pool = bpf_map_lookup_elem(&settings, ONLY);
+	if (!pool)
+		return false;
+	probe = READ_ONCE(pool->probe);
 	return probe && read_peer(ctx, &source, &port) && source.hash + port == probe;
 }
 

@@ -22,25 +22,21 @@
  * Linux 5.14; without it such connections are reset.
  */
 #include "session.bpf.h"
-#include "slot.bpf.h"
+#include "sighting.bpf.h"
 
 /* Delivers to the collector whose turn the row is, if it is there: its slot, or
- * RPA_NO_SLOT. A vacant slot holds nothing up, for no exporter belongs to it. */
-__attribute__((noinline)) int take_turn(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
+ * LOST_NO_COLLECTOR. A vacant slot holds nothing up, for no exporter belongs to it. */
+__noinline int take_turn(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
 {
-	struct rpa_traffic *count = NULL;
-	__u32 slot = owner_of(index);
+	struct map_key key;
+	__u32 slot = owner_of(index, &key);
 
-	if (try_slot(ctx, slot, &count) != DELIVERED)
-		return RPA_NO_SLOT;
-	count_delivery(ctx, count, is_first);
-	return slot;
+	return deliver(ctx, slot, is_first) == DELIVERED ? slot : LOST_NO_COLLECTOR;
 }
 
 static __always_inline __u32 next_turn(void)
 {
-	__u32 only = 0, turn;
-	__u32 *next = bpf_map_lookup_elem(&turns, &only);
+	__u32 *next = bpf_map_lookup_elem(&turns, ONLY), turn;
 
 	if (!next)
 		return 0;
@@ -49,9 +45,8 @@ static __always_inline __u32 next_turn(void)
 	return turn;
 }
 
-/* Takes 8 turns: the next ones, or those of the rows from the index on. Unrolled
- * for the same reason as stand_in_among(). */
-__attribute__((noinline)) int take_turns(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
+/* Takes 8 turns: the next ones, or those of the rows from the index on. */
+__noinline int take_turns(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
 {
 #pragma unroll
 	for (__u32 step = 0; step < 8; step++) {
@@ -60,21 +55,21 @@ __attribute__((noinline)) int take_turns(struct sk_reuseport_md *ctx, __u32 inde
 		if (turn >= constants.table_size)
 			turn -= constants.table_size;
 		slot = take_turn(ctx, turn, is_first && step == 0);
-		if (slot != RPA_NO_SLOT)
+		if (!is_lost(slot))
 			return slot;
 	}
-	return RPA_NO_SLOT;
+	return LOST_NO_COLLECTOR;
 }
 
-/* Delivers to any collector that is there: its slot, or RPA_NO_SLOT. */
-static __always_inline __u32 deliver_to_any(struct sk_reuseport_md *ctx)
+/* Delivers to any collector that is there: its slot, or LOST_NO_COLLECTOR. */
+__noinline int deliver_to_any(struct sk_reuseport_md *ctx)
 {
 	__u32 index = (ctx->hash * constants.table_size) >> 32, slot;
 
 #pragma unroll
 	for (__u32 step = 0; step < 64; step += 8) {
 		slot = take_turns(ctx, index, step == 0);
-		if (slot != RPA_NO_SLOT)
+		if (!is_lost(slot))
 			return slot;
 		index += 8;
 		if (index >= constants.table_size)
@@ -83,104 +78,168 @@ static __always_inline __u32 deliver_to_any(struct sk_reuseport_md *ctx)
 	return deliver_beyond_ranks(ctx, index);
 }
 
-/* The run's end: slot got it, or it is lost, for RPA_NO_SLOT. port: the peer's, for TCP. */
-static __always_inline int finish(
-	struct sk_reuseport_md *ctx, const struct source *source, __u32 port, const struct seen *seen, __u32 slot,
-	enum loss loss)
+/* For collectors that need no affinity. */
+static __always_inline int select_any_for_datagram(struct sk_reuseport_md *ctx)
 {
-	note_end(seen, slot);
-	if (slot == RPA_NO_SLOT)
-		return drop(ctx, loss);
-	if (constants.is_stream)
-		note_session(source, port, slot);
-	return SK_PASS;
+	__u32 number = 0, selected;
+	struct source source;
+
+	if (constants.near_mask && read_source(ctx, &source))
+		number = count_run(source.high, source.low, source.hash, ctx->len);
+	selected = deliver_to_any(ctx);
+	if (constants.near_mask)
+		note_end_of(number, selected);
+	return finish(ctx, selected);
 }
 
-/* For collectors that need no affinity. Whose a session is must be known all the
- * same: a drain waits for its end. */
-static __always_inline int select_any(struct sk_reuseport_md *ctx, struct bpf_sock *migrating)
+/* Delivers to the exporter's collector: as fail_over(). The row's SYN is counted before
+ * its ranks are read, see RPA_SYN_SHIFT. */
+static __always_inline __u32 deliver_stream(struct sk_reuseport_md *ctx, __u64 high, __u64 low, __u64 hash)
+{
+	struct map_key key;
+	__u64 *row;
+
+	key.index = row_index(high, low, hash);
+	row = bpf_map_lookup_elem(&rows, key_at(&key));
+	if (!row)
+		return LOST_NO_COLLECTOR;
+	__sync_fetch_and_add(row, 1ULL << RPA_SYN_SHIFT);
+	return deliver_ranked(ctx, READ_ONCE(*row), high, low);
+}
+
+/* A SYN, or a connection that migrates. Whose a session is must be known also where no
+ * affinity is needed: a drain waits for its end. */
+__noinline int select_for_stream(struct sk_reuseport_md *ctx, __u64 high, __u64 low, __u64 hash, __u32 port)
+{
+	__u32 number = 0, selected;
+
+	if (constants.near_mask)
+		number = count_run(high, low, hash, ctx->len);
+	if (constants.selection == RPA_BY_EXPORTER)
+		selected = deliver_stream(ctx, high, low, hash);
+	else
+		selected = deliver_to_any(ctx);
+	if (constants.near_mask)
+		note_end_of(number, selected);
+	if (!is_lost(selected))
+		note_session(high, low, port, selected);
+	return finish(ctx, selected);
+}
+
+/* A datagram whose row's owner isn't usable, and whose exporter isn't tracked. */
+__noinline int select_by_row(struct sk_reuseport_md *ctx, __u32 index)
 {
 	struct source source;
-	__u32 port = 0;
+	struct map_key key;
+	const __u64 *row;
 
-	if (migrating)
-		read_migrating(migrating, &source, &port);
-	else if (constants.is_stream ? !read_peer(ctx, &source, &port)
-				     : !constants.near_mask || !read_source(ctx, &source))
-		return deliver_to_any(ctx) == RPA_NO_SLOT ? drop(ctx, NO_COLLECTOR) : SK_PASS;
-	struct seen seen = note_run(&source, ctx->len);
-
-	return finish(ctx, &source, port, &seen, deliver_to_any(ctx), NO_COLLECTOR);
+	if (!read_source(ctx, &source))
+		return drop(ctx, BAD_PACKET);
+	key.index = index;
+	row = bpf_map_lookup_elem(&rows, key_at(&key));
+	if (!row)
+		return drop(ctx, NO_COLLECTOR);
+	return finish(ctx, deliver_ranked(ctx, READ_ONCE(*row), source.high, source.low));
 }
 
-/* Delivers to the exporter's collector, by the ranks of its row: its slot, or
- * RPA_NO_SLOT and what the run is lost by. */
-static __always_inline __u32 deliver_ranked(
-	struct sk_reuseport_md *ctx, const struct source *source, __u64 ranks, enum loss *loss)
+static __always_inline int select_untracked(struct sk_reuseport_md *ctx, const struct source *source)
 {
-	struct rpa_traffic *count = NULL;
+	__u32 index = row_index(source->high, source->low, source->hash);
+	struct map_key key;
 
-	*loss = NO_COLLECTOR;
-	for (int rank = 0; rank < RPA_RANKS; rank++) {
-		__u32 slot = ranks & RPA_NO_SLOT;
-
-		switch (try_slot(ctx, slot, &count)) {
-		case DELIVERED:
-			count_delivery(ctx, count, rank == 0);
-			return slot;
-		case HOLD:
-			*loss = HELD;
-			return RPA_NO_SLOT;
-		case PASS_ON:
-			ranks >>= RPA_RANK_BITS;
-		}
-	}
-	/* By the row, not the address: several addresses may be one exporter. */
-	return deliver_beyond_ranks(ctx, row_index(source));
+	if (deliver(ctx, owner_of(index, &key), 1) == DELIVERED)
+		return SK_PASS;
+	return select_by_row(ctx, index);
 }
 
-/* A SYN, or a connection that migrates. */
-static __always_inline int select_for_stream(struct sk_reuseport_md *ctx, const struct source *source, __u32 port)
+/* The ranks of the exporter's row, kept with its tally from here on if it has one. */
+__noinline __u64 read_ranks(__u64 high, __u64 low, __u64 hash, __u32 number)
 {
-	struct seen seen = note_run(source, ctx->len);
-	enum loss loss = NO_COLLECTOR;
-	__u32 slot = RPA_NO_SLOT;
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
+	struct rpa_tally *tally;
+	struct map_key key;
+	const __u64 *row;
+	__u32 version;
 	__u64 ranks;
 
-	if (ranks_of_syn(source, &ranks))
-		slot = deliver_ranked(ctx, source, ranks, &loss);
-	return finish(ctx, source, port, &seen, slot, loss);
+	if (!pool)
+		return ~0ULL;
+	/* Read before the row: what is kept under a version is no older than that. */
+	version = READ_ONCE(pool->version);
+	key.index = row_index(high, low, hash);
+	row = bpf_map_lookup_elem(&rows, key_at(&key));
+	if (!row)
+		return ~0ULL;
+	ranks = READ_ONCE(*row) & ((1ULL << RPA_SYN_SHIFT) - 1);
+	if (!number || version & 1)
+		return ranks;
+	tally = tally_of(number, &key);
+	if (tally)
+		WRITE_ONCE(tally->ranks, ranks | mark_of(version, hash) << RPA_SYN_SHIFT);
+	return ranks;
 }
 
-/* Delivers to the row's owner if it is there: its slot, or RPA_NO_SLOT, and the ranks
- * are to be asked. */
-static __always_inline __u32 deliver_to_owner(struct sk_reuseport_md *ctx, const struct source *source)
+/* A datagram of an exporter that is to be tracked from here on, if there is a place for
+ * it, or whose ranks aren't kept. */
+__noinline int select_for_newcomer(struct sk_reuseport_md *ctx)
 {
-	struct rpa_traffic *count = NULL;
-	__u32 slot = owner_of(row_index(source));
+	__u32 number, selected;
+	struct source source;
 
-	if (try_slot(ctx, slot, &count) != DELIVERED)
-		return RPA_NO_SLOT;
-	count_delivery(ctx, count, true);
-	return slot;
+	if (!read_source(ctx, &source))
+		return drop(ctx, BAD_PACKET);
+	number = count_run(source.high, source.low, source.hash, ctx->len);
+	selected = deliver_ranked(
+		ctx, read_ranks(source.high, source.low, source.hash, number), source.high, source.low);
+	note_end_of(number, selected);
+	return finish(ctx, selected);
 }
 
-static __always_inline int select_for_datagram(struct sk_reuseport_md *ctx, const struct source *source)
+/* A datagram of a tracked exporter whose owner isn't usable. ranks: the others. */
+__noinline int select_past_owner(struct sk_reuseport_md *ctx, __u64 ranks, __u32 number, int attempt)
 {
-	struct seen seen = note_run(source, ctx->len);
-	enum loss loss = NO_COLLECTOR;
-	__u32 slot = RPA_NO_SLOT;
-	__u64 ranks;
+	__u32 selected = LOST_HELD;
+	struct source source;
 
-	/* With a tally the ranks are kept. */
-	if (!seen.tally) {
-		slot = deliver_to_owner(ctx, source);
-		if (slot != RPA_NO_SLOT)
-			return finish(ctx, source, 0, &seen, slot, loss);
+	if (attempt != HOLD) {
+		if (!read_source(ctx, &source))
+			return drop(ctx, BAD_PACKET);
+		selected = fail_over(ctx, ranks, source.high, source.low);
 	}
-	if (ranks_of(&seen, source, &ranks))
-		slot = deliver_ranked(ctx, source, ranks, &loss);
-	return finish(ctx, source, 0, &seen, slot, loss);
+	note_end_of(number, selected);
+	return finish(ctx, selected);
+}
+
+/* The way of nearly all datagrams: what is known of the exporter is kept with its tally. */
+static __always_inline int select_tracked(struct sk_reuseport_md *ctx, const struct source *source)
+{
+	const struct rpa_settings *pool;
+	struct rpa_tally *tally;
+	struct map_key key;
+	__u64 word, ranks;
+	int attempt;
+
+	word = find_word(source->hash, &key);
+	if (!(__u32)word)
+		return select_for_newcomer(ctx);
+	tally = tally_of(word, &key);
+	if (!tally)
+		return select_for_newcomer(ctx);
+	if (!is_of(tally, word, source->high, source->low))
+		return select_for_newcomer(ctx);
+	pool = bpf_map_lookup_elem(&settings, ONLY);
+	if (!pool)
+		return drop(ctx, NO_COLLECTOR);
+	ranks = READ_ONCE(tally->ranks);
+	if (ranks >> RPA_SYN_SHIFT != mark_of(READ_ONCE(pool->version), source->hash))
+		return select_for_newcomer(ctx);
+	count_tally(tally, ctx->len);
+	attempt = deliver(ctx, ranks & RPA_NO_SLOT, 1);
+	if (attempt != DELIVERED)
+		return select_past_owner(
+			ctx, (ranks & ((1ULL << RPA_SYN_SHIFT) - 1)) >> RPA_RANK_BITS, number_of(&key), attempt);
+	note_end(tally, &key, ranks & RPA_NO_SLOT);
+	return SK_PASS;
 }
 
 /* A datagram or a SYN. */
@@ -191,11 +250,18 @@ static __always_inline int select_first(struct sk_reuseport_md *ctx)
 
 	if (is_probe(ctx))
 		return drop(ctx, PROBE);
+	if (constants.is_stream) {
+		if (read_peer(ctx, &source, &port))
+			return select_for_stream(ctx, source.high, source.low, source.hash, port);
+		if (constants.selection == RPA_BY_EXPORTER)
+			return drop(ctx, BAD_PACKET);
+		return finish(ctx, deliver_to_any(ctx));
+	}
 	if (constants.selection != RPA_BY_EXPORTER)
-		return select_any(ctx, NULL);
-	if (constants.is_stream)
-		return read_peer(ctx, &source, &port) ? select_for_stream(ctx, &source, port) : drop(ctx, BAD_PACKET);
-	return read_source(ctx, &source) ? select_for_datagram(ctx, &source) : drop(ctx, BAD_PACKET);
+		return select_any_for_datagram(ctx);
+	if (!read_source(ctx, &source))
+		return drop(ctx, BAD_PACKET);
+	return constants.near_mask ? select_tracked(ctx, &source) : select_untracked(ctx, &source);
 }
 
 SEC("sk_reuseport")
@@ -215,19 +281,16 @@ int select_or_migrate(struct sk_reuseport_md *ctx)
 
 	if (!connection)
 		return select_first(ctx);
-	if (constants.selection != RPA_BY_EXPORTER)
-		return select_any(ctx, connection);
 	read_migrating(connection, &source, &port);
-	return select_for_stream(ctx, &source, port);
+	return select_for_stream(ctx, source.high, source.low, source.hash, port);
 }
 
 static __always_inline int go_on(struct sk_reuseport_md *ctx)
 {
-	__u32 only = 0;
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 
 	/* Constant indices: the kernel makes direct jumps of them. */
-	if (pool && *(const volatile __u64 *)&pool->generation & 1)
+	if (pool && READ_ONCE(pool->generation) & 1)
 		bpf_tail_call_static(ctx, &programs, 1);
 	else
 		bpf_tail_call_static(ctx, &programs, 0);

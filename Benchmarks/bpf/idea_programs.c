@@ -3,17 +3,18 @@
  * The program of step_programs.c that selects and counts, with one thing in it done
  * another way each. Sources are IPv4, tracking is off.
  */
-#include "../../bpf/exporter.bpf.h"
 #include "../../bpf/slot.bpf.h"
 
 static __always_inline int deliver_and_count(struct sk_reuseport_md *ctx, __u32 slot)
 {
-	struct rpa_traffic *count = NULL;
+	return deliver(ctx, slot, 1) == DELIVERED ? SK_PASS : SK_DROP;
+}
 
-	if (try_slot(ctx, slot, &count) != DELIVERED)
-		return SK_DROP;
-	count_delivery(ctx, count, true);
-	return SK_PASS;
+static __always_inline __u32 owner_of_source(const struct source *source)
+{
+	struct map_key key;
+
+	return owner_of(row_index(source->high, source->low, source->hash), &key);
 }
 
 static __always_inline bool find_row(struct sk_reuseport_md *ctx, __u32 *index)
@@ -22,7 +23,7 @@ static __always_inline bool find_row(struct sk_reuseport_md *ctx, __u32 *index)
 
 	if (!read_source(ctx, &source))
 		return false;
-	*index = row_index(&source);
+	*index = row_index(source.high, source.low, source.hash);
 	return true;
 }
 
@@ -32,7 +33,7 @@ int as_it_is(struct sk_reuseport_md *ctx)
 {
 	struct source source = {};
 
-	return read_source(ctx, &source) ? deliver_and_count(ctx, owner_of(row_index(&source))) : SK_DROP;
+	return read_source(ctx, &source) ? deliver_and_count(ctx, owner_of_source(&source)) : SK_DROP;
 }
 
 /* The row's word of 8 bytes, and no owner of one byte before it. */
@@ -51,10 +52,9 @@ int rows_alone(struct sk_reuseport_md *ctx)
 /* As owner_of() asks. */
 static __always_inline bool is_being_written(void)
 {
-	__u32 only = 0;
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, &only);
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 
-	return !pool || *(const volatile __u32 *)&pool->version & 1;
+	return !pool || READ_ONCE(pool->version) & 1;
 }
 
 static __always_inline int deliver_to(struct sk_reuseport_md *ctx, const __u64 *word, __u32 index, __u32 bits)
@@ -128,7 +128,7 @@ struct {
 	__type(value, struct rpa_traffic);
 } shared_traffic SEC(".maps");
 
-/* What try_slot() does, without the look-up of its counts. */
+/* What deliver() does, without the look-up of its counts. */
 static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *owner)
 {
 	const struct rpa_slot *slot;
@@ -136,7 +136,7 @@ static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *own
 
 	if (!read_source(ctx, &source))
 		return false;
-	*owner = owner_of(row_index(&source));
+	*owner = owner_of_source(&source);
 	slot = bpf_map_lookup_elem(&slots, owner);
 	return slot && !is_vacant(slot->tenancy, slot->vacancy) && !bpf_sk_select_reuseport(ctx, &sockets, owner, 0);
 }
@@ -187,12 +187,16 @@ int counts_apart(struct sk_reuseport_md *ctx)
 SEC("sk_reuseport")
 int clock_in_each_run(struct sk_reuseport_md *ctx)
 {
-	struct rpa_traffic *count = NULL;
+	struct rpa_traffic *count;
 	struct source source = {};
+	__u32 owner;
 
-	if (!read_source(ctx, &source) || try_slot(ctx, owner_of(row_index(&source)), &count) != DELIVERED)
+	if (!read_source(ctx, &source))
 		return SK_DROP;
-	count_delivery(ctx, count, true);
+	owner = owner_of_source(&source);
+	if (deliver(ctx, owner, 1) != DELIVERED)
+		return SK_DROP;
+	count = bpf_map_lookup_elem(&traffic, &owner);
 	if (count)
 		count->failed_over = bpf_ktime_get_ns();
 	return SK_PASS;

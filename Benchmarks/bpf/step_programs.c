@@ -3,12 +3,21 @@
  * The way of a datagram through bpf/sk_reuseport.c, each program one step longer than the
  * one before: what a step adds is what it costs there. Sources are IPv4, tracking is off.
  */
-#include "../../bpf/exporter.bpf.h"
 #include "../../bpf/slot.bpf.h"
 
-static __always_inline int deliver(struct sk_reuseport_md *ctx, __u32 slot)
+static __always_inline int select_socket(struct sk_reuseport_md *ctx, __u32 slot)
 {
-	return bpf_sk_select_reuseport(ctx, &sockets, &slot, 0) ? SK_DROP : SK_PASS;
+	struct map_key key;
+
+	key.index = slot;
+	return bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0) ? SK_DROP : SK_PASS;
+}
+
+static __always_inline __u32 owner_of_source(const struct source *source)
+{
+	struct map_key key;
+
+	return owner_of(row_index(source->high, source->low, source->hash), &key);
 }
 
 SEC("sk_reuseport")
@@ -36,7 +45,7 @@ int select_by_hash(struct sk_reuseport_md *ctx)
 {
 	struct source source = {};
 
-	return read_source(ctx, &source) ? deliver(ctx, source.hash >> 62) : SK_DROP;
+	return read_source(ctx, &source) ? select_socket(ctx, source.hash >> 62) : SK_DROP;
 }
 
 SEC("sk_reuseport")
@@ -44,7 +53,7 @@ int select_owner(struct sk_reuseport_md *ctx)
 {
 	struct source source = {};
 
-	return read_source(ctx, &source) ? deliver(ctx, owner_of(row_index(&source))) : SK_DROP;
+	return read_source(ctx, &source) ? select_socket(ctx, owner_of_source(&source)) : SK_DROP;
 }
 
 SEC("sk_reuseport")
@@ -52,26 +61,25 @@ int select_if_present(struct sk_reuseport_md *ctx)
 {
 	const struct rpa_slot *slot;
 	struct source source = {};
+	struct map_key key;
 	__u32 owner;
 
 	if (!read_source(ctx, &source))
 		return SK_DROP;
-	owner = owner_of(row_index(&source));
-	slot = bpf_map_lookup_elem(&slots, &owner);
-	return slot && !is_vacant(slot->tenancy, slot->vacancy) ? deliver(ctx, owner) : SK_DROP;
+	owner = owner_of_source(&source);
+	key.index = owner;
+	slot = bpf_map_lookup_elem(&slots, key_at(&key));
+	return slot && !is_vacant(slot->tenancy, slot->vacancy) ? select_socket(ctx, owner) : SK_DROP;
 }
 
 SEC("sk_reuseport")
 int select_and_count(struct sk_reuseport_md *ctx)
 {
-	struct rpa_traffic *count = NULL;
 	struct source source = {};
 
-	if (!read_source(ctx, &source) ||
-	    try_slot(ctx, owner_of(row_index(&source)), &count) != DELIVERED)
+	if (!read_source(ctx, &source))
 		return SK_DROP;
-	count_delivery(ctx, count, true);
-	return SK_PASS;
+	return deliver(ctx, owner_of_source(&source), 1) == DELIVERED ? SK_PASS : SK_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -16,8 +16,9 @@ struct EmbedFiles: BuildToolPlugin {
     }
 
     private static let layoutHeader = "Sources/CBPFShim/include/sk_reuseport_layout.h"
-    private static let programHeaders = ["maps", "exporter", "admission", "sighting", "session", "slot"]
-        .map { "bpf/\($0).bpf.h" }
+    private static let programHeaders = [
+        "admission", "exporter", "maps", "session", "sighting", "slot", "verifier",
+    ].map { "bpf/\($0).bpf.h" }
 
     /// Those that assemble-page.sh puts together.
     private static let pageModules = [

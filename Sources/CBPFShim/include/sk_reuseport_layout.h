@@ -2,8 +2,10 @@
 /*
  * What the BPF program and the agent share: the values of the maps and their
  * limits. bpf/sk_reuseport.c writes and reads them in the kernel, Swift sees
- * them through the module CBPFShim. A change of anything here is a new layout:
- * raise RPA_LAYOUT_VERSION, for pinned maps outlive the agent that made them.
+ * them through the module CBPFShim. Pinned maps outlive the agent that made them:
+ * a change of anything here but rpa_constants is a new layout, and raises
+ * RPA_LAYOUT_VERSION. The constants are a loaded program's own, and each agent
+ * loads its programs anew.
  */
 #ifndef SK_REUSEPORT_LAYOUT_H
 #define SK_REUSEPORT_LAYOUT_H
@@ -271,6 +273,7 @@ struct rpa_constants {
 	__u32 shares_tallies; /* CPUs have to */
 	__u32 length_begin[3]; /* lengths of IPv6 are from [0] to [1], of IPv4 from [1] to [2], ascending */
 	__u8 lengths[RPA_MAX_LENGTHS];
+	__u32 zero; /* the key of maps that have one entry */
 };
 
 /*

@@ -190,7 +190,8 @@ public final class DataPlane {
             ("group_sockets", registry.map.number), ("sessions", sessions.map.number),
             ("sighting_events", sightingEvents.map.number),
         ]
-            + (sightings?.maps ?? [("sightings", -1), ("tallies", -1), ("untracked", -1), ("admission", -1)])
+            // The program names them all: where nothing is tracked it gets maps of one entry.
+            + (sightings?.maps ?? SightingTable.pinNames.map { ($0, -1) })
     }
 }
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What the verifier wants of a program that is loaded with CAP_BPF alone.
+ *
+ * Without CAP_PERFMON the verifier guards against speculation: where it can predict a
+ * branch, it also follows the other side, with the registers unchanged (Spectre v1), and
+ * it puts a barrier behind stores into the stack that a later load might bypass
+ * (Spectre v4). Up to Linux 6.12 an error on a side that is never taken is fatal.
+ * Programs here therefore keep to these rules; `make test-kernels` holds them to it.
+ *
+ * 1. A pointer that a lookup returned is compared with NULL once, at once. No pointer
+ *    that may be NULL is carried across another branch: an index is, and looked up again.
+ * 2. Loops are unrolled. Of a loop the verifier never leaves the side that goes round
+ *    once more ("The sequence of 8193 jumps is too complex").
+ * 3. Keys and values on the stack are built of whole 64-bit words, or are a map_key.
+ *    Up to Linux 6.1 a shorter store into a word that held a known number is refused
+ *    ("attempt to corrupt spilled pointer on stack").
+ * 4. Large pieces are global functions (not static, __noinline), which the verifier
+ *    proves once, not at each call. At most 8 functions deep.
+ * 5. No switch on the result of a global function: clang adds a call of __bpf_trap.
+ *
+ * Barriers cost more than the instructions around them. A store is followed by one if
+ * it is the first into its part of the stack, or if it puts a pointer there (a spilled
+ * register). Hence one map_key for all lookups of a function, and hot functions of few
+ * variables that live across a call: there are four registers for these.
+ */
+#ifndef VERIFIER_BPF_H
+#define VERIFIER_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#define READ_ONCE(object) (*(const volatile typeof(object) *)&(object))
+#define WRITE_ONCE(object, value) (*(volatile typeof(object) *)&(object) = (value))
+
+/*
+ * A key on the stack. Kept in the upper half of an aligned word: what is stored there
+ * never counts as a spilled register, so that only the first store of a function is
+ * followed by a barrier.
+ */
+struct map_key {
+	__u32 unused;
+	__u32 index;
+} __attribute__((aligned(8)));
+
+/* Its address, made anew at each use: the compiler would make it once and spill it. */
+static __always_inline void *key_at(struct map_key *key)
+{
+	void *address;
+
+	asm volatile("%0 = %1; %0 += 4" : "=r"(address) : "r"(key) : "memory");
+	return address;
+}
+
+/* Two 32-bit fields of a map's key or value as the word that they are in memory. */
+static __always_inline __u64 word_of_fields(__u32 first, __u32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return first | (__u64)second << 32;
+#else
+	return (__u64)first << 32 | second;
+#endif
+}
+
+/* The same of the last word of a struct rpa_sighting_event. */
+static __always_inline __u64 word_of_event(__u32 seen, __u16 slot, __u16 former_slot)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return word_of_fields(seen, slot | (__u32)former_slot << 16);
+#else
+	return word_of_fields(seen, (__u32)slot << 16 | former_slot);
+#endif
+}
+
+#endif
