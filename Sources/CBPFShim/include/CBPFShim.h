@@ -22,6 +22,7 @@
 #include "rpa_sandbox.h"
 #include "rpa_socket.h"
 #include "rpa_terminal.h"
+#include "rpa_trial.h"
 #include "rpa_unix.h"
 #include "sk_reuseport_layout.h"
 

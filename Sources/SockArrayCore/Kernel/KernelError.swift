@@ -18,13 +18,18 @@ public struct KernelError: Error, Equatable, Sendable {
     static let interrupted: Int32 = 4
     static let badDescriptor: Int32 = 9
     static let again: Int32 = 11
+    static let noMemory: Int32 = 12
     static let accessDenied: Int32 = 13
     static let busy: Int32 = 16
     static let exists: Int32 = 17
     static let isFolder: Int32 = 21
-    static let invalid: Int32 = 22
+    public static let invalid: Int32 = 22
     static let noSpace: Int32 = 28
+    static let noSystemCall: Int32 = 38
+    static let noProtocol: Int32 = 93
     static let notSupported: Int32 = 95
+    static let noFamily: Int32 = 97
+    static let noSuchAddress: Int32 = 99
     static let addressInUse: Int32 = 98
     static let noBuffers: Int32 = 105
 

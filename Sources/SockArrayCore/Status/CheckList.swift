@@ -40,23 +40,18 @@ public struct CheckList: Sendable {
     public let exitCode: Int32
 
     /// - Parameters:
+    ///   - trial: of the agent's start.
+    ///   - limits: of the process that made it.
     ///   - configuration: why the file can't be used, if it can't; nil where no file was given.
     public init(
-        _ host: HostFacts, configuration: Result<PoolConfiguration, Failure>?,
-        sockets: [Place] = []
+        _ host: HostFacts, trial: TrialReport, limits: ProcessLimits,
+        configuration: Result<PoolConfiguration, Failure>?, sockets: [Place] = []
     ) {
-        var items = [
-            Self.kernel(host),
-            Self.feature("program type SK_REUSEPORT", host.hasProgramType, host),
-            Self.feature("map type REUSEPORT_SOCKARRAY", host.hasSocketArray, host),
-            Self.item(
-                "loading BPF programs", host.mayUseBPF, "CAP_BPF is there", "CAP_BPF is missing",
-                "run it as root, or give the agent CAP_BPF (AmbientCapabilities= of its unit)"),
-            Self.borrowing(host),
-            Self.migration(host),
-            Self.placeholders(host),
-            Self.pins(host),
-        ]
+        var items = [Item(check: "kernel", ok: true, detail: "Linux \(host.kernelRelease)")]
+        items += Self.items(of: trial, limits)
+        items += [
+            Self.borrowing(host, trial), Self.migration(trial), Self.placeholders(host), Self.pins(host),
+        ].compactMap(\.self)
         if case .success(let configuration) = configuration { items += Self.extras(configuration, host) }
         let isMachineFit = items.allSatisfy(\.ok)
         var failures = sockets.compactMap(\.problem)
@@ -105,40 +100,71 @@ public struct CheckList: Sendable {
         Item(check: check, ok: ok, detail: ok ? yes : no, remedy: ok ? nil : remedy)
     }
 
-    private static func kernel(_ host: HostFacts) -> Item {
-        let isNewEnough = host.kernelVersion.map { $0.major > 5 || ($0.major == 5 && $0.minor >= 8) } ?? true
-        return item(
-            "kernel", isNewEnough, "Linux \(host.kernelRelease)", "Linux \(host.kernelRelease) is older than 5.8",
-            "boot a kernel from 5.8 on")
-    }
-
-    private static func feature(_ name: String, _ isThere: Bool?, _ host: HostFacts) -> Item {
-        guard let isThere else {
-            return Item(
-                check: name, ok: false, detail: "it can't be tried without CAP_BPF",
-                remedy: "give CAP_BPF, and check again")
+    /// What `run` can't do without.
+    private static func items(of trial: TrialReport, _ limits: ProcessLimits) -> [Item] {
+        let steps: [(TrialStep, String, String)] = [
+            (.maps, "maps", maps(trial.facts, limits)), (.programs, "programs", programs(trial.facts, limits)),
+            (.memory, "memory", "there is room for what the agent needs later"),
+            (.socketDiag, "sock_diag", "sockets are listed, and those that close are reported"),
+        ]
+        var items = steps.compactMap { step, name, detail -> Item? in
+            if let failure = trial.failures[step] { return item(name, failure) }
+            return trial.passed.contains(step) ? Item(check: name, ok: true, detail: detail) : nil
         }
-        return item(
-            name, isThere, "the kernel has it", "Linux \(host.kernelRelease) lacks it",
-            "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_INET")
+        if let failure = trial.failures[.groupSockets] {
+            items.append(item("sockets", failure))
+        } else if let absent = trial.facts.absentAddresses {
+            items.append(
+                Item(
+                    check: "sockets", ok: true,
+                    detail: "addresses that this host does not have now: \(absent.joined(separator: ", "))",
+                    remedy: "collectors can bind them once they are there; correct the group if they never will be"))
+        } else if trial.passed.contains(.groupSockets) {
+            items.append(Item(check: "sockets", ok: true, detail: "sockets at the groups' addresses can be made"))
+        }
+        return items
     }
 
-    /// Only `register --pid` needs it, so its lack is told and nothing fails.
-    private static func borrowing(_ host: HostFacts) -> Item {
-        Item(
-            check: "register --pid of other users' processes", ok: true,
+    private static func maps(_ facts: TrialFacts, _ limits: ProcessLimits) -> String {
+        let size = facts.mapBytes.map { ", \(ByteCount.text($0))" } ?? ""
+        let limit =
+            facts.countsLockedMemory == true
+            ? "; this kernel counts them as locked memory ("
+                + (limits.lockedMemory.map { "limit \(ByteCount.text($0))" } ?? "not limited") + ")"
+            : limits.memory.map { "; memory limit \(ByteCount.text($0.bytes)) (\($0.file))" } ?? ""
+        return "\(facts.mapCount ?? 0) maps can be made\(size)\(limit)"
+    }
+
+    private static func programs(_ facts: TrialFacts, _ limits: ProcessLimits) -> String {
+        let names = facts.programs ?? []
+        var different: [String] = []
+        for name in names where !different.contains(name) { different.append(name) }
+        let cost = limits.isTrustedByVerifier ? "" : "; without CAP_PERFMON a run of them takes longer"
+        return "\(names.count) can be loaded: \(different.joined(separator: ", "))\(cost)"
+    }
+
+    /// Only `register --pid` needs it: nothing else fails without it.
+    private static func borrowing(_ host: HostFacts, _ trial: TrialReport) -> Item? {
+        let name = "register --pid of other users' processes"
+        if let failure = trial.failures[.borrowing] {
+            return Item(check: name, ok: true, detail: failure.problem, remedy: failure.remedy)
+        }
+        return Item(
+            check: name, ok: true,
             detail: host.mayBorrowSockets ? "CAP_SYS_PTRACE is there" : "CAP_SYS_PTRACE is missing: not possible here",
             remedy: host.mayBorrowSockets ? nil : "give the agent CAP_SYS_PTRACE, or let collectors use register --fd")
     }
 
-    /// Without it the agent works, and `replace` may lose what is not accepted yet.
-    private static func migration(_ host: HostFacts) -> Item {
-        let isThere = host.canMigrate ?? true
-        return Item(
-            check: "connections of a closing listener", ok: true,
-            detail: isThere
-                ? "they go on to the collector's new one" : "the kernel can't send them on: they are reset",
-            remedy: isThere ? nil : "boot a kernel from 5.14 on, if BMP connections are not to be reset by a restart")
+    /// Without it the agent works, and `replace` may lose connections that wait. Nil: not known.
+    private static func migration(_ trial: TrialReport) -> Item? {
+        trial.facts.canMigrate.map { isThere in
+            Item(
+                check: "connections of a closing listener", ok: true,
+                detail: isThere
+                    ? "they migrate to the collector's new one"
+                    : "the kernel can't migrate them: they are reset",
+                remedy: isThere ? nil : "boot a kernel from 5.14 on, if BMP connections must survive a replace")
+        }
     }
 
     /// Nor does it keep the agent from working: then the last collector takes the

@@ -4,15 +4,16 @@ import SockArrayCore
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Tell what would fail on this machine, and the remedy.",
+        commandName: "check", abstract: "Try what run does on this machine, and name what fails and the remedy.",
         discussion: """
             Examples:
               reuseport-agent check --config /etc/reuseport-agent/edge.yaml
               reuseport-agent check --live
 
-            Run it as the user that the agent will run as. It changes nothing. ✓ is there, ✗ has to be put \
-            right, – fails nothing, and the line says what is missing or to be minded. Sockets that this \
-            pool's own running agent has are as they should be; another one's get a ✗.
+            Run it as the user that the agent will run as, with the same capabilities and limits. It makes \
+            the maps and loads the programs that `run` would, and throws them away: it changes nothing. \
+            ✓ works, ✗ must be corrected, – fails nothing: the line says what is missing or deserves \
+            attention. Sockets of this pool's own running agent are fine; another process's get a ✗.
 
             With --live the running agent is asked instead: it compares its pool with the kernel now, as it \
             does every 5 seconds. Exit code 5 says that traffic goes wrong or may; a – costs nothing.
@@ -37,7 +38,7 @@ struct CheckCommand: ParsableCommand {
     }
 
     func run() throws {
-        let (items, exitCode) = live ? try audited() : checked()
+        let (items, exitCode) = live ? try audited() : try checked()
         if json {
             try Output.write(try JSON.text(items))
         } else {
@@ -56,14 +57,19 @@ struct CheckCommand: ParsableCommand {
         return (report.checks, report.exitCode)
     }
 
-    private func checked() -> ([CheckList.Item], Int32) {
+    private func checked() throws(Failure) -> ([CheckList.Item], Int32) {
         var result: Result<PoolConfiguration, Failure>?
         if let config {
             do { result = .success(try PoolConfiguration.load(path: config)) } catch { result = .failure(error) }
         }
         let bpffs = (try? result?.get().bpffs) ?? PoolConfiguration.defaultBPFFS
         let host = HostFacts.probe(bpffs: bpffs)
-        let list = CheckList(host, configuration: result, sockets: sockets(try? result?.get()))
+        // First, for its child inherits the memory of this process.
+        let trial = try StartTrial(
+            configuration: (try? result?.get()) ?? .example, steps: TrialStep.allCases
+        ).report()
+        let list = CheckList(
+            host, trial: trial, limits: .current(), configuration: result, sockets: sockets(try? result?.get()))
         guard let usage = (try? result?.get()).map({ UsageChecks($0, host) }) else {
             return (list.items, list.exitCode)
         }

@@ -26,6 +26,7 @@ struct RunCommand: ParsableCommand {
             let configuration = try PoolConfiguration.load(path: config)
             pool = configuration.pool
             try raiseOpenFiles(configuration)
+            try Self.tryMemory(configuration)
             let log = logging.open(pool: configuration.pool)
             defer { log.finish() }
             try Agent(configuration, path: config, log: log).serve()
@@ -37,6 +38,14 @@ struct RunCommand: ParsableCommand {
             log.finish()
             throw ExitCode(error.exitCode)
         }
+    }
+
+    /// Below a limit the kernel may kill the agent while it starts, without a word: a child
+    /// does the same first, and its end is reported.
+    private static func tryMemory(_ configuration: PoolConfiguration) throws(Failure) {
+        guard ProcessLimits.current().memory != nil else { return }
+        let report = try StartTrial(configuration: configuration, steps: [.maps, .programs, .memory]).report()
+        if let failure = report.firstFailure { throw failure }
     }
 
     /// To as many as the agent may have: it starts no process that would inherit that.

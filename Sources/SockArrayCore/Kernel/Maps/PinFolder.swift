@@ -4,11 +4,24 @@ import Glibc
 /// A folder of pins in a bpffs. What is pinned outlives the agent.
 struct PinFolder {
     let path: String
+    /// False: nothing is there, and nothing is pinned. What is made lives as long as its descriptor.
+    let isPinned: Bool
 
-    func subfolder(_ name: String) -> PinFolder { PinFolder(path: "\(path)/\(name)") }
+    init(path: String) { (self.path, isPinned) = (path, true) }
+
+    private init(unpinned path: String) { (self.path, isPinned) = (path, false) }
+
+    /// For a trial: each map is made anew, and is gone with the process.
+    static let unpinned = PinFolder(unpinned: "unpinned")
+
+    func subfolder(_ name: String) -> PinFolder {
+        let below = "\(path)/\(name)"
+        return isPinned ? PinFolder(path: below) : PinFolder(unpinned: below)
+    }
 
     /// Makes the folder, with those above it.
     func make() throws(KernelError) {
+        guard isPinned else { return }
         var made = ""
         for part in path.split(separator: "/") {
             made += "/\(part)"
@@ -19,6 +32,7 @@ struct PinFolder {
 
     /// The pinned object, or nil where there is none of that name.
     func open(_ name: String) throws(PlaneError) -> Descriptor? {
+        guard isPinned else { return nil }
         let result = rpa_open_pin("\(path)/\(name)")
         if result == -KernelError.noEntry { return nil }
         return Descriptor(
@@ -28,6 +42,7 @@ struct PinFolder {
     }
 
     func pin(_ object: borrowing Descriptor, as name: String) throws(PlaneError) {
+        guard isPinned else { return }
         let result = rpa_pin(object.number, "\(path)/\(name)")
         if result < 0 {
             throw .call(KernelError(operation: "bpf_obj_pin \(path)/\(name)", errno: -result))
@@ -56,12 +71,13 @@ struct PinFolder {
     }
 
     /// Names in the folder, none if it isn't there.
-    func names() -> [String] { Folder.names(in: path) }
+    func names() -> [String] { isPinned ? Folder.names(in: path) : [] }
 
     /// Removes every pin and folder below, and the folder itself.
     ///
     /// - Parameter last: a pin that is there as long as another one is.
     func remove(last: String? = nil) throws(KernelError) {
+        guard isPinned else { return }
         let names = names()
         for name in names.filter({ $0 != last }) + names.filter({ $0 == last }) {
             let child = "\(path)/\(name)"

@@ -20,18 +20,9 @@ public final class DataPlane {
     public var departedCollectors: [String] { allocation.departed }
     let allocation: SlotAllocation
     package let groups: [GroupPlane]
-    let tenants: TenantTable
-    /// Nil: who sends isn't kept track of.
-    let sightings: SightingTable?
-    let forgottenSightings: ForgottenSightings
-    /// What the program tells of exporters.
-    public let sightingEvents: SightingEvents
-    let sessions: SessionTable
-    let slots: SlotTable
-    let orphans: OrphanTable
+    private let maps: PoolMaps
     let settings: PoolSettings
     let generation: Generation
-    let registry: GroupRegistry
     let folder: PinFolder
     private let lock: PoolLock
     /// Rows that are not yet what they are to be: for each, that.
@@ -104,26 +95,10 @@ public final class DataPlane {
             if let present, !reshuffle {
                 try base.shape.checkKeepsAssignment(of: present, isRunning: predecessor != nil, act: act)
             }
-            slots = try SlotTable(in: folder)
-            orphans = try OrphanTable(in: folder)
-            tenants = try TenantTable(in: folder)
-            sightings =
-                configuration.tracking.size == 0
-                ? nil : try SightingTable(limit: configuration.tracking.size, in: folder)
-            forgottenSightings = try ForgottenSightings(in: folder)
-            sightingEvents = try predecessor?.sightingEvents ?? SightingEvents(in: folder)
-            sessions = try SessionTable(in: folder)
-            registry = try GroupRegistry(in: folder)
-            var groups: [GroupPlane] = []
-            for group in configuration.groups {
-                let pins = folder.subfolder("groups").subfolder(group.pinName)
-                try pins.make()
-                groups.append(
-                    try GroupPlane(group: group, pins: pins, settings: settings.map, registry: registry))
-            }
-            self.groups = groups
+            maps = try PoolMaps(configuration, in: folder, events: predecessor?.sightingEvents)
+            groups = try GroupPlane.all(of: configuration, in: folder, settings: settings, registry: maps.registry)
             allocation = SlotAllocation(
-                names: configuration.collectors.map(\.name), present: tenants.all().mapValues(\.name))
+                names: configuration.collectors.map(\.name), present: maps.tenants.all().mapValues(\.name))
             let pinNames = Set(configuration.groups.map(\.pinName))
             departedGroups = folder.subfolder("groups").names().filter { !pinNames.contains($0) }
             // The predecessor's may be in no event yet: a last reading has them.
@@ -137,7 +112,7 @@ public final class DataPlane {
             }
             table = try Self.table(
                 base, over: (number, present), configuration, pins, replacing: predecessor, in: folder,
-                groups, sessions)
+                groups, maps.sessions)
             generation = try Self.generation(over: (number, present), table, in: folder)
             audit.registered = predecessor?.audit.registered ?? RegisteredCookies()
             audit.takenOut = predecessor?.audit.takenOut ?? [:]
@@ -149,9 +124,11 @@ public final class DataPlane {
             // The rows are in force, and stay so.
             attemptLater(act, finish)
         } catch let error as PlaneError {
-            throw error.failure(act: act, pool: configuration.pool)
+            throw error.failure(
+                act: act, pool: configuration.pool, memoryNeed: PoolMemory.need(of: configuration))
         } catch let error as KernelError {
-            throw PlaneError.call(error).failure(act: act, pool: configuration.pool)
+            throw PlaneError.call(error).failure(
+                act: act, pool: configuration.pool, memoryNeed: PoolMemory.need(of: configuration))
         } catch let failure as Failure {
             throw failure
         } catch {
@@ -184,15 +161,21 @@ public final class DataPlane {
             groupMaps: poolMaps + group.maps + maps)
     }
 
-    var poolMaps: [(name: String, number: Int32)] {
-        [
-            ("slots", slots.map.number), ("settings", settings.map.number),
-            ("group_sockets", registry.map.number), ("sessions", sessions.map.number),
-            ("sighting_events", sightingEvents.map.number),
-        ]
-            // The program names them all: where nothing is tracked it gets maps of one entry.
-            + (sightings?.maps ?? SightingTable.pinNames.map { ($0, -1) })
-    }
+    var poolMaps: [(name: String, number: Int32)] { maps.bindings(with: settings) }
+}
+
+/// The maps by their names.
+extension DataPlane {
+    var slots: SlotTable { maps.slots }
+    var orphans: OrphanTable { maps.orphans }
+    var tenants: TenantTable { _read { yield maps.tenants } }
+    /// Nil: the program does not track exporters.
+    var sightings: SightingTable? { maps.sightings }
+    var forgottenSightings: ForgottenSightings { _read { yield maps.forgottenSightings } }
+    /// What the program reports of exporters.
+    public var sightingEvents: SightingEvents { maps.sightingEvents }
+    var sessions: SessionTable { _read { yield maps.sessions } }
+    var registry: GroupRegistry { _read { yield maps.registry } }
 }
 
 extension ReuseportGroup {

@@ -38,7 +38,7 @@ package final class GroupPlane {
             dispatcher = adopted
         } else {
             dispatcher = try SelectionProgram.load(
-                program: canMigrate ? "dispatch_or_migrate" : "dispatch",
+                program: Self.programNames(canMigrate).dispatcher,
                 maps: [("settings", settings.number), ("programs", programs.number)],
                 constants: rpa_constants())
             try pins.pin(dispatcher, as: "dispatcher")
@@ -46,18 +46,42 @@ package final class GroupPlane {
         self.sockets = SocketArray(map: sockets)
     }
 
+    /// Those of the configuration's groups, each in its folder of pins.
+    static func all(
+        of configuration: PoolConfiguration, in folder: PinFolder, settings: borrowing PoolSettings,
+        registry: borrowing GroupRegistry
+    ) throws(PlaneError) -> [GroupPlane] {
+        var groups: [GroupPlane] = []
+        for group in configuration.groups {
+            let pins = folder.subfolder("groups").subfolder(group.pinName)
+            try PlaneError.wrap { () throws(KernelError) in try pins.make() }
+            groups.append(try GroupPlane(group: group, pins: pins, settings: settings.map, registry: registry))
+        }
+        return groups
+    }
+
     /// Gives the group its program of a generation.
     ///
     /// - Parameter poolMaps: those that all groups share.
     func load(_ generation: Generation, poolMaps: [(name: String, number: Int32)]) throws(PlaneError) {
         let program = try generation.program(
-            canMigrate ? "select_or_migrate" : "select_collector", group: number, isStream: group.transport == .tcp,
+            Self.programNames(canMigrate).selection, group: number, isStream: group.transport == .tcp,
             groupMaps: poolMaps + maps)
         try PlaneError.wrap { () throws(KernelError) in
             var number = program.number
             try kernel(
                 "bpf_map_update_elem programs", rpa_map_update(programs.number, UInt32(generation.parity), &number))
         }
+    }
+
+    /// `dispatch` and `select_collector`, or those that migrate connections.
+    var programNames: [String] {
+        let names = Self.programNames(canMigrate)
+        return [names.dispatcher, names.selection]
+    }
+
+    private static func programNames(_ canMigrate: Bool) -> (dispatcher: String, selection: String) {
+        canMigrate ? ("dispatch_or_migrate", "select_or_migrate") : ("dispatch", "select_collector")
     }
 
     var maps: [(name: String, number: Int32)] {

@@ -30,10 +30,10 @@ final class CollectorWatch: EventSource {
         do {
             events = try SocketCloseEvents(ports: ports, withSessions: false)
         } catch {
+            let refusal = Refusal.ofSocketDiag(error, .current())
             throw Failure.openFiles(act: act, errno: error.errno)
                 ?? Failure(
-                    .privilege, act: act, cause: "\(error.operation) failed", errno: error.errno,
-                    remedy: "let the agent use netlink sockets (RestrictAddressFamilies=… AF_NETLINK)")
+                    .privilege, act: act, cause: refusal.cause, errno: error.errno, remedy: refusal.remedy)
         }
     }
 

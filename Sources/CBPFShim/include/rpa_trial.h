@@ -1,0 +1,33 @@
+/* Whether the kernel lets this process do what the agent does. */
+#ifndef RPA_TRIAL_H
+#define RPA_TRIAL_H
+
+#include <stddef.h>
+
+/*
+ * Forks a child that tries something and may be killed for it. Returns 0 in the child,
+ * the child's pid in the parent, or -errno; *report is the end of a pipe that the child
+ * writes to and the parent reads from. The child dies with its parent, and where memory
+ * is short the kernel kills it before its parent. For a process of one thread.
+ */
+int rpa_trial_start(int *report);
+
+/* Waits for the child: its exit code, or minus the signal that ended it. */
+int rpa_trial_end(int pid);
+
+/* Takes and fills so much memory, to see that there is room for it. 0 or -ENOMEM. */
+int rpa_trial_fill(size_t bytes);
+
+/* What bpf(2) says to a command that no kernel has: -EINVAL, unless something refuses
+ * the call as such. */
+int rpa_bpf_answer(void);
+
+/* 1 if maps count as locked memory (RLIMIT_MEMLOCK), as before Linux 5.11; 0 if not; or
+ * -errno where no map can be made at all. */
+int rpa_counts_locked_memory(void);
+
+/* A descriptor of this very process by pidfd_getfd(2), as one of a collector's is
+ * borrowed: 0 or -errno. */
+int rpa_try_borrowing(void);
+
+#endif

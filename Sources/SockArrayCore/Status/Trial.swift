@@ -1,0 +1,77 @@
+/// What a trial of the agent's start does, in this order. Each step is made by the code
+/// that `run` uses for it.
+public enum TrialStep: String, CaseIterable, Sendable, Codable {
+    /// All maps of the pool, in the sizes of the configuration.
+    case maps
+    /// Both programs of each group.
+    case programs
+    /// Memory for what the agent does later.
+    case memory
+    /// Lists of the groups' sockets, and reports of those that close (sock_diag).
+    case socketDiag
+    /// A socket of each group's protocol and address, at a port that the kernel chooses.
+    case groupSockets
+    /// A descriptor by pidfd_getfd(2).
+    case borrowing
+
+    /// `make the maps`.
+    public var description: String {
+        switch self {
+        case .maps: "make the maps"
+        case .programs: "load the programs"
+        case .memory: "take memory for its own work"
+        case .socketDiag: "list sockets by sock_diag"
+        case .groupSockets: "open sockets like the groups'"
+        case .borrowing: "borrow a descriptor by pidfd_getfd"
+        }
+    }
+}
+
+/// What the steps showed.
+public struct TrialFacts: Equatable, Sendable, Codable {
+    public var mapCount: Int?
+    /// What the kernel counts for these maps.
+    public var mapBytes: UInt64?
+    /// Their names, of each group: `select_collector`.
+    public var programs: [String]?
+    /// Waiting connections of a closing listener can go to another one.
+    public var canMigrate: Bool?
+    /// Maps count as locked memory, not towards a control group's.
+    public var countsLockedMemory: Bool?
+    /// Groups whose address this network namespace does not have.
+    public var absentAddresses: [String]?
+
+    public init() {}
+
+    mutating func add(_ other: TrialFacts) {
+        mapCount = other.mapCount ?? mapCount
+        mapBytes = other.mapBytes ?? mapBytes
+        programs = other.programs ?? programs
+        canMigrate = other.canMigrate ?? canMigrate
+        countsLockedMemory = other.countsLockedMemory ?? countsLockedMemory
+        absentAddresses = other.absentAddresses ?? absentAddresses
+    }
+}
+
+/// The outcome of a trial.
+public struct TrialReport: Equatable, Sendable {
+    public private(set) var facts = TrialFacts()
+    /// Why a step failed; a step that is in neither was not reached.
+    public private(set) var failures: [TrialStep: Failure] = [:]
+    public private(set) var passed: Set<TrialStep> = []
+
+    public init() {}
+
+    public mutating func note(_ step: TrialStep, _ outcome: Result<TrialFacts, Failure>) {
+        switch outcome {
+        case .success(let found):
+            passed.insert(step)
+            facts.add(found)
+        case .failure(let failure):
+            failures[step] = failure
+        }
+    }
+
+    /// The first one, in the steps' order.
+    public var firstFailure: Failure? { TrialStep.allCases.lazy.compactMap { failures[$0] }.first }
+}
