@@ -22,6 +22,8 @@ let package = Package(
     targets: [
         .plugin(name: "EmbedFiles", capability: .buildTool()),
         .target(name: "CBPFShim", linkerSettings: [.linkedLibrary("bpf")]),
+        // C that no agent needs: of tests and benchmarks.
+        .target(name: "CLabShim"),
         .target(name: "SockArrayCore", dependencies: ["CBPFShim"], plugins: [embedFiles]),
         .target(
             name: "TelemetryLab", dependencies: ["CBPFShim", "SockArrayCore"],
@@ -48,7 +50,8 @@ let package = Package(
             plugins: [embedFiles]),
         // Processes that the tests of a collector's life start and kill.
         .executableTarget(
-            name: "EvidenceLab", dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab"], path: "Tests/EvidenceLab"),
+            name: "EvidenceLab", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"],
+            path: "Tests/EvidenceLab"),
         .testTarget(name: "SockArrayCoreTests", dependencies: ["CBPFShim", "SockArrayCore"]),
         .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(name: "KernelTests", dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab"]),

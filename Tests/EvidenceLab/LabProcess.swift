@@ -7,6 +7,7 @@ import TelemetryLab
 ///
 ///     EvidenceLab collector LEDGER [PIDFILE]
 ///     EvidenceLab exporters LEDGER FIRST_ADDRESS COUNT DATAGRAMS_PER_SECOND SESSIONS
+///     EvidenceLab refuse CALL ERRNO COMMAND...
 @main
 struct LabProcess {
     static func main() throws {
@@ -25,7 +26,10 @@ struct LabProcess {
                 firstAddress: UInt32(numbers[0]), count: numbers[1], datagramsPerSecond: numbers[2],
                 sessionCount: numbers[3])
             try SteadyExporters(try Ledger(arguments[1]), plan).serve()
-        default: fatalError("collector or exporters, not \(arguments)")
+        case ("refuse", 4...):
+            guard let error = Int32(arguments[2]) else { fatalError("a number, not \(arguments[2])") }
+            try RefusedCall.run(arguments[1], error: error, Array(arguments[3...]))
+        default: fatalError("collector, exporters or refuse, not \(arguments)")
         }
     }
 

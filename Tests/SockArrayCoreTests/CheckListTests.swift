@@ -5,48 +5,66 @@ import Testing
     private static let edge = PoolConfiguration(pool: "edge", collectors: [.init(name: "c1")], groups: [])
 
     private static func host(
-        mayUseBPF: Bool = true, mayBorrowSockets: Bool = true, mayEndSessions: Bool = false,
-        mayGiveSockets: Bool = false
+        mayBorrowSockets: Bool = true, mayEndSessions: Bool = false, mayGiveSockets: Bool = false
     ) -> HostFacts {
         HostFacts(
-            kernelRelease: "6.1.0", hasProgramType: mayUseBPF ? true : nil, hasSocketArray: mayUseBPF ? true : nil,
-            canMigrate: mayUseBPF ? true : nil,
-            mayUseBPF: mayUseBPF, mayBorrowSockets: mayBorrowSockets,
-            mayEndSessions: mayEndSessions, mayGiveSockets: mayGiveSockets, user: 990, hasBPFFS: true, mayMount: true,
-            bpffs: "/sys/fs/bpf/x", mayWritePins: true)
+            kernelRelease: "6.1.0", mayBorrowSockets: mayBorrowSockets, mayEndSessions: mayEndSessions,
+            mayGiveSockets: mayGiveSockets, user: 990, hasBPFFS: true, mayMount: true, bpffs: "/sys/fs/bpf/x",
+            mayWritePins: true)
     }
+
+    /// All steps pass but these.
+    private static func trial(
+        canMigrate: Bool = true, failing: [TrialStep: Failure] = [:], change: (inout TrialFacts) -> Void = { _ in }
+    ) -> TrialReport {
+        var report = TrialReport()
+        var facts = TrialFacts()
+        (facts.mapCount, facts.mapBytes, facts.canMigrate) = (27, 20 << 20, canMigrate)
+        facts.programs = ["dispatch", "select_collector", "dispatch", "select_collector"]
+        change(&facts)
+        for step in TrialStep.allCases {
+            report.note(step, failing[step].map { .failure($0) } ?? .success(facts))
+        }
+        return report
+    }
+
+    private static func list(
+        _ host: HostFacts, _ trial: TrialReport = trial(), limits: ProcessLimits = ProcessLimits(),
+        configuration: Result<PoolConfiguration, Failure>? = nil, sockets: [CheckList.Place] = []
+    ) -> CheckList {
+        CheckList(host, trial: trial, limits: limits, configuration: configuration, sockets: sockets)
+    }
+
     private static func failure(_ kind: Failure.Kind) -> Failure {
         Failure(kind, act: "use edge.yaml:2:1", cause: "it is wrong", remedy: "put it right")
     }
 
     @Test func `what is optional and missing has a remedy and fails nothing`() {
-        var host = Self.host(mayBorrowSockets: false)
-        host.canMigrate = false
-        let list = CheckList(host, configuration: nil)
+        let list = Self.list(Self.host(mayBorrowSockets: false), Self.trial(canMigrate: false))
         #expect(list.exitCode == 0)
         #expect(
             list.items.filter(\.isMissingOption).map(\.check) == [
                 "register --pid of other users' processes", "connections of a closing listener",
                 "groups outlive their last collector",
             ])
-        let all = CheckList(Self.host(mayGiveSockets: true), configuration: nil)
+        let all = Self.list(Self.host(mayGiveSockets: true))
         #expect(all.items.allSatisfy { !$0.isMissingOption })
     }
 
     @Test func `the machine counts before the configuration, that before a socket in use`() {
-        func code(_ host: HostFacts, _ configuration: Failure.Kind?, _ socket: Failure.Kind?) -> Int32 {
-            CheckList(
-                host, configuration: configuration.map { .failure(Self.failure($0)) } ?? .success(Self.edge),
+        func code(_ trial: TrialReport, _ configuration: Failure.Kind?, _ socket: Failure.Kind?) -> Int32 {
+            Self.list(
+                Self.host(), trial, configuration: configuration.map { .failure(Self.failure($0)) } ?? .success(Self.edge),
                 sockets: [
                     .init(name: "control_socket", problem: socket.map(Self.failure)), .init(name: "status_socket"),
                 ]
             ).exitCode
         }
-        #expect(code(Self.host(), nil, nil) == 0)
-        #expect(code(Self.host(), nil, .conflict) == 5)
-        #expect(code(Self.host(), nil, .privilege) == 6)
-        #expect(code(Self.host(), .usage, .conflict) == 2)
-        #expect(code(Self.host(mayUseBPF: false), .usage, nil) == 6)
+        #expect(code(Self.trial(), nil, nil) == 0)
+        #expect(code(Self.trial(), nil, .conflict) == 5)
+        #expect(code(Self.trial(), nil, .privilege) == 6)
+        #expect(code(Self.trial(), .usage, .conflict) == 2)
+        #expect(code(Self.trial(failing: [.programs: Self.failure(.privilege)]), .usage, nil) == 6)
     }
 
     @Test func `status_http beyond loopback is no failure, and who can read it is told; what the agent has is well`() {
@@ -54,7 +72,7 @@ import Testing
             var place = CheckList.Place(name: "status_http x")
             place.endpoint = .init(address: address, port: 9_477)
             place.isTheAgents = isTheAgents
-            return CheckList(Self.host(), configuration: .success(Self.edge), sockets: [place]).items.last
+            return Self.list(Self.host(), configuration: .success(Self.edge), sockets: [place]).items.last
         }
         let open = item(.v4(0))
         #expect(open?.isMissingOption == true && open?.detail.contains("whoever reaches it reads the status") == true)
@@ -65,7 +83,7 @@ import Testing
     }
 
     @Test func `the cause of a bad configuration is told once`() {
-        let list = CheckList(Self.host(), configuration: .failure(Self.failure(.usage)))
+        let list = Self.list(Self.host(), configuration: .failure(Self.failure(.usage)))
         #expect(list.items.last?.detail == "cannot use edge.yaml:2:1: it is wrong")
         #expect(list.items.last?.remedy == "put it right")
     }
@@ -79,7 +97,7 @@ import Testing
 
     @Test func `on_move: reset takes CAP_NET_ADMIN, another collector_user CAP_CHOWN: exit 6 without, and no more`() {
         func items(_ configuration: PoolConfiguration, _ host: HostFacts) -> (Int32, [String]) {
-            let list = CheckList(host, configuration: .success(configuration))
+            let list = Self.list(host, configuration: .success(configuration))
             return (list.exitCode, list.items.filter { !$0.ok }.map(\.detail))
         }
         #expect(items(Self.edge, Self.host()) == (0, []))
@@ -94,5 +112,42 @@ import Testing
         #expect(items(other, Self.host(mayGiveSockets: true)) == (0, []))
         other.collectorUser = 990
         #expect(items(other, Self.host()) == (0, []))
+    }
+
+    @Test func `each step of the trial that failed is an item with the words of run`() {
+        let names: [TrialStep: String] = [
+            .systemCalls: "bpf(2)", .maps: "maps", .programs: "programs", .memory: "memory", .socketDiag: "sock_diag",
+            .groupSockets: "sockets",
+        ]
+        for (step, name) in names {
+            let list = Self.list(Self.host(), Self.trial(failing: [step: Self.failure(.privilege)]))
+            #expect(list.exitCode == 6)
+            #expect(
+                list.items.filter { !$0.ok } == [
+                    .init(
+                        check: name, ok: false, detail: "cannot use edge.yaml:2:1: it is wrong", remedy: "put it right")
+                ])
+        }
+        // Only register --pid needs it.
+        #expect(Self.list(Self.host(), Self.trial(failing: [.borrowing: Self.failure(.privilege)])).exitCode == 0)
+    }
+
+    @Test func `maps have their size and what limits it, programs their names and what they cost`() {
+        func detail(_ check: String, _ trial: TrialReport = Self.trial(), _ limits: ProcessLimits = ProcessLimits()) -> String? {
+            Self.list(Self.host(), trial, limits: limits).items.first { $0.check == check }?.detail
+        }
+        #expect(detail("maps") == "27 maps can be made, 20 MiB")
+        let limit = ProcessLimits.MemoryLimit(bytes: 64 << 20, file: "/x/memory.max")
+        #expect(
+            detail("maps", Self.trial(), ProcessLimits(memory: limit))
+                == "27 maps can be made, 20 MiB; memory limit 64 MiB (/x/memory.max)")
+        let locked = Self.trial { ($0.countsLockedMemory, $0.lockedMemory) = (true, 65_536) }
+        #expect(detail("maps", locked)?.hasSuffix("counts them as locked memory (limit 64 KiB)") == true)
+        let unlimited = Self.trial { $0.countsLockedMemory = true }
+        #expect(detail("maps", unlimited)?.hasSuffix("counts them as locked memory (not limited)") == true)
+        #expect(detail("programs") == "4 can be loaded: dispatch, select_collector")
+        #expect(
+            detail("programs", Self.trial(), ProcessLimits(isTrustedByVerifier: false))
+                == "4 can be loaded: dispatch, select_collector; without CAP_PERFMON a run of them takes longer")
     }
 }

@@ -107,7 +107,8 @@ public struct CheckList: Sendable {
             (.memory, "memory", "there is room for what the agent needs later"),
             (.socketDiag, "sock_diag", "sockets are listed, and those that close are reported"),
         ]
-        var items = steps.compactMap { step, name, detail -> Item? in
+        var items: [Item] = trial.failures[.systemCalls].map { [item("bpf(2)", $0)] } ?? []
+        items += steps.compactMap { step, name, detail -> Item? in
             if let failure = trial.failures[step] { return item(name, failure) }
             return trial.passed.contains(step) ? Item(check: name, ok: true, detail: detail) : nil
         }
@@ -130,7 +131,7 @@ public struct CheckList: Sendable {
         let limit =
             facts.countsLockedMemory == true
             ? "; this kernel counts them as locked memory ("
-                + (limits.lockedMemory.map { "limit \(ByteCount.text($0))" } ?? "not limited") + ")"
+                + (facts.lockedMemory.map { "limit \(ByteCount.text($0))" } ?? "not limited") + ")"
             : limits.memory.map { "; memory limit \(ByteCount.text($0.bytes)) (\($0.file))" } ?? ""
         return "\(facts.mapCount ?? 0) maps can be made\(size)\(limit)"
     }

@@ -1,6 +1,8 @@
 /// What a trial of the agent's start does, in this order. Each step is made by the code
 /// that `run` uses for it.
 public enum TrialStep: String, CaseIterable, Sendable, Codable {
+    /// bpf(2) is called at all: a seccomp filter may kill the caller.
+    case systemCalls
     /// All maps of the pool, in the sizes of the configuration.
     case maps
     /// Both programs of each group.
@@ -14,12 +16,18 @@ public enum TrialStep: String, CaseIterable, Sendable, Codable {
     /// A descriptor by pidfd_getfd(2).
     case borrowing
 
+    /// Steps of one set depend on each other, in this order; the sets do not.
+    public static let sets: [[TrialStep]] = [
+        [.systemCalls, .maps, .programs, .memory], [.socketDiag], [.groupSockets], [.borrowing],
+    ]
+
     /// `make the maps`.
     public var description: String {
         switch self {
+        case .systemCalls: "call bpf(2)"
         case .maps: "make the maps"
         case .programs: "load the programs"
-        case .memory: "take memory for its own work"
+        case .memory: "take memory for the agent's own work"
         case .socketDiag: "list sockets by sock_diag"
         case .groupSockets: "open sockets like the groups'"
         case .borrowing: "borrow a descriptor by pidfd_getfd"
@@ -38,6 +46,8 @@ public struct TrialFacts: Equatable, Sendable, Codable {
     public var canMigrate: Bool?
     /// Maps count as locked memory, not towards a control group's.
     public var countsLockedMemory: Bool?
+    /// Bytes of it that are allowed, if it is limited and maps count.
+    public var lockedMemory: UInt64?
     /// Groups whose address this network namespace does not have.
     public var absentAddresses: [String]?
 
@@ -49,6 +59,7 @@ public struct TrialFacts: Equatable, Sendable, Codable {
         programs = other.programs ?? programs
         canMigrate = other.canMigrate ?? canMigrate
         countsLockedMemory = other.countsLockedMemory ?? countsLockedMemory
+        lockedMemory = other.lockedMemory ?? lockedMemory
         absentAddresses = other.absentAddresses ?? absentAddresses
     }
 }

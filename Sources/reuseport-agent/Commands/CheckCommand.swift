@@ -64,16 +64,16 @@ struct CheckCommand: ParsableCommand {
         }
         let bpffs = (try? result?.get().bpffs) ?? PoolConfiguration.defaultBPFFS
         let host = HostFacts.probe(bpffs: bpffs)
-        // First, for its child inherits the memory of this process.
-        let trial = try StartTrial(
-            configuration: (try? result?.get()) ?? .example, steps: TrialStep.allCases
-        ).report()
+        // First, for its children inherit the memory of this process.
+        let trial = try StartTrial(configuration: (try? result?.get()) ?? .example).report(of: TrialStep.sets)
         let list = CheckList(
-            host, trial: trial, limits: .current(), configuration: result, sockets: sockets(try? result?.get()))
-        guard let usage = (try? result?.get()).map({ UsageChecks($0, host) }) else {
-            return (list.items, list.exitCode)
-        }
-        return (list.items + usage.items, CheckList.exitCode(list.exitCode, and: usage.exitCode))
+            host, trial: trial, limits: .current(callsBPF: false), configuration: result, sockets: sockets(try? result?.get()))
+        guard let config, let configuration = try? result?.get() else { return (list.items, list.exitCode) }
+        let (usage, files) = (UsageChecks(configuration, host), PoolChecks(configuration, path: config))
+        return (
+            list.items + files.items + usage.items,
+            CheckList.exitCode(CheckList.exitCode(list.exitCode, and: files.exitCode), and: usage.exitCode)
+        )
     }
 
     private func sockets(_ configuration: PoolConfiguration?) -> [CheckList.Place] {

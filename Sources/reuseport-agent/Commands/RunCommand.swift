@@ -26,7 +26,7 @@ struct RunCommand: ParsableCommand {
             let configuration = try PoolConfiguration.load(path: config)
             pool = configuration.pool
             try raiseOpenFiles(configuration)
-            try Self.tryMemory(configuration)
+            try Self.tryStart(configuration)
             let log = logging.open(pool: configuration.pool)
             defer { log.finish() }
             try Agent(configuration, path: config, log: log).serve()
@@ -40,11 +40,14 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    /// Below a limit the kernel may kill the agent while it starts, without a word: a child
-    /// does the same first, and its end is reported.
-    private static func tryMemory(_ configuration: PoolConfiguration) throws(Failure) {
-        guard ProcessLimits.current().memory != nil else { return }
-        let report = try StartTrial(configuration: configuration, steps: [.maps, .programs, .memory]).report()
+    /// Below a memory limit, or behind a seccomp filter, the kernel may kill the agent while it
+    /// starts, without a word: a child does the same first, and its end is reported.
+    private static func tryStart(_ configuration: PoolConfiguration) throws(Failure) {
+        let limits = ProcessLimits.current(callsBPF: false)
+        let steps: [TrialStep] =
+            limits.memory != nil ? TrialStep.sets[0] : limits.hasSeccompFilter ? [.systemCalls] : []
+        guard !steps.isEmpty else { return }
+        let report = try StartTrial(configuration: configuration).report(of: [steps])
         if let failure = report.firstFailure { throw failure }
     }
 

@@ -2,11 +2,10 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// A trial of the agent's start in a child process, so that what kills the child is
+/// A trial of the agent's start in child processes, so that what kills a child is
 /// reported as well: a memory limit, a seccomp filter.
 struct StartTrial {
     let configuration: PoolConfiguration
-    let steps: [TrialStep]
 
     /// A line of what the child reports: that a step begins, or its outcome.
     private struct Message: Codable {
@@ -17,8 +16,15 @@ struct StartTrial {
 
     /// For a process of one thread: see rpa_trial_start.
     ///
+    /// - Parameter sets: steps that are performed in one child each.
     /// - Throws: where no child can be started.
-    func report() throws(Failure) -> TrialReport {
+    func report(of sets: [[TrialStep]]) throws(Failure) -> TrialReport {
+        var report = TrialReport()
+        for steps in sets { try perform(steps, into: &report) }
+        return report
+    }
+
+    private func perform(_ steps: [TrialStep], into report: inout TrialReport) throws(Failure) {
         let act = "try what run does"
         var pipe: Int32 = -1
         let child = rpa_trial_start(&pipe)
@@ -28,12 +34,25 @@ struct StartTrial {
                     .privilege, act: act, cause: "no process could be started", errno: -child,
                     remedy: "look at the limits of processes and memory of this user")
         }
-        if child == 0 { performSteps(reportingTo: pipe) }
+        if child == 0 { performInChild(steps, reportingTo: pipe) }
         let messages = Self.messages(from: Descriptor(owning: pipe))
-        return Self.report(of: messages, exit: rpa_trial_end(child), configuration)
+        for message in messages {
+            if let failure = message.failure { report.note(message.step, .failure(failure)) }
+            if let facts = message.facts { report.note(message.step, .success(facts)) }
+        }
+        let exit = rpa_trial_end(child)
+        if exit != 0 { report.note(messages.last?.step ?? steps[0], .failure(failure(ofExit: exit, messages, steps))) }
     }
 
-    private func performSteps(reportingTo pipe: Int32) -> Never {
+    private func failure(ofExit exit: Int32, _ messages: [Message], _ steps: [TrialStep]) -> Failure {
+        let step = messages.last?.step ?? steps[0]
+        let refusal = Refusal.ofKill(
+            max(0, -exit), while: step.description, .current(callsBPF: false), memoryNeed: PoolMemory.need(of: configuration))
+        return Failure(
+            .privilege, act: "run pool \(configuration.pool)", cause: refusal.cause, remedy: refusal.remedy)
+    }
+
+    private func performInChild(_ steps: [TrialStep], reportingTo pipe: Int32) -> Never {
         let trial = PoolTrial(configuration)
         for step in steps {
             Self.write(Message(step: step), to: pipe)
@@ -41,8 +60,8 @@ struct StartTrial {
                 Self.write(Message(step: step, facts: try trial.perform(step)), to: pipe)
             } catch {
                 Self.write(Message(step: step, failure: error), to: pipe)
-                // Programs use the maps.
-                if step == .maps { _exit(0) }
+                // The next one of the set needs it.
+                _exit(0)
             }
         }
         _exit(0)
@@ -64,26 +83,6 @@ struct StartTrial {
             bytes += part[..<length]
         }
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { try? JSON.decode(Message.self, from: Array($0)) }
-    }
-
-    /// - Parameter exit: of the child, see rpa_trial_end.
-    private static func report(
-        of messages: [Message], exit: Int32, _ configuration: PoolConfiguration
-    ) -> TrialReport {
-        var report = TrialReport()
-        for message in messages {
-            if let failure = message.failure { report.note(message.step, .failure(failure)) }
-            if let facts = message.facts { report.note(message.step, .success(facts)) }
-        }
-        guard let last = messages.last?.step ?? TrialStep.allCases.first, exit != 0 else { return report }
-        let refusal = Refusal.ofKill(
-            exit < 0 ? -exit : 0, while: last.description, .current(), memoryNeed: PoolMemory.need(of: configuration))
-        report.note(
-            last,
-            .failure(
-                Failure(
-                    .privilege, act: "run pool \(configuration.pool)", cause: refusal.cause, remedy: refusal.remedy)))
-        return report
     }
 }
 

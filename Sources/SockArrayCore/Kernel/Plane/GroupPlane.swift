@@ -15,7 +15,7 @@ package final class GroupPlane {
     package let dispatcher: Descriptor
     private let canMigrate: Bool
     /// Asked once: it takes loading a program.
-    private static let kernelMigrates = rpa_probe_migration() == 1
+    static let kernelMigrates = rpa_probe_migration() == 1
     /// The agent's own socket in the group, and why there is none.
     private(set) var placeholder: Placeholder?
     private(set) var placeholderRefusal: (user: UInt32, error: KernelError)?

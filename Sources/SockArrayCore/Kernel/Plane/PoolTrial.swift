@@ -36,6 +36,9 @@ public final class PoolTrial {
     public func perform(_ step: TrialStep) throws(Failure) -> TrialFacts {
         do {
             switch step {
+            case .systemCalls:
+                _ = rpa_bpf_answer()
+                return TrialFacts()
             case .maps: return try makeMaps()
             case .programs: return try loadPrograms()
             case .memory: return try takeMemory()
@@ -55,7 +58,8 @@ public final class PoolTrial {
         facts.mapCount = all.count
         facts.mapBytes = all.bytes
         facts.countsLockedMemory = rpa_counts_locked_memory() == 1
-        facts.canMigrate = rpa_probe_migration() == 1
+        facts.lockedMemory = ProcessLimits.current().lockedMemory
+        facts.canMigrate = GroupPlane.kernelMigrates
         return facts
     }
 

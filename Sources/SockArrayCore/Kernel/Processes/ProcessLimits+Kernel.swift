@@ -3,16 +3,18 @@ import Glibc
 
 extension ProcessLimits {
     /// Asks /proc and the kernel, at the time of the call. It changes nothing.
-    public static func current() -> ProcessLimits {
+    ///
+    /// - Parameter callsBPF: false: bpf(2) is not called, for which a filter may kill the process.
+    public static func current(callsBPF: Bool = true) -> ProcessLimits {
         func has(_ capability: rpa_capability) -> Bool { rpa_has_capability(Int32(capability.rawValue)) == 1 }
         let isAdministrator = has(RPA_CAP_SYS_ADMIN)
         return ProcessLimits(
             mayUseBPF: has(RPA_CAP_BPF) || isAdministrator,
             isTrustedByVerifier: has(RPA_CAP_PERFMON) || isAdministrator, isInUserNamespace: isInUserNamespace,
-            hasSeccompFilter: field("Seccomp:", of: "/proc/self/status") == "2", bpfAnswer: -rpa_bpf_answer(),
+            hasSeccompFilter: field("Seccomp:", of: "/proc/self/status") == "2", bpfAnswer: callsBPF ? -rpa_bpf_answer() : KernelError.invalid,
             securityModules: lines(of: "/sys/kernel/security/lsm").first.map {
                 $0.split(separator: ",").map(String.init)
-            } ?? [], memory: MemoryLimit.ofControlGroups(), lockedMemory: lockedMemoryLimit)
+            } ?? [], memory: MemoryLimit.ofControlGroups(), lockedMemory: callsBPF ? lockedMemoryLimit : nil)
     }
 
     /// The machine's own maps all users to themselves: `0 0 4294967295`.

@@ -33,6 +33,22 @@ struct StateFile {
         }
     }
 
+    /// Why `write` would fail, as far as permissions say; nil: it would not.
+    func writeRefusal() -> Failure? {
+        var place = folder
+        while access(place, F_OK) != 0, place != "/" { place = FolderPath.of(place) }
+        guard access(place, W_OK | X_OK) != 0 else { return nil }
+        return refusal(errno, act: "write state_file \(path)")
+    }
+
+    private func refusal(_ error: Int32, act: String) -> Failure {
+        let remedy =
+            [EACCES, EPERM, EROFS, ENOENT].contains(error)
+            ? "make \(folder) writable for the agent, or set state_file in its configuration"
+            : "look at the file system of \(folder)"
+        return Failure(.privilege, act: act, cause: "\(path) could not be replaced", errno: error, remedy: remedy)
+    }
+
     /// The pins; none where there is no file. A file that is cut short or of another
     /// version is set aside, and `report` told so.
     ///
@@ -72,13 +88,7 @@ struct StateFile {
         guard let bytes = try? JSON.encode(Content(version: Content.version, pool: pool, pins: pins), pretty: true)
         else { fatalError("pins are plain text") }
         let error = DurableFile.exchange(path, for: bytes, mode: 0o644)
-        guard error == 0 else {
-            let remedy =
-                [EACCES, EPERM, EROFS, ENOENT].contains(error)
-                ? "make \(folder) writable for the agent, or set state_file in its configuration"
-                : "look at the file system of \(folder)"
-            throw Failure(.privilege, act: act, cause: "\(path) could not be replaced", errno: error, remedy: remedy)
-        }
+        guard error == 0 else { throw refusal(error, act: act) }
         // It is in force, also where a crash could bring back the old one.
         _ = DurableFile.settleFolder(of: path)
     }

@@ -1,0 +1,12 @@
+/// Pools whose pins are in a folder of a bpffs, with or without a running agent.
+public enum PinnedPools {
+    /// Each with the names of its groups' folders.
+    public static func groups(in bpffs: String) -> [(pool: String, groups: Set<String>)] {
+        Folder.names(in: bpffs).filter { !$0.hasPrefix(".") }.map { pool in
+            (pool, Set(PinFolder(path: "\(bpffs)/\(pool)/groups").names()))
+        }
+    }
+
+    /// The folder of such a group.
+    public static func name(of group: ReuseportGroup) -> String { group.pinName }
+}
