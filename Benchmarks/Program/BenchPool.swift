@@ -12,13 +12,19 @@ final class BenchPool {
     /// Any member's descriptor reaches the group: one more of our own.
     private let handle: Descriptor
 
-    init(_ name: String, port: UInt16, _ collectors: Int, _ tableSize: Int?, _ tracking: Tracking) throws {
+    convenience init(
+        _ name: String, port: UInt16, _ collectors: Int, _ tableSize: Int?, _ tracking: Tracking
+    ) throws {
+        try self.init(name, port: port, collectors) { ($0.tableSize, $0.tracking) = (tableSize, tracking) }
+    }
+
+    /// - Parameter change: of the configuration: rendezvous, with tracking.
+    init(_ name: String, port: UInt16, _ collectors: Int, _ change: (inout PoolConfiguration) -> Void) throws {
         (self.port, collectorCount) = (port, collectors)
         var configuration = PoolConfiguration(
             pool: name, collectors: (0..<collectors).map { .init(name: "c\($0)") },
             groups: [ReuseportGroup(name: "bench", transport: .udp, address: .v4(0), port: port)])
-        configuration.tableSize = tableSize
-        configuration.tracking = tracking
+        change(&configuration)
         plane = try DataPlane(adopting: configuration)
         for index in 0..<collectors {
             members.append(try OfferedSocket(try Self.socket(port), label: "c\(index)"))

@@ -17,7 +17,7 @@ public struct Failure: Error, Equatable, Sendable, Codable {
         /// What was asked contradicts what is: a slot held by another live
         /// socket, an unknown collector, a second agent.
         case conflict = 5
-        /// A missing privilege, or a kernel that is too old.
+        /// The kernel refuses the agent: a capability, a filter, a limit, a program that does not load.
         case privilege = 6
     }
 

@@ -36,7 +36,8 @@ import Testing
             let file = sandbox.newPath("check.trace")
             let asked = try ChildProcess(Self.tracer(file) + [Subject.program, "check"], in: sandbox)
             try asked.wait()
-            #expect(asked.output.contains("✓ connections of a closing listener: they migrate to the collector's new one"))
+            #expect(
+                asked.output.contains("✓ connections of a closing listener: they migrate to the collector's new one"))
             let calls = try Self.calls(in: file)
             let question = try Self.question(among: calls)
             // At 48 of sk_reuseport_md. A kernel without it takes any attach type, but no such offset.

@@ -54,7 +54,8 @@ import Testing
     @Test func `the machine counts before the configuration, that before a socket in use`() {
         func code(_ trial: TrialReport, _ configuration: Failure.Kind?, _ socket: Failure.Kind?) -> Int32 {
             Self.list(
-                Self.host(), trial, configuration: configuration.map { .failure(Self.failure($0)) } ?? .success(Self.edge),
+                Self.host(), trial,
+                configuration: configuration.map { .failure(Self.failure($0)) } ?? .success(Self.edge),
                 sockets: [
                     .init(name: "control_socket", problem: socket.map(Self.failure)), .init(name: "status_socket"),
                 ]
@@ -133,7 +134,9 @@ import Testing
     }
 
     @Test func `maps have their size and what limits it, programs their names and what they cost`() {
-        func detail(_ check: String, _ trial: TrialReport = Self.trial(), _ limits: ProcessLimits = ProcessLimits()) -> String? {
+        func detail(_ check: String, _ trial: TrialReport = Self.trial(), _ limits: ProcessLimits = ProcessLimits())
+            -> String?
+        {
             Self.list(Self.host(), trial, limits: limits).items.first { $0.check == check }?.detail
         }
         #expect(detail("maps") == "27 maps can be made, 20 MiB")

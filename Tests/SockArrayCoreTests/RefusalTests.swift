@@ -16,7 +16,8 @@ import Testing
         // A filter that lets bpf(2) pass is not to blame: the shipped unit has one.
         #expect(cause(ProcessLimits(hasSeccompFilter: true)).contains("a security module may forbid it"))
         #expect(cause(ProcessLimits(lockedMemory: 65_536)).contains("locked memory, of which 64 KiB are allowed"))
-        #expect(cause(ProcessLimits(securityModules: ["lockdown", "selinux"])).contains("(in force: lockdown, selinux)"))
+        #expect(
+            cause(ProcessLimits(securityModules: ["lockdown", "selinux"])).contains("(in force: lockdown, selinux)"))
         #expect(cause(ProcessLimits(bpfAnswer: 1)).contains("a security module may forbid it"))
     }
 
@@ -41,10 +42,14 @@ import Testing
 
     @Test(arguments: [
         // Linux 5.10, 6.1 and 6.12 with the program of 582f1fa and CAP_BPF alone.
-        ("126: (79) r1 = *(u64 *)(r3 +8)\nR3 invalid mem access 'inv'\nprocessed 745 insns (limit 1000000) max_states_per_insn 4\n",
-            "\"126: (79) r1 = *(u64 *)(r3 +8)\", \"R3 invalid mem access 'inv'\""),
-        ("; if (count)\nThe sequence of 8193 jumps is too complex.\nverification time 9 usec\nstack depth 64+0\nprocessed 9 insns\n",
-            "\"; if (count)\", \"The sequence of 8193 jumps is too complex.\""),
+        (
+            "126: (79) r1 = *(u64 *)(r3 +8)\nR3 invalid mem access 'inv'\nprocessed 745 insns (limit 1000000) max_states_per_insn 4\n",
+            "\"126: (79) r1 = *(u64 *)(r3 +8)\", \"R3 invalid mem access 'inv'\""
+        ),
+        (
+            "; if (count)\nThe sequence of 8193 jumps is too complex.\nverification time 9 usec\nstack depth 64+0\nprocessed 9 insns\n",
+            "\"; if (count)\", \"The sequence of 8193 jumps is too complex.\""
+        ),
         ("R9 invalid mem access 'scalar'", "\"R9 invalid mem access 'scalar'\""),
     ])
     func `the verifier's last lines are quoted, without its statistics`(log: String, quoted: String) {

@@ -67,7 +67,8 @@ struct CheckCommand: ParsableCommand {
         // First, for its children inherit the memory of this process.
         let trial = try StartTrial(configuration: (try? result?.get()) ?? .example).report(of: TrialStep.sets)
         let list = CheckList(
-            host, trial: trial, limits: .current(callsBPF: false), configuration: result, sockets: sockets(try? result?.get()))
+            host, trial: trial, limits: .current(callsBPF: false), configuration: result,
+            sockets: sockets(try? result?.get()))
         guard let config, let configuration = try? result?.get() else { return (list.items, list.exitCode) }
         let (usage, files) = (UsageChecks(configuration, host), PoolChecks(configuration, path: config))
         return (

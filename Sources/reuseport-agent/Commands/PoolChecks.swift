@@ -36,7 +36,8 @@ struct PoolChecks {
             return CheckList.Item(
                 check: "group \(group.name) of other pools", ok: true,
                 detail: "pool \(pools.joined(separator: ", ")) has \(address), too",
-                remedy: "in one network namespace only one pool's agent may run with it: the last one that starts takes "
+                remedy:
+                    "in one network namespace only one pool's agent may run with it: the last one that starts takes "
                     + "the traffic; give them different ports, or unload the pool that is no longer used")
         }
     }

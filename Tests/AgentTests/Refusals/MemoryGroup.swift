@@ -35,7 +35,9 @@ final class MemoryGroup: Sendable {
 
     /// Where it can be made: below this process's own of version 1, or at the top of version 2.
     private static var place: (parent: String, file: String)? {
-        let mounts = (FileText.read("/proc/self/mountinfo") ?? "").split(separator: "\n").map { $0.split(separator: " ") }
+        let mounts = (FileText.read("/proc/self/mountinfo") ?? "").split(separator: "\n").map {
+            $0.split(separator: " ")
+        }
         func point(_ type: Substring, _ option: Substring?) -> String? {
             mounts.first { words in
                 guard let dash = words.firstIndex(of: "-"), words.count > dash + 3 else { return false }
@@ -44,7 +46,8 @@ final class MemoryGroup: Sendable {
             }.map { String($0[4]) }
         }
         if let top = point("cgroup", "memory") {
-            let own = (FileText.read("/proc/self/cgroup") ?? "").split(separator: "\n")
+            let own =
+                (FileText.read("/proc/self/cgroup") ?? "").split(separator: "\n")
                 .map { $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false) }
                 .first { $0.count == 3 && $0[1].split(separator: ",").contains("memory") }?[2] ?? "/"
             return (own == "/" ? top : top + own, "memory.limit_in_bytes")

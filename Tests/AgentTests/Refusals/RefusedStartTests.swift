@@ -48,7 +48,8 @@ import Testing
             remedy: "modprobe -a inet_diag tcp_diag udp_diag"),
         Refusal(
             name: "NETLINK_SOCK_DIAG refused by seccomp", launcher: filter(.socketDiag, EPERM), item: "✗ sock_diag",
-            cause: "a seccomp filter is in force (EPERM)", remedy: "let it pass socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG)"),
+            cause: "a seccomp filter is in force (EPERM)",
+            remedy: "let it pass socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG)"),
         Refusal(
             name: "no AF_NETLINK", launcher: filter(.netlink, EAFNOSUPPORT), item: "✗ sock_diag",
             cause: "the process may not open netlink sockets (EAFNOSUPPORT)",
@@ -133,7 +134,8 @@ import Testing
                 let result = try Self.command(launcher + [Subject.program, command, "--config", file], sandbox)
                 let text = command == "check" ? result.output : result.errorOutput
                 #expect(result.exitCode == 6, "\(text)")
-                #expect(text.contains("this kernel counts maps as locked memory, of which 64 KiB are allowed"), "\(text)")
+                #expect(
+                    text.contains("this kernel counts maps as locked memory, of which 64 KiB are allowed"), "\(text)")
                 #expect(text.contains("LimitMEMLOCK=infinity"), "\(text)")
             }
             let check = try Self.command([Subject.program, "check", "--config", file], sandbox)
@@ -165,7 +167,8 @@ import Testing
             #expect(
                 check.output.contains(
                     "– state_file /run/nowhere/edge.json: plan --rebalance --apply could not keep its pins: cannot "
-                        + "write state_file /run/nowhere/edge.json: /run/nowhere/edge.json could not be replaced (EACCES)"),
+                        + "write state_file /run/nowhere/edge.json: /run/nowhere/edge.json could not be replaced (EACCES)"
+                ),
                 "\(check.output)")
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let other = sandbox.newPath("other.yaml")
@@ -174,7 +177,8 @@ import Testing
             try FileText.write(text + sockets, to: other)
             let second = try agent.command(["check", "--config", other])
             #expect(
-                second.output.contains("– group ipfix of other pools: pool edge has udp 0.0.0.0:4739, too"), "\(second.output)")
+                second.output.contains("– group ipfix of other pools: pool edge has udp 0.0.0.0:4739, too"),
+                "\(second.output)")
         }
     }
 
@@ -207,8 +211,9 @@ import Testing
         return Set(
             lines.compactMap { line in
                 if let map = line.firstMatch(
-                    of: /BPF_MAP_CREATE, \{map_type=(\w+), key_size=(\d+), value_size=(\d+), max_entries=(\d+).*map_name="(\w*)"/)
-                {
+                    of:
+                        /BPF_MAP_CREATE, \{map_type=(\w+), key_size=(\d+), value_size=(\d+), max_entries=(\d+).*map_name="(\w*)"/
+                ) {
                     return map.5.hasPrefix("libbpf") || map.5.isEmpty
                         ? nil : "map \(map.5): \(map.1) \(map.2) \(map.3) \(map.4)"
                 }

@@ -12,10 +12,11 @@ public enum PoolMemory {
     }
 
     /// Bytes of the maps, with a second generation, as each reload makes one.
-    static func mapBytes(of configuration: PoolConfiguration, cpuCount: Int) -> UInt64 {
+    package static func mapBytes(of configuration: PoolConfiguration, cpuCount: Int) -> UInt64 {
         let shape = AssignmentTable(configuration).shape
         let rows = Int(shape.rowCount)
-        let exporters = configuration.exporters.isEmpty ? 0 : 4 * configuration.exporters.map(\.prefixes.count).reduce(0, +)
+        let exporters =
+            configuration.exporters.isEmpty ? 0 : 4 * configuration.exporters.map(\.prefixes.count).reduce(0, +)
         let generation = rows * 9 + exporters * MemoryLayout<rpa_exporter>.stride
         // Key, value, and the kernel's own part of an entry (struct htab_elem, and its place in the list).
         let session = MemoryLayout<rpa_session>.stride + MemoryLayout<rpa_session_start>.stride + 72

@@ -11,7 +11,8 @@ extension ProcessLimits {
         return ProcessLimits(
             mayUseBPF: has(RPA_CAP_BPF) || isAdministrator,
             isTrustedByVerifier: has(RPA_CAP_PERFMON) || isAdministrator, isInUserNamespace: isInUserNamespace,
-            hasSeccompFilter: field("Seccomp:", of: "/proc/self/status") == "2", bpfAnswer: callsBPF ? -rpa_bpf_answer() : KernelError.invalid,
+            hasSeccompFilter: field("Seccomp:", of: "/proc/self/status") == "2",
+            bpfAnswer: callsBPF ? -rpa_bpf_answer() : KernelError.invalid,
             securityModules: lines(of: "/sys/kernel/security/lsm").first.map {
                 $0.split(separator: ",").map(String.init)
             } ?? [], memory: MemoryLimit.ofControlGroups(), lockedMemory: callsBPF ? lockedMemoryLimit : nil)

@@ -95,10 +95,12 @@ public struct Refusal: Equatable, Sendable {
         case KernelError.noFamily:
             return Refusal(
                 cause: cause + ": sockets of this address family can't be made",
-                remedy: "enable it, IPv6 for instance, or add AF_INET and AF_INET6 to RestrictAddressFamilies= of the unit")
+                remedy:
+                    "enable it, IPv6 for instance, or add AF_INET and AF_INET6 to RestrictAddressFamilies= of the unit")
         case KernelError.notPermitted, KernelError.accessDenied:
             return limits.hasSeccompFilter
-                ? Refusal(cause: cause + ": a seccomp filter is in force", remedy: "let it pass socket, bind and listen")
+                ? Refusal(
+                    cause: cause + ": a seccomp filter is in force", remedy: "let it pass socket, bind and listen")
                 : ofSecurityModule(cause, limits)
         default:
             return Refusal(cause: cause, remedy: "look at the address of the group in the configuration")
@@ -131,11 +133,14 @@ public struct Refusal: Equatable, Sendable {
         if !limits.mayUseBPF {
             return Refusal(
                 cause: cause + ": CAP_BPF is missing",
-                remedy: "run it as root, or give it CAP_BPF (AmbientCapabilities= and CapabilityBoundingSet= of its unit)")
+                remedy:
+                    "run it as root, or give it CAP_BPF (AmbientCapabilities= and CapabilityBoundingSet= of its unit)")
         }
         if limits.bpfAnswer != KernelError.invalid {
             return limits.hasSeccompFilter
-                ? Refusal(cause: cause + ", and so is each call of bpf(2): a seccomp filter is in force", remedy: seccompRemedy)
+                ? Refusal(
+                    cause: cause + ", and so is each call of bpf(2): a seccomp filter is in force",
+                    remedy: seccompRemedy)
                 : error.errno == KernelError.noSystemCall
                     ? Refusal(
                         cause: cause + ": the kernel has no bpf(2)",
@@ -144,14 +149,16 @@ public struct Refusal: Equatable, Sendable {
         }
         if let locked = limits.lockedMemory, error.errno == KernelError.notPermitted {
             return Refusal(
-                cause: cause + ": this kernel counts maps as locked memory, of which \(ByteCount.text(locked)) are allowed",
+                cause: cause
+                    + ": this kernel counts maps as locked memory, of which \(ByteCount.text(locked)) are allowed",
                 remedy: "raise the limit: LimitMEMLOCK=infinity in its unit, or ulimit -l unlimited as root")
         }
         return ofSecurityModule(cause, limits)
     }
 
     private static func ofSecurityModule(_ cause: String, _ limits: ProcessLimits) -> Refusal {
-        let names = limits.securityModules.isEmpty ? "" : " (in force: \(limits.securityModules.joined(separator: ", ")))"
+        let names =
+            limits.securityModules.isEmpty ? "" : " (in force: \(limits.securityModules.joined(separator: ", ")))"
         return Refusal(
             cause: cause + ": a security module may forbid it\(names)",
             remedy: "look for its denial in the kernel's log (journalctl -k), and allow the agent what it names")
