@@ -34,10 +34,18 @@ static __always_inline void read_migrating(struct bpf_sock *connection, struct s
 	source->hash = finalize(multilinear(source->high, source->low));
 }
 
-/* Which slot the peer's connection went to. */
+/* The words below are these structs. */
+_Static_assert(
+	sizeof(struct rpa_session) == 24 && __builtin_offsetof(struct rpa_session, port) == 16 &&
+		__builtin_offsetof(struct rpa_session, group) == 20,
+	"key of sessions");
+_Static_assert(
+	sizeof(struct rpa_session_start) == 16 && __builtin_offsetof(struct rpa_session_start, slot) == 8,
+	"value of sessions");
+
+/* Notes which slot the peer's connection went to. */
 __noinline int note_session(__u64 high, __u64 low, __u32 port, __u32 slot)
 {
-	/* struct rpa_session and struct rpa_session_start, in words. */
 	__u64 key[3] = {high, low, word_of_fields(port, constants.group)};
 	__u64 start[2] = {bpf_ktime_get_ns(), word_of_fields(slot, 0)};
 

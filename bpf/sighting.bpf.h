@@ -163,6 +163,12 @@ __noinline __u32 count_run(__u64 high, __u64 low, __u64 hash, __u64 length)
 	return number;
 }
 
+_Static_assert(
+	sizeof(struct rpa_sighting_event) == 24 && __builtin_offsetof(struct rpa_sighting_event, seen) == 16 &&
+		__builtin_offsetof(struct rpa_sighting_event, slot) == 20 &&
+		__builtin_offsetof(struct rpa_sighting_event, former_slot) == 22,
+	"the words of an event");
+
 /* Notifies the agent, unless another CPU has just done so. */
 static __always_inline void notify(struct rpa_sighting *sighting, struct rpa_admission *gate, __u32 now, __u32 interval)
 {
