@@ -1,10 +1,11 @@
+import CBPFShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// Kernels before 5.14, that know no migration of connections. What is mocked: strace
-/// makes bpf(2) refuse the program that asks for it, as such a kernel's verifier does.
+/// Kernels before 5.14, which do not migrate connections. Where the kernel does, strace mocks
+/// one that does not: bpf(2) refuses the program that asks, as such a kernel's verifier does.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OlderKernelTests {
     private static func tracer(_ file: String, refusing call: Int? = nil) -> [String] {
         let refusal = call.map { ["-e", "inject=bpf:error=EACCES:when=\($0)"] } ?? []
@@ -78,6 +79,24 @@ import Testing
                 #expect(try Self.survivors(of: 20, &collectors, with: agent) == (isRefused ? 0 : 20))
                 return try Self.question(among: calls) + 1
             }
+        }
+    }
+
+    /// Of the kernel that the tests run on: `make test-kernels` boots one that does not.
+    private static let kernelMigrates = rpa_probe_migration() == 1
+
+    @Test(.enabled(if: !kernelMigrates, "this kernel migrates connections; Linux 5.10 does not"))
+    func `on a kernel without migration check says so, and waiting connections are reset`() async throws {
+        try await Sandbox.run { sandbox in
+            let check = try CommandResult.of(Subject.program, ["check"], in: sandbox)
+            #expect(check.exitCode == 0, "\(check.output)")
+            #expect(
+                check.output.contains(
+                    "– connections of a closing listener: the kernel can't migrate them: they are reset"),
+                "\(check.output)")
+            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            var collectors = try agent.registerFour()
+            #expect(try Self.survivors(of: 20, &collectors, with: agent) == 0)
         }
     }
 

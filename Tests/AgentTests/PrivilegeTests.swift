@@ -25,7 +25,7 @@ import Testing
                 try FileText.write(AgentFixture.configuration(), to: file)
                 return try CommandResult.of(
                     launcher[0], Array(launcher.dropFirst()) + [Subject.program, "run", "--config", file], in: sandbox)
-            }, message: "CAP_BPF is missing (EPERM); run it as root, or give it CAP_BPF"),
+            }, message: "CAP_BPF is missing (EPERM); give it CAP_BPF"),
         Need(
             capability: "CAP_SYS_PTRACE",
             attempt: { sandbox, launcher in

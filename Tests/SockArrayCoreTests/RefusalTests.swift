@@ -10,6 +10,10 @@ import Testing
     @Test func `EPERM of bpf(2) is explained by the first thing that the process lacks`() {
         func cause(_ limits: ProcessLimits) -> String { Refusal.ofBPF(Self.error(1), limits).cause }
         #expect(cause(ProcessLimits(mayUseBPF: false)).hasSuffix("was refused: CAP_BPF is missing"))
+        // Root is not advised to become root.
+        let root = Refusal.ofBPF(Self.error(1), ProcessLimits(isRoot: true, mayUseBPF: false))
+        #expect(root.cause.hasSuffix("CAP_BPF is missing, which this root does not have"))
+        #expect(root.remedy == "add it: --cap-add=BPF of the container, or CapabilityBoundingSet= of the unit")
         // In a user namespace CAP_BPF seems to be there.
         #expect(cause(ProcessLimits(isInUserNamespace: true)).contains("do not count for bpf(2)"))
         #expect(cause(ProcessLimits(hasSeccompFilter: true, bpfAnswer: 1)).hasSuffix("a seccomp filter is in force"))

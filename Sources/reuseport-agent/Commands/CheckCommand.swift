@@ -9,6 +9,9 @@ struct CheckCommand: ParsableCommand {
             Examples:
               reuseport-agent check --config /etc/reuseport-agent/edge.yaml
               reuseport-agent check --live
+              systemd-run --pty --uid=reuseport-agent \\
+                  --property=AmbientCapabilities="CAP_BPF CAP_SYS_PTRACE CAP_CHOWN" \\
+                  reuseport-agent check --config /etc/reuseport-agent/edge.yaml
 
             Run it as the user that the agent will run as, with the same capabilities and limits. It makes \
             the maps and loads the programs that `run` would, and throws them away: it changes nothing. \

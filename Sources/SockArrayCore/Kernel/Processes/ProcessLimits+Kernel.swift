@@ -9,7 +9,7 @@ extension ProcessLimits {
         func has(_ capability: rpa_capability) -> Bool { rpa_has_capability(Int32(capability.rawValue)) == 1 }
         let isAdministrator = has(RPA_CAP_SYS_ADMIN)
         return ProcessLimits(
-            mayUseBPF: has(RPA_CAP_BPF) || isAdministrator,
+            isRoot: geteuid() == 0, mayUseBPF: has(RPA_CAP_BPF) || isAdministrator,
             isTrustedByVerifier: has(RPA_CAP_PERFMON) || isAdministrator, isInUserNamespace: isInUserNamespace,
             hasSeccompFilter: field("Seccomp:", of: "/proc/self/status") == "2",
             bpfAnswer: callsBPF ? -rpa_bpf_answer() : KernelError.invalid,

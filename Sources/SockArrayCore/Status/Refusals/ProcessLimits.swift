@@ -1,5 +1,7 @@
 /// What the machine lets this process do, as far as it explains a refusal.
 public struct ProcessLimits: Equatable, Sendable, Codable {
+    /// The effective user is root, who may lack capabilities all the same: in a container.
+    public var isRoot: Bool
     /// CAP_BPF, or CAP_SYS_ADMIN, which includes it, in the effective set.
     public var mayUseBPF: Bool
     /// CAP_PERFMON, or CAP_SYS_ADMIN: the verifier does not guard against speculation.
@@ -26,10 +28,11 @@ public struct ProcessLimits: Equatable, Sendable, Codable {
     }
 
     public init(
-        mayUseBPF: Bool = true, isTrustedByVerifier: Bool = true, isInUserNamespace: Bool = false,
+        isRoot: Bool = false, mayUseBPF: Bool = true, isTrustedByVerifier: Bool = true, isInUserNamespace: Bool = false,
         hasSeccompFilter: Bool = false, bpfAnswer: Int32 = KernelError.invalid, securityModules: [String] = [],
         memory: MemoryLimit? = nil, lockedMemory: UInt64? = nil
     ) {
+        self.isRoot = isRoot
         self.mayUseBPF = mayUseBPF
         self.isTrustedByVerifier = isTrustedByVerifier
         self.isInUserNamespace = isInUserNamespace

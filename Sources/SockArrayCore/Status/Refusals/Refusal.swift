@@ -132,9 +132,10 @@ public struct Refusal: Equatable, Sendable {
         }
         if !limits.mayUseBPF {
             return Refusal(
-                cause: cause + ": CAP_BPF is missing",
-                remedy:
-                    "run it as root, or give it CAP_BPF (AmbientCapabilities= and CapabilityBoundingSet= of its unit)")
+                cause: cause + ": CAP_BPF is missing" + (limits.isRoot ? ", which this root does not have" : ""),
+                remedy: limits.isRoot
+                    ? "add it: --cap-add=BPF of the container, or CapabilityBoundingSet= of the unit"
+                    : "give it CAP_BPF (AmbientCapabilities= and CapabilityBoundingSet= of its unit), or run it as root")
         }
         if limits.bpfAnswer != KernelError.invalid {
             return limits.hasSeccompFilter
