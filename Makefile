@@ -7,11 +7,12 @@ as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH" "TMPDIR=$$TMPD
 export TMPDIR := $(CURDIR)/.build/tmp
 $(shell mkdir -p $(TMPDIR))
 
-.PHONY: help demo test build check bench install clean
+.PHONY: help demo test test-kernels build check bench install clean
 
 help:
 	@echo "make demo     four nfacctd, real router traffic, without and with the agent"
 	@echo "make test     every test, with real collectors"
+	@echo "make test-kernels   the programs and the agent on Debian's kernels, under QEMU (KERNELS=\"5.10 6.1 6.12\")"
 	@echo "make build    the release binary, $(release)"
 	@echo "make check    format, lint, the import rule, tests that need no privilege"
 	@echo "make bench    the benchmarks, beside the peers; writes Benchmarks/RESULTS.md (PARTS=...: some of them)"
@@ -27,6 +28,15 @@ test:
 	@scripts/setup.sh test
 	swift build --build-tests
 	$(as_root) swift test --skip-build --disable-xctest
+
+# KERNELS: which ones. KERNEL_PACKAGES: a folder with their packages. RECORD: a page for the table.
+test-kernels: export KERNELS := $(KERNELS)
+test-kernels: export KERNEL_PACKAGES := $(KERNEL_PACKAGES)
+test-kernels: export RECORD := $(RECORD)
+test-kernels:
+	@scripts/setup.sh kernels
+	swift build --build-tests
+	@scripts/test-kernels.sh
 
 build:
 	@scripts/setup.sh build

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "meter_layout.h"
+#include "verifier.bpf.h"
 
 /* A line for each CPU. */
 struct {
@@ -34,31 +35,51 @@ struct {
 
 static __always_inline bool is_internal(struct __sk_buff *skb, bool is_egress)
 {
-	struct rpa_prefix peer = {.length = 128};
+	/* A struct rpa_prefix from length on, with its address in whole words: see verifier.bpf.h. */
+	struct {
+		__u32 unused, length;
+		__u64 high, low;
+	} peer = {.length = 128};
+	__u32 address = 0;
 	__u8 first = 0;
 
 	if (bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
 		return false;
 	if (first >> 4 == 4) {
-		peer.address[10] = 0xff;
-		peer.address[11] = 0xff;
-		if (bpf_skb_load_bytes(skb, is_egress ? 16 : 12, &peer.address[12], 4))
+		if (bpf_skb_load_bytes(skb, is_egress ? 16 : 12, &address, sizeof(address)))
 			return false;
-	} else if (first >> 4 != 6 || bpf_skb_load_bytes(skb, is_egress ? 24 : 8, peer.address, 16)) {
+		peer.low = word_of_fields(bpf_htonl(0xffff), address);
+	} else if (first >> 4 != 6 || bpf_skb_load_bytes(skb, is_egress ? 24 : 8, &peer.high, 16)) {
 		return false;
 	}
-	return bpf_map_lookup_elem(&internal, &peer);
+	return bpf_map_lookup_elem(&internal, &peer.length);
+}
+
+/*
+ * Atomic, for what interrupts a sender counts on the same CPU. In assembly, so that the
+ * compiler doesn't make one addition of two, at an index that depends on the branch: with
+ * CAP_BPF alone the verifier refuses to add what it knows, and knows differently each time.
+ */
+static __always_inline void add(struct rpa_meter *line, __u32 class, __u64 bytes)
+{
+	asm volatile("lock *(u64 *)(%0 + %1) += %2"
+		     :
+		     : "r"(line), "i"(class * sizeof(line->bytes[0])), "r"(bytes)
+		     : "memory");
 }
 
 static __always_inline int count(struct __sk_buff *skb, bool is_egress)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
+	bool internal_peer = is_internal(skb, is_egress);
 	struct rpa_meter *line = bpf_map_lookup_elem(&meter, &cpu);
-	__u32 class = (is_egress ? RPA_EGRESS : 0) + (is_internal(skb, is_egress) ? 0 : RPA_EXTERNAL);
 
-	/* What interrupts a sender counts on the same CPU. */
-	if (line)
-		__sync_fetch_and_add(&line->bytes[class & (RPA_METER_CLASSES - 1)], skb->len);
+	if (!line)
+		return 1;
+	if (internal_peer)
+		add(line, is_egress ? RPA_EGRESS : 0, skb->len);
+	else
+		add(line, (is_egress ? RPA_EGRESS : 0) + RPA_EXTERNAL, skb->len);
 	return 1;
 }
 

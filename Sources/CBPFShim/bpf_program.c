@@ -16,6 +16,9 @@
 #define SO_DETACH_REUSEPORT_BPF 68
 #endif
 
+/* Of the kernel's linux/bpf_verifier.h, which no header for programs has. */
+#define BPF_LOG_STATS 4
+
 static int result(int value)
 {
 	return value < 0 ? -errno : value;
@@ -94,6 +97,12 @@ int rpa_program_load(const void *elf, size_t elf_length, const char *program_nam
 			bpf_program__set_autoload(other, other == program);
 		error = bpf_program__set_log_buf(program, log, log_length);
 	}
+	/*
+	 * What the verifier refuses, and its statistics. Its whole log of a program like ours
+	 * does not fit: before Linux 6.4 the end is cut off, and the load fails with ENOSPC.
+	 */
+	if (!error)
+		error = bpf_program__set_log_level(program, BPF_LOG_STATS);
 	if (!error)
 		error = bpf_object__load(object);
 	if (!error)

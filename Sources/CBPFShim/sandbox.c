@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -254,6 +255,18 @@ int rpa_sandbox_user(uint32_t user)
 {
 	/* The C library's function would change all threads. */
 	return syscall(SYS_setresuid, -1, user, -1) ? -errno : 0;
+}
+
+int rpa_sandbox_capabilities(uint64_t effective)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, sets))
+		return -errno;
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		sets[i].effective = sets[i].permitted & (uint32_t)(effective >> (32 * i));
+	return syscall(SYS_capset, &header, sets) ? -errno : 0;
 }
 
 int rpa_run_on_cpu(int cpu)

@@ -270,7 +270,9 @@ import Testing
 
 /// One process takes another's slot over.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct ReplaceTests {
-    @Test(arguments: ["0.0.0.0", "::", "::1"])
+    @Test(
+        .enabled(if: Kernel.migratesConnections, "needs sk_reuseport/migrate: Linux 5.14"),
+        arguments: ["0.0.0.0", "::", "::1"])
     func `50 connections wait at the old listener: it closes, and the new one accepts all, their data intact`(
         address: String
     ) async throws {

@@ -1,3 +1,4 @@
+import CBPFShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
@@ -97,4 +98,12 @@ import Testing
 enum Privilege {
     /// With CI=true a missing privilege is a failure: the tests run, and fail.
     static var isThere: Bool { geteuid() == 0 || getenv("CI").map { String(cString: $0) } == "true" }
+
+    /// Of the code in a sandbox: see `SandboxCapabilities`.
+    static var canEndSessions: Bool { SandboxCapabilities.include("CAP_NET_ADMIN") }
+}
+
+enum Kernel {
+    /// Connections that wait at a listener that closes go to another one.
+    static let migratesConnections = rpa_probe_migration() != 0
 }

@@ -9,7 +9,9 @@ int rpa_probe_migration(void);
 /* Numbers of capabilities(7). */
 enum rpa_capability {
 	RPA_CAP_CHOWN = 0,
+	RPA_CAP_NET_BIND_SERVICE = 10,
 	RPA_CAP_NET_ADMIN = 12,
+	RPA_CAP_NET_RAW = 13,
 	RPA_CAP_SYS_PTRACE = 19,
 	RPA_CAP_SYS_ADMIN = 21,
 	RPA_CAP_PERFMON = 38,

@@ -40,6 +40,12 @@ int rpa_sandbox_leave(struct rpa_namespaces *home);
  */
 int rpa_sandbox_user(uint32_t user);
 
+/*
+ * The calling thread's effective capabilities are those of its permitted ones whose
+ * bits are set. The permitted ones stay, so that the thread can raise them again.
+ */
+int rpa_sandbox_capabilities(uint64_t effective);
+
 /* This thread runs on that CPU from here on. */
 int rpa_run_on_cpu(int cpu);
 

@@ -25,6 +25,7 @@ public final class AgentFixture {
           - {name: ipfix, protocol: udp, address: "\(address)", port: 4739}
           - {name: bmp, protocol: tcp, address: "\(address)", port: 1790}
         restart_hold: \(hold)
+        \(SmallTables.areWanted ? "table_size: \(SmallTables.rows)\ntracking: {size: \(SmallTables.exporters)}" : "")
         \(extra)
         """
     }

@@ -90,11 +90,13 @@ public final class Sandbox {
             throw refused("setns", entered)
         }
         makeFolder()
+        SandboxCapabilities.drop()
     }
 
     /// The kernel kills all processes of the PID namespace with its first, which
     /// stays until those that are our children are reaped.
     private func end() {
+        SandboxCapabilities.raise()
         let left = rpa_sandbox_leave(&home)
         precondition(left == 0, "a thread can't leave its sandbox: errno \(-left)")
         kill(firstPid, SIGKILL)
@@ -104,9 +106,13 @@ public final class Sandbox {
 
     /// Runs the body as another user, without capabilities; sockets made there are that user's.
     public func asUser<Result>(_ user: UInt32, _ body: () throws -> Result) throws -> Result {
+        SandboxCapabilities.raise()
         let result = rpa_sandbox_user(user)
         guard result == 0 else { throw LabError("setresuid \(user): errno \(-result)") }
-        defer { precondition(rpa_sandbox_user(0) == 0, "a thread can't be root again") }
+        defer {
+            precondition(rpa_sandbox_user(0) == 0, "a thread can't be root again")
+            SandboxCapabilities.drop()
+        }
         return try body()
     }
 

@@ -117,7 +117,7 @@ final class Generation {
 
 extension AssignmentTable {
     /// What the program is loaded with.
-    fileprivate func constants(ofGeneration number: UInt64) -> rpa_constants {
+    func constants(ofGeneration number: UInt64) -> rpa_constants {
         var constants = rpa_constants()
         constants.generation = UInt32(truncatingIfNeeded: number)
         let keys = hash.keys

@@ -136,12 +136,6 @@ public final class CgroupMeter {
                 remedy:
                     "give the agent CAP_NET_ADMIN beside CAP_BPF (AmbientCapabilities= of its unit), or remove meter")
         }
-        if case .program(let call, let log) = error {
-            let line = log.split(separator: "\n").last { !$0.hasPrefix("processed ") }.map { ": \($0)" } ?? ""
-            return Failure(
-                .privilege, act: act, cause: "the kernel did not load the meter's program\(line)", errno: call.errno,
-                remedy: "it needs CAP_BPF, and a kernel with CONFIG_CGROUP_BPF; see: reuseport-agent check")
-        }
         return error.failure(act: act, pool: pool.split(separator: "/").last.map(String.init) ?? "")
     }
 }

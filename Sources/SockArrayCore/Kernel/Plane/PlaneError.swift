@@ -2,7 +2,7 @@
 package enum PlaneError: Error {
     /// A call that has no meaning of its own here.
     case call(KernelError)
-    /// The kernel refused the program.
+    /// The kernel refused the program; what its verifier said.
     case program(KernelError, verifierLog: String)
     /// A pin is there that this version can't use.
     case foreignPin(path: String)

@@ -30,7 +30,7 @@ public struct Refusal: Equatable, Sendable {
     public static func ofProgram(
         _ error: KernelError, log: String, _ limits: ProcessLimits, memoryNeed: UInt64? = nil
     ) -> Refusal {
-        let lines = verdict(of: log)
+        let lines = verdict(of: log).map { "\"\($0)\"" }.joined(separator: ", ")
         guard !lines.isEmpty else {
             return error.errno == KernelError.invalid
                 ? Refusal(
@@ -181,11 +181,11 @@ public struct Refusal: Equatable, Sendable {
     /// To the next 8 MiB.
     private static func roundedUp(_ bytes: UInt64) -> UInt64 { ((bytes + (8 << 20) - 1) >> 23) << 23 }
 
-    /// The verifier's last lines but its statistics, quoted: the instruction and its complaint.
-    static func verdict(of log: String, lines count: Int = 2) -> String {
+    /// The verifier's last lines but its statistics: the instruction and its complaint.
+    package static func verdict(of log: String, lines count: Int = 2) -> [String] {
         let statistics = ["processed ", "verification time ", "stack depth ", "max_states_per_insn "]
         let lines = log.split(separator: "\n").filter { line in !statistics.contains { line.hasPrefix($0) } }
-        return lines.suffix(count).map { "\"\(trimmed($0))\"" }.joined(separator: ", ")
+        return lines.suffix(count).map { String(trimmed($0)) }
     }
 
     private static func trimmed(_ line: Substring) -> Substring {
