@@ -33,7 +33,7 @@ struct EmbedFiles: BuildToolPlugin {
                 headers: [layoutHeader] + programHeaders),
             Embedding(
                 source: "bpf/meter.c", constant: "meterProgram",
-                headers: ["Sources/CBPFShim/include/meter_layout.h"]),
+                headers: ["Sources/CBPFShim/include/meter_layout.h", "bpf/verifier.bpf.h"]),
         ],
         "reuseport-bench": [
             Embedding(
