@@ -112,7 +112,7 @@ __noinline int find_exporter(__u64 high, __u64 low)
 	__u32 to = is_ipv4 ? end : ipv4;
 	int found = RPA_NO_ROW;
 
-	/* 8 steps: up to 129 lengths. Unrolled for the reason of stand_in_among(). */
+	/* 8 steps: up to 129 lengths. Unrolled: see verifier.bpf.h. */
 #pragma unroll
 	for (int step = 0; step < 8 && from < to; step++) {
 		__u32 middle = (from + to) / 2;

@@ -145,8 +145,8 @@ static __always_inline void count_tally(struct rpa_tally *tally, __u64 length)
 	}
 }
 
-/* Counts a run of the exporter: its number, or 0. */
-__noinline __u32 count_run(__u64 high, __u64 low, __u64 hash, __u64 length)
+/* Counts a run of an exporter that is tracked from here on, if there is a place for it. */
+static __always_inline __u32 admit_and_count(__u64 high, __u64 low, __u64 hash, __u64 length)
 {
 	__u32 number = find_or_admit(high, low, hash);
 	struct rpa_tally *tally;
@@ -161,6 +161,31 @@ __noinline __u32 count_run(__u64 high, __u64 low, __u64 hash, __u64 length)
 		return 0;
 	count_tally(tally, length);
 	return number;
+}
+
+/* Counts a run of the exporter: its number, or 0. */
+__noinline __u32 count_run(__u64 high, __u64 low, __u64 hash, __u64 length)
+{
+	struct rpa_tally *tally;
+	struct map_key key;
+	__u64 word;
+
+	word = find_word(hash, &key);
+	if (!(__u32)word)
+		return admit_and_count(high, low, hash, length);
+	tally = tally_of(word, &key);
+	if (!tally)
+		return 0;
+	if (!is_of(tally, word, high, low))
+		return admit_and_count(high, low, hash, length);
+	count_tally(tally, length);
+	return word;
+}
+
+/* The same of one that was not found a moment ago. */
+__noinline __u32 count_first_run(__u64 high, __u64 low, __u64 hash, __u64 length)
+{
+	return admit_and_count(high, low, hash, length);
 }
 
 _Static_assert(

@@ -152,7 +152,8 @@ static __always_inline int select_untracked(struct sk_reuseport_md *ctx, const s
 	return select_by_row(ctx, index);
 }
 
-/* The ranks of the exporter's row, kept with its tally from here on if it has one. */
+/* The ranks of the exporter's row, kept with its tally from here on if it has one. Without a
+ * row, which there always is: RPA_NO_SLOT in each. */
 __noinline __u64 read_ranks(__u64 high, __u64 low, __u64 hash, __u32 number)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
@@ -179,16 +180,27 @@ __noinline __u64 read_ranks(__u64 high, __u64 low, __u64 hash, __u32 number)
 	return ranks;
 }
 
-/* A datagram of an exporter that is to be tracked from here on, if there is a place for
- * it, or whose ranks aren't kept. */
-__noinline int select_for_newcomer(struct sk_reuseport_md *ctx)
+/* A datagram of an exporter that select_tracked() did not find (is_found: 0), or whose
+ * ranks are not kept. */
+__noinline int select_slowly(struct sk_reuseport_md *ctx, __u32 is_found)
 {
 	__u32 number, selected;
 	struct source source;
+	struct map_key key;
 
 	if (!read_source(ctx, &source))
 		return drop(ctx, BAD_PACKET);
-	number = count_run(source.high, source.low, source.hash, ctx->len);
+	if (is_found)
+		number = count_run(source.high, source.low, source.hash, ctx->len);
+	else
+		number = count_first_run(source.high, source.low, source.hash, ctx->len);
+	/* Nothing can be kept for it: most runs need no more than the owner. */
+	if (!number) {
+		__u32 owner = owner_of(row_index(source.high, source.low, source.hash), &key);
+
+		if (deliver(ctx, owner, 1) == DELIVERED)
+			return SK_PASS;
+	}
 	selected = deliver_ranked(
 		ctx, read_ranks(source.high, source.low, source.hash, number), source.high, source.low);
 	note_end_of(number, selected);
@@ -221,18 +233,18 @@ static __always_inline int select_tracked(struct sk_reuseport_md *ctx, const str
 
 	word = find_word(source->hash, &key);
 	if (!(__u32)word)
-		return select_for_newcomer(ctx);
+		return select_slowly(ctx, 0);
 	tally = tally_of(word, &key);
 	if (!tally)
-		return select_for_newcomer(ctx);
+		return select_slowly(ctx, 0);
 	if (!is_of(tally, word, source->high, source->low))
-		return select_for_newcomer(ctx);
+		return select_slowly(ctx, 0);
 	pool = bpf_map_lookup_elem(&settings, ONLY);
 	if (!pool)
 		return drop(ctx, NO_COLLECTOR);
 	ranks = READ_ONCE(tally->ranks);
 	if (ranks >> RPA_SYN_SHIFT != mark_of(READ_ONCE(pool->version), source->hash))
-		return select_for_newcomer(ctx);
+		return select_slowly(ctx, 1);
 	count_tally(tally, ctx->len);
 	attempt = deliver(ctx, ranks & RPA_NO_SLOT, 1);
 	if (attempt != DELIVERED)

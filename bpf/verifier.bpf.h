@@ -5,23 +5,24 @@
  * Without CAP_PERFMON the verifier guards against speculation: where it can predict a
  * branch, it also follows the other side, with the registers unchanged (Spectre v1), and
  * it puts a barrier behind stores into the stack that a later load might bypass
- * (Spectre v4). Up to Linux 6.12 an error on a side that is never taken is fatal.
- * Programs here therefore keep to these rules; `make test-kernels` holds them to it.
+ * (Spectre v4). On Linux 5.10, 6.1 and 6.12 an error on a side that is never taken is
+ * fatal; 6.18 puts a barrier there instead. Programs here therefore keep to these rules;
+ * `make test-kernels` holds them to it.
  *
  * 1. A pointer that a lookup returned is compared with NULL once, at once. No pointer
  *    that may be NULL is carried across another branch: an index is, and looked up again.
  * 2. Loops are unrolled. Of a loop the verifier never leaves the side that goes round
  *    once more ("The sequence of 8193 jumps is too complex").
  * 3. Keys and values on the stack are built of whole 64-bit words, or are a map_key.
- *    Up to Linux 6.1 a shorter store into a word that held a known number is refused
+ *    Linux 5.10 and 6.1 refuse a shorter store into a word that held a known number
  *    ("attempt to corrupt spilled pointer on stack").
  * 4. Large pieces are global functions (not static, __noinline), which the verifier
  *    proves once, not at each call. At most 8 functions deep.
  * 5. No switch on the result of a global function: clang adds a call of __bpf_trap.
  *
  * Barriers cost more than the instructions around them. A store is followed by one if
- * it is the first into its part of the stack, or if it puts a pointer there (a spilled
- * register). Hence one map_key for all lookups of a function, and hot functions of few
+ * it is the first into its part of the stack, or if it puts a pointer there, or overwrites
+ * a spilled register. Hence one map_key for all lookups of a function, and hot functions of few
  * variables that live across a call: there are four registers for these.
  */
 #ifndef VERIFIER_BPF_H

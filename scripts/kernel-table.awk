@@ -47,7 +47,7 @@ text ~ /^variant / {
     add(parts[1] ~ /^select/ ? parts[2] ", " parts[3] : parts[1] ~ /^dispatch/ ? "dispatchers" : "meter", result)
 }
 text ~ /^(✔|✘|➜) Test ["a-z].* (passed after|failed after|skipped)/ && job !~ /variants/ {
-    add(job ~ / agent/ ? "tests of the agent as the unit's user" : "tests of the pool", \
+    add(job ~ / agent/ ? "tests of the agent" : "tests of the pool", \
         text ~ /^✔/ ? "ok" : text ~ /^✘/ ? "refused" : "not there")
 }
 text ~ /^(✔|✘) Test run with / { ran[kernel, job] = text ~ /^✔ Test run with [1-9]/ }

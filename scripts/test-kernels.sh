@@ -21,12 +21,16 @@ unit=examples/systemd/reuseport-agent.service
 tests='KernelTests\.(SelectionTests/.a device.s IPv4|LifeTests/.(after the hold|a new agent|another seed)'
 tests+='|GenerationTests/.a group that left|DrainTests/.drain: who|SessionTests/.failback'
 tests+='|ReplaceTests|WholeCollectorTests/.its UDP|TurnTests/.round-robin: one)'
+# Of the agent as root: what check says of this kernel, and what it lacks.
+agent='AgentTests\.(RefusedStartTests/.(a limit of locked memory|check names a state)'
+agent+='|OlderKernelTests/.on a kernel without)'
 jobs="unit affinity-variants KernelTests\\.AffinityVariantTests
 unit tests $tests
 root affinity-variants KernelTests\\.AffinityVariantTests
 unit other-variants KernelTests\\.OtherVariantTests
 root tests $tests
 unit agent AgentTests\\.PrivilegeTests/.(with the unit|pins that an agent)
+root agent $agent
 root other-variants KernelTests\\.OtherVariantTests"
 
 fail() {
@@ -68,7 +72,7 @@ pack_tests() {
     for folder in bin sbin lib lib64; do ln -s "usr/$folder" "$root/$folder"; done
     cp "$(command -v busybox)" "$root/bin/busybox"
     echo 'root:x:0:0::/root:/bin/sh' >"$root/etc/passwd"
-    copy "$bundle" "$build/reuseport-agent" /usr/bin/{setpriv,install,chown,chgrp,chmod}
+    copy "$bundle" "$build/reuseport-agent" /usr/bin/{setpriv,prlimit,install,chown,chgrp,chmod}
     strip "$root$bundle" "$root$build/reuseport-agent"
     cp -r examples "$root$PWD/examples"
     cp scripts/kernel-guest.sh "$root/init"
