@@ -26,6 +26,17 @@ static void offer_to_the_oom_killer(void)
 		close(file);
 }
 
+/* Whoever started this process may have left SIGCHLD ignored, with which the kernel
+ * reports no child's end: waited for by default, and as it was after that. */
+static struct sigaction before;
+
+static void expect_child(void)
+{
+	const struct sigaction standard = {.sa_handler = SIG_DFL};
+
+	sigaction(SIGCHLD, &standard, &before);
+}
+
 int rpa_trial_start(int *report)
 {
 	pid_t parent = getpid(), pid;
@@ -33,6 +44,7 @@ int rpa_trial_start(int *report)
 
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
+	expect_child();
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -47,21 +59,22 @@ int rpa_trial_start(int *report)
 	if (pid < 0)
 		pid = -errno;
 	close(ends[1]);
-	if (pid < 0)
+	if (pid < 0) {
 		close(ends[0]);
-	else
+		sigaction(SIGCHLD, &before, NULL);
+	} else {
 		*report = ends[0];
+	}
 	return pid;
 }
 
 int rpa_trial_end(int pid)
 {
-	int status;
+	int status = 0;
 
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -SIGKILL;
-	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	sigaction(SIGCHLD, &before, NULL);
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 

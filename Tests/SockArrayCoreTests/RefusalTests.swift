@@ -20,6 +20,8 @@ import Testing
         // A filter that lets bpf(2) pass is not to blame: the shipped unit has one.
         #expect(cause(ProcessLimits(hasSeccompFilter: true)).contains("a security module may forbid it"))
         #expect(cause(ProcessLimits(lockedMemory: 65_536)).contains("locked memory, of which 64 KiB are allowed"))
+        let unknown = ProcessLimits(lockedMemory: 65_536, countsLockedMemory: false)
+        #expect(cause(unknown).contains("if this kernel counts maps as locked memory, its limit of 64 KiB is used up"))
         #expect(
             cause(ProcessLimits(securityModules: ["lockdown", "selinux"])).contains("(in force: lockdown, selinux)"))
         #expect(cause(ProcessLimits(bpfAnswer: 1)).contains("a security module may forbid it"))
@@ -42,6 +44,14 @@ import Testing
         #expect(killed.cause.hasPrefix("the kernel killed the attempt to make the maps (SIGKILL): the limit of"))
         #expect(killed.remedy.hasPrefix("raise it, to 48 MiB or more"))
         #expect(Refusal.ofBPF(Self.error(12), ProcessLimits()).cause.hasSuffix("the machine is short of memory"))
+        // A limit that is high enough is not advised to be lowered.
+        let full = ProcessLimits(memory: .init(bytes: 64 << 20, file: "/x/memory.max", used: 63 << 20))
+        let other = Refusal.ofBPF(Self.error(12), full, memoryNeed: 41 << 20)
+        #expect(other.cause.hasSuffix("is 64 MiB (/x/memory.max), of which 63 MiB are used"))
+        #expect(other.remedy.hasPrefix("the agent needs 48 MiB of it: find out what else is in that control group"))
+        // A log that ends for want of memory is no verdict.
+        let program = KernelError(operation: "bpf_prog_load dispatch", errno: 12)
+        #expect(Refusal.ofProgram(program, log: "0: (bf) r6 = r1\n", limits).cause.contains("found no memory"))
     }
 
     @Test(arguments: [

@@ -44,11 +44,22 @@ struct RunCommand: ParsableCommand {
     /// starts, without a word: a child does the same first, and its end is reported.
     private static func tryStart(_ configuration: PoolConfiguration) throws(Failure) {
         let limits = ProcessLimits.current(callsBPF: false)
-        let steps: [TrialStep] =
-            limits.memory != nil ? TrialStep.sets[0] : limits.hasSeccompFilter ? [.systemCalls] : []
+        var steps: [TrialStep] = limits.hasSeccompFilter ? [.systemCalls] : []
+        // The maps of a pool that is there already are in use: others beside them would be too much.
+        if limits.memory != nil, !PinnedPools.hasPins(configuration) { steps = TrialStep.sets[0] }
         guard !steps.isEmpty else { return }
+        let before = limits.memory?.currentUsage()
         let report = try StartTrial(configuration: configuration).report(of: [steps])
         if let failure = report.firstFailure { throw failure }
+        if let memory = limits.memory, let before { awaitRelease(in: memory, to: before) }
+    }
+
+    /// The kernel gives back the memory of a child's maps a moment after its end.
+    private static func awaitRelease(in memory: ProcessLimits.MemoryLimit, to before: UInt64) {
+        for _ in 0..<100 {
+            guard let used = memory.currentUsage(), used > before + 1 << 20 else { return }
+            usleep(20_000)
+        }
     }
 
     /// To as many as the agent may have: it starts no process that would inherit that.

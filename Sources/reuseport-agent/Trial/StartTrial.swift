@@ -47,7 +47,7 @@ struct StartTrial {
     private func failure(ofExit exit: Int32, _ messages: [Message], _ steps: [TrialStep]) -> Failure {
         let step = messages.last?.step ?? steps[0]
         let refusal = Refusal.ofKill(
-            max(0, -exit), while: step.description, .current(callsBPF: false),
+            -exit, while: step.description, .current(callsBPF: false),
             memoryNeed: PoolMemory.need(of: configuration))
         return Failure(
             .privilege, act: "run pool \(configuration.pool)", cause: refusal.cause, remedy: refusal.remedy)

@@ -75,23 +75,24 @@ import Testing
         }
     }
 
-    @Test func `a memory limit of 24 MiB is named, and the limit that is advised is enough`() async throws {
+    @Test(arguments: [("", 24), ("tracking: {size: 262144}", 60)])
+    func `a memory limit is named, and the limit that is advised is enough`(extra: String, limit: Int) async throws {
         let group = try MemoryGroup()
         try await Sandbox.run { sandbox in
-            let file = try Self.configuration(in: sandbox)
-            try group.limit(toMebibytes: 24)
+            let file = try Self.configuration(in: sandbox, extra)
+            try group.limit(toMebibytes: limit)
             var advised: Set<Substring> = []
             for command in ["check", "run"] {
                 let result = try Self.command(group.launcher + [Subject.program, command, "--config", file], sandbox)
                 let text = command == "check" ? result.output : result.errorOutput
                 #expect(result.exitCode == 6, "\(command): \(text)")
-                #expect(text.contains("the limit of its control group is 24 MiB ("), "\(command): \(text)")
+                #expect(text.contains("the limit of its control group is \(limit) MiB ("), "\(command): \(text)")
                 let amount = try #require(text.firstMatch(of: /raise it, to (\d+) MiB or more/), "\(command): \(text)")
                 advised.insert(amount.1)
             }
             #expect(advised.count == 1, "\(advised)")
             try group.limit(toMebibytes: try #require(advised.first.flatMap { Int($0) }))
-            try Self.expectAllWell(group.launcher, file, sandbox)
+            try Self.expectAllWell(group.launcher, file, sandbox, extra)
         }
     }
 
@@ -140,6 +141,13 @@ import Testing
             }
             let check = try Self.command([Subject.program, "check", "--config", file], sandbox)
             #expect(check.output.contains("this kernel counts them as locked memory"), "\(check.output)")
+        }
+    }
+
+    @Test func `an ignored SIGCHLD is no refusal`() async throws {
+        try await Sandbox.run { sandbox in
+            let file = try Self.configuration(in: sandbox)
+            try Self.expectAllWell(["sh", "-c", "trap '' CHLD && exec \"$@\"", "sh"], file, sandbox)
         }
     }
 
@@ -195,11 +203,17 @@ import Testing
         try CommandResult.of(words[0], Array(words.dropFirst()), in: sandbox)
     }
 
-    /// `check` has nothing to complain of, and `run` starts.
-    private static func expectAllWell(_ launcher: [String], _ file: String, _ sandbox: Sandbox) throws {
+    /// `check` has nothing to complain of, and `run` starts, also after a kill, with its maps there.
+    private static func expectAllWell(
+        _ launcher: [String], _ file: String, _ sandbox: Sandbox, _ extra: String = ""
+    ) throws {
         let check = try command(launcher + [Subject.program, "check", "--config", file], sandbox)
         #expect(check.exitCode == 0, "\(check.output)")
-        let agent = try AgentFixture(in: sandbox, program: Subject.program, launcher: launcher)
+        let agent = try AgentFixture(
+            in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(extra: extra),
+            launcher: launcher)
+        try agent.kill()
+        try agent.restart()
         agent.process.send(SIGTERM)
         #expect(try agent.process.wait() == 0, "\(agent.process.errorOutput)")
     }

@@ -7,6 +7,11 @@ public enum PinnedPools {
         }
     }
 
+    /// An agent has made the pool's maps, and they are still there.
+    public static func hasPins(_ configuration: PoolConfiguration) -> Bool {
+        PinFolder(path: "\(configuration.bpffs)/\(configuration.pool)").names().contains(PoolSettings.pin)
+    }
+
     /// The folder of such a group.
     public static func name(of group: ReuseportGroup) -> String { group.pinName }
 }

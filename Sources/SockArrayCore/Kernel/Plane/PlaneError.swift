@@ -35,15 +35,15 @@ package enum PlaneError: Error {
                 remedy: "run it as root, or by the systemd unit of the examples, which gives the folder of pins to the "
                     + "agent's user (and CAP_BPF with it); see: reuseport-agent check --config FILE")
         case .call(let error) where error.operation.contains("sock_diag"):
-            refusal = Refusal.ofSocketDiag(error, .current())
+            refusal = Refusal.ofSocketDiag(error, .current(callsBPF: false))
         case .call(let error):
             refusal = Refusal.ofBPF(error, .current(), memoryNeed: memoryNeed)
         case .program(let error, let log):
             refusal = Refusal.ofProgram(error, log: log, .current(), memoryNeed: memoryNeed)
         case .groupSocket(let error):
-            refusal = Refusal.ofGroupSocket(error, .current())
+            refusal = Refusal.ofGroupSocket(error, .current(callsBPF: false))
         case .borrowing(let error):
-            refusal = Refusal.ofBorrowing(error, .current())
+            refusal = Refusal.ofBorrowing(error, .current(callsBPF: false))
         case .foreignPin(let path):
             return Failure(
                 .conflict, act: act, cause: "\(path) was pinned by another version or another program",

@@ -8,6 +8,7 @@ extension ProcessLimits {
     public static func current(callsBPF: Bool = true) -> ProcessLimits {
         func has(_ capability: rpa_capability) -> Bool { rpa_has_capability(Int32(capability.rawValue)) == 1 }
         let isAdministrator = has(RPA_CAP_SYS_ADMIN)
+        let locked = callsBPF ? lockedMemory() : nil
         return ProcessLimits(
             isRoot: geteuid() == 0, mayUseBPF: has(RPA_CAP_BPF) || isAdministrator,
             isTrustedByVerifier: has(RPA_CAP_PERFMON) || isAdministrator, isInUserNamespace: isInUserNamespace,
@@ -15,7 +16,8 @@ extension ProcessLimits {
             bpfAnswer: callsBPF ? -rpa_bpf_answer() : KernelError.invalid,
             securityModules: lines(of: "/sys/kernel/security/lsm").first.map {
                 $0.split(separator: ",").map(String.init)
-            } ?? [], memory: MemoryLimit.ofControlGroups(), lockedMemory: callsBPF ? lockedMemoryLimit : nil)
+            } ?? [], memory: MemoryLimit.ofControlGroups(), lockedMemory: locked?.limit,
+            countsLockedMemory: locked?.isCounted ?? true)
     }
 
     /// The machine's own maps all users to themselves: `0 0 4294967295`.
@@ -25,11 +27,16 @@ extension ProcessLimits {
     }
 
     /// Nil: not limited, or maps do not count.
-    private static var lockedMemoryLimit: UInt64? {
+    private static func lockedMemory() -> (limit: UInt64, isCounted: Bool)? {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(__RLIMIT_MEMLOCK.rawValue), &limit)
-        guard limit.rlim_cur != rlim_t.max, rpa_counts_locked_memory() == 1 else { return nil }
-        return UInt64(limit.rlim_cur)
+        guard limit.rlim_cur != rlim_t.max else { return nil }
+        switch rpa_counts_locked_memory() {
+        case 1: return (UInt64(limit.rlim_cur), true)
+        // Refused already without a lower limit.
+        case -KernelError.notPermitted: return (UInt64(limit.rlim_cur), false)
+        default: return nil
+        }
     }
 
     private static func field(_ name: String, of file: String) -> String? {
@@ -58,6 +65,17 @@ extension ProcessLimits.MemoryLimit {
         return places.flatMap { limits(at: $1, in: $0, named: $2) }.min { $0.bytes < $1.bytes }
     }
 
+    /// Of the control group whose limit the file is.
+    private static func usage(beside file: String) -> UInt64? {
+        let isSecond = file.hasSuffix("memory.max")
+        let folder = file[..<(file.lastIndex(of: "/") ?? file.endIndex)]
+        let text = SmallFile.read("\(folder)/\(isSecond ? "memory.current" : "memory.usage_in_bytes")")
+        return text?.split(whereSeparator: \.isWhitespace).first.flatMap { UInt64($0) }
+    }
+
+    /// What it uses now.
+    public func currentUsage() -> UInt64? { Self.usage(beside: file) }
+
     private static func limits(at path: Substring, in mount: Mount, named name: String) -> [Self] {
         var parts = mount.partsBelow(path)
         var found: [Self] = []
@@ -66,7 +84,7 @@ extension ProcessLimits.MemoryLimit {
             if let text = SmallFile.read(file)?.split(whereSeparator: \.isWhitespace).first, let bytes = UInt64(text),
                 bytes < 1 << 62
             {
-                found.append(Self(bytes: bytes, file: file))
+                found.append(Self(bytes: bytes, file: file, used: usage(beside: file)))
             }
             guard !parts.isEmpty else { return found }
             parts.removeLast()

@@ -16,21 +16,27 @@ public struct ProcessLimits: Equatable, Sendable, Codable {
     public var securityModules: [String]
     /// The lowest one of the process's control groups; nil: none has a limit.
     public var memory: MemoryLimit?
-    /// Maps count as locked memory, and no more than so many bytes may be locked (RLIMIT_MEMLOCK).
+    /// Bytes that may be locked (RLIMIT_MEMLOCK), where maps count as such, or may; nil: not limited.
     public var lockedMemory: UInt64?
+    /// They do count. False: not even the smallest map could be made to find out.
+    public var countsLockedMemory: Bool
 
     public struct MemoryLimit: Equatable, Sendable, Codable {
         public var bytes: UInt64
         /// The file that sets it: `/sys/fs/cgroup/system.slice/x.service/memory.max`.
         public var file: String
+        /// Bytes in use when it was asked; nil: not known.
+        public var used: UInt64?
 
-        public init(bytes: UInt64, file: String) { (self.bytes, self.file) = (bytes, file) }
+        public init(bytes: UInt64, file: String, used: UInt64? = nil) {
+            (self.bytes, self.file, self.used) = (bytes, file, used)
+        }
     }
 
     public init(
         isRoot: Bool = false, mayUseBPF: Bool = true, isTrustedByVerifier: Bool = true, isInUserNamespace: Bool = false,
         hasSeccompFilter: Bool = false, bpfAnswer: Int32 = KernelError.invalid, securityModules: [String] = [],
-        memory: MemoryLimit? = nil, lockedMemory: UInt64? = nil
+        memory: MemoryLimit? = nil, lockedMemory: UInt64? = nil, countsLockedMemory: Bool = true
     ) {
         self.isRoot = isRoot
         self.mayUseBPF = mayUseBPF
@@ -41,6 +47,7 @@ public struct ProcessLimits: Equatable, Sendable, Codable {
         self.securityModules = securityModules
         self.memory = memory
         self.lockedMemory = lockedMemory
+        self.countsLockedMemory = countsLockedMemory
     }
 }
 

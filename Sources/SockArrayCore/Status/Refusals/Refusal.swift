@@ -18,7 +18,7 @@ public struct Refusal: Equatable, Sendable {
         case KernelError.invalid where error.operation.hasPrefix("bpf_map_create"):
             Refusal(
                 cause: "\(error.operation) was refused: the kernel does not know such a map",
-                remedy: "boot a kernel with CONFIG_BPF_SYSCALL and CONFIG_INET")
+                remedy: "boot a newer kernel, with CONFIG_BPF_SYSCALL and CONFIG_INET")
         default:
             Refusal(cause: "\(error.operation) was refused", remedy: "see: reuseport-agent check --config FILE")
         }
@@ -30,6 +30,7 @@ public struct Refusal: Equatable, Sendable {
     public static func ofProgram(
         _ error: KernelError, log: String, _ limits: ProcessLimits, memoryNeed: UInt64? = nil
     ) -> Refusal {
+        if error.errno == KernelError.noMemory { return ofBPF(error, limits, memoryNeed: memoryNeed) }
         let lines = verdict(of: log).map { "\"\($0)\"" }.joined(separator: ", ")
         guard !lines.isEmpty else {
             return error.errno == KernelError.invalid
@@ -47,8 +48,9 @@ public struct Refusal: Equatable, Sendable {
                     + "unit), for the verifier is stricter without it; and \(report)")
     }
 
-    /// The process that tried it was killed.
+    /// The process that tried it was killed, or ended early.
     ///
+    /// - Parameter signal: or minus an exit code.
     /// - Parameter what: what it was about to do: `make the maps`.
     public static func ofKill(
         _ signal: Int32, while what: String, _ limits: ProcessLimits, memoryNeed: UInt64? = nil
@@ -60,7 +62,7 @@ public struct Refusal: Equatable, Sendable {
                 cause: "a seccomp filter killed the attempt to \(what) (SIGSYS)", remedy: seccompRemedy)
         default:
             Refusal(
-                cause: "the attempt to \(what) ended with signal \(signal)",
+                cause: "the attempt to \(what) ended with \(signal > 0 ? "signal \(signal)" : "code \(-signal)")",
                 remedy: "report it as a fault of the agent")
         }
     }
@@ -135,7 +137,8 @@ public struct Refusal: Equatable, Sendable {
                 cause: cause + ": CAP_BPF is missing" + (limits.isRoot ? ", which this root does not have" : ""),
                 remedy: limits.isRoot
                     ? "add it: --cap-add=BPF of the container, or CapabilityBoundingSet= of the unit"
-                    : "give it CAP_BPF (AmbientCapabilities= and CapabilityBoundingSet= of its unit), or run it as root")
+                    : "give it CAP_BPF (AmbientCapabilities= and CapabilityBoundingSet= of its unit), or run it as root"
+            )
         }
         if limits.bpfAnswer != KernelError.invalid {
             return limits.hasSeccompFilter
@@ -147,6 +150,14 @@ public struct Refusal: Equatable, Sendable {
                         cause: cause + ": the kernel has no bpf(2)",
                         remedy: "boot a kernel with CONFIG_BPF_SYSCALL and CONFIG_INET")
                     : ofSecurityModule(cause, limits)
+        }
+        if let locked = limits.lockedMemory, error.errno == KernelError.notPermitted, !limits.countsLockedMemory {
+            return Refusal(
+                cause: cause + ": if this kernel counts maps as locked memory, its limit of \(ByteCount.text(locked)) "
+                    + "is used up; else a security module forbids it",
+                remedy:
+                    "raise the limit first (LimitMEMLOCK=infinity in its unit, or ulimit -l unlimited as root), then "
+                    + "look for a denial in the kernel's log (journalctl -k)")
         }
         if let locked = limits.lockedMemory, error.errno == KernelError.notPermitted {
             return Refusal(
@@ -172,8 +183,17 @@ public struct Refusal: Equatable, Sendable {
                 cause: cause + ": the machine is short of memory",
                 remedy: "free memory, or track fewer exporters (tracking: {size: N})")
         }
+        let limit = ": the limit of its control group is \(ByteCount.text(memory.bytes)) (\(memory.file))"
+        if let need, roundedUp(need) <= memory.bytes {
+            let used = memory.used.map { ", of which \(ByteCount.text($0)) are used" } ?? ""
+            return Refusal(
+                cause: cause + limit + used,
+                remedy:
+                    "the agent needs \(ByteCount.text(roundedUp(need))) of it: find out what else is in that control "
+                    + "group, pins of other pools included, or raise the limit")
+        }
         return Refusal(
-            cause: cause + ": the limit of its control group is \(ByteCount.text(memory.bytes)) (\(memory.file))",
+            cause: cause + limit,
             remedy: "raise it\(about) (MemoryMax= of the unit, or the container's memory limit), or track fewer "
                 + "exporters (tracking: {size: N})")
     }
