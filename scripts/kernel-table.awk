@@ -46,7 +46,7 @@ text ~ /^variant / {
     split(text, parts, ", ")
     add(parts[1] ~ /^select/ ? parts[2] ", " parts[3] : parts[1] ~ /^dispatch/ ? "dispatchers" : "meter", result)
 }
-text ~ /^(✔|✘|➜) Test ["a-z].* (passed after|failed after|skipped)/ && job !~ /variants/ {
+text ~ /^(✔|✘|➜) Test ".* (passed after|failed after|skipped)/ && job !~ /variants/ {
     add(job ~ / agent/ ? "tests of the agent" : "tests of the pool", \
         text ~ /^✔/ ? "ok" : text ~ /^✘/ ? "refused" : "not there")
 }

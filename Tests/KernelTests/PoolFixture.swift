@@ -44,8 +44,8 @@ final class PoolFixture {
             groups: [
                 ReuseportGroup(name: "ipfix", transport: .udp, address: address, port: ipfixPort),
                 ReuseportGroup(name: "bmp", transport: .tcp, address: address, port: bmpPort),
-            ], tableSize: SmallTables.areWanted ? SmallTables.rows : nil, restartHold: hold,
-            tracking: SmallTables.areWanted ? Tracking(size: SmallTables.exporters) : Tracking())
+            ], tableSize: SlowMachine.isHere ? SlowMachine.rows : nil, restartHold: hold,
+            tracking: SlowMachine.isHere ? Tracking(size: SlowMachine.exporters) : Tracking())
     }
 
     /// A collector starts: binds its sockets and registers them.

@@ -63,7 +63,8 @@ private struct VariantLoader {
         "places", "sightings", "tallies", "untracked", "admission", "sockets", "traffic", "losses", "programs",
     ].map { (name: $0, number: Int32(-1)) }
 
-    /// UDP, and TCP without and with migration, of each assignment: tracked or not, and by exporters.
+    /// For UDP, and for TCP with migration, or without it where the kernel has none, as an agent
+    /// loads them: of each assignment, tracked or not, and by exporters.
     mutating func loadAll(_ assignments: [Assignment], sharingTallies: Bool = false) {
         for assignment in assignments {
             for tracking in sharingTallies ? [Tracking()] : [.off, Tracking()] {
@@ -81,7 +82,7 @@ private struct VariantLoader {
                     load("select_collector", "\(variant), UDP", constants)
                     if sharingTallies { continue }
                     constants.is_stream = 1
-                    load("select_collector", "\(variant), TCP", constants)
+                    if !canMigrate { load("select_collector", "\(variant), TCP", constants) }
                     load("select_or_migrate", "\(variant), TCP", constants)
                 }
             }

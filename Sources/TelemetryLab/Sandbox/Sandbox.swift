@@ -144,7 +144,7 @@ public struct LabError: Error, CustomStringConvertible {
 public func waitUntil(_ limit: Duration, every pause: Duration = .milliseconds(20), _ condition: () throws -> Bool)
     rethrows -> Bool
 {
-    let end = ContinuousClock.now + limit
+    let end = ContinuousClock.now + limit * SlowMachine.patience
     while true {
         if try condition() { return true }
         if ContinuousClock.now >= end { return false }
