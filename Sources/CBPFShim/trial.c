@@ -26,8 +26,8 @@ static void offer_to_the_oom_killer(void)
 		close(file);
 }
 
-/* Whoever started this process may have left SIGCHLD ignored, with which the kernel
- * reports no child's end: waited for by default, and as it was after that. */
+/* Whoever started this process may have left SIGCHLD ignored: then the kernel keeps no
+ * child's exit status. While a trial runs it has its default; then it is as before. */
 static struct sigaction before;
 
 static void expect_child(void)
