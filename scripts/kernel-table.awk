@@ -1,4 +1,5 @@
 # What the machines of test-kernels.sh reported, .build/kernels/VERSION.log each, as a table.
+# -v versions="6.1 6.12" -v jobs="root tests;…": what must have reported.
 # -v problems=FILE: what is not as it should be goes there.
 function problem(text) { print kernel ": " text >problems }
 function add(row, result) {
@@ -13,6 +14,7 @@ function cell(row, kernel, privilege,    good, bad, absent) {
     return good " of " good + bad (bad ? " **!**" : "") (absent ? ", " absent " not there" : "")
 }
 BEGIN {
+    kernelCount = split(versions, kernels, " ")
     # The rows in this order, whichever job was first.
     split("rendezvous maglev round-robin kernel", names, " ")
     for (i = 1; i <= 4; i++) {
@@ -25,7 +27,6 @@ FNR == 1 {
     kernel = FILENAME
     sub(/.*\//, "", kernel)
     sub(/\.log$/, "", kernel)
-    kernels[++kernelCount] = kernel
 }
 /^kernel\| / { release[kernel] = substr($0, 9) }
 /^end\| / { ended[kernel] = 1 }

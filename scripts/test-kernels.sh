@@ -104,9 +104,9 @@ boot() {
     { cat "$work/common.cpio" && archive "$root"; } >"$work/initrd"
     rm -r "$root"
     echo "test-kernels: booting $(basename "$package")"
-    qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -display none -no-reboot -net none \
+    qemu-system-x86_64 -accel tcg,thread=multi -cpu max,la57=off -smp 2 -m 3072 -display none -no-reboot -net none \
         -kernel "$work/vmlinuz" -initrd "$work/initrd" -append 'console=ttyS0 quiet panic=-1 loglevel=3' \
-        -serial "file:$work/console" -serial "file:$report" </dev/null &
+        -serial "file:.build/kernels/$version.console" -serial "file:$report" </dev/null &
     machine=$!
     for ((elapsed = 0; elapsed < limit; elapsed++)); do
         kill -0 "$machine" 2>/dev/null || break
@@ -118,7 +118,7 @@ boot() {
     echo "test-kernels: Linux $version took $elapsed s"
     grep -q '^end|' "$report" || {
         echo "test-kernels: the machine ended without a verdict, the last lines of its console and report:"
-        tail -n 10 "$work/console" "$report" 2>/dev/null | sed 's/^/  /'
+        tail -n 10 ".build/kernels/$version.console" "$report" 2>/dev/null | sed 's/^/  /'
     } >&2
 }
 
@@ -150,7 +150,7 @@ for version in $kernels; do
     reports+=(".build/kernels/$version.log")
 done
 : >"$work/problems"
-awk -v problems="$work/problems" -v "jobs=$(echo "$jobs" | cut -d ' ' -f 1,2 | paste -sd ';')" \
+awk -v problems="$work/problems" -v versions="$kernels" -v "jobs=$(echo "$jobs" | cut -d ' ' -f 1,2 | paste -sd ';')" \
     -f scripts/kernel-table.awk "${reports[@]}" >.build/kernels.md
 cat .build/kernels.md
 if [ -s "$work/problems" ]; then
