@@ -17,7 +17,7 @@ enum attempt {
 	PASS_ON,   /* it is vacant for longer, or no slot at all: the next rank's turn */
 };
 
-/* What a selection returns: the slot whose socket is selected, or one of these. */
+/* What a selection returns: the slot whose socket is selected, or a reason. */
 #define LOST_HELD 0x10000u
 #define LOST_NO_COLLECTOR RPA_NO_SLOT
 
@@ -80,7 +80,7 @@ __noinline int vacate(__u32 slot_index, __u64 tenancy)
 }
 
 /*
- * Whether the slot's socket is gone in one of these groups: then the collector is not
+ * Whether the slot's socket is gone in one of the groups: then the collector is not
  * usable as a whole. A socket of another group can't be selected, but the refusal says
  * why: ENOENT where there is none. What was selected before stays selected.
  */
@@ -194,7 +194,7 @@ static __always_inline __u32 deliver_beyond_ranks(struct sk_reuseport_md *ctx, _
 	return LOST_NO_COLLECTOR;
 }
 
-/* Delivers to the first usable one of these ranks, without the owner's, or to any other
+/* Delivers to the first usable slot of the ranks, without the owner's, or to any other
  * slot: the slot, LOST_HELD or LOST_NO_COLLECTOR. The address is the exporter's. */
 __noinline int fail_over(struct sk_reuseport_md *ctx, __u64 ranks, __u64 high, __u64 low)
 {

@@ -1,6 +1,6 @@
 /*
  * Preloaded into the agent (ld.so(8)): its selection programs begin with an instruction
- * that every verifier refuses, for it reads a register that was never written. What is
+ * that every verifier refuses, because it reads a register that was never written. What is
  * mocked is the program alone: the kernel's verifier refuses it, in its own words.
  */
 #define _GNU_SOURCE

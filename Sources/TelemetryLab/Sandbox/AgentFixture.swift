@@ -25,8 +25,7 @@ public final class AgentFixture {
           - {name: ipfix, protocol: udp, address: "\(address)", port: 4739}
           - {name: bmp, protocol: tcp, address: "\(address)", port: 1790}
         restart_hold: \(hold)
-        \(SlowMachine.isHere ? "table_size: \(SlowMachine.rows)\ntracking: {size: \(SlowMachine.exporters)}" : "")
-        \(extra)
+        \(extra)\(SlowMachine.isHere ? "\n\(SlowMachine.keys)" : "")
         """
     }
 

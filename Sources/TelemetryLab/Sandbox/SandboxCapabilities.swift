@@ -5,7 +5,7 @@ import Glibc
 /// REUSEPORT_TEST_CAPABILITIES names others, `CAP_BPF CAP_CHOWN`. So a test of the library
 /// runs as the shipped unit runs the agent; the verifier, above all, asks the calling thread.
 ///
-/// They are the thread's alone. Its permitted capabilities stay root's, for it has to leave
+/// Only the thread has them. Its permitted capabilities stay root's, because it has to leave
 /// the sandbox again, and a process that it starts gets them all by execve(2).
 public enum SandboxCapabilities {
     private static let numbers: [Substring: rpa_capability] = [

@@ -8,6 +8,8 @@ public enum SlowMachine {
     public static let rows = 1_021
     /// Exporters that tracking has room for.
     public static let exporters = 1_024
+    /// Both, as keys of a configuration.
+    static let keys = "table_size: \(rows)\ntracking: {size: \(exporters)}"
     /// How many times longer `waitUntil` waits.
     static let patience = isHere ? 6 : 1
 }

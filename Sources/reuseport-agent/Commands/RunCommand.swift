@@ -56,7 +56,7 @@ struct RunCommand: ParsableCommand {
 
     /// The kernel gives back the memory of a child's maps a moment after its end.
     private static func awaitRelease(in memory: ProcessLimits.MemoryLimit, to before: UInt64) {
-        for _ in 0..<100 {
+        for _ in 0..<25 {
             guard let used = memory.currentUsage(), used > before + 1 << 20 else { return }
             usleep(20_000)
         }

@@ -33,8 +33,8 @@ final class PoolMaps {
         return try SightingEvents(in: folder)
     }
 
-    /// As the program names them; -1: a map of one entry, for the program names those of
-    /// tracking also where it does not track.
+    /// As the program names them. -1: a map of one entry, because the program names the maps
+    /// of tracking also where it does not track.
     func bindings(with settings: borrowing PoolSettings) -> [(name: String, number: Int32)] {
         [
             ("slots", slots.map.number), ("settings", settings.map.number),

@@ -45,7 +45,7 @@ public struct Refusal: Equatable, Sendable {
             remedy: limits.isTrustedByVerifier
                 ? report
                 : "give the agent CAP_PERFMON beside CAP_BPF (AmbientCapabilities= and CapabilityBoundingSet= of its "
-                    + "unit), for the verifier is stricter without it; and \(report)")
+                    + "unit), because the verifier is stricter without it; and \(report)")
     }
 
     /// The process that tried it was killed, or ended early.
@@ -67,7 +67,7 @@ public struct Refusal: Equatable, Sendable {
         }
     }
 
-    /// sock_diag(7), by which the agent lists sockets and hears of those that close.
+    /// sock_diag(7), by which the agent lists sockets and learns which ones close.
     public static func ofSocketDiag(_ error: KernelError, _ limits: ProcessLimits) -> Refusal {
         let cause = "\(error.operation) was refused"
         switch error.errno {
