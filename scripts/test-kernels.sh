@@ -28,7 +28,7 @@ adoption='LifeTests/.a new agent'
 refusals='LifeTests/.another seed|ReplaceTests/.a slot'
 migration='ReplaceTests/.50 connections'
 # What check says of this kernel, and what the agent does where the kernel lacks something.
-agent='RefusedStartTests/.(a limit of locked memory|check names a state)|OlderKernelTests/.on a kernel without'
+agent='RefusedStartTests/.a limit of locked memory|OlderKernelTests/.on a kernel without'
 jobs="unit affinity-variants KernelTests\\.AffinityVariantTests
 unit tests KernelTests\\.($selection|$failover|$reload|$drain|$sessions|$adoption|$refusals|$migration)
 unit other-variants KernelTests\\.OtherVariantTests

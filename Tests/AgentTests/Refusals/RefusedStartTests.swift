@@ -122,21 +122,21 @@ import Testing
         }
     }
 
-    private static let countsLockedMemory = rpa_counts_locked_memory() == 1
-
-    /// Before Linux 5.11. Elsewhere maps count towards the memory of a control group.
-    @Test(.enabled(if: Self.countsLockedMemory, "this kernel does not count maps as locked memory"))
-    func `a limit of locked memory is named on a kernel that counts maps as such`() async throws {
+    /// Before Linux 5.11 maps count as locked memory of their user; later, as a control group's.
+    @Test func `a limit of locked memory is named where the kernel counts maps as such`() async throws {
+        let isCounted = rpa_counts_locked_memory() == 1
         try await Sandbox.run { sandbox in
             let file = try Self.configuration(in: sandbox)
             // Without CAP_SYS_RESOURCE, with which libbpf raises the limit by itself.
             let launcher = ["setpriv", "--bounding-set", "-sys_resource", "prlimit", "--memlock=65536:65536"]
+            guard isCounted else { return try Self.expectAllWell(launcher, file, sandbox) }
             for command in ["check", "run"] {
                 let result = try Self.command(launcher + [Subject.program, command, "--config", file], sandbox)
                 let text = command == "check" ? result.output : result.errorOutput
                 #expect(result.exitCode == 6, "\(text)")
-                #expect(
-                    text.contains("this kernel counts maps as locked memory, of which 64 KiB are allowed"), "\(text)")
+                // Other maps of the same user may leave no room for the smallest one.
+                #expect(text.contains("this kernel counts maps as locked memory"), "\(text)")
+                #expect(text.contains("64 KiB"), "\(text)")
                 #expect(text.contains("LimitMEMLOCK=infinity"), "\(text)")
             }
             let check = try Self.command([Subject.program, "check", "--config", file], sandbox)
@@ -180,9 +180,9 @@ import Testing
                 "\(check.output)")
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let other = sandbox.newPath("other.yaml")
-            let text = AgentFixture.configuration().replacing("pool: edge", with: "pool: other")
             let sockets = "control_socket: {path: /run/other.sock}\nstatus_socket: {path: /run/other-status.sock}"
-            try FileText.write(text + sockets, to: other)
+            let text = AgentFixture.configuration(extra: sockets).replacing("pool: edge", with: "pool: other")
+            try FileText.write(text, to: other)
             let second = try agent.command(["check", "--config", other])
             #expect(
                 second.output.contains("– group ipfix of other pools: pool edge has udp 0.0.0.0:4739, too"),
