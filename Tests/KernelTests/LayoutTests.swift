@@ -34,7 +34,8 @@ import Testing
             try #require(count == 1)
             // The second group of the fixture.
             #expect(
-                withUnsafeBytes(of: keys![0]) { Array($0) } == Self.bytes(Self.high, Self.low, UInt32(0x3039), UInt32(1)))
+                withUnsafeBytes(of: keys![0]) { Array($0) }
+                    == Self.bytes(Self.high, Self.low, UInt32(0x3039), UInt32(1)))
             let slot = UInt32(owner.dropFirst())! - 1
             #expect(
                 withUnsafeBytes(of: values![0]) { Array($0[8...]) } == Self.bytes(slot, UInt32(0)),
