@@ -114,19 +114,14 @@ public final class PoolTrial {
 
 /// What the kernel counts for maps that this process has open.
 enum MapMemory {
-    /// From /proc/self/fdinfo: `map_type:` and `memlock:` of each.
+    /// From /proc/self/fdinfo: `map_id:` and `memlock:` of each.
     static func ofThisProcess() -> (count: Int, bytes: UInt64) {
         var identifiers: Set<Substring> = []
         var bytes: UInt64 = 0
         for name in Folder.names(in: "/proc/self/fdinfo") {
-            guard let text = SmallFile.read("/proc/self/fdinfo/\(name)") else { continue }
-            var fields: [Substring: Substring] = [:]
-            for line in text.split(separator: "\n") {
-                let words = line.split(whereSeparator: \.isWhitespace)
-                if words.count == 2 { fields[words[0]] = words[1] }
-            }
-            guard let identifier = fields["map_id:"], identifiers.insert(identifier).inserted else { continue }
-            bytes += fields["memlock:"].flatMap { UInt64($0) } ?? 0
+            guard let fields = ProcessFacts.fields(of: "/proc/self/fdinfo/\(name)") else { continue }
+            guard let identifier = fields["map_id"], identifiers.insert(identifier).inserted else { continue }
+            bytes += fields["memlock"].flatMap { UInt64($0) } ?? 0
         }
         return (identifiers.count, bytes)
     }

@@ -165,12 +165,6 @@ public enum ProcessFacts {
     }
 
     static func read(_ path: String) -> String? {
-        let number = open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { return nil }
-        let file = Descriptor(owning: number)
-        var bytes = [UInt8](repeating: 0, count: 8_192)
-        let length = Glibc.read(file.number, &bytes, bytes.count)
-        guard length > 0 else { return nil }
-        return String(decoding: bytes[..<length], as: UTF8.self)
+        SmallFile.read(path).flatMap { $0.isEmpty ? nil : $0 }
     }
 }

@@ -12,7 +12,7 @@ extension ProcessLimits {
         return ProcessLimits(
             isRoot: geteuid() == 0, mayUseBPF: has(RPA_CAP_BPF) || isAdministrator,
             isTrustedByVerifier: has(RPA_CAP_PERFMON) || isAdministrator, isInUserNamespace: isInUserNamespace,
-            hasSeccompFilter: field("Seccomp:", of: "/proc/self/status") == "2",
+            hasSeccompFilter: ProcessFacts.fields(of: "/proc/self/status")?["Seccomp"] == "2",
             bpfAnswer: callsBPF ? -rpa_bpf_answer() : KernelError.invalid,
             securityModules: lines(of: "/sys/kernel/security/lsm").first.map {
                 $0.split(separator: ",").map(String.init)
@@ -37,11 +37,6 @@ extension ProcessLimits {
         case -KernelError.notPermitted: return (UInt64(limit.rlim_cur), false)
         default: return nil
         }
-    }
-
-    private static func field(_ name: String, of file: String) -> String? {
-        lines(of: file).first { $0.hasPrefix(name) }?.dropFirst(name.utf8.count).split(whereSeparator: \.isWhitespace)
-            .first.map(String.init)
     }
 
     fileprivate static func lines(of file: String) -> [Substring] {
