@@ -22,16 +22,16 @@ let package = Package(
     targets: [
         .plugin(name: "EmbedFiles", capability: .buildTool()),
         .target(name: "CBPFShim", linkerSettings: [.linkedLibrary("bpf")]),
-        // C that no agent needs: of tests and benchmarks.
+        // C of the demo, the tests and the benchmarks.
         .target(name: "CLabShim"),
         .target(name: "SockArrayCore", dependencies: ["CBPFShim"], plugins: [embedFiles]),
         .target(
-            name: "TelemetryLab", dependencies: ["CBPFShim", "SockArrayCore"],
+            name: "TelemetryLab", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore"],
             plugins: [embedFiles]),
         .executableTarget(
             name: "reuseport-agent",
             dependencies: [
-                "SockArrayCore", "TelemetryLab", "Yams",
+                "CLabShim", "SockArrayCore", "TelemetryLab", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], plugins: [embedFiles]),
@@ -39,7 +39,7 @@ let package = Package(
         .executableTarget(
             name: "reuseport-bench",
             dependencies: [
-                "SockArrayCore", "TelemetryLab", "CBPFShim", "CLoad",
+                "SockArrayCore", "TelemetryLab", "CBPFShim", "CLabShim", "CLoad",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks",
@@ -54,10 +54,10 @@ let package = Package(
             path: "Tests/EvidenceLab"),
         .testTarget(name: "SockArrayCoreTests", dependencies: ["CBPFShim", "SockArrayCore"]),
         .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
-        .testTarget(name: "KernelTests", dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab"]),
+        .testTarget(name: "KernelTests", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["CBPFShim", "EvidenceLab", "SockArrayCore", "TelemetryLab", "reuseport-agent"]),
+            dependencies: ["CBPFShim", "CLabShim", "EvidenceLab", "SockArrayCore", "TelemetryLab", "reuseport-agent"]),
     ],
     swiftLanguageModes: [.v6]
 )

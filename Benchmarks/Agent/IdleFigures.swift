@@ -1,4 +1,5 @@
 import CBPFShim
+import CLabShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
@@ -25,7 +26,7 @@ struct IdleFigures {
             ["register", "--collector", "c1", "--fd", "10", "--fd", "11"],
             descriptors: [10: sockets[0].number, 11: sockets[1].number])
         guard result.exitCode == 0 else { throw BenchmarkError(description: result.errorOutput) }
-        if exporters > 0 { try bench("a flood", rpa_flood(0x0a00_0000, exporters, 4_739, 200)) }
+        if exporters > 0 { try bench("a flood", lab_flood(0x0a00_0000, exporters, 4_739, 200)) }
         usleep(2_000_000)
         let (began, before) = (rpa_monotonic_ns(), Self.cost(agent))
         for _ in 0..<max(1, scrapes) {

@@ -1,4 +1,4 @@
-import CBPFShim
+import CLabShim
 import Foundation
 import Glibc
 
@@ -20,7 +20,7 @@ final class Stage {
         let argv = arguments.map { strdup($0) } + [nil]
         defer { argv.forEach { free($0) } }
         var step: UnsafePointer<CChar>?
-        pid = rpa_sandbox_start(argv, &step)
+        pid = lab_sandbox_start(argv, &step)
         guard pid > 0 else {
             let name = step.map { String(cString: $0) } ?? "clone"
             throw BenchmarkError(description: "namespaces: \(name): errno \(-pid); run it as root")

@@ -36,29 +36,6 @@ int rpa_window_size(int terminal, uint16_t *lines, uint16_t *columns)
 	return 0;
 }
 
-int rpa_set_window_size(int terminal, uint16_t lines, uint16_t columns)
-{
-	struct winsize size = {.ws_row = lines, .ws_col = columns};
-
-	return ioctl(terminal, TIOCSWINSZ, &size) ? -errno : 0;
-}
-
-int rpa_pseudo_terminal(int *inner)
-{
-	int outer = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK), error;
-
-	if (outer < 0)
-		return -errno;
-	if (!unlockpt(outer)) {
-		*inner = ioctl(outer, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-		if (*inner >= 0)
-			return outer;
-	}
-	error = errno;
-	close(outer);
-	return -error;
-}
-
 /* Gives up where the terminal takes nothing for 200 ms. */
 static void write_all(int fd, const char *text)
 {
@@ -175,5 +152,7 @@ int rpa_send_datagram(int socket, const char *path, const void *bytes, size_t le
 		return -ENAMETOOLONG;
 	strcpy(name.sun_path, path);
 	return sendto(socket, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&name,
-		      sizeof(name)) < 0 ? -errno : 0;
+		      sizeof(name)) < 0
+		       ? -errno
+		       : 0;
 }

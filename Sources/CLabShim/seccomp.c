@@ -1,4 +1,4 @@
-#include "include/CLabShim.h"
+#include "include/lab_seccomp.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -23,15 +23,19 @@ int lab_refuse(const struct lab_refusal *refusal)
 	for (int i = 0; i < 6; i++)
 		end += refusal->arguments >> i & 1 ? 2 : 0;
 	/* To the last instruction, which allows it, from wherever something differs. */
-	code[next++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	code[next] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)refusal->number, 0, end - next);
+	code[next++] =
+		(struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	code[next] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)refusal->number, 0,
+						  end - next);
 	next++;
 	for (int i = 0; i < 6; i++) {
 		if (!(refusal->arguments >> i & 1))
 			continue;
-		code[next++] = (struct sock_filter)BPF_STMT(
-			BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8 * (unsigned)i + LOW_HALF);
-		code[next] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refusal->values[i], 0, end - next);
+		code[next++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+							    offsetof(struct seccomp_data, args) +
+								    8 * (unsigned)i + LOW_HALF);
+		code[next] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refusal->values[i], 0,
+							  end - next);
 		next++;
 	}
 	code[next++] = (struct sock_filter)BPF_STMT(

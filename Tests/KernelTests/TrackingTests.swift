@@ -1,4 +1,4 @@
-import CBPFShim
+import CLabShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
@@ -140,7 +140,7 @@ import Testing
             let pool = try PoolFixture(Self.configuration(Tracking(interval: .seconds(2))))
             func send() throws {
                 for index in 0..<200 {
-                    rpa_run_on_cpu(Int32(index % 2))
+                    lab_run_on_cpu(Int32(index % 2))
                     try pool.send(from: Self.source(1))
                 }
             }

@@ -19,7 +19,6 @@
 #include "rpa_process.h"
 #include "rpa_ring.h"
 #include "rpa_route.h"
-#include "rpa_sandbox.h"
 #include "rpa_socket.h"
 #include "rpa_terminal.h"
 #include "rpa_trial.h"

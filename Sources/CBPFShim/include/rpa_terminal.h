@@ -8,11 +8,6 @@
 
 /* Lines and columns of a terminal, 0 where it doesn't know (TIOCGWINSZ). */
 int rpa_window_size(int terminal, uint16_t *lines, uint16_t *columns);
-int rpa_set_window_size(int terminal, uint16_t lines, uint16_t columns);
-
-/* New fd that never blocks: a terminal's outer end. *inner is a new fd, too: the
- * terminal. */
-int rpa_pseudo_terminal(int *inner);
 
 /*
  * Until rpa_terminal_leave: keys come one by one and are not echoed, those that

@@ -1,4 +1,4 @@
-import CBPFShim
+import CLabShim
 import Glibc
 import SockArrayCore
 
@@ -14,7 +14,7 @@ public final class PseudoTerminal {
 
     public init(lines: Int, columns: Int) throws {
         var inner: Int32 = -1
-        outer = rpa_pseudo_terminal(&inner)
+        outer = lab_pseudo_terminal(&inner)
         guard outer >= 0 else { throw LabError("no pseudo-terminal: errno \(-outer)") }
         self.inner = inner
         resize(lines: lines, columns: columns)
@@ -33,7 +33,7 @@ public final class PseudoTerminal {
 
     /// The process is told by SIGWINCH.
     public func resize(lines: Int, columns: Int) {
-        precondition(rpa_set_window_size(outer, UInt16(lines), UInt16(columns)) == 0)
+        precondition(lab_set_window_size(outer, UInt16(lines), UInt16(columns)) == 0)
     }
 
     public func type(_ text: String) {

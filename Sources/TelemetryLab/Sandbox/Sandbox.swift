@@ -1,9 +1,9 @@
-import CBPFShim
+import CLabShim
 import Glibc
 import SockArrayCore
 
 /// Namespaces of their own for one test or benchmark, that vanish with all in
-/// them when it ends, however it ends (see rpa_sandbox.h).
+/// them when it ends, however it ends (see lab_sandbox.h).
 ///
 /// Code that runs inside sees a private loopback to which every address is
 /// local, a private /run, and an empty bpffs at /sys/fs/bpf.
@@ -11,7 +11,7 @@ public final class Sandbox {
     /// For files, in the private tmpfs.
     public let folder = "/run/lab"
     private let firstPid: Int32
-    private var home = rpa_namespaces()
+    private var home = lab_namespaces()
     /// The /proc of the PID namespace outside.
     private let outerProc: Descriptor
     private var fileCount = 0
@@ -52,7 +52,7 @@ public final class Sandbox {
     ) async throws -> Result { try body() }
 
     /// Runs the body on the calling thread. The body must not wait for other
-    /// tasks or queues: these start threads (see rpa_sandbox.h).
+    /// tasks or queues: these start threads (see lab_sandbox.h).
     public static func runHere<Result>(_ body: (Sandbox) throws -> Result) throws -> Result {
         let sandbox = try Sandbox()
         defer { sandbox.end() }
@@ -81,9 +81,9 @@ public final class Sandbox {
         guard proc >= 0 else { throw refused("open /proc", -errno) }
         outerProc = Descriptor(owning: proc)
         var step: UnsafePointer<CChar>?
-        firstPid = ForkGate.pass { rpa_sandbox_start(nil, &step) }
+        firstPid = ForkGate.pass { lab_sandbox_start(nil, &step) }
         guard firstPid > 0 else { throw refused(step.map { String(cString: $0) } ?? "clone", firstPid) }
-        let entered = rpa_sandbox_enter(firstPid, &home)
+        let entered = lab_sandbox_enter(firstPid, &home)
         guard entered >= 0 else {
             kill(firstPid, SIGKILL)
             waitpid(firstPid, nil, 0)
@@ -97,7 +97,7 @@ public final class Sandbox {
     /// stays until those that are our children are reaped.
     private func end() {
         SandboxCapabilities.raise()
-        let left = rpa_sandbox_leave(&home)
+        let left = lab_sandbox_leave(&home)
         precondition(left == 0, "a thread can't leave its sandbox: errno \(-left)")
         kill(firstPid, SIGKILL)
         for pid in unreaped { waitpid(pid, nil, 0) }
@@ -107,10 +107,10 @@ public final class Sandbox {
     /// Runs the body as another user, without capabilities; sockets made there are that user's.
     public func asUser<Result>(_ user: UInt32, _ body: () throws -> Result) throws -> Result {
         SandboxCapabilities.raise()
-        let result = rpa_sandbox_user(user)
+        let result = lab_sandbox_user(user)
         guard result == 0 else { throw LabError("setresuid \(user): errno \(-result)") }
         defer {
-            precondition(rpa_sandbox_user(0) == 0, "a thread can't be root again")
+            precondition(lab_sandbox_user(0) == 0, "a thread can't be root again")
             SandboxCapabilities.drop()
         }
         return try body()
@@ -137,11 +137,22 @@ public struct LabError: Error, CustomStringConvertible {
     public init(_ description: String) { self.description = description }
 }
 
-/// Asks until the condition holds.
+/// Asks until the condition holds, for at least 30 s: a busy machine must not make a verdict, and a
+/// long limit costs nothing where the condition comes true.
 ///
 /// - Returns: false if it didn't within the time.
 @discardableResult
 public func waitUntil(_ limit: Duration, every pause: Duration = .milliseconds(20), _ condition: () throws -> Bool)
+    rethrows -> Bool
+{
+    try waitBriefly(max(limit, .seconds(30)), every: pause, condition)
+}
+
+/// Asks until the condition holds, for no longer than that: where it may well not come true.
+///
+/// - Returns: false if it didn't within the time.
+@discardableResult
+public func waitBriefly(_ limit: Duration, every pause: Duration = .milliseconds(20), _ condition: () throws -> Bool)
     rethrows -> Bool
 {
     let end = ContinuousClock.now + limit * SlowMachine.patience

@@ -1,4 +1,5 @@
 import CBPFShim
+import CLabShim
 import Glibc
 
 /// The effective capabilities of the code in a sandbox: root's, unless the environment's
@@ -42,7 +43,7 @@ public enum SandboxCapabilities {
     static func raise() { if effective != nil { set(.max) } }
 
     private static func set(_ effective: UInt64) {
-        let result = rpa_sandbox_capabilities(effective)
+        let result = lab_sandbox_capabilities(effective)
         precondition(result == 0, "capset: errno \(-result)")
     }
 }

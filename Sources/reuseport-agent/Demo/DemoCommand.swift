@@ -1,5 +1,6 @@
 import ArgumentParser
 import CBPFShim
+import CLabShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
@@ -47,7 +48,7 @@ struct DemoCommand: ParsableCommand {
         arguments += ["--exporters", "\(options.exporters)"] + (options.builtIn ? ["--built-in"] : [])
         let argv = arguments.map { strdup($0) } + [nil]
         var step: UnsafePointer<CChar>?
-        let first = rpa_sandbox_start(argv, &step)
+        let first = lab_sandbox_start(argv, &step)
         guard first > 0 else {
             throw Failure(
                 .privilege, act: "make the demo's namespaces", cause: step.map { String(cString: $0) } ?? "clone",

@@ -1,4 +1,4 @@
-import CBPFShim
+import CLabShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
@@ -40,7 +40,7 @@ import Testing
             var rounds = 1
             let part: UInt32 = 100_000
             for first in stride(from: 0, to: Self.count, by: Int(part)) {
-                let sent = rpa_flood(0x0a00_0000 &+ first, min(part, Self.count - first), 4_739, 20)
+                let sent = lab_flood(0x0a00_0000 &+ first, min(part, Self.count - first), 4_739, 20)
                 #expect(sent == min(part, Self.count - first), "errno \(-sent)")
                 #expect(try round() == before)
                 rounds += 1

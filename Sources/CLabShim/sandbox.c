@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "include/rpa_sandbox.h"
+#include "include/lab_sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,18 +47,20 @@ static int route_everything_here(int family)
 		struct rtattr device;
 		uint32_t index;
 	} message = {
-		.header = {
-			.nlmsg_len = sizeof(message),
-			.nlmsg_type = RTM_NEWROUTE,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE,
-		},
-		.route = {
-			.rtm_family = (unsigned char)family,
-			.rtm_table = RT_TABLE_LOCAL,
-			.rtm_protocol = RTPROT_BOOT,
-			.rtm_scope = RT_SCOPE_HOST,
-			.rtm_type = RTN_LOCAL,
-		},
+		.header =
+			{
+				.nlmsg_len = sizeof(message),
+				.nlmsg_type = RTM_NEWROUTE,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE,
+			},
+		.route =
+			{
+				.rtm_family = (unsigned char)family,
+				.rtm_table = RT_TABLE_LOCAL,
+				.rtm_protocol = RTPROT_BOOT,
+				.rtm_scope = RT_SCOPE_HOST,
+				.rtm_type = RTN_LOCAL,
+			},
 		.device = {.rta_len = RTA_LENGTH(sizeof(uint32_t)), .rta_type = RTA_OIF},
 		.index = 1, /* the loopback of every namespace */
 	};
@@ -157,7 +159,7 @@ static void be_first(char *const argv[], int report_fd)
 		pause();
 }
 
-int rpa_sandbox_start(char *const argv[], const char **failed)
+int lab_sandbox_start(char *const argv[], const char **failed)
 {
 	struct report report = {.step = START, .error = -EPIPE};
 	int ends[2];
@@ -195,7 +197,7 @@ static const struct {
 
 #define NAMESPACE_COUNT (sizeof(namespaces) / sizeof(namespaces[0]))
 
-static int open_namespaces(const char *process, struct rpa_namespaces *opened)
+static int open_namespaces(const char *process, struct lab_namespaces *opened)
 {
 	for (size_t i = 0; i < NAMESPACE_COUNT; i++) {
 		char path[64];
@@ -214,7 +216,7 @@ static int open_namespaces(const char *process, struct rpa_namespaces *opened)
 }
 
 /* Closes the descriptors. */
-static int move_to(struct rpa_namespaces *there)
+static int move_to(struct lab_namespaces *there)
 {
 	int error = 0;
 
@@ -226,9 +228,9 @@ static int move_to(struct rpa_namespaces *there)
 	return error;
 }
 
-int rpa_sandbox_enter(int32_t first_pid, struct rpa_namespaces *home)
+int lab_sandbox_enter(int32_t first_pid, struct lab_namespaces *home)
 {
-	struct rpa_namespaces inside;
+	struct lab_namespaces inside;
 	char process[16];
 	int error;
 
@@ -246,18 +248,18 @@ int rpa_sandbox_enter(int32_t first_pid, struct rpa_namespaces *home)
 	return error;
 }
 
-int rpa_sandbox_leave(struct rpa_namespaces *home)
+int lab_sandbox_leave(struct lab_namespaces *home)
 {
 	return move_to(home);
 }
 
-int rpa_sandbox_user(uint32_t user)
+int lab_sandbox_user(uint32_t user)
 {
 	/* The C library's function would change all threads. */
 	return syscall(SYS_setresuid, -1, user, -1) ? -errno : 0;
 }
 
-int rpa_sandbox_capabilities(uint64_t effective)
+int lab_sandbox_capabilities(uint64_t effective)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
@@ -269,7 +271,7 @@ int rpa_sandbox_capabilities(uint64_t effective)
 	return syscall(SYS_capset, &header, sets) ? -errno : 0;
 }
 
-int rpa_run_on_cpu(int cpu)
+int lab_run_on_cpu(int cpu)
 {
 	cpu_set_t set;
 

@@ -3,8 +3,8 @@
  * with their first process, and every process, mount, pin and socket in them:
  * the kernel sees to it, whatever happens to the one who made them.
  */
-#ifndef RPA_SANDBOX_H
-#define RPA_SANDBOX_H
+#ifndef LAB_SANDBOX_H
+#define LAB_SANDBOX_H
 
 #include <stdint.h>
 
@@ -16,10 +16,10 @@
  * It dies with the calling thread. Returns its pid; a zombie is the caller's to
  * reap. *failed names the step that an error comes from.
  */
-int rpa_sandbox_start(char *const argv[], const char **failed);
+int lab_sandbox_start(char *const argv[], const char **failed);
 
 /* The namespaces that a thread comes from: descriptors of its own. */
-struct rpa_namespaces {
+struct lab_namespaces {
 	int fds[3];
 };
 
@@ -29,31 +29,24 @@ struct rpa_namespaces {
  * it has left, the thread must start no other thread, nor let a library do so:
  * that fails (EINVAL), or the new one would be inside too.
  */
-int rpa_sandbox_enter(int32_t first_pid, struct rpa_namespaces *home);
+int lab_sandbox_enter(int32_t first_pid, struct lab_namespaces *home);
 
 /* Moves the thread back and closes the descriptors. */
-int rpa_sandbox_leave(struct rpa_namespaces *home);
+int lab_sandbox_leave(struct lab_namespaces *home);
 
 /*
  * The calling thread alone goes on as that user, without its capabilities, and
  * as root again with 0. As another user it can't leave its sandbox.
  */
-int rpa_sandbox_user(uint32_t user);
+int lab_sandbox_user(uint32_t user);
 
 /*
  * The calling thread's effective capabilities are those of its permitted ones whose
  * bits are set. The permitted ones stay, so that the thread can raise them again.
  */
-int rpa_sandbox_capabilities(uint64_t effective);
+int lab_sandbox_capabilities(uint64_t effective);
 
 /* This thread runs on that CPU from here on. */
-int rpa_run_on_cpu(int cpu);
-
-/*
- * Sends count datagrams of length bytes to 127.0.0.1:port, each from another IPv4
- * address: first and those after it (host byte order), whosever they are. Inside a
- * sandbox only. Returns how many were sent.
- */
-int rpa_flood(uint32_t first, uint32_t count, uint16_t port, uint16_t length);
+int lab_run_on_cpu(int cpu);
 
 #endif

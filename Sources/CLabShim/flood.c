@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "include/rpa_sandbox.h"
+#include "include/lab_flood.h"
 
 enum { BATCH = 256, MOST = 1400 };
 
@@ -33,7 +33,7 @@ static void fill(struct packet *packet, uint32_t source, uint16_t port, uint16_t
 	packet->udp.len = htons((uint16_t)(sizeof(packet->udp) + length));
 }
 
-int rpa_flood(uint32_t first, uint32_t count, uint16_t port, uint16_t length)
+int lab_flood(uint32_t first, uint32_t count, uint16_t port, uint16_t length)
 {
 	/* Not thread-local: each of the agent's threads would have it. */
 	struct packet *packets;
@@ -58,11 +58,12 @@ int rpa_flood(uint32_t first, uint32_t count, uint16_t port, uint16_t length)
 
 		for (uint32_t i = 0; i < batch; i++) {
 			fill(&packets[i], first + sent + i, port, length);
-			parts[i] = (struct iovec){
-				&packets[i], sizeof(packets[i].ip) + sizeof(packets[i].udp) + length};
-			messages[i].msg_hdr = (struct msghdr){
-				.msg_name = &target, .msg_namelen = sizeof(target),
-				.msg_iov = &parts[i], .msg_iovlen = 1};
+			parts[i] = (struct iovec){&packets[i],
+						  sizeof(packets[i].ip) + sizeof(packets[i].udp) + length};
+			messages[i].msg_hdr = (struct msghdr){.msg_name = &target,
+							      .msg_namelen = sizeof(target),
+							      .msg_iov = &parts[i],
+							      .msg_iovlen = 1};
 		}
 		result = sendmmsg(raw, messages, batch, 0);
 		if (result < 0 && errno != ENOBUFS && errno != EINTR) {
