@@ -27,7 +27,7 @@ static __always_inline __u64 *place_of(__u64 hash, __u32 probe, struct map_key *
 static __always_inline __u64 word_of(__u32 index, __u32 epoch, __u64 hash)
 {
 	return (hash >> RPA_FINGERPRINT_SHIFT) << RPA_FINGERPRINT_SHIFT |
-		(__u64)(__u16)epoch << RPA_EPOCH_SHIFT | (index + 1);
+	       (__u64)(__u16)epoch << RPA_EPOCH_SHIFT | (index + 1);
 }
 
 static __always_inline __u32 index_in(__u64 word)
@@ -123,8 +123,8 @@ static __always_inline bool is_silent(const struct rpa_sighting *sighting, __u32
  * newcomer only if it sends for longer than an interval: in a flood of addresses
  * that send once each, nobody is to be told of them.
  */
-static __always_inline int take_over(
-	__u64 *place, struct rpa_admission *gate, __u32 least, __u64 high, __u64 low, __u64 hash)
+static __always_inline int take_over(__u64 *place, struct rpa_admission *gate, __u32 least, __u64 high,
+				     __u64 low, __u64 hash)
 {
 	__u64 word = READ_ONCE(*place);
 	__u32 now = sighting_tick(), index = index_in(word);

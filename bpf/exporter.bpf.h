@@ -107,7 +107,8 @@ __noinline int find_exporter(__u64 high, __u64 low)
 {
 	bool is_ipv4 = !high && low >> 32 == 0xffff;
 	/* All three first: without CAP_PERFMON an address may not depend on a branch. */
-	__u32 ipv6 = constants.length_begin[0], ipv4 = constants.length_begin[1], end = constants.length_begin[2];
+	__u32 ipv6 = constants.length_begin[0], ipv4 = constants.length_begin[1],
+	      end = constants.length_begin[2];
 	__u32 from = is_ipv4 ? ipv4 : ipv6;
 	__u32 to = is_ipv4 ? end : ipv4;
 	int found = RPA_NO_ROW;
@@ -154,7 +155,8 @@ static __always_inline __u32 owner_of(__u32 index, struct map_key *key)
 		key->index = index / RPA_OWNERS_PER_WORD;
 		word = bpf_map_lookup_elem(&owners, key_at(key));
 		if (word) {
-			__u32 owner = READ_ONCE(*word) >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS & RPA_ASK_ROW;
+			__u32 owner = READ_ONCE(*word) >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS &
+				      RPA_ASK_ROW;
 
 			if (owner != RPA_ASK_ROW)
 				return owner;

@@ -35,13 +35,12 @@ static __always_inline void read_migrating(struct bpf_sock *connection, struct s
 }
 
 /* The words below are these structs. */
-_Static_assert(
-	sizeof(struct rpa_session) == 24 && __builtin_offsetof(struct rpa_session, port) == 16 &&
-		__builtin_offsetof(struct rpa_session, group) == 20,
-	"key of sessions");
-_Static_assert(
-	sizeof(struct rpa_session_start) == 16 && __builtin_offsetof(struct rpa_session_start, slot) == 8,
-	"value of sessions");
+_Static_assert(sizeof(struct rpa_session) == 24 && __builtin_offsetof(struct rpa_session, port) == 16 &&
+		       __builtin_offsetof(struct rpa_session, group) == 20,
+	       "key of sessions");
+_Static_assert(sizeof(struct rpa_session_start) == 16 &&
+		       __builtin_offsetof(struct rpa_session_start, slot) == 8,
+	       "value of sessions");
 
 /* Notes which slot the peer's connection went to. */
 __noinline int note_session(__u64 high, __u64 low, __u32 port, __u32 slot)

@@ -129,7 +129,8 @@ static __always_inline __u64 find_word(__u64 hash, struct map_key *key)
 /* Whether it is the exporter's that the word leads to. */
 static __always_inline bool is_of(const struct rpa_tally *tally, __u64 word, __u64 high, __u64 low)
 {
-	return (__u16)tally->epoch == (__u16)(word >> RPA_EPOCH_SHIFT) && tally->low == low && tally->high == high;
+	return (__u16)tally->epoch == (__u16)(word >> RPA_EPOCH_SHIFT) && tally->low == low &&
+	       tally->high == high;
 }
 
 static __always_inline void count_tally(struct rpa_tally *tally, __u64 length)
@@ -188,14 +189,15 @@ __noinline __u32 count_first_run(__u64 high, __u64 low, __u64 hash, __u64 length
 	return admit_and_count(high, low, hash, length);
 }
 
-_Static_assert(
-	sizeof(struct rpa_sighting_event) == 24 && __builtin_offsetof(struct rpa_sighting_event, seen) == 16 &&
-		__builtin_offsetof(struct rpa_sighting_event, slot) == 20 &&
-		__builtin_offsetof(struct rpa_sighting_event, former_slot) == 22,
-	"the words of an event");
+_Static_assert(sizeof(struct rpa_sighting_event) == 24 &&
+		       __builtin_offsetof(struct rpa_sighting_event, seen) == 16 &&
+		       __builtin_offsetof(struct rpa_sighting_event, slot) == 20 &&
+		       __builtin_offsetof(struct rpa_sighting_event, former_slot) == 22,
+	       "the words of an event");
 
 /* Notifies the agent, unless another CPU has just done so. */
-static __always_inline void notify(struct rpa_sighting *sighting, struct rpa_admission *gate, __u32 now, __u32 interval)
+static __always_inline void notify(struct rpa_sighting *sighting, struct rpa_admission *gate, __u32 now,
+				   __u32 interval)
 {
 	/* struct rpa_sighting_event, in words. */
 	__u64 event[3] = {};
@@ -301,7 +303,8 @@ __noinline int note_end_of(__u32 number, __u32 selected)
 static __always_inline __u64 mark_of(__u32 version, __u64 hash)
 {
 	/* An odd version and the even one after it have the same: under the odd one none is kept. */
-	return (((__u64)constants.generation * 0x9e3779b1 + ((version + 1) >> 1) + (__u32)(hash >> 20)) << 1 | 1) &
+	return (((__u64)constants.generation * 0x9e3779b1 + ((version + 1) >> 1) + (__u32)(hash >> 20)) << 1 |
+		1) &
 	       0xffffff;
 }
 

@@ -201,8 +201,8 @@ __noinline int select_slowly(struct sk_reuseport_md *ctx, __u32 is_found)
 		if (deliver(ctx, owner, 1) == DELIVERED)
 			return SK_PASS;
 	}
-	selected = deliver_ranked(
-		ctx, read_ranks(source.high, source.low, source.hash, number), source.high, source.low);
+	selected = deliver_ranked(ctx, read_ranks(source.high, source.low, source.hash, number), source.high,
+				  source.low);
 	note_end_of(number, selected);
 	return finish(ctx, selected);
 }
@@ -248,8 +248,8 @@ static __always_inline int select_tracked(struct sk_reuseport_md *ctx, const str
 	count_tally(tally, ctx->len);
 	attempt = deliver(ctx, ranks & RPA_NO_SLOT, 1);
 	if (attempt != DELIVERED)
-		return select_past_owner(
-			ctx, (ranks & ((1ULL << RPA_SYN_SHIFT) - 1)) >> RPA_RANK_BITS, number_of(&key), attempt);
+		return select_past_owner(ctx, (ranks & ((1ULL << RPA_SYN_SHIFT) - 1)) >> RPA_RANK_BITS,
+					 number_of(&key), attempt);
 	note_end(tally, &key, ranks & RPA_NO_SLOT);
 	return SK_PASS;
 }

@@ -42,9 +42,12 @@ int load_send(int socket, uint16_t port, void *payload, uint32_t length, const u
 	for (uint32_t i = 0; i < count; i++) {
 		parts[i] = (struct iovec){(char *)payload + i * length, length};
 		name_source(&controls[i], sources[i]);
-		messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &target, .msg_namelen = sizeof(target), .msg_iov = &parts[i], .msg_iovlen = 1,
-			.msg_control = &controls[i], .msg_controllen = sizeof(controls[i])};
+		messages[i].msg_hdr = (struct msghdr){.msg_name = &target,
+						      .msg_namelen = sizeof(target),
+						      .msg_iov = &parts[i],
+						      .msg_iovlen = 1,
+						      .msg_control = &controls[i],
+						      .msg_controllen = sizeof(controls[i])};
 	}
 	return result(sendmmsg(socket, messages, count, 0));
 }

@@ -7,17 +7,17 @@
 
 #define RPA_HASHES 64
 
-#define PROGRAM(name, expression)                                                                  \
-	SEC("sk_reuseport")                                                                        \
-	int name(struct sk_reuseport_md *ctx)                                                      \
-	{                                                                                          \
-		__u64 high = ctx->hash, low = ctx->len, hash = 0;                                  \
-                                                                                                   \
-		for (int i = 0; i < RPA_HASHES; i++) {                                             \
-			high ^= hash;                                                              \
-			hash = expression;                                                         \
-		}                                                                                  \
-		return hash == 1 ? SK_DROP : SK_PASS;                                              \
+#define PROGRAM(name, expression)                                 \
+	SEC("sk_reuseport")                                       \
+	int name(struct sk_reuseport_md *ctx)                     \
+	{                                                         \
+		__u64 high = ctx->hash, low = ctx->len, hash = 0; \
+                                                                  \
+		for (int i = 0; i < RPA_HASHES; i++) {            \
+			high ^= hash;                             \
+			hash = expression;                        \
+		}                                                 \
+		return hash == 1 ? SK_DROP : SK_PASS;             \
 	}
 
 /* Nothing but the loop. */
@@ -25,16 +25,21 @@ PROGRAM(no_hash, high + low)
 
 /* What the agent uses, of IPv6 and, where all but the last word is known, of IPv4. */
 PROGRAM(multilinear_mix13, finalize(multilinear(high, low)))
-PROGRAM(multilinear_mix13_ipv4,
-	finalize(*(const volatile __u64 *)&constants.hash_keys[0] +
-		 *(const volatile __u64 *)&constants.hash_keys[3] * 0xffff +
-		 constants.hash_keys[4] * (__u32)(high ^ low)))
+PROGRAM(multilinear_mix13_ipv4, finalize(*(const volatile __u64 *)&constants.hash_keys[0] +
+					 *(const volatile __u64 *)&constants.hash_keys[3] * 0xffff +
+					 constants.hash_keys[4] * (__u32)(high ^ low)))
 
 /* The finalizer alone, of the two halves' exclusive or: addresses of one exclusive or collide. */
 PROGRAM(mix13, finalize(high ^ low))
 
-static __always_inline __u32 rotated(__u32 word, int bits) { return word << bits | word >> (32 - bits); }
-static __always_inline __u64 rotated64(__u64 word, int bits) { return word << bits | word >> (64 - bits); }
+static __always_inline __u32 rotated(__u32 word, int bits)
+{
+	return word << bits | word >> (32 - bits);
+}
+static __always_inline __u64 rotated64(__u64 word, int bits)
+{
+	return word << bits | word >> (64 - bits);
+}
 
 /* Bob Jenkins's lookup3 of four words, as the kernel's jhash2() has it. */
 static __always_inline __u32 lookup3(__u64 high, __u64 low)
@@ -125,7 +130,9 @@ static __always_inline __u64 siphash(__u64 high, __u64 low, int per_word, int at
 	const __u64 words[3] = {high, low, 16ULL << 56};
 	__u64 k0 = constants.hash_keys[0], k1 = constants.hash_keys[1];
 	__u64 v[4] = {
-		k0 ^ 0x736f6d6570736575ULL, k1 ^ 0x646f72616e646f6dULL, k0 ^ 0x6c7967656e657261ULL,
+		k0 ^ 0x736f6d6570736575ULL,
+		k1 ^ 0x646f72616e646f6dULL,
+		k0 ^ 0x6c7967656e657261ULL,
 		k1 ^ 0x7465646279746573ULL,
 	};
 

@@ -138,7 +138,8 @@ static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *own
 		return false;
 	*owner = owner_of_source(&source);
 	slot = bpf_map_lookup_elem(&slots, owner);
-	return slot && !is_vacant(slot->tenancy, slot->vacancy) && !bpf_sk_select_reuseport(ctx, &sockets, owner, 0);
+	return slot && !is_vacant(slot->tenancy, slot->vacancy) &&
+	       !bpf_sk_select_reuseport(ctx, &sockets, owner, 0);
 }
 
 SEC("sk_reuseport")

@@ -37,7 +37,9 @@ static enum bpf_map_type map_type(enum rpa_map_kind kind)
 
 static uint32_t map_flags(enum rpa_map_kind kind)
 {
-	return kind == RPA_MAP_MMAPABLE_ARRAY ? BPF_F_MMAPABLE : kind == RPA_MAP_PREFIXES ? BPF_F_NO_PREALLOC : 0;
+	return kind == RPA_MAP_MMAPABLE_ARRAY ? BPF_F_MMAPABLE
+	       : kind == RPA_MAP_PREFIXES     ? BPF_F_NO_PREALLOC
+					      : 0;
 }
 
 static uint32_t key_size(enum rpa_map_kind kind)
@@ -85,15 +87,15 @@ static int admission_types(uint32_t *key, uint32_t *value)
 	return fd;
 }
 
-int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size,
-		   uint32_t max_entries, int template)
+int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size, uint32_t max_entries,
+		   int template)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = map_flags(kind));
 
 	int map, types = -1;
 
 	if (kind == RPA_MAP_OF_SOCKARRAYS)
-		options.inner_map_fd = (uint32_t)template;
+		options.inner_map_fd = (uint32_t) template;
 	if (kind == RPA_MAP_ADMISSION) {
 		types = admission_types(&options.btf_key_type_id, &options.btf_value_type_id);
 		if (types < 0)

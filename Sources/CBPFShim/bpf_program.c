@@ -35,7 +35,7 @@ static int bind_maps(struct bpf_object *object, const struct rpa_map_binding *ma
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map (map, object) {
 		if (!bpf_map__is_internal(map))
 			bpf_map__set_autocreate(map, false);
 	}
@@ -58,7 +58,7 @@ static int set_constants(struct bpf_object *object, const void *constants, size_
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map (map, object) {
 		const char *name = bpf_map__name(map);
 		size_t length = 0;
 		void *initial;
@@ -75,9 +75,8 @@ static int set_constants(struct bpf_object *object, const void *constants, size_
 }
 
 int rpa_program_load(const void *elf, size_t elf_length, const char *program_name,
-		     const struct rpa_map_binding *maps, size_t map_count,
-		     const void *constants, size_t constants_length,
-		     char *log, size_t log_length)
+		     const struct rpa_map_binding *maps, size_t map_count, const void *constants,
+		     size_t constants_length, char *log, size_t log_length)
 {
 	struct bpf_program *program, *other;
 	struct bpf_object *object;
@@ -113,16 +112,14 @@ int rpa_program_load(const void *elf, size_t elf_length, const char *program_nam
 
 int rpa_attach_reuseport(int socket, int program)
 {
-	return result(setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program,
-				 sizeof(program)));
+	return result(setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program)));
 }
 
 int rpa_detach_reuseport(int socket)
 {
 	int unused = 0;
 
-	return result(setsockopt(socket, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused,
-				 sizeof(unused)));
+	return result(setsockopt(socket, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused, sizeof(unused)));
 }
 
 int rpa_wait_for_runs(void)

@@ -28,7 +28,8 @@ int rpa_attach_cgroup(const char *path, int program, int is_egress)
 
 	if (cgroup < 0)
 		return -errno;
-	link = bpf_link_create(program, cgroup, is_egress ? BPF_CGROUP_INET_EGRESS : BPF_CGROUP_INET_INGRESS, NULL);
+	link = bpf_link_create(program, cgroup, is_egress ? BPF_CGROUP_INET_EGRESS : BPF_CGROUP_INET_INGRESS,
+			       NULL);
 	close(cgroup);
 	return link;
 }

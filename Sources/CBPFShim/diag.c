@@ -65,14 +65,17 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, i
 {
 	struct diag_request request = {
 		.header = {.nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_DUMP},
-		.body = {
-			.sdiag_family = (uint8_t)family,
-			.sdiag_protocol = (uint8_t)protocol,
-			.idiag_ext = 1 << ((what == RPA_DIAG_TIMES ? INET_DIAG_INFO : INET_DIAG_SKMEMINFO) - 1),
-			.idiag_states = states,
-			/* The kernel passes over all other ports. */
-			.id = {.idiag_sport = htons(port)},
-		},
+		.body =
+			{
+				.sdiag_family = (uint8_t)family,
+				.sdiag_protocol = (uint8_t)protocol,
+				.idiag_ext = 1 << ((what == RPA_DIAG_TIMES ? INET_DIAG_INFO
+									   : INET_DIAG_SKMEMINFO) -
+						   1),
+				.idiag_states = states,
+				/* The kernel passes over all other ports. */
+				.id = {.idiag_sport = htons(port)},
+			},
 	};
 	struct list list = {};
 	int error, netlink = diag_open();

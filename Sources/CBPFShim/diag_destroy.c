@@ -21,17 +21,20 @@ int rpa_diag_destroy(const struct rpa_diag_socket *session)
 {
 	struct diag_request request = {
 		.header = {.nlmsg_type = SOCK_DESTROY, .nlmsg_flags = NLM_F_ACK},
-		.body = {
-			.sdiag_family = session->family,
-			.sdiag_protocol = session->protocol,
-			.idiag_states = ~0u,
-			.id = {
-				.idiag_sport = htons(session->port),
-				.idiag_dport = htons(session->peer_port),
-				.idiag_if = session->interface,
-				.idiag_cookie = {(uint32_t)session->cookie, (uint32_t)(session->cookie >> 32)},
+		.body =
+			{
+				.sdiag_family = session->family,
+				.sdiag_protocol = session->protocol,
+				.idiag_states = ~0u,
+				.id =
+					{
+						.idiag_sport = htons(session->port),
+						.idiag_dport = htons(session->peer_port),
+						.idiag_if = session->interface,
+						.idiag_cookie = {(uint32_t)session->cookie,
+								 (uint32_t)(session->cookie >> 32)},
+					},
 			},
-		},
 	};
 	int error, netlink = diag_open();
 

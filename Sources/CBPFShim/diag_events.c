@@ -40,7 +40,7 @@ int rpa_diag_watch(int events, const uint16_t *ports, size_t count, int with_ses
 	return setsockopt(events, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? -errno : 0;
 }
 
-#define GROUP(number) (1u << ((number) - 1))
+#define GROUP(number) (1u << ((number)-1))
 
 /* A socket without an address of its own would be in the groups, and get nothing. */
 static int join(int netlink)

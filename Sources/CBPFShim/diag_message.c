@@ -27,8 +27,7 @@ static void read_times(const char *value, size_t length, struct rpa_diag_socket 
 	socket->min_rtt = info.tcpi_min_rtt;
 }
 
-static void read_attribute(const struct nlattr *attribute, const char *value,
-			   struct rpa_diag_socket *socket)
+static void read_attribute(const struct nlattr *attribute, const char *value, struct rpa_diag_socket *socket)
 {
 	const size_t drops = SK_MEMINFO_DROPS * sizeof(uint32_t);
 	size_t length = attribute->nla_len - NLA_HDRLEN;

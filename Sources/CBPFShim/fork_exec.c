@@ -19,7 +19,8 @@ static void become(char *const argv[], int error, int report)
 	_exit(127);
 }
 
-pid_t fork_exec(char *const argv[], int death_signal, prepare_child *prepare, const void *context, int *refused)
+pid_t fork_exec(char *const argv[], int death_signal, prepare_child *prepare, const void *context,
+		int *refused)
 {
 	pid_t parent = getpid(), pid;
 	int ends[2], error = 0;

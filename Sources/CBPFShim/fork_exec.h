@@ -12,6 +12,7 @@ typedef int prepare_child(const void *context);
  * calling thread ends (PR_SET_PDEATHSIG). Returns its pid, the caller's to reap.
  * -errno with *refused = 1: it was forked and can't be executed.
  */
-pid_t fork_exec(char *const argv[], int death_signal, prepare_child *prepare, const void *context, int *refused);
+pid_t fork_exec(char *const argv[], int death_signal, prepare_child *prepare, const void *context,
+		int *refused);
 
 #endif

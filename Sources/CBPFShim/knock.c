@@ -39,7 +39,8 @@ int rpa_knock(int knocker, int family, int protocol, const uint8_t target[16], u
 	union socket_name name;
 	socklen_t length = write_name(&name, family, target, port);
 
-	if (connect(knocker, (struct sockaddr *)&name, length) && errno != EINPROGRESS && errno != ECONNREFUSED)
+	if (connect(knocker, (struct sockaddr *)&name, length) && errno != EINPROGRESS &&
+	    errno != ECONNREFUSED)
 		return -errno;
 	if (protocol == IPPROTO_UDP && send(knocker, "", 0, MSG_NOSIGNAL) < 0)
 		return -errno;

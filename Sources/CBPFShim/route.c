@@ -13,9 +13,11 @@ struct route_request {
 	char attributes[2 * RTA_SPACE(16)];
 };
 
-static void add_address(struct route_request *request, unsigned short type, const uint8_t *address, unsigned short size)
+static void add_address(struct route_request *request, unsigned short type, const uint8_t *address,
+			unsigned short size)
 {
-	struct rtattr *attribute = (struct rtattr *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+	struct rtattr *attribute =
+		(struct rtattr *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
 
 	attribute->rta_type = type;
 	attribute->rta_len = RTA_LENGTH(size);
@@ -54,16 +56,18 @@ int rpa_is_local(int family, const uint8_t address[16])
 {
 	unsigned short size = family == AF_INET ? 4 : 16;
 	struct route_request request = {
-		.header = {
-			.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)),
-			.nlmsg_type = RTM_GETROUTE,
-			.nlmsg_flags = NLM_F_REQUEST,
-		},
-		.route = {
-			.rtm_family = (unsigned char)family,
-			.rtm_dst_len = (unsigned char)(8 * size),
-			.rtm_src_len = (unsigned char)(8 * size),
-		},
+		.header =
+			{
+				.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)),
+				.nlmsg_type = RTM_GETROUTE,
+				.nlmsg_flags = NLM_F_REQUEST,
+			},
+		.route =
+			{
+				.rtm_family = (unsigned char)family,
+				.rtm_dst_len = (unsigned char)(8 * size),
+				.rtm_src_len = (unsigned char)(8 * size),
+			},
 	};
 	int type, netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 

@@ -101,8 +101,7 @@ int rpa_netns_cookie(uint64_t *netns)
 	return error;
 }
 
-static int bind_placeholder(int socket, int family, const uint8_t address[16], uint16_t port,
-			    int ipv6_only)
+static int bind_placeholder(int socket, int family, const uint8_t address[16], uint16_t port, int ipv6_only)
 {
 	union socket_name name;
 	socklen_t length = write_name(&name, family, address, port);
@@ -118,8 +117,8 @@ static int bind_placeholder(int socket, int family, const uint8_t address[16], u
 	return 0;
 }
 
-int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port,
-		    int ipv6_only, uint32_t user)
+int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port, int ipv6_only,
+		    uint32_t user)
 {
 	int type = protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
 	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
@@ -151,8 +150,7 @@ int rpa_tcp_bind(int family, const uint8_t address[16], uint16_t port)
 		return -errno;
 	/* Not SO_REUSEPORT: another process can't join, and take connections. */
 	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) &&
-	    (family != AF_INET6 ||
-	     !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) &&
+	    (family != AF_INET6 || !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) &&
 	    !bind(fd, (struct sockaddr *)&name, length))
 		return fd;
 	error = -errno;

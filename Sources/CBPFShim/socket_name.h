@@ -14,7 +14,8 @@ union socket_name {
 };
 
 /* AF_INET uses the first four bytes. Returns the name's length. */
-static inline socklen_t write_name(union socket_name *name, int family, const uint8_t address[16], uint16_t port)
+static inline socklen_t write_name(union socket_name *name, int family, const uint8_t address[16],
+				   uint16_t port)
 {
 	memset(name, 0, sizeof(*name));
 	if (family == AF_INET) {

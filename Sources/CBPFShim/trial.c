@@ -98,7 +98,8 @@ int rpa_bpf_answer(void)
 
 static int make_smallest_map(void)
 {
-	union bpf_attr smallest = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+	union bpf_attr smallest = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
 	int map = (int)syscall(SYS_bpf, BPF_MAP_CREATE, &smallest, sizeof(smallest));
 
 	if (map < 0)

@@ -108,8 +108,7 @@ ssize_t rpa_send(int socket, const void *bytes, size_t length, const int *fds, s
 	return sent < 0 ? -errno : sent;
 }
 
-ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd_count,
-		    int *truncated)
+ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd_count, int *truncated)
 {
 	union {
 		struct cmsghdr align;

@@ -12,18 +12,18 @@ enum rpa_map_kind {
 	RPA_MAP_ARRAY,          /* BPF_MAP_TYPE_ARRAY */
 	RPA_MAP_MMAPABLE_ARRAY, /* the same, BPF_F_MMAPABLE */
 	RPA_MAP_PERCPU_ARRAY,
-	RPA_MAP_SOCKARRAY,      /* BPF_MAP_TYPE_REUSEPORT_SOCKARRAY */
-	RPA_MAP_PROGRAMS,       /* BPF_MAP_TYPE_PROG_ARRAY: update takes a program's fd, lookup gives its id */
-	RPA_MAP_OF_SOCKARRAYS,  /* BPF_MAP_TYPE_ARRAY_OF_MAPS: update takes a map's fd, lookup gives its id */
-	RPA_MAP_SESSIONS,       /* BPF_MAP_TYPE_LRU_HASH by struct rpa_session */
-	RPA_MAP_PREFIXES,       /* BPF_MAP_TYPE_LPM_TRIE by struct rpa_prefix; the others have 4-byte keys */
-	RPA_MAP_ADMISSION,      /* an array of struct rpa_admission, which the kernel knows to have a lock */
-	RPA_MAP_EVENTS,         /* BPF_MAP_TYPE_RINGBUF; max_entries are its bytes, value_size is 0 */
+	RPA_MAP_SOCKARRAY,     /* BPF_MAP_TYPE_REUSEPORT_SOCKARRAY */
+	RPA_MAP_PROGRAMS,      /* BPF_MAP_TYPE_PROG_ARRAY: update takes a program's fd, lookup gives its id */
+	RPA_MAP_OF_SOCKARRAYS, /* BPF_MAP_TYPE_ARRAY_OF_MAPS: update takes a map's fd, lookup gives its id */
+	RPA_MAP_SESSIONS,      /* BPF_MAP_TYPE_LRU_HASH by struct rpa_session */
+	RPA_MAP_PREFIXES,      /* BPF_MAP_TYPE_LPM_TRIE by struct rpa_prefix; the others have 4-byte keys */
+	RPA_MAP_ADMISSION,     /* an array of struct rpa_admission, which the kernel knows to have a lock */
+	RPA_MAP_EVENTS,        /* BPF_MAP_TYPE_RINGBUF; max_entries are its bytes, value_size is 0 */
 };
 
 /* New fd. template: of RPA_MAP_OF_SOCKARRAYS, a map like those that it is to hold. */
-int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size,
-		   uint32_t max_entries, int template);
+int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size, uint32_t max_entries,
+		   int template);
 
 /* 0 if the map is of this shape, 1 if it is another, or -errno. */
 int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32_t max_entries);
@@ -90,9 +90,8 @@ struct rpa_map_binding {
  * when the kernel refuses the program.
  */
 int rpa_program_load(const void *elf, size_t elf_length, const char *program,
-		     const struct rpa_map_binding *maps, size_t map_count,
-		     const void *constants, size_t constants_length,
-		     char *log, size_t log_length);
+		     const struct rpa_map_binding *maps, size_t map_count, const void *constants,
+		     size_t constants_length, char *log, size_t log_length);
 
 /* bpffs. A pin's name must not contain a dot (EPERM). */
 int rpa_pin(int fd, const char *path);

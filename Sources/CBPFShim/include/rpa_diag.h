@@ -9,24 +9,24 @@
 /* Ports are in host byte order, addresses as on the wire; an IPv4 address is in
  * the first four bytes. */
 struct rpa_diag_socket {
-	uint8_t family;      /* AF_INET or AF_INET6 */
-	uint8_t protocol;    /* IPPROTO_UDP or IPPROTO_TCP */
-	uint8_t state;       /* RPA_TCP_…; UDP: ESTABLISHED with a peer, CLOSE without */
-	uint8_t ipv6_only;   /* IPV6_V6ONLY, told in the states LISTEN and CLOSE only, else 0 */
+	uint8_t family;    /* AF_INET or AF_INET6 */
+	uint8_t protocol;  /* IPPROTO_UDP or IPPROTO_TCP */
+	uint8_t state;     /* RPA_TCP_…; UDP: ESTABLISHED with a peer, CLOSE without */
+	uint8_t ipv6_only; /* IPV6_V6ONLY, told in the states LISTEN and CLOSE only, else 0 */
 	uint16_t port;
 	uint16_t peer_port;
 	uint8_t address[16];
 	uint8_t peer[16];
-	uint32_t interface;  /* index of the interface it is bound to, or 0 */
-	uint32_t inode;      /* 0: no descriptor has it (not accepted yet, or closed) */
+	uint32_t interface; /* index of the interface it is bound to, or 0 */
+	uint32_t inode;     /* 0: no descriptor has it (not accepted yet, or closed) */
 	uint32_t uid;
-	uint32_t queued;     /* UDP, TCP session: bytes not yet read. Listener: connections not yet accepted */
-	uint32_t drops;      /* sk_drops: since the socket was made, wraps at 2^32 */
-	uint64_t cookie;     /* SO_COOKIE; a request has that of the session it becomes */
+	uint32_t queued; /* UDP, TCP session: bytes not yet read. Listener: connections not yet accepted */
+	uint32_t drops;  /* sk_drops: since the socket was made, wraps at 2^32 */
+	uint64_t cookie; /* SO_COOKIE; a request has that of the session it becomes */
 	/* Of a TCP session, where it was asked for and the kernel tells (tcp_info), else 0. */
-	uint64_t received;   /* bytes of payload */
-	uint32_t rtt;        /* smoothed round-trip time, microseconds */
-	uint32_t min_rtt;    /* the least that was measured, microseconds; ~0: none was */
+	uint64_t received; /* bytes of payload */
+	uint32_t rtt;      /* smoothed round-trip time, microseconds */
+	uint32_t min_rtt;  /* the least that was measured, microseconds; ~0: none was */
 };
 
 /* States of TCP as the kernel numbers them (include/net/tcp_states.h). */

@@ -5,20 +5,20 @@
 #include <stdint.h>
 
 struct rpa_socket_facts {
-	int32_t domain;    /* AF_INET, AF_INET6, … (SO_DOMAIN) */
-	int32_t type;      /* SOCK_DGRAM, SOCK_STREAM, … (SO_TYPE) */
-	int32_t protocol;  /* IPPROTO_UDP, … (SO_PROTOCOL) */
-	int32_t reuseport; /* SO_REUSEPORT is set now */
-	int32_t accepting; /* it listens (SO_ACCEPTCONN) */
-	int32_t ipv6_only; /* IPV6_V6ONLY; 0 for AF_INET */
-	int32_t interface; /* index of the interface it is bound to, or 0 */
-	uint32_t user;     /* uid: who made it, or whom fchown(2) gave it to */
-	uint16_t port;     /* local port, host byte order; 0: unbound */
-	uint16_t peer_port; /* 0: it has no peer */
+	int32_t domain;      /* AF_INET, AF_INET6, … (SO_DOMAIN) */
+	int32_t type;        /* SOCK_DGRAM, SOCK_STREAM, … (SO_TYPE) */
+	int32_t protocol;    /* IPPROTO_UDP, … (SO_PROTOCOL) */
+	int32_t reuseport;   /* SO_REUSEPORT is set now */
+	int32_t accepting;   /* it listens (SO_ACCEPTCONN) */
+	int32_t ipv6_only;   /* IPV6_V6ONLY; 0 for AF_INET */
+	int32_t interface;   /* index of the interface it is bound to, or 0 */
+	uint32_t user;       /* uid: who made it, or whom fchown(2) gave it to */
+	uint16_t port;       /* local port, host byte order; 0: unbound */
+	uint16_t peer_port;  /* 0: it has no peer */
 	uint8_t address[16]; /* local address; AF_INET uses the first four bytes */
 	uint8_t peer[16];
-	uint64_t cookie;   /* SO_COOKIE: unique per network namespace and boot */
-	uint64_t netns;    /* SO_NETNS_COOKIE, or 0 before Linux 5.14 */
+	uint64_t cookie; /* SO_COOKIE: unique per network namespace and boot */
+	uint64_t netns;  /* SO_NETNS_COOKIE, or 0 before Linux 5.14 */
 };
 
 /* -EBADF: no open descriptor. -ENOTSOCK: not a socket. Only user and the
@@ -33,8 +33,8 @@ int rpa_socket_cookie(int socket, uint64_t *cookie);
  * and what is attached to it, while no collector is there. -EPERM: to give it to
  * another user takes CAP_CHOWN. -EADDRINUSE: somebody else's socket is there.
  */
-int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port,
-		    int ipv6_only, uint32_t user);
+int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port, int ipv6_only,
+		    uint32_t user);
 
 /*
  * New fd of a TCP socket that is bound there with SO_REUSEADDR, non-blocking; it

@@ -28,8 +28,7 @@ ssize_t rpa_send(int socket, const void *bytes, size_t length, const int *fds, s
  * RPA_MAX_PASSED. *truncated: the kernel had to drop some. Returns the number
  * of bytes, 0 at the end.
  */
-ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd_count,
-		    int *truncated);
+ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd_count, int *truncated);
 
 /* Some bytes; descriptors that came with them are closed. 0 at the end. */
 ssize_t rpa_receive_bytes(int socket, void *bytes, size_t length);

@@ -161,13 +161,13 @@ struct rpa_session_start {
 
 /* Map "sightings" of the pool: the exporters that were seen, the first ones first. */
 struct rpa_sighting {
-	__u64 high, low;  /* source address; IPv4 in its IPv4-mapped form */
-	__u32 epoch;      /* counts who has had the entry; 0: nobody yet */
+	__u64 high, low; /* source address; IPv4 in its IPv4-mapped form */
+	__u32 epoch;     /* counts who has had the entry; 0: nobody yet */
 	__u32 first_seen;
 	__u32 last_seen;
-	__u32 told;       /* when the agent was told of it last */
-	__u16 slot;       /* that got its last run, or RPA_NO_SLOT */
-	__u16 told_slot;  /* that the agent was told, or RPA_UNTOLD */
+	__u32 told;      /* when the agent was told of it last */
+	__u16 slot;      /* that got its last run, or RPA_NO_SLOT */
+	__u16 told_slot; /* that the agent was told, or RPA_UNTOLD */
 	__u32 unused;
 };
 
@@ -187,8 +187,8 @@ struct rpa_tally {
 	__u64 high, low; /* the sighting's, since this epoch */
 	__u64 ranks;     /* its row's, and from RPA_SYN_SHIFT on the mark of what they were read under */
 	__u32 epoch;
-	__u16 jiffy;     /* when this CPU last looked after the sighting: jiffies / 64, modulo 2^16 */
-	__u16 slot;      /* that it told the sighting then; another CPU may have told it another one since */
+	__u16 jiffy; /* when this CPU last looked after the sighting: jiffies / 64, modulo 2^16 */
+	__u16 slot;  /* that it told the sighting then; another CPU may have told it another one since */
 };
 
 /* Searches in vain of a CPU in 4 jiffies, at most. */
@@ -196,7 +196,7 @@ struct rpa_tally {
 
 /* Map "untracked" of the pool: per CPU, one entry. */
 struct rpa_untracked {
-	__u64 runs;        /* of exporters that found no place, or had to give theirs up */
+	__u64 runs; /* of exporters that found no place, or had to give theirs up */
 	__u64 bytes;
 	__u64 events_lost; /* the agent wasn't told, for it was behind by all that "sighting_events" holds */
 	__u64 searched;    /* jiffies / 4 when a run last sought a place in vain in a full table */
@@ -262,15 +262,15 @@ struct rpa_constants {
 	__u64 hash_keys[6]; /* see ExporterHash.swift; the last is of prefix lengths */
 	__u64 table_size;   /* rows that are chosen by hash or turn; more may follow, of one exporter each */
 	__u32 selection;
-	__u32 generation;    /* the one that the program was loaded for, modulo 2^32 */
-	__u32 group;         /* number of its group */
-	__u32 is_stream;     /* of TCP: each run is a SYN, or a connection that migrates */
-	__u32 exporter_mask; /* entries of "exporters" - 1; 0: none are configured */
-	__u32 near_mask;     /* near ones of "places" - 1; 0: who sends isn't kept track of */
-	__u32 far_mask;      /* far ones - 1 */
-	__u32 sighting_limit; /* entries of "sightings", and of a block of "tallies" */
-	__u32 tally_mask;    /* blocks of "tallies" - 1 */
-	__u32 shares_tallies; /* CPUs have to */
+	__u32 generation;      /* the one that the program was loaded for, modulo 2^32 */
+	__u32 group;           /* number of its group */
+	__u32 is_stream;       /* of TCP: each run is a SYN, or a connection that migrates */
+	__u32 exporter_mask;   /* entries of "exporters" - 1; 0: none are configured */
+	__u32 near_mask;       /* near ones of "places" - 1; 0: who sends isn't kept track of */
+	__u32 far_mask;        /* far ones - 1 */
+	__u32 sighting_limit;  /* entries of "sightings", and of a block of "tallies" */
+	__u32 tally_mask;      /* blocks of "tallies" - 1 */
+	__u32 shares_tallies;  /* CPUs have to */
 	__u32 length_begin[3]; /* lengths of IPv6 are from [0] to [1], of IPv4 from [1] to [2], ascending */
 	__u8 lengths[RPA_MAX_LENGTHS];
 	__u32 zero; /* the key of maps that have one entry */
@@ -285,7 +285,7 @@ struct rpa_constants {
 
 /* What a generation was made for. A change of it takes a new generation. */
 struct rpa_shape {
-	__u64 assignment;       /* see Assignment.swift */
+	__u64 assignment; /* see Assignment.swift */
 	__u64 table_size;
 	__u64 seed_fingerprint; /* tells whether the keys are those of a configuration */
 	__u64 exporter_digest;  /* tells whether the exporters are */
@@ -314,9 +314,9 @@ struct rpa_tenant {
 	__u32 pid;                   /* owner of the registered sockets; 0: not known */
 	__u32 user;                  /* of the sockets (uid), if has_user */
 	__u8 has_user;
-	__u8 draining;               /* it is to get nothing new */
-	__u8 departing;              /* its name left the configuration: free it when it is empty */
-	__u8 dismissed;              /* it was unregistered, and nobody waits for it */
+	__u8 draining;  /* it is to get nothing new */
+	__u8 departing; /* its name left the configuration: free it when it is empty */
+	__u8 dismissed; /* it was unregistered, and nobody waits for it */
 };
 
 #endif
