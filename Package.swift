@@ -16,12 +16,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         // The daemon's log.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        // The configuration, with line numbers for its errors.
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .plugin(name: "EmbedFiles", capability: .buildTool()),
         .target(name: "CBPFShim", linkerSettings: [.linkedLibrary("bpf")]),
+        // The configuration's parser.
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         // C of the demo, the tests and the benchmarks.
         .target(name: "CLabShim"),
         .target(name: "SockArrayCore", dependencies: ["CBPFShim"], plugins: [embedFiles]),
@@ -31,7 +31,7 @@ let package = Package(
         .executableTarget(
             name: "reuseport-agent",
             dependencies: [
-                "CLabShim", "SockArrayCore", "TelemetryLab", "Yams",
+                "CLabShim", "CYAML", "SockArrayCore", "TelemetryLab",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], plugins: [embedFiles]),

@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 
 wrong=$(grep -rnE '^ *(@testable )?import (CBPFShim|Glibc|Foundation|FoundationEssentials)' Sources/SockArrayCore |
     grep -v '^Sources/SockArrayCore/Kernel/' || true)
-wrong=$wrong$(grep -rnE '^ *import (TelemetryLab|Yams|ArgumentParser|Logging)' Sources/SockArrayCore || true)
-wrong=$wrong$(grep -rnE '^ *import (Yams|ArgumentParser|Logging|reuseport_agent)' Sources/TelemetryLab || true)
+wrong=$wrong$(grep -rnE '^ *import (TelemetryLab|CYAML|ArgumentParser|Logging)' Sources/SockArrayCore || true)
+wrong=$wrong$(grep -rnE '^ *import (CYAML|ArgumentParser|Logging|reuseport_agent)' Sources/TelemetryLab || true)
 if [ -n "$wrong" ]; then
     echo "imports that run the wrong way:" >&2
     echo "$wrong" >&2

@@ -4,7 +4,7 @@
 # No service is started or enabled by it.
 set -eu
 
-packages="libbpf-dev libelf-dev zlib1g-dev linux-libc-dev gcc pkg-config"
+packages="libbpf-dev libelf-dev libyaml-dev zlib1g-dev linux-libc-dev gcc pkg-config"
 case ${1:-build} in
 build) ;;
 demo) packages="$packages pmacct" ;;

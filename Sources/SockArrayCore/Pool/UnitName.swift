@@ -13,6 +13,8 @@ public struct UnitName: Hashable, Sendable {
     }
 
     /// Units of these types have control groups of their own with processes in them.
+    /// Longest name, in bytes.
+    public static let limit = 255
     static let types = ["service", "scope", "slice"]
     private static let otherTypes = ["socket", "target", "timer", "path", "mount", "automount", "swap", "device"]
 
@@ -27,7 +29,7 @@ public struct UnitName: Hashable, Sendable {
             default: #":-_.\@"#.utf8.contains(byte)
             }
         }
-        guard isPlain, !text.isEmpty, name.utf8.count <= 255, !text.hasPrefix("@"), !name.hasPrefix(".") else {
+        guard isPlain, !text.isEmpty, name.utf8.count <= Self.limit, !text.hasPrefix("@"), !name.hasPrefix(".") else {
             throw .spelling
         }
         guard !Self.types.contains(where: { name.hasSuffix("@.\($0)") }) else { throw .template }

@@ -27,7 +27,7 @@ struct CollectorReader {
     private func collector(_ entry: Value) throws(Failure) -> PoolConfiguration.Collector {
         guard entry.isMapping else { return PoolConfiguration.Collector(name: try entry.name()) }
         let section = try Section(entry.node, file: file, title: "a collector")
-        try section.allowOnly(["name", "weight", "unit", "pid_file", "command", "user"])
+        try section.allowOnly(ConfigurationKey.names(in: "collectors[]"))
         var collector = PoolConfiguration.Collector(name: try section.required("name").name())
         if let weight = try section.optional("weight") {
             collector.weight = try weight.integer(in: PoolConfiguration.Collector.weights)

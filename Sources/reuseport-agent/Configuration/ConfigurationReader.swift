@@ -1,6 +1,5 @@
 import CBPFShim
 import SockArrayCore
-import Yams
 
 /// Turns the text of a configuration into a pool's configuration, strictly:
 /// what it doesn't know, it refuses, with the line and what to write instead.
@@ -10,13 +9,8 @@ struct ConfigurationReader {
     let file: String
 
     func read() throws(Failure) -> PoolConfiguration {
-        try YAMLBounds.check(text, file: file)
         let top = try Section(root(), file: file, title: "the configuration")
-        try top.allowOnly([
-            "pool", "collectors", "groups", "assignment", "table_size", "seed", "restart_hold", "on_move",
-            "collector_user", "exporters", "tracking", "usage", "meter", "state_file", "control_socket",
-            "status_socket", "status_http", "bpffs",
-        ])
+        try top.allowOnly(ConfigurationKey.names())
         var configuration = PoolConfiguration(
             pool: try top.required("pool", like: "pool: edge").name(), collectors: try collectors(top),
             groups: try groups(top))
@@ -73,33 +67,11 @@ struct ConfigurationReader {
         return endpoint
     }
 
-    private func root() throws(Failure) -> Node {
-        func unusable(_ line: Int?, _ cause: String, _ remedy: String) -> Failure {
-            Failure(.usage, act: "use \(file)" + (line.map { ":\($0)" } ?? ""), cause: cause, remedy: remedy)
-        }
+    private func root() throws(Failure) -> YAMLNode {
         do {
-            guard let node = try Yams.compose(yaml: text) else {
-                throw unusable(1, "it is empty", "write at least pool, collectors and groups")
-            }
-            return node
-        } catch let failure as Failure {
-            throw failure
-        } catch let error as YamlError {
-            switch error {
-            case .composer(_, let problem, let mark, _) where problem.contains("another document"):
-                throw unusable(
-                    mark.line, "it holds more than one document", "write one: remove --- and what is after it")
-            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-                .composer(_, let problem, let mark, _):
-                throw unusable(mark.line, "it is not YAML: \(problem)", "look at that line and the one before it")
-            case .duplicatedKeysInMapping(let keys, let context):
-                throw unusable(
-                    context.mark.line, "\(keys.map { "\($0)" }.joined(separator: ", ")) is there twice",
-                    "keep one of them")
-            default: throw unusable(nil, "it is not YAML: \(error)", "check it with a YAML linter")
-            }
+            return try YAMLParser.document(text)
         } catch {
-            throw unusable(nil, "it is not YAML: \(error)", "check it with a YAML linter")
+            throw Failure(.usage, act: "use \(file):\(error.mark)", cause: error.cause, remedy: error.remedy)
         }
     }
 
@@ -174,7 +146,7 @@ struct ConfigurationReader {
 
     private func group(_ entry: Value) throws(Failure) -> ReuseportGroup {
         let section = try Section(entry.node, file: file, title: "a group")
-        try section.allowOnly(["name", "protocol", "address", "port", "ipv6_only"])
+        try section.allowOnly(ConfigurationKey.names(in: "groups[]"))
         let transportValue = try section.required("protocol", like: "protocol: udp")
         guard let transport = ReuseportGroup.TransportProtocol(rawValue: try transportValue.string()) else {
             throw transportValue.problem(
@@ -197,11 +169,11 @@ struct ConfigurationReader {
         _ top: Section, _ key: String, or standard: PoolConfiguration.SocketFile
     ) throws(Failure) -> PoolConfiguration.SocketFile {
         guard let value = try top.optional(key) else { return standard }
-        if case .scalar(let path) = value.node {
-            throw value.problem("\(key) is not a mapping", "write {path: \(path.string)}")
+        if let path = value.node.text {
+            throw value.problem("\(key) is not a mapping", "write {path: \(path)}")
         }
         let section = try Section(value.node, file: file, title: key)
-        try section.allowOnly(["path", "mode"])
+        try section.allowOnly(ConfigurationKey.names(in: key))
         var socket = standard
         if let path = try section.optional("path") { socket.path = try path.socketPath() }
         if let mode = try section.optional("mode") { socket.mode = try mode.permissions() }

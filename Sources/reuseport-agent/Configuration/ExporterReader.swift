@@ -15,7 +15,7 @@ struct ExporterReader {
 
     mutating func read(_ entry: Value) throws(Failure) {
         let section = try Section(entry.node, file: file, title: "an exporter")
-        try section.allowOnly(["name", "addresses", "collector"])
+        try section.allowOnly(ConfigurationKey.names(in: "exporters[]"))
         let nameValue = try section.required("name")
         let name = try nameValue.exporterName()
         guard names.insert(name).inserted else {
@@ -55,10 +55,10 @@ extension Value {
             default: "._-".utf8.contains(byte)
             }
         }
-        guard isPlain, (1...253).contains(name.utf8.count), !name.hasPrefix("-") else {
+        guard isPlain, (1...Self.longestExporterName).contains(name.utf8.count), !name.hasPrefix("-") else {
             throw problem(
                 "\(key) \"\(name.prefix(80))\" is not a usable name",
-                "use 1 to 253 letters, digits, ., _ and -, not starting with -")
+                "use 1 to \(Self.longestExporterName) letters, digits, ., _ and -, not starting with -")
         }
         guard IPAddress(name) == nil else {
             throw problem("\(key) \(name) is an address", "give the exporter a name, and its address in addresses")

@@ -1,28 +1,27 @@
 import SockArrayCore
-import Yams
 
 /// A YAML mapping with the keys that it may have.
 struct Section {
-    private let mapping: Node.Mapping
+    private let pairs: [(key: YAMLNode, value: YAMLNode)]
     private let file: String
     private let title: String
-    private let line: Int
+    private let mark: YAMLMark
 
-    init(_ node: Node, file: String, title: String) throws(Failure) {
-        guard case .mapping(let mapping) = node else {
+    init(_ node: YAMLNode, file: String, title: String) throws(Failure) {
+        guard case .mapping(let pairs) = node.content else {
             throw Value(node: node, file: file, key: title).problem(
                 "\(title) is not a mapping", "write it as keys and values, like name: value")
         }
-        self.mapping = mapping
+        self.pairs = pairs
         self.file = file
         self.title = title
-        line = node.mark?.line ?? 1
+        mark = node.mark
     }
 
     /// - Throws: for the first other key, with the known key that it may have meant.
     func allowOnly(_ known: [String]) throws(Failure) {
-        for (key, _) in mapping {
-            let name = key.scalar?.string ?? "a key that is no text"
+        for (key, _) in pairs {
+            let name = key.text ?? "a key that is no text"
             if known.contains(name) { continue }
             let guess = name.nearest(among: known).map { "write \($0), or remove it" }
             throw Value(node: key, file: file, key: name).problem(
@@ -31,9 +30,9 @@ struct Section {
     }
 
     func optional(_ key: String) throws(Failure) -> Value? {
-        for (name, node) in mapping where name.scalar?.string == key {
+        for (name, node) in pairs where name.text == key {
             let value = Value(node: node, file: file, key: key)
-            if case .scalar(let scalar) = node, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
+            if case .scalar(let text, isPlain: true) = node.content, ["", "~", "null"].contains(text) {
                 throw value.problem("\(key) has no value", "give it one, or remove the key")
             }
             return value
@@ -45,7 +44,7 @@ struct Section {
     func required(_ key: String, like example: String? = nil) throws(Failure) -> Value {
         if let value = try optional(key) { return value }
         throw Failure(
-            .usage, act: "use \(file):\(line)", cause: "\(title) lacks the key \(key)",
+            .usage, act: "use \(file):\(mark)", cause: "\(title) lacks the key \(key)",
             remedy: "add it" + (example.map { ", like \($0)" } ?? ""))
     }
 }

@@ -1,19 +1,20 @@
 import SockArrayCore
-import Yams
 
 /// Reads how exporters are kept track of: `off`, or `{size: 65536, interval: 10s}`.
 enum TrackingReader {
+    static let leastInterval = Duration.seconds(1)
+
     static func read(_ value: Value, file: String) throws(Failure) -> Tracking {
-        if case .scalar(let scalar) = value.node {
-            guard scalar.string == "off" else {
+        if let text = value.node.text {
+            guard text == "off" else {
                 throw value.problem(
-                    "tracking \(scalar.string.prefix(80)) is neither off nor a mapping",
+                    "tracking \(text.prefix(80)) is neither off nor a mapping",
                     "write off, or {size: \(Tracking.defaultSize), interval: 10s}")
             }
             return .off
         }
         let section = try Section(value.node, file: file, title: "tracking")
-        try section.allowOnly(["size", "interval"])
+        try section.allowOnly(ConfigurationKey.names(in: "tracking"))
         var tracking = Tracking()
         if let size = try section.optional("size") { tracking.size = try size.integer(in: Tracking.sizes) }
         if let interval = try section.optional("interval") { tracking.interval = try self.interval(interval) }
@@ -23,7 +24,7 @@ enum TrackingReader {
     private static func interval(_ value: Value) throws(Failure) -> Duration {
         if try value.string() == "exact" { return .zero }
         let interval = try value.duration()
-        guard interval >= .seconds(1) else {
+        guard interval >= leastInterval else {
             throw value.problem(
                 "interval \(try value.string()) is less than a second",
                 "use 1s or more, or exact: each run of the program is told then")

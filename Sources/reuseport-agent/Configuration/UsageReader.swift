@@ -2,12 +2,15 @@ import SockArrayCore
 
 /// Reads `usage` and `meter`: what is counted for billing, and who is told.
 struct UsageReader {
+    /// In bytes, of `usage.to.command`.
+    static let longestArgument = 4_096
+
     let file: String
     let pool: String
 
     func usage(_ value: Value) throws(Failure) -> UsageSettings {
         let section = try Section(value.node, file: file, title: "usage")
-        try section.allowOnly(["interval", "to", "queue"])
+        try section.allowOnly(ConfigurationKey.names(in: "usage"))
         var settings = UsageSettings(
             target: try target(try section.required("to", like: "to: {file: /var/lib/reuseport-agent/usage.jsonl}")),
             folder: UsageSettings.defaultFolder(pool: pool))
@@ -37,14 +40,14 @@ struct UsageReader {
 
     private func read(_ queue: Value, into settings: inout UsageSettings) throws(Failure) {
         let section = try Section(queue.node, file: file, title: "queue of usage")
-        try section.allowOnly(["folder", "limit"])
+        try section.allowOnly(ConfigurationKey.names(in: "usage.queue"))
         if let folder = try section.optional("folder") { settings.folder = try folder.absolutePath() }
         if let limit = try section.optional("limit") { settings.limit = try limit.size(in: UsageSettings.limits) }
     }
 
     private func target(_ value: Value) throws(Failure) -> UsageSettings.Target {
         let section = try Section(value.node, file: file, title: "to of usage")
-        try section.allowOnly(["file", "command", "url", "headers"])
+        try section.allowOnly(ConfigurationKey.names(in: "usage.to"))
         let (path, command, url) = (
             try section.optional("file"), try section.optional("command"), try section.optional("url")
         )
@@ -69,8 +72,8 @@ struct UsageReader {
             orWrite: "the path of a program and its arguments, like [/usr/local/bin/bill, --pool, edge]")
         {
             let text = try word.string()
-            guard !text.utf8.contains(0), text.utf8.count <= 4_096 else {
-                throw word.problem("an argument has a NUL, or more than 4096 bytes", "shorten it")
+            guard !text.utf8.contains(0), text.utf8.count <= Self.longestArgument else {
+                throw word.problem("an argument has a NUL, or more than \(Self.longestArgument) bytes", "shorten it")
             }
             words.append(text)
         }
@@ -83,7 +86,7 @@ struct UsageReader {
 
     func meter(_ value: Value) throws(Failure) -> MeterSettings {
         let section = try Section(value.node, file: file, title: "meter")
-        try section.allowOnly(["cgroup", "internal"])
+        try section.allowOnly(ConfigurationKey.names(in: "meter"))
         var settings = MeterSettings(cgroup: try section.required("cgroup").absolutePath())
         guard let list = try section.optional("internal") else { return settings }
         var seen: Set<AddressPrefix> = []
@@ -125,7 +128,7 @@ extension Value {
         let text = try string()
         let host = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).last ?? ""
         guard text.hasPrefix("http://") || text.hasPrefix("https://"), !host.isEmpty, !host.hasPrefix("/"),
-            text.utf8.count <= 2_048,
+            text.utf8.count <= Self.longestWebAddress,
             text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && !"{}\"\\^`|<>".utf8.contains($0) })
         else {
             throw problem(

@@ -1,26 +1,35 @@
 import SockArrayCore
-import Yams
 
 /// One value of the configuration, read as what it has to be.
 struct Value {
-    let node: Node
+    static let longestDuration = Duration.seconds(86_400)
+    /// sun_path holds 107 bytes and a NUL (unix(7)).
+    static let longestSocketPath = 107
+    /// In bytes, as DNS allows.
+    static let longestExporterName = 253
+    /// In bytes.
+    static let longestWebAddress = 2_048
+
+    let node: YAMLNode
     let file: String
     /// What the value is, as errors name it.
     let key: String
 
-    /// - Throws (by its caller): `.usage`, with the file and line of the value.
+    /// - Throws (by its caller): `.usage`, with the file, line and column of the value.
     func problem(_ cause: String, _ remedy: String) -> Failure {
-        let place = node.mark.map { ":\($0.line):\($0.column)" } ?? ""
-        return Failure(.usage, act: "use \(file)\(place)", cause: cause, remedy: remedy)
+        Failure(.usage, act: "use \(file):\(node.mark)", cause: cause, remedy: remedy)
     }
 
-    var isMapping: Bool { node.mapping != nil }
+    var isMapping: Bool {
+        if case .mapping = node.content { return true }
+        return false
+    }
 
     func string() throws(Failure) -> String {
-        guard case .scalar(let scalar) = node else {
+        guard let text = node.text else {
             throw problem("\(key) is not a single value", "write one value after \(key):")
         }
-        return scalar.string
+        return text
     }
 
     /// One of a few words.
@@ -45,10 +54,10 @@ struct Value {
 
     /// Entries of a list.
     func entries() throws(Failure) -> [Value] {
-        guard case .sequence(let sequence) = node else {
+        guard case .sequence(let entries) = node.content else {
             throw problem("\(key) is not a list", "write it as a list: [a, b], or a line with - for each")
         }
-        return sequence.map { Value(node: $0, file: file, key: "an entry of \(key)") }
+        return entries.map { Value(node: $0, file: file, key: "an entry of \(key)") }
     }
 
     /// A name that can be a folder in bpffs, which allows no dots.
@@ -122,7 +131,9 @@ struct Value {
             throw problem(
                 "\(key) \(text.prefix(80)) is not a duration", "write a whole number with ms, s, m or h, like 10s")
         }
-        guard number * unit <= 86_400_000 else { throw problem("\(key) \(text) is more than a day", "use 24h or less") }
+        guard .milliseconds(number * unit) <= Self.longestDuration else {
+            throw problem("\(key) \(text) is more than a day", "use 24h or less")
+        }
         return .milliseconds(number * unit)
     }
 
@@ -134,12 +145,13 @@ struct Value {
         return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
-    /// Of a Unix socket: sun_path holds 107 bytes (unix(7)).
+    /// Of a Unix socket.
     func socketPath() throws(Failure) -> String {
         let path = try absolutePath()
-        guard path.utf8.count <= 107 else {
+        guard path.utf8.count <= Self.longestSocketPath else {
             throw problem(
-                "\(key) has \(path.utf8.count) bytes, and a socket's path has at most 107", "use a shorter path")
+                "\(key) has \(path.utf8.count) bytes, and a socket's path has at most \(Self.longestSocketPath)",
+                "use a shorter path")
         }
         return path
     }

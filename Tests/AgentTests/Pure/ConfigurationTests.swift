@@ -66,10 +66,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "edge.yaml:1: it is empty"), ("# nothing", "it is empty"), ("a: [", "it is not YAML"),
+        ("", "edge.yaml:1:1: it is empty"), ("# nothing", "it is empty"),
+        ("a: [", "edge.yaml:1:5: it is not YAML: did not find expected node content"),
         ("\tpool: x", "it is not YAML"),
         ("just text", "the configuration is not a mapping"), ("- a\n- b", "the configuration is not a mapping"),
-        ("pool: a\npool: b", "there twice"),
+        ("pool: a\npool: b", "edge.yaml:2:1: pool is there twice; keep one of them"),
+        ("pool: \u{1}", "edge.yaml:1:7: it is not YAML: control characters"),
         ("pool: edge\ncolectors: [a]", "edge.yaml:2:1: the configuration has no key colectors; write collectors"),
         ("pool: edge\nzzzzzz: 1", "has no key zzzzzz; remove it; the keys are pool, "),
         ("collectors: [c1]\n\(groups)", "the configuration lacks the key pool; add it, like pool: edge"),
@@ -151,7 +153,7 @@ import Testing
             "pool: edge\ncollectors: [c1]\ncontrol_socket: {path: /run/reuseport-agent/status.sock}\n\(groups)",
             "have the same path"
         ),
-        ("pool: edge\ncollectors: [c1]\nseed: &a b\n\(groups)", "edge.yaml:3: it has an anchor or an alias"),
+        ("pool: edge\ncollectors: [c1]\nseed: &a b\n\(groups)", "edge.yaml:3:7: it has an anchor or an alias"),
         ("pool: edge\ncollectors: [c1]\nseed: *a\n\(groups)", "an anchor or an alias"),
         (String(repeating: "[", count: 100_000), "nested too deep"),
         (String(repeating: "- ", count: 1_000) + "a", "nested too deep"),
