@@ -17,7 +17,7 @@ import Testing
     }
 
     private static func connect(_ path: String) throws -> Descriptor {
-        let number = rpa_unix_connect(path, 2_000)
+        let number = rpa_unix_connect(path, 60_000)
         guard number >= 0 else { throw LabError("connect \(path): errno \(-number)") }
         return Descriptor(owning: number)
     }

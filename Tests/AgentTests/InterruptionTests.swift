@@ -25,9 +25,8 @@ import Testing
                 let tracer = try agent.refusing(call: step, of: "sendto", with: "ENOBUFS")
                 let said = agent.process.errorOutput.occurrences(of: "it is tried again")
                 let result = try agent.command(["reload"])
-                let isInterrupted = waitUntil(.seconds(1)) {
-                    agent.process.errorOutput.occurrences(of: "it is tried again") > said
-                }
+                waitUntil(.seconds(60), every: .milliseconds(2)) { agent.process.isAtRest }
+                let isInterrupted = agent.process.errorOutput.occurrences(of: "it is tried again") > said
                 tracer.send(SIGTERM)
                 try tracer.wait()
                 if result.exitCode != 0 {
@@ -94,7 +93,7 @@ import Testing
             for step in 1...60 {
                 _ = try agent.endingItself(atCall: step, of: "bpf,membarrier,sendto,sendmsg")
                 _ = try agent.command(["unregister", "--collector", "c4"])
-                let isKilled = agent.hasEndedItself(within: .milliseconds(200))
+                let isKilled = agent.hasEndedItself()
                 if !isKilled { try agent.kill() }
                 try agent.restart()
                 let status = try agent.command(["status", "--json"]).output
@@ -136,7 +135,7 @@ import Testing
                 try newcomer.waitUntilBound()
                 let tracer = try agent.endingItself(atCall: step, of: "membarrier,sendto,recvfrom")
                 _ = try agent.command(["register", "--collector", "c5", "--pid", "\(newcomer.pid)"])
-                let isKilled = agent.hasEndedItself(within: .milliseconds(300))
+                let isKilled = agent.hasEndedItself()
                 if isKilled {
                     killed += 1
                     try agent.restart()
@@ -173,11 +172,11 @@ import Testing
                         "prlimit", "--nofile=\(limit):\(limit)", Subject.program, "run", "--config",
                         agent.configurationPath,
                     ], in: sandbox)
-                waitUntil(.milliseconds(700)) { short.exitCode != nil || short.errorOutput.contains("is ready") }
-                let isReady = short.exitCode == nil
-                if isReady {
+                waitUntil(.seconds(60), every: .milliseconds(2)) {
+                    short.exitCode != nil || short.errorOutput.contains("is ready") && short.isAtRest
+                }
+                if short.exitCode == nil {
                     ready += 1
-                    usleep(200_000)
                     short.send(SIGKILL)
                 }
                 try short.wait()

@@ -42,7 +42,7 @@ import Testing
                     try FileText.write(AgentFixture.configuration(collectors: list), to: agent.configurationPath)
                     let tracer = try agent.endingItself(atCall: step, of: "bpf")
                     _ = try agent.command(["reload"])
-                    if agent.hasEndedItself(within: .milliseconds(100)) {
+                    if agent.hasEndedItself() {
                         isKilled = true
                         killed += 1
                         try agent.restart()
@@ -95,7 +95,7 @@ import Testing
                 let descriptors = [Int32(10): next.udp.number, 11: next.tcp.number]
                 let tracer = try agent.endingItself(atCall: step, of: "bpf,sendto")
                 _ = try agent.command(replace, descriptors: descriptors)
-                let isKilled = agent.hasEndedItself(within: .milliseconds(50))
+                let isKilled = agent.hasEndedItself()
                 if isKilled {
                     killed += 1
                     try agent.restart()

@@ -26,8 +26,12 @@ extension AgentFixture {
         return tracer
     }
 
-    /// Whether it has come to that call, or does so in a moment.
-    func hasEndedItself(within limit: Duration) -> Bool { waitUntil(limit) { process.exitCode != nil } }
+    /// Whether it has come to that call, or does so before it is at rest: when what it was asked
+    /// for is answered and done.
+    func hasEndedItself() -> Bool {
+        waitUntil(.seconds(60), every: .milliseconds(2)) { process.exitCode != nil || process.isAtRest }
+        return process.exitCode != nil
+    }
 
     var isTraced: Bool {
         let text = FileText.read("/proc/\(process.pid)/status") ?? ""

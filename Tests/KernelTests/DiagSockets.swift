@@ -93,9 +93,9 @@ extension SocketCloseEvents {
         return try next()
     }
 
-    /// The next closed socket, nil after 2 s or for an overrun.
+    /// The next closed socket; nil for an overrun, or where none comes in 20 s.
     func waitForClosed() throws -> ClosedSocket? {
-        if case .closed(let socket) = try wait() { return socket }
+        if case .closed(let socket) = try wait(.seconds(20)) { return socket }
         return nil
     }
 }

@@ -73,7 +73,7 @@ public final class AgentFixture {
     public func get(_ path: String) throws -> (status: Int, body: String) {
         let curl = try ChildProcess(
             [
-                "curl", "-s", "-w", "\n%{http_code}", "--max-time", "5", "--unix-socket", Self.statusPath,
+                "curl", "-s", "-w", "\n%{http_code}", "--max-time", "60", "--unix-socket", Self.statusPath,
                 "http://agent\(path)",
             ],
             in: sandbox)
@@ -85,7 +85,7 @@ public final class AgentFixture {
     private static func start(_ program: [String], _ configuration: String, _ sandbox: Sandbox) throws -> ChildProcess {
         let process = try ChildProcess(program + ["run", "--config", configuration], in: sandbox)
         // "is ready" is logged after both sockets listen.
-        let isReady = waitUntil(.seconds(20), every: .milliseconds(5)) {
+        let isReady = waitUntil(.seconds(60), every: .milliseconds(5)) {
             process.errorOutput.contains("is ready") || process.exitCode != nil
         }
         guard isReady, process.exitCode == nil else {

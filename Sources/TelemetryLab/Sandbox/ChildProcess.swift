@@ -55,11 +55,38 @@ public final class ChildProcess {
 
     /// - Throws: if it still runs after that time.
     @discardableResult
-    public func wait(_ limit: Duration = .seconds(20)) throws -> Int32 {
+    public func wait(_ limit: Duration = .seconds(60)) throws -> Int32 {
         guard waitUntil(limit, every: .milliseconds(2), { exitCode != nil }) else {
             throw LabError("pid \(pid) still runs after \(limit); it said: \(errorOutput)")
         }
         return exitCode!
+    }
+
+    /// It runs and waits in poll(2) or ppoll(2): it has done what it was asked for. A process that
+    /// is traced and stopped, or that dies, is not at rest.
+    public var isAtRest: Bool {
+        func waits() -> Bool {
+            guard exitCode == nil, state == "S", let number = systemCall else { return false }
+            #if arch(x86_64)
+                return number == 7 || number == 271
+            #else
+                return number == 73
+            #endif
+        }
+        guard waits() else { return false }
+        usleep(5_000)
+        return waits()
+    }
+
+    /// The letter of its main thread's state (proc(5)): R, S, t; nil: it is gone.
+    public var state: Character? {
+        guard let stat = FileText.read("/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
+        return stat[end...].dropFirst(2).first
+    }
+
+    /// The number of the system call in which its main thread waits (proc(5)); nil: in none.
+    public var systemCall: Int? {
+        (FileText.read("/proc/\(pid)/syscall") ?? "").split(separator: " ").first.flatMap { Int($0) }
     }
 
     private static func spawn(

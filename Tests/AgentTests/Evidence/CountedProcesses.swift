@@ -35,7 +35,7 @@ final class CountedCollector {
     }
 
     func waitUntilBound() throws {
-        guard waitUntil(.seconds(10), every: .milliseconds(1), { ledger[.start] != 0 }) else {
+        guard waitUntil(.seconds(60), every: .milliseconds(1), { ledger[.start] != 0 }) else {
             throw LabError("\(name) has bound nothing: \(process.errorOutput)")
         }
     }
@@ -92,7 +92,7 @@ final class CountedTraffic {
 
     /// Ends sessions, every one in its turn, until the collector has so many.
     func endSessions(until count: Int, at collector: CountedCollector) throws {
-        try wait("\(collector.name) has \(count) sessions, it has \(collector.ledger[.sessions])", .seconds(30)) {
+        try wait("\(collector.name) has \(count) sessions, it has \(collector.ledger[.sessions])", .seconds(120)) {
             if collector.ledger[.sessions] == count { return true }
             ledger[.endings] = 200
             usleep(1_000_000)
@@ -107,7 +107,7 @@ final class CountedTraffic {
         try wait("\(count) more datagrams are sent") { sent >= goal }
     }
 
-    func wait(_ what: @autoclosure () -> String, _ limit: Duration = .seconds(15), _ condition: () throws -> Bool)
+    func wait(_ what: @autoclosure () -> String, _ limit: Duration = .seconds(60), _ condition: () throws -> Bool)
         throws
     {
         let happened = try waitUntil(limit, every: .milliseconds(1)) {

@@ -66,7 +66,7 @@ final class PrometheusServer {
 
     private func get(_ path: String, _ arguments: String...) throws -> String {
         let curl = try ChildProcess(
-            ["curl", "-s", "--max-time", "5"] + arguments + ["http://\(Self.address)\(path)"], in: sandbox)
+            ["curl", "-s", "--max-time", "60"] + arguments + ["http://\(Self.address)\(path)"], in: sandbox)
         try curl.wait()
         return curl.output
     }

@@ -61,7 +61,7 @@ import Testing
             // While it is stopped they queue up.
             agent.process.send(SIGSTOP)
             let clients = try (0..<10).map { index in
-                let number = rpa_unix_connect(AgentFixture.controlPath, 2_000)
+                let number = rpa_unix_connect(AgentFixture.controlPath, 60_000)
                 guard number >= 0 else { throw LabError("connect: errno \(-number)") }
                 let request = try JSON.encode(
                     index % 2 == 0

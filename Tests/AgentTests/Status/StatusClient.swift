@@ -53,7 +53,7 @@ final class StatusClient {
     init(_ place: Place, receiveBuffer: Int32? = nil) throws {
         switch place {
         case .unix:
-            let number = rpa_unix_connect(AgentFixture.statusPath, 5_000)
+            let number = rpa_unix_connect(AgentFixture.statusPath, 60_000)
             guard number >= 0 else { throw LabError("connect \(AgentFixture.statusPath): errno \(-number)") }
             stream = .unix(PassedNumber(number))
         case .tcp:

@@ -37,7 +37,7 @@ import Testing
             for (step, path) in steps {
                 let tracer = try lab.ending(atCall: step, options: path)
                 try lab.send(for: .milliseconds(10))
-                if !lab.agent.hasEndedItself(within: .seconds(20)) {
+                if !waitBriefly(.seconds(20), { lab.agent.process.exitCode != nil }) {
                     missed.append("\(step)\(path.first ?? "")")
                     try lab.agent.kill()
                 }

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# test.sh [PATTERN]: runs the tests, each suite in a process of its own, JOBS at a time.
+# PATTERN, a regular expression, selects suites by name: 'KernelTests|Configuration'.
+#
+# A suite in its own process shares no table of descriptors with another one: an agent that
+# looks for the owner of passed sockets borrows every descriptor of the test's process for a
+# moment, and a socket that another test closes then would live on in the copy.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bundle=$(echo "$PWD"/.build/debug/*PackageTests.xctest)
+# A suite that takes longer hangs: the longest takes a minute on two CPUs.
+limit=900
+
+run_suite() { # SUITE LOG
+    local status=0 started=$SECONDS summary
+    timeout --foreground --kill-after=10 "$limit" "$bundle" --testing-library swift-testing \
+        --filter "^${1/./\\.}/" >"$2" 2>&1 </dev/null || status=$?
+    summary=$(grep -E 'Test run with [1-9][0-9]* tests? ' "$2" | tail -n 1 || true)
+    if [ "$status" = 0 ] && [ -n "$summary" ]; then
+        echo "ok      $1 ($((SECONDS - started)) s)"
+    else
+        [ "$status" != 124 ] || echo "test.sh: no end after $limit s" >>"$2"
+        touch "$2.failed"
+        # One write, so that the output of two suites does not mix.
+        printf '%s\nFAILED  %s (exit %s)\n' "$(cat "$2")" "$1" "$status"
+    fi
+}
+
+if [ "${1:-}" = --suite ]; then
+    run_suite "$2" "$3"
+    exit 0
+fi
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+"$bundle" --testing-library swift-testing --list-tests | sed 's|/.*||' | sort -u >"$logs/all"
+grep -E "${1:-.}" "$logs/all" >"$logs/suites" || {
+    echo "test.sh: no suite has a name like $1" >&2
+    exit 2
+}
+jobs=${JOBS:-$(nproc)}
+echo "test.sh: $(wc -l <"$logs/suites") suites, $jobs at a time"
+SECONDS=0
+xargs -P "$jobs" -I {} "$0" --suite {} "$logs/{}.log" <"$logs/suites"
+
+tests=$(cat "$logs"/*.log | awk '/Test run with [0-9]+ test/ { sub(/.*Test run with /, ""); sum += $1 } END { print sum + 0 }')
+failed=$(find "$logs" -name '*.failed' | wc -l)
+if [ "$failed" = 0 ]; then
+    echo "Test run with $tests tests in $(wc -l <"$logs/suites") suites passed after $SECONDS seconds."
+else
+    echo
+    (cd "$logs" && grep -hE 'recorded an issue|^test.sh:' $(ls ./*.failed | sed 's/\.failed$//')) || true
+    echo "Test run with $tests tests in $(wc -l <"$logs/suites") suites failed after $SECONDS seconds:" \
+        "$(cd "$logs" && ls ./*.failed | sed -E 's|^\./(.*)\.log\.failed$|\1|' | paste -sd' ')"
+    exit 1
+fi
