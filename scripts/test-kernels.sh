@@ -126,16 +126,18 @@ page() {
     cat <<END
 # Kernels
 
-Each program that an agent may load, loaded on Debian's kernels, and tests of the agent
-there. \`make test-kernels RECORD=docs/kernels.md\` wrote this page on $(date -u +%F).
+This page lists the kernels on which the tests load every program that an agent can load, and
+run tests of the agent. \`make test-kernels RECORD=docs/kernels.md\` wrote this page on
+$(date -u +%F).
 
 - The kernels are Debian's cloud images with default boot parameters, in QEMU without KVM.
-- **root** has every capability, **unit** those of [the unit](../$unit)
-  alone, for which the verifier is stricter: $(sed -n 's/^AmbientCapabilities=//p' "$unit" | xargs | sed 's/ /, /g').
-- A cell counts programs, or tests, that passed. Each assignment has a program for UDP, and
-  one for TCP, with migration of pending connections where the kernel has it; each of them
-  without exporters configured, with one, and with prefixes of all 162 lengths.
-- *Not there* is what the kernel can't do: before Linux 5.14 connections don't migrate.
+- **root** has every capability. **unit** has only the capabilities of
+  [the systemd unit](../$unit), for which the
+  kernel's verifier is stricter: $(sed -n 's/^AmbientCapabilities=//p' "$unit" | xargs | sed 's/ /, /g').
+- A cell counts the programs or tests that passed. Each assignment has one program for UDP and
+  one for TCP; the TCP program migrates pending connections if the kernel can. Each program is
+  loaded without configured exporters, with one, and with prefixes of all 162 lengths.
+- *Not there* counts what the kernel can't do: before Linux 5.14, connections don't migrate.
 
 $(cat .build/kernels.md)
 END
