@@ -2,19 +2,20 @@
 PREFIX ?= /usr/local
 release = .build/release/reuseport-agent
 # The demo and the tests make namespaces, which takes root.
-as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH" "TMPDIR=$$TMPDIR")
+as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH" "TMPDIR=$$TMPDIR" "CI=$$CI" "JOBS=$$JOBS")
 # SwiftPM leaves locks and empty folders where temporary files go.
 export TMPDIR := $(CURDIR)/.build/tmp
 $(shell mkdir -p $(TMPDIR))
 
-.PHONY: help demo test test-kernels build check bench install clean
+.PHONY: help demo test test-long test-kernels build check bench install clean
 
 help:
 	@echo "make demo     four nfacctd, real router traffic, without and with the agent"
-	@echo "make test     every test, with real collectors"
+	@echo "make test     every test, with real collectors (SUITES=PATTERN: some; JOBS=N at a time)"
+	@echo "make test-long     make test with the largest counts, twice beside a build, and make test-kernels"
 	@echo "make test-kernels   the programs and the agent on Debian's kernels, under QEMU (KERNELS=\"5.10 6.1 6.12\")"
 	@echo "make build    the release binary, $(release)"
-	@echo "make check    format, lint, the import rule, tests that need no privilege"
+	@echo "make check    format, lint, imports, links of the documentation, tests that need no privilege"
 	@echo "make bench    the benchmarks, beside the peers; writes Benchmarks/RESULTS.md (PARTS=...: some of them)"
 	@echo "make install  the binary and examples below PREFIX ($(PREFIX))"
 	@echo "make clean    removes what was built"
@@ -27,7 +28,15 @@ demo:
 test:
 	@scripts/setup.sh test
 	swift build --build-tests
-	$(as_root) swift test --skip-build --disable-xctest
+	$(as_root) scripts/test.sh $(SUITES)
+
+# What must pass before a release, and takes an hour.
+test-long:
+	@scripts/setup.sh test
+	swift build --build-tests
+	$(as_root) env REUSEPORT_TEST_LONG=1 scripts/test.sh $(SUITES)
+	$(as_root) scripts/test.sh --beside-build $(SUITES)
+	$(MAKE) --no-print-directory test-kernels
 
 # KERNELS: which ones. KERNEL_PACKAGES: a folder with their packages. RECORD: a page for the table.
 test-kernels: export KERNELS := $(KERNELS)
@@ -48,11 +57,13 @@ $(release):
 	swift build -c release --static-swift-stdlib --product reuseport-agent
 
 check:
-	@scripts/setup.sh build
+	@scripts/setup.sh check
 	swift format lint --strict --recursive --parallel Sources Tests Plugins Benchmarks Package.swift
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	scripts/check-imports.sh
+	scripts/check-links.sh
 	swift build --build-tests
-	swift test --skip-build --disable-xctest --filter 'SockArrayCoreTests|TelemetryLabTests|Configuration|HTTP|Listen|Argument|LogText|Repeated|StatusReport|ShortText|ColorTests|CheckReport|WatchView'
+	scripts/test.sh '^(SockArrayCore|TelemetryLab|AgentCore)Tests'
 
 # PARTS: those of Benchmarks/RESULTS.md that are to be measured; all if none is named.
 bench:

@@ -57,12 +57,21 @@ let package = Package(
         .executableTarget(
             name: "EvidenceLab", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"],
             path: "Tests/EvidenceLab"),
+        .target(name: "TestSupport", dependencies: ["TelemetryLab"], path: "Tests/TestSupport"),
+        // Pure: they need no privilege.
         .testTarget(name: "SockArrayCoreTests", dependencies: ["CBPFShim", "SockArrayCore"]),
         .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
+        .testTarget(
+            name: "AgentCoreTests",
+            dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab", "TestSupport", "reuseport-agent"]),
+        // On the kernel, in sandboxes.
         .testTarget(name: "KernelTests", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["CBPFShim", "CLabShim", "EvidenceLab", "SockArrayCore", "TelemetryLab", "reuseport-agent"]),
+            dependencies: [
+                "CBPFShim", "CLabShim", "EvidenceLab", "SockArrayCore", "TelemetryLab", "TestSupport",
+                "reuseport-agent",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh build|demo|test|kernels|bench
+# setup.sh build|check|demo|test|kernels|bench
 # Installs the Debian packages that are missing for that purpose, and no more.
 # No service is started or enabled by it.
 set -eu
@@ -7,12 +7,13 @@ set -eu
 packages="libbpf-dev libelf-dev libyaml-dev zlib1g-dev linux-libc-dev gcc pkg-config"
 case ${1:-build} in
 build) ;;
+check) packages="$packages clang-format" ;;
 demo) packages="$packages pmacct" ;;
 test) packages="$packages chromium chromium-driver pmacct gobgpd curl prometheus python3 strace util-linux valgrind" ;;
 kernels) packages="$packages binutils busybox-static cpio debian-archive-keyring qemu-system-x86 util-linux xz-utils" ;;
 bench) packages="$packages pmacct nftables nginx libnginx-mod-stream haproxy curl python3 python3-matplotlib" ;;
 *)
-    echo "usage: setup.sh build|demo|test|kernels|bench" >&2
+    echo "usage: setup.sh build|check|demo|test|kernels|bench" >&2
     exit 2
     ;;
 esac

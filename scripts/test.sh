@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# test.sh [PATTERN]: runs the tests, each suite in a process of its own, JOBS at a time.
-# PATTERN, a regular expression, selects suites by name: 'KernelTests|Configuration'.
+# test.sh [--beside-build] [PATTERN]: runs the tests, each suite in a process of its own, JOBS at a
+# time. PATTERN, a regular expression, selects suites by name: 'KernelTests|Configuration'.
+# --beside-build: while the package is built elsewhere, again and again.
 #
 # A suite in its own process shares no table of descriptors with another one: an agent that
 # looks for the owner of passed sockets borrows every descriptor of the test's process for a
@@ -32,7 +33,20 @@ if [ "${1:-}" = --suite ]; then
 fi
 
 logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
+builder=
+finish() {
+    [ -z "$builder" ] || kill -- -"$builder" 2>/dev/null || true
+    rm -rf "$logs" || true
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+if [ "${1:-}" = --beside-build ]; then
+    shift
+    # A session of its own: one signal ends all of its processes.
+    setsid bash -c 'while rm -rf "$1" && swift build --scratch-path "$1"; do :; done' - "$logs/build" \
+        >"$logs/build.log" 2>&1 &
+    builder=$!
+fi
 "$bundle" --testing-library swift-testing --list-tests | sed 's|/.*||' | sort -u >"$logs/all"
 grep -E "${1:-.}" "$logs/all" >"$logs/suites" || {
     echo "test.sh: no suite has a name like $1" >&2

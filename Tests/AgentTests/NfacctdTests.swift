@@ -1,6 +1,7 @@
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 @testable import reuseport_agent
@@ -108,7 +109,7 @@ struct NfacctdTests {
     }
 
     /// The 860 datagrams and two BMP streams of capture 400, of two routers.
-    private static let captures = try! Capture.all(in: Subject.captures).filter { $0.name.hasPrefix("400") }
+    private static let captures = try! Capture.all(in: Checkout.captures).filter { $0.name.hasPrefix("400") }
 
     private static func totals(_ collectors: [NfacctdCollector]) -> [String: Int] {
         var totals: [String: Int] = [:]
@@ -173,7 +174,7 @@ struct NfacctdTests {
             }
             for router in routers {
                 #expect(router.waitUntilEstablished(), "\(router.address)")
-                try router.export(traffic: Subject.captures + "/" + Self.captures[0].name)
+                try router.export(traffic: Checkout.captures + "/" + Self.captures[0].name)
             }
             Self.waitWhileItChanges { ["\(Self.totals(collectors).sorted { $0.key < $1.key })"] }
             for router in routers {

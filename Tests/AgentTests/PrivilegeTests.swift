@@ -1,6 +1,7 @@
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 /// The agent as examples/systemd/reuseport-agent.service runs it: its user, its
@@ -209,7 +210,7 @@ import Testing
     func `systemd has nothing to say against the units`() async throws {
         try await Sandbox.run { sandbox in
             for name in ["reuseport-agent.service", "nfacctd@.service"] {
-                let unit = try #require(FileText.read("\(Subject.examples)/systemd/\(name)"))
+                let unit = try #require(FileText.read("\(Checkout.examples)/systemd/\(name)"))
                 // It looks whether the commands are there.
                 let installed = unit.split(
                     separator: "/usr/local/bin/reuseport-agent", omittingEmptySubsequences: false)

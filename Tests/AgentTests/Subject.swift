@@ -13,13 +13,6 @@ enum Subject {
         return String(beside)
     }()
 
-    /// Folder of this package.
-    static let package = String(#filePath.prefix(#filePath.count - "Tests/AgentTests/Subject.swift".count))
-    static let page = package + "page"
-    static let examples = package + "examples"
-    static let schema = package + "schema/status.schema.json"
-    static let captures = examples + "/captures"
-
     /// With CI=true what is missing is a failure: the tests run, and fail.
     static let mustRun = getenv("CI").map { String(cString: $0) } == "true"
     static var hasPrivilege: Bool {

@@ -1,12 +1,15 @@
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 
 /// A systemd unit of examples/systemd, read for what a test does as it says.
 struct UnitFile {
     private let lines: [Substring]
 
     init(_ name: String) throws {
-        guard let text = FileText.read("\(Subject.examples)/systemd/\(name)") else { throw LabError("no unit \(name)") }
+        guard let text = FileText.read("\(Checkout.examples)/systemd/\(name)") else {
+            throw LabError("no unit \(name)")
+        }
         lines = text.split(separator: "\n")
     }
 

@@ -6,6 +6,7 @@
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 /// Makes docs/page-light.png and docs/page-dark.png, from routers' captures:
@@ -17,8 +18,8 @@ struct PageScreenshots {
     @Test func `6 collectors get the captures' routers for 2 minutes, then one is gone`() async throws {
         let given = getenv("PAGE_SCREENSHOTS").map { String(cString: $0) } ?? ""
         // A thread that was in a sandbox comes back to the root folder.
-        let folder = given.hasPrefix("/") ? given : Subject.package + given
-        let captures = try Capture.all(in: Subject.captures)
+        let folder = given.hasPrefix("/") ? given : Checkout.root + given
+        let captures = try Capture.all(in: Checkout.captures)
         let pictures = try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program,

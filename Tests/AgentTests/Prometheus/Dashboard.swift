@@ -1,5 +1,6 @@
 import FoundationEssentials
 import TelemetryLab
+import TestSupport
 
 @testable import SockArrayCore
 
@@ -35,7 +36,7 @@ struct Dashboard: Decodable {
         let definition: String?
     }
 
-    static let path = Subject.examples + "/grafana/reuseport-agent.json"
+    static let path = Checkout.examples + "/grafana/reuseport-agent.json"
 
     static func example() throws -> Dashboard {
         try JSONDecoder().decode(Dashboard.self, from: Data((FileText.read(path) ?? "").utf8))

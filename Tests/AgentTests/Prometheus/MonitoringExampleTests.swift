@@ -1,11 +1,12 @@
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 /// The examples for Prometheus and Grafana.
 @Suite struct MonitoringExampleTests {
-    private static let folder = Subject.examples + "/prometheus"
+    private static let folder = Checkout.examples + "/prometheus"
 
     @Suite(
         .serialized, .enabled(if: Subject.hasPrivilege, "needs root"),

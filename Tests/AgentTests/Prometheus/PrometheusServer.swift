@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 
 /// Debian's Prometheus in a sandbox, with the example's scrape configuration and rules.
 final class PrometheusServer {
@@ -14,7 +15,7 @@ final class PrometheusServer {
     /// Scrapes each second, and waits until it is ready to answer.
     init(in sandbox: Sandbox) throws {
         self.sandbox = sandbox
-        let folder = Subject.examples + "/prometheus"
+        let folder = Checkout.examples + "/prometheus"
         let example = FileText.read(folder + "/prometheus.yml") ?? ""
         let adapted = example.replacing("15s", with: "1s")
             .replacing("- reuseport-agent.rules.yml", with: "- \(folder)/reuseport-agent.rules.yml")

@@ -2,6 +2,7 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 @testable import EvidenceLab
@@ -100,7 +101,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let file = try Self.configuration(in: sandbox)
             let library = sandbox.newPath("refused_program.so")
-            let source = Subject.package + "Tests/Preload/refused_program.c"
+            let source = Checkout.root + "Tests/Preload/refused_program.c"
             let compiler = try CommandResult.of(
                 "gcc", ["-shared", "-fPIC", "-o", library, source, "-ldl"], in: sandbox)
             try #require(compiler.exitCode == 0, "\(compiler.errorOutput)")

@@ -2,6 +2,7 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 @testable import reuseport_agent
@@ -42,7 +43,7 @@ import Testing
             #expect(moved[0].contains(" of 65536 rows: c4 -> c") && moved[1].contains(" -> c4 "), "\(moved)")
             let ids = try readers[0].events().map(\.id)
             #expect(ids == Array(1...UInt64(ids.count)))
-            let schema = try JSONSchema(path: Subject.schema)
+            let schema = try JSONSchema(path: Checkout.statusSchema)
             for message in readers[0].messages { try schema.validate(message.data ?? "", as: "event") }
             #expect(waitUntil(.seconds(20)) { readers[1].messages == readers[0].messages })
             // They end with the agent.
@@ -111,7 +112,7 @@ import Testing
             let after = try EventReader(lastID: all[3].id)
             #expect(waitUntil(.seconds(20)) { after.messages.count == 1 })
             #expect(after.messages[0].event == "missed" && after.messages[0].id == nil)
-            try JSONSchema(path: Subject.schema).validate(after.messages[0].data ?? "", as: "missed_events")
+            try JSONSchema(path: Checkout.statusSchema).validate(after.messages[0].data ?? "", as: "missed_events")
             _ = try agent.command(["unregister", "--collector", "c4"])
             #expect(after.waits(for: [.lost, .failedOver], of: "c4"))
             #expect(after.messages[1].id != all[0].id)

@@ -1,6 +1,7 @@
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 /// What the status server answers, over the Unix socket and TCP alike.
@@ -47,7 +48,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try Self.agent(in: sandbox)
-            let schema = try JSONSchema(path: Subject.schema)
+            let schema = try JSONSchema(path: Checkout.statusSchema)
             func check() throws {
                 for (target, definition) in [
                     ("/status", "status"), ("/healthz", "health"), ("/exporters", "exporter_list"),

@@ -5,7 +5,7 @@
 #endif
 
 /// Any JSON, with the keys as they are written.
-indirect enum JSONValue: Equatable, Decodable {
+package indirect enum JSONValue: Equatable, Decodable {
     case null
     case bool(Bool)
     case number(Double)
@@ -13,11 +13,11 @@ indirect enum JSONValue: Equatable, Decodable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    init(parsing text: String) throws {
+    package init(parsing text: String) throws {
         self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     }
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
@@ -34,14 +34,14 @@ indirect enum JSONValue: Equatable, Decodable {
         }
     }
 
-    subscript(key: String) -> JSONValue? { if case .object(let members) = self { members[key] } else { nil } }
-    var number: Double? { if case .number(let number) = self { number } else { nil } }
-    var string: String? { if case .string(let string) = self { string } else { nil } }
-    var elements: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
-    var members: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
+    package subscript(key: String) -> JSONValue? { if case .object(let members) = self { members[key] } else { nil } }
+    package var number: Double? { if case .number(let number) = self { number } else { nil } }
+    package var string: String? { if case .string(let string) = self { string } else { nil } }
+    package var elements: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
+    package var members: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
 
     /// As JSON Schema names it; a whole number is an integer, too.
-    var type: String {
+    package var type: String {
         switch self {
         case .null: "null"
         case .bool: "boolean"

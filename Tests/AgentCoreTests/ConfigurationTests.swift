@@ -1,6 +1,7 @@
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 @testable import reuseport_agent
@@ -25,7 +26,7 @@ import Testing
     }
 
     @Test func `the example has every default as its value`() throws {
-        let example = try PoolConfiguration.load(path: Subject.examples + "/reuseport-agent.yaml")
+        let example = try PoolConfiguration.load(path: Checkout.examples + "/reuseport-agent.yaml")
         let shortest = PoolConfiguration(
             pool: "edge", collectors: ["c1", "c2", "c3", "c4"].map { .init(name: $0) },
             groups: [

@@ -1,22 +1,22 @@
 import TelemetryLab
 
-/// A JSON Schema (draft 2020-12), as far as schema/status.schema.json needs one. A
+/// A JSON Schema (draft 2020-12), as far as the schemas of this package need one. A
 /// keyword that isn't known here is an error, not passed over.
-final class JSONSchema {
-    struct Problem: Error, CustomStringConvertible { let description: String }
+package final class JSONSchema {
+    package struct Problem: Error, CustomStringConvertible { package let description: String }
 
     private let root: JSONValue
     /// `status.pool` and so on: properties that something valid had.
-    private(set) var seen: Set<String> = []
+    package private(set) var seen: Set<String> = []
 
-    init(path: String) throws {
+    package init(path: String) throws {
         guard let text = FileText.read(path) else { throw Problem(description: "there is no \(path)") }
         root = try JSONValue(parsing: text)
     }
 
     /// Names of all definitions, and `definition.property` of all their properties.
-    var definitions: Set<String> { Set(root["$defs"]?.members.map { Array($0.keys) } ?? []) }
-    var properties: Set<String> {
+    package var definitions: Set<String> { Set(root["$defs"]?.members.map { Array($0.keys) } ?? []) }
+    package var properties: Set<String> {
         Set(
             definitions.flatMap { name in
                 (root["$defs"]?[name]?["properties"]?.members ?? [:]).keys.map { "\(name).\($0)" }
@@ -25,7 +25,7 @@ final class JSONSchema {
 
     /// - Parameter definition: its name in `$defs`.
     /// - Throws: where the text isn't valid, and why.
-    func validate(_ text: String, as definition: String) throws {
+    package func validate(_ text: String, as definition: String) throws {
         try check(try JSONValue(parsing: text), by: try found("#/$defs/\(definition)"), definition, definition)
     }
 

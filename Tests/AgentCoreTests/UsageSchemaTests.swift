@@ -1,6 +1,7 @@
 import FoundationEssentials
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 import Testing
 
 @testable import reuseport_agent
@@ -25,7 +26,7 @@ import Testing
     }
 
     private static func schema() throws -> Schema {
-        let path = String(Subject.examples.dropLast("examples".count)) + "schema/usage-event.schema.json"
+        let path = Checkout.usageSchema
         return try JSONDecoder().decode(Schema.self, from: Data(FileText.readBytes(path) ?? []))
     }
 

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import SockArrayCore
@@ -106,7 +107,7 @@ import Testing
     }
 
     @Test func `whatever the types can say is valid, and they can say each of the schema's keys`() throws {
-        let schema = try JSONSchema(path: Subject.schema)
+        let schema = try JSONSchema(path: Checkout.statusSchema)
         for (definition, text) in try Self.samples() { try schema.validate(text, as: definition) }
         #expect(schema.properties.subtracting(schema.seen).sorted() == [])
         #expect(schema.properties.count > 60)
@@ -127,7 +128,7 @@ import Testing
     }
 
     @Test func `a key more, a key less, another type, a value beyond its bounds: not valid`() throws {
-        let schema = try JSONSchema(path: Subject.schema)
+        let schema = try JSONSchema(path: Checkout.statusSchema)
         func refuse(_ definition: String, _ text: String, _ problem: String) {
             let error = #expect(throws: JSONSchema.Problem.self, "\(text)") {
                 try schema.validate(text, as: definition)
