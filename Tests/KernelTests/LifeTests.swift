@@ -55,14 +55,14 @@ import Testing
 
     @Test func `after the hold exporters go to rank 2 on both protocols, and return`() async throws {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(hold: .milliseconds(200))
+            let pool = try PoolFixture(hold: ModelledPool.hold)
             let source = try #require(Self.sources.first { try pool.plane.explain($0).collector == "c1" })
             let ranks = try pool.plane.explain(source).ranks
             pool.stop("c1", keepingTCP: true)  // as nfacctd's print plugin keeps BMP
             try pool.send(from: source)
             #expect(try pool.plane.explain(source).outcome == "held")
             #expect(try !pool.connect(from: source), "UDP is gone, so BMP is held too")
-            usleep(250_000)
+            try pool.endHolds()
             #expect(try pool.plane.explain(source).collector == ranks[1])
             try pool.send(from: source)
             #expect(try pool.connect(from: source))

@@ -63,6 +63,15 @@ final class PoolFixture {
 
     func stopTCP(_ name: String) { tcp[name] = nil }
 
+    /// As if the hold time of every vacant slot were over.
+    ///
+    /// A slot is vacant from the first run that misses a socket, or from `noteLoss` on. With `ModelledPool.hold` as
+    /// the hold time, no hold ends before this call.
+    func endHolds() throws {
+        let configuration = plane.configuration
+        try PinnedMaps.letPass(configuration.restartHold + .seconds(1), pool: configuration.pool)
+    }
+
     /// The agent is killed, and another one adopts the pool.
     func restartAgent(with other: PoolConfiguration? = nil) throws {
         let configuration = other ?? plane.configuration

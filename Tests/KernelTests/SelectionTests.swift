@@ -29,25 +29,27 @@ import Testing
 
     @Test func `each of 3,000 runs has one outcome: selected, held, failed_over or no_collector`() async throws {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(hold: .milliseconds(400))
+            let pool = try PoolFixture(hold: ModelledPool.hold)
             // A group, and its program, vanish with the last member.
             let lastMember = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
             func sendFromAll() throws { for index in 0..<UInt32(600) { try pool.send(from: .v4(0x0a01_0000 + index)) } }
             try sendFromAll()
             pool.stop("c2")
             try sendFromAll()  // held for c2
-            usleep(500_000)
+            let ownedByC2 = try pool.outcomes("ipfix").held
+            #expect(ownedByC2 > 75 && ownedByC2 < 225)
+            try pool.endHolds()
             try sendFromAll()  // c2's have failed over
             for name in ["c1", "c3", "c4"] { pool.stop(name) }
             try sendFromAll()  // held for all
-            usleep(500_000)
+            try pool.endHolds()
             try sendFromAll()  // nobody is left
             let outcomes = try pool.outcomes("ipfix")
             #expect(outcomes.total == 3_000)
             #expect(outcomes.badPacket == 0)
             #expect(outcomes.noCollector == 600)
-            #expect(outcomes.held > 600 && outcomes.held < 900)
-            #expect(outcomes.failedOver > 75 && outcomes.failedOver < 225)
+            #expect(outcomes.held == ownedByC2 + 600)
+            #expect(outcomes.failedOver == ownedByC2)
             let runs = try pool.plane.status().collectors.reduce(0) { $0 + $1.groups["ipfix"]!.runs }
             #expect(runs == outcomes.selected + outcomes.failedOver)
             #expect(lastMember.receiveWaiting().isEmpty)

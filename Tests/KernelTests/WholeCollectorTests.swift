@@ -9,15 +9,15 @@ import Testing
         async throws
     {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(hold: .milliseconds(300))
+            let pool = try PoolFixture(hold: ModelledPool.hold)
             let source = try Self.source(of: "c1", pool)
             let ranks = try pool.plane.explain(source).ranks
             pool.stopTCP("c1")
-            usleep(20_000)  // beyond the jiffy in which it was looked at
+            Jiffies.pass()  // A run looks at other groups once a jiffy.
             try pool.send(from: source)
             #expect(pool.takeReceived()["c1"] == [])
             #expect(try pool.plane.explain(source).outcome == "held")
-            usleep(350_000)
+            try pool.endHolds()
             let meeting = try pool.meeting(of: source)
             #expect(meeting == (ranks[1], ranks[1]))
         }
@@ -25,13 +25,13 @@ import Testing
 
     @Test func `its UDP socket is gone, and only connections come: refused, then at rank 2`() async throws {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(hold: .milliseconds(300))
+            let pool = try PoolFixture(hold: ModelledPool.hold)
             let source = try Self.source(of: "c2", pool)
             let ranks = try pool.plane.explain(source).ranks
             pool.stop("c2", keepingTCP: true)
-            usleep(20_000)
+            Jiffies.pass()
             #expect(try !pool.connect(from: source))
-            usleep(350_000)
+            try pool.endHolds()
             let meeting = try pool.meeting(of: source)
             #expect(meeting == (ranks[1], ranks[1]))
         }
@@ -46,7 +46,7 @@ import Testing
             configuration.groups.append(
                 ReuseportGroup(name: "sflow", transport: .udp, address: .v4(0), port: 6_343))
             try pool.reload(configuration)
-            usleep(20_000)
+            Jiffies.pass()
             for index in 0..<UInt32(40) {
                 let meeting = try pool.meeting(of: .v4(0x0a08_0000 + index))
                 #expect(meeting.udp != nil && meeting.udp == meeting.tcp)
@@ -54,7 +54,7 @@ import Testing
             // And when the group goes again, nobody misses it.
             configuration.groups.removeLast()
             try pool.reload(configuration)
-            usleep(20_000)
+            Jiffies.pass()
             for index in 0..<UInt32(40) {
                 let meeting = try pool.meeting(of: .v4(0x0a08_0000 + index))
                 #expect(meeting.udp != nil && meeting.udp == meeting.tcp)

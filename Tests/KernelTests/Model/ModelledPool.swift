@@ -114,7 +114,7 @@ final class ModelledPool {
         for socket in closed { sockets[socket] = nil }
         guard let plane else {
             // The program looks into other groups once a jiffy.
-            if !closed.isEmpty { usleep(11_000) }
+            if !closed.isEmpty { Jiffies.pass() }
             return
         }
         for slot in ended { try plane.noteLoss(of: slot, hasEnded: true, act: "test") }
