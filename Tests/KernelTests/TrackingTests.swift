@@ -6,8 +6,10 @@ import Testing
 
 /// Exporters in the kernel: counts, room, news.
 @Suite struct TrackingTests {
-    private static func configuration(_ tracking: Tracking) -> PoolConfiguration {
-        var configuration = PoolFixture.configuration(["c1", "c2"])
+    private static func configuration(
+        _ tracking: Tracking, hold: Duration = .milliseconds(300)
+    ) -> PoolConfiguration {
+        var configuration = PoolFixture.configuration(["c1", "c2"], .v4(0), hold)
         configuration.tracking = tracking
         return configuration
     }
@@ -106,22 +108,32 @@ import Testing
         async throws
     {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(1))))
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(60))))
             for index in 0..<64 { try pool.send(from: Self.source(index)) }
-            // 10 of them go on.
-            for _ in 0..<20 {
-                for index in 0..<10 { try pool.send(from: Self.source(index)) }
-                usleep(100_000)
+            try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
+            func lastSeen() throws -> [Duration?] {
+                let seen = try pool.plane.seenExporters(act: "test")
+                return (0..<10).map { index in seen.first { $0.address == Self.source(index) }?.lastSeen }
             }
-            // In a full table a CPU makes 64 searches in vain, then none for some 16 ms.
+            // 10 of them go on, until the program has noted that of each: it looks at the clock
+            // once in 64 jiffies.
+            let before = try lastSeen()
+            var runs: UInt64 = 1
+            let areNoted = try waitUntil(.seconds(30)) {
+                for index in 0..<10 { try pool.send(from: Self.source(index)) }
+                runs += 1
+                return try zip(lastSeen(), before).allSatisfy { $0 != $1 }
+            }
+            #expect(areNoted)
+            // In a full table a CPU makes 64 searches in vain, then none until 4 jiffies are over.
             for _ in 0..<5 {
                 for index in (1_000..<1_300).shuffled() { try pool.send(from: Self.source(index)) }
-                usleep(20_000)
+                Jiffies.pass(4)
             }
             let seen = try pool.plane.seenExporters(act: "test")
             #expect(seen.count == 64)
             for index in 0..<10 {
-                #expect(seen.first { $0.address == Self.source(index) }?.runs == 21, "exporter \(index)")
+                #expect(seen.first { $0.address == Self.source(index) }?.runs == runs, "exporter \(index)")
             }
             let evicted = try #require(try pool.plane.status().tracking?.evicted)
             // Nearly all of the 54 that were silent: newcomers reach 16 places each.
@@ -137,23 +149,32 @@ import Testing
         async throws
     {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(Self.configuration(Tracking(interval: .seconds(2))))
-            func send() throws {
-                for index in 0..<200 {
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(60))))
+            var runs: UInt64 = 0
+            func send(_ count: Int = 200) throws {
+                for index in 0..<count {
                     lab_run_on_cpu(Int32(index % 2))
                     try pool.send(from: Self.source(1))
                 }
+                runs += UInt64(count)
             }
             try send()
             let first = pool.plane.sightingEvents.next()
             #expect(first.map(\.address) == [Self.source(1)] && first.map(\.former) == [.new])
             try send()
             #expect(pool.plane.sightingEvents.next().isEmpty)
-            usleep(3_000_000)
+            try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
+            // The program looks at the clock once in 64 jiffies, on each CPU.
+            var second: [SightingEvents.Event] = []
+            try waitUntil(.seconds(30)) {
+                try send(2)
+                second = pool.plane.sightingEvents.next()
+                return !second.isEmpty
+            }
             try send()
-            let second = pool.plane.sightingEvents.next()
+            second += pool.plane.sightingEvents.next()
             #expect(second.map(\.address) == [Self.source(1)] && second.map(\.former) == [.told(first[0].slot)])
-            #expect(try pool.plane.seenExporters(act: "test").map(\.runs) == [600])
+            #expect(try pool.plane.seenExporters(act: "test").map(\.runs) == [runs])
         }
     }
 
@@ -170,14 +191,16 @@ import Testing
 
     @Test func `an exporter that fails over is told as moved, once`() async throws {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(Self.configuration(Tracking(interval: .seconds(1))))
+            let tracking = Tracking(size: 64, interval: .seconds(60))
+            let pool = try PoolFixture(Self.configuration(tracking, hold: ModelledPool.hold))
             let source = Self.source(7)
             try pool.send(from: source)
             let first = try #require(pool.plane.sightingEvents.next().first)
             let owner = try #require(first.slot)
             pool.stop(pool.plane.name(of: owner))
             try pool.send(from: source)  // held
-            usleep(1_800_000)
+            try pool.endHolds()
+            try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
             for _ in 0..<10 { try pool.send(from: source) }
             let events = pool.plane.sightingEvents.next()
             #expect(events.map(\.former) == [.told(owner)])

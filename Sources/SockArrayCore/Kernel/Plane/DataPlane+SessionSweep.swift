@@ -14,18 +14,23 @@ extension DataPlane {
 
     /// Forgets sessions that are over.
     ///
-    /// - Parameter count: only when so many have begun since the last time. By default, as
-    ///   many as take an eighth of the map.
+    /// - Parameters:
+    ///   - count: only when so many have begun since the last time. By default, as many as
+    ///     take an eighth of the map.
+    ///   - margin: one that began within it stays, for no list may have it yet.
     /// - Returns: it has left some, that it will forget the next time: shortly.
-    public func sweepSessions(after count: UInt64 = sweepThreshold, act: String) throws(Failure) -> Bool {
+    public func sweepSessions(
+        after count: UInt64 = sweepThreshold, margin: Duration = sweepMargin, act: String
+    ) throws(Failure) -> Bool {
         try attempt(act) { () throws(KernelError) in
             let runs = try streamRuns()
             // Less: a group has left.
             guard !sweep.suspects.isEmpty || runs < sweep.runs || runs - sweep.runs >= count else {
                 return false
             }
-            // Whoever began just now may be in no list yet.
-            let moment = rpa_monotonic_ns() - Self.sweepMargin
+            let now = rpa_monotonic_ns()
+            // The machine may have started within the margin.
+            let moment = now - min(now, UInt64(margin / .nanoseconds(1)))
             let live = try liveSessionKeys()
             var suspects: [SessionKey: UInt64] = [:]
             for (key, start) in try sessions.all() where start <= moment && !live.contains(key) {
@@ -41,7 +46,7 @@ extension DataPlane {
     }
 
     public static let sweepThreshold = UInt64(RPA_SESSIONS / 8)
-    private static let sweepMargin: UInt64 = 100_000_000
+    public static let sweepMargin = Duration.milliseconds(100)
 
     private func streamRuns() throws(KernelError) -> UInt64 {
         var sum: UInt64 = 0
