@@ -64,7 +64,6 @@ private struct WayOut {
             \(isIPv6 ? "" : "ip route del local \(address) dev out0 table local")
             ip neighbour add \(address) lladdr 02:00:00:00:00:02 dev out0
             """
-        // What IPv6 says of itself is said within 2 s.
         let setUp = """
             set -e
             ip link add out0 type veth peer name out1
@@ -77,10 +76,21 @@ private struct WayOut {
             ip -4 route del local 0.0.0.0/0 dev lo table local
             ip -6 route del local ::/0 dev lo table local
             \(isOwn ? own : elsewhere)
-            \(isIPv6 ? "sleep 2" : "")
             """
         let script = try ChildProcess(["sh", "-c", setUp], in: sandbox)
         guard try script.wait() == 0 else { throw LabError("no second interface: \(script.errorOutput)") }
+        if isIPv6 { try waitUntilQuiet() }
+    }
+
+    /// IPv6 reports the groups that it has joined more than once, a second apart at most.
+    private func waitUntilQuiet() throws {
+        var (packets, since) = (try sentPackets(), ContinuousClock.now)
+        let isQuiet = try waitUntil(.seconds(30), every: .milliseconds(200)) {
+            let now = try sentPackets()
+            if now != packets { (packets, since) = (now, ContinuousClock.now) }
+            return ContinuousClock.now - since >= .seconds(2)
+        }
+        guard isQuiet else { throw LabError("out0 still sends: \(packets) packets") }
     }
 
     /// Of out0, by /proc/net/dev, which has this namespace for who runs in it.
