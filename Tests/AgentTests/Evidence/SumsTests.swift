@@ -14,7 +14,7 @@ import Testing
             let names = ["c1", "c2", "c3", "c4"]
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program,
-                configuration: AgentFixture.configuration(collectors: names, address: "::", hold: "200ms"))
+                configuration: AgentFixture.configuration(collectors: names, address: "::", hold: "20s"))
             var load = try Load()
             for name in names { try load.start(name, agent) }
             try load.run(datagrams: 250_000, connections: 200)
@@ -22,6 +22,7 @@ import Testing
             // A collector that is away: held, then at the others, then back.
             load.stop("c2")
             try load.run(datagrams: 400, connections: 100)
+            try PinnedMaps.letPass(.seconds(21), pool: "edge")
             try load.run(datagrams: 249_600, connections: 100)
             try load.start("c2", agent)
 

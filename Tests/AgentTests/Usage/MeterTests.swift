@@ -152,7 +152,7 @@ import Testing
             }
         }
         try waitUntil(.seconds(20)) { try found() == sums }
-        usleep(300_000)
+        lab.waitForStillness(lab.fileEvents)
         #expect(try found() == sums, "\(lab.agent.process.errorOutput)")
     }
 }
