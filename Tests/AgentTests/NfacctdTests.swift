@@ -33,14 +33,17 @@ struct NfacctdTests {
         for (index, exporter) in exporters.enumerated() {
             for stream in 0..<UInt32(4) { try exporter.sendStream(UInt32(index) * 4 + stream + 1) }
         }
+        func haveAllFlows(_ arrivals: Arrivals) -> Bool {
+            exporters.allSatisfy { arrivals.packetCount(of: $0.address) >= 12 }
+        }
         // nfacctd 1.7.7 can crash if a flow comes while its router's BMP session is
         // just being set up.
-        usleep(1_500_000)
+        Self.waitForArrivals(at: collectors, settling: .zero, patience: .seconds(6), until: haveAllFlows)
         for (index, exporter) in exporters.enumerated() {
             try? exporter.openSession(BMPSession(systemName: "r\(index)").opening(routes: [0x0a01_0000, 0x0a02_0000]))
         }
-        Self.waitWhileItChanges {
-            collectors.map { "\($0.packetsByExporter().sorted { $0.key < $1.key }) \($0.messagesByRouter().count)" }
+        Self.waitForArrivals(at: collectors) { arrivals in
+            haveAllFlows(arrivals) && exporters.allSatisfy { arrivals.messageCount(of: $0.address) > 0 }
         }
         func places(_ read: (NfacctdCollector) -> [String: Int]) -> [String: Set<String>] {
             var places: [String: Set<String>] = [:]
@@ -56,13 +59,43 @@ struct NfacctdTests {
         }
     }
 
-    /// nfacctd prints once a second: what was the same for 4 s stays so.
-    static func waitWhileItChanges(_ read: () -> [String]) {
-        var (last, since) = ([String](), ContinuousClock.now)
-        waitUntil(.seconds(40), every: .milliseconds(250)) {
-            let now = read()
+    /// What collectors have printed of each exporter.
+    private struct Arrivals: Equatable {
+        /// In the collectors' order.
+        let packets, messages: [[String: Int]]
+
+        init(at collectors: [NfacctdCollector]) {
+            packets = collectors.map { $0.packetsByExporter() }
+            messages = collectors.map { $0.messagesByRouter() }
+        }
+
+        /// At all collectors.
+        func packetCount(of exporter: IPAddress) -> Int { packets.reduce(0) { $0 + ($1["\(exporter)"] ?? 0) } }
+        func messageCount(of router: IPAddress) -> Int { messages.reduce(0) { $0 + ($1["\(router)"] ?? 0) } }
+
+        /// At all collectors, of each exporter.
+        var totals: [String: Int] {
+            var totals: [String: Int] = [:]
+            for (name, count) in packets.joined() { totals["\(name) packets", default: 0] += count }
+            for (name, count) in messages.joined() { totals["\(name) BMP", default: 0] += count }
+            return totals
+        }
+    }
+
+    /// Waits until all that is expected is printed, and nothing more for two of nfacctd's prints, one second apart.
+    ///
+    /// - Parameters:
+    ///   - settling: for how long nothing more is to come, once all has.
+    ///   - patience: for how long nothing more is to come, where not all does.
+    private static func waitForArrivals(
+        at collectors: [NfacctdCollector], settling: Duration = .seconds(2), patience: Duration = .seconds(15),
+        until areComplete: (Arrivals) -> Bool
+    ) {
+        var (last, since) = (Arrivals(at: collectors), ContinuousClock.now)
+        waitUntil(.seconds(180), every: .milliseconds(250)) {
+            let now = Arrivals(at: collectors)
             if now != last { (last, since) = (now, ContinuousClock.now) }
-            return ContinuousClock.now - since > .seconds(4)
+            return ContinuousClock.now - since >= (areComplete(now) ? settling : patience)
         }
     }
 
@@ -111,20 +144,14 @@ struct NfacctdTests {
     /// The 860 datagrams and two BMP streams of capture 400, of two routers.
     private static let captures = try! Capture.all(in: Checkout.captures).filter { $0.name.hasPrefix("400") }
 
-    private static func totals(_ collectors: [NfacctdCollector]) -> [String: Int] {
-        var totals: [String: Int] = [:]
-        for collector in collectors {
-            for (name, packets) in collector.packetsByExporter() { totals["\(name) packets", default: 0] += packets }
-            for (name, messages) in collector.messagesByRouter() { totals["\(name) BMP", default: 0] += messages }
-        }
-        return totals
-    }
-
-    private static func replay(to collectors: [NfacctdCollector]) throws -> [String: Int] {
+    /// - Parameter expected: nil: nobody knows.
+    private static func replay(
+        to collectors: [NfacctdCollector], expecting expected: [String: Int]? = nil
+    ) throws -> [String: Int] {
         let exporters = captures.map { Exporter($0.exporter) }
         for (exporter, capture) in zip(exporters, captures) { try exporter.replay(capture) }
-        waitWhileItChanges { ["\(totals(collectors).sorted { $0.key < $1.key })"] }
-        let result = totals(collectors)
+        waitForArrivals(at: collectors, patience: .seconds(expected == nil ? 8 : 15)) { $0.totals == expected }
+        let result = Arrivals(at: collectors).totals
         exporters.forEach { $0.closeSession() }
         return result
     }
@@ -145,7 +172,7 @@ struct NfacctdTests {
             let collectors = try Self.startCollectors(in: sandbox)
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             try Self.register(collectors, agent)
-            #expect(try Self.replay(to: collectors) == alone)
+            #expect(try Self.replay(to: collectors, expecting: alone) == alone)
             for capture in Self.captures {
                 let name = "\(capture.exporter)"
                 let flows = collectors.filter { $0.packetsByExporter()[name] != nil }.map(\.name)
@@ -176,7 +203,11 @@ struct NfacctdTests {
                 #expect(router.waitUntilEstablished(), "\(router.address)")
                 try router.export(traffic: Checkout.captures + "/" + Self.captures[0].name)
             }
-            Self.waitWhileItChanges { ["\(Self.totals(collectors).sorted { $0.key < $1.key })"] }
+            Self.waitForArrivals(at: collectors) { arrivals in
+                routers.allSatisfy {
+                    arrivals.packetCount(of: $0.address) > 0 && arrivals.messageCount(of: $0.address) >= 4
+                }
+            }
             for router in routers {
                 let name = "\(router.address)"
                 let flows = collectors.filter { $0.packetsByExporter()[name] != nil }.map(\.name)
@@ -226,12 +257,16 @@ struct NfacctdTests {
                 try exporter.sendStream(UInt32(5_000 + index))
                 try exporter.openSession(BMPSession(systemName: "r").opening(routes: [0x0a01_0000]))
             }
-            Self.waitWhileItChanges { ["\(Self.totals(collectors).sorted { $0.key < $1.key })"] }
+            let places = before.map { $0.contains("\"collector\":\"c1\"") ? 0 : 1 }
+            Self.waitForArrivals(at: collectors) { arrivals in
+                zip(exporters, places).allSatisfy { exporter, owner in
+                    [arrivals.packets, arrivals.messages].allSatisfy { $0[owner]["\(exporter.address)"] != nil }
+                }
+            }
             let status = try JSON.decode(PoolStatus.self, from: Array(agent.command(["status", "--json"]).output.utf8))
             #expect(status.groups.map(\.outcomes.failedOver) == [0, 0], "\(status)")
-            for (exporter, explained) in zip(exporters, before) {
-                let owner = explained.contains("\"collector\":\"c1\"") ? collectors[0] : collectors[1]
-                let other = owner === collectors[0] ? collectors[1] : collectors[0]
+            for (exporter, index) in zip(exporters, places) {
+                let (owner, other) = (collectors[index], collectors[1 - index])
                 #expect(owner.packetsByExporter()["\(exporter.address)"] != nil)
                 #expect(owner.messagesByRouter()["\(exporter.address)"] != nil)
                 #expect(other.packetsByExporter()["\(exporter.address)"] == nil)
