@@ -1,6 +1,6 @@
 import Glibc
 
-/// The unit of the kernel's clock tick, in which programs measure how recent a look is.
+/// The kernel's clock ticks. Programs do some of their work once in so many.
 enum Jiffies {
     /// Waits until so many jiffies have begun since the call.
     ///

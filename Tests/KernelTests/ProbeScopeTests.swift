@@ -82,7 +82,7 @@ private struct WayOut {
         if isIPv6 { try waitUntilQuiet() }
     }
 
-    /// IPv6 reports the groups that it has joined more than once, a second apart at most.
+    /// IPv6 repeats its reports of multicast groups within a second.
     private func waitUntilQuiet() throws {
         var (packets, since) = (try sentPackets(), ContinuousClock.now)
         let isQuiet = try waitUntil(.seconds(30), every: .milliseconds(200)) {

@@ -25,7 +25,7 @@ import Testing
         #expect(haveEnded)
     }
 
-    /// Every session is in the list: none is given time to get there.
+    /// Without a margin: every session of a test is in the kernel's list by then.
     private static func sweep(_ pool: PoolFixture, after count: UInt64 = 0) throws -> Bool {
         try pool.plane.sweepSessions(after: count, margin: .zero, act: "test")
     }

@@ -17,7 +17,7 @@ extension DataPlane {
     /// - Parameters:
     ///   - count: only when so many have begun since the last time. By default, as many as
     ///     take an eighth of the map.
-    ///   - margin: one that began within it stays, for no list may have it yet.
+    ///   - margin: a session that began within this time stays: it may be in no list yet.
     /// - Returns: it has left some, that it will forget the next time: shortly.
     public func sweepSessions(
         after count: UInt64 = sweepThreshold, margin: Duration = sweepMargin, act: String
