@@ -58,8 +58,9 @@ import Testing
                 for _ in 0..<count { try? exporter.send([1], to: .v4(0x7f00_0001), 4_739) }
             }
             try send(1, 5_000)
-            let measuring = try agent.start(["plan", "--rebalance", "--over", "1.5", "--json"])
-            usleep(500_000)
+            let measuring = try agent.start(["plan", "--rebalance", "--over", "5", "--json"])
+            // It has marked the loads, and sleeps.
+            #expect(waitUntil(.seconds(30), every: .milliseconds(1)) { Self.sleeps(measuring) })
             for number in UInt32(2)...40 { try send(number, Int(number)) }
             #expect(try measuring.wait() == 0, "\(measuring.errorOutput)")
             #expect(measuring.output.contains("\"exporters_seen\":39"), "\(measuring.output)")
@@ -67,6 +68,16 @@ import Testing
             #expect(try agent.command(["plan", "--rebalance", "--json"]).output.contains("\"exporters_seen\":40"))
             _ = collectors
         }
+    }
+
+    /// It is in clock_nanosleep(2).
+    private static func sleeps(_ process: ChildProcess) -> Bool {
+        #if arch(x86_64)
+            let number = 230
+        #else
+            let number = 115
+        #endif
+        return process.state == "S" && process.systemCall == number
     }
 
     /// Sends each exporter's bytes, and looks at what the collectors received.

@@ -22,6 +22,8 @@ final class Ledger {
         case stop
         /// Set by the test: sessions that the exporters end each second.
         case endings
+        /// The longest round of the exporters' loop, in nanoseconds, since the test set it to 0.
+        case stall
     }
 
     static let exporterLimit = 1_000

@@ -56,9 +56,12 @@ final class SteadyExporters {
     func serve() throws {
         var last = rpa_monotonic_ns()
         var lastEnding = last
+        var lastRound = last
         ledger[.start] = last
         while ledger[.stop] == 0 {
             let now = rpa_monotonic_ns()
+            ledger[.stall] = max(ledger[.stall], now - lastRound)
+            lastRound = now
             let due = (now - last) * UInt64(plan.datagramsPerSecond) / Self.nanosecondsPerSecond
             if due >= burst {
                 last = now

@@ -139,6 +139,12 @@ final class CountedTraffic {
             try collector.process.wait()
         }
     }
+
+    /// The exporters that have lost a session since then, by their indices.
+    func losers(since start: UInt64) -> Set<Int> {
+        let losses = ledger.entries().filter { $0.kind == LedgerEntry.Kind.lost.rawValue && $0.noted > start }
+        return Set(losses.map { Int($0.exporter) })
+    }
 }
 
 extension AssignmentPlan {
