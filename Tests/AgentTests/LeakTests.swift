@@ -55,7 +55,7 @@ import Testing
     }
 
     /// How often the process has waited.
-    private static func switches(of pid: Int32) -> Int {
+    static func switches(of pid: Int32) -> Int {
         let lines = (FileText.read("/proc/\(pid)/status") ?? "").split(separator: "\n")
         let line = lines.first { $0.hasPrefix("voluntary_ctxt_switches") }
         return line?.split(separator: "\t").last.flatMap { Int($0) } ?? 0

@@ -4,6 +4,8 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
+@testable import reuseport_agent
+
 /// The agent finds by itself what isn't as it should be, tells of it, and says so when asked.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct LiveAuditTests {
     @Test func `a pool as it should be: check --live has 11 checks, all well, and exit 0`() async throws {
@@ -55,22 +57,32 @@ import Testing
         }
     }
 
-    @Test func `what reaches a placeholder makes an audit at once: 30 exporters are back at their owners in 1 s`()
+    @Test func `what reaches a placeholder makes an audit before the next one is due: 30 exporters are back at owners`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
+            // The audit that check makes puts off the next one until 5 s after it.
+            let start = WallClock.now
             #expect(try agent.command(["check", "--live"]).exitCode == 0)
             usleep(600_000)  // the placeholders are listened to again
             #expect(rpa_detach_reuseport(collectors[0].udp.number) == 0)
             let senders = try (0..<UInt32(30)).map { try InternetSocket(.udp, bind: .v4(0x0a05_0000 + $0)) }
             // The kernel's own choice: one of five members is the placeholder.
-            let isFound = waitUntil(.seconds(1)) {
+            let isFound = waitUntil(.seconds(30)) {
                 for sender in senders { try? sender.send([1, 2, 3], to: .v4(0x7f00_0001), 4_739) }
                 return agent.process.errorOutput.contains("another program, or none, was attached")
             }
             #expect(isFound)
+            let line = try #require(
+                agent.process.errorOutput.split(separator: "\n").first {
+                    $0.contains("another program, or none, was attached")
+                })
+            // Both in UTC and with milliseconds: their order as text is that of the times.
+            let due = LogTime(
+                seconds: Int64(start) + 5, milliseconds: Int(start.truncatingRemainder(dividingBy: 1) * 1_000))
+            #expect(line.contains("\"time\":\"") && Self.time(of: line) < due.utc, "\(line), due from \(due.utc) on")
             for collector in collectors { _ = collector.udp.receiveWaiting() }
             for _ in 0..<3 { for sender in senders { try sender.send([1], to: .v4(0x7f00_0001), 4_739) } }
             var places: [IPAddress: Set<String>] = [:]
@@ -147,21 +159,39 @@ import Testing
         }
     }
 
-    /// One audit in 5 s, over 20 s with 4 collectors; the clock of /proc counts 10 ms.
-    @Test func `the idle agent takes less than 0.5 % of a core, audits included`() async throws {
+    /// Of a line of the log.
+    private static func time(of line: Substring) -> String {
+        guard let start = line.firstRange(of: "\"time\":\"")?.upperBound else { return "" }
+        return String(line[start...].prefix { $0 != "\"" })
+    }
+
+    /// One audit in 5 s, over 20 s with 4 collectors.
+    @Test func `the idle agent takes less than 0.5 % of a core and wakes less than 10 times a second, audits included`()
+        async throws
+    {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
             let collectors = try agent.registerFour()
             _ = try agent.command(["check", "--live"])
-            func ticks() throws -> Int {
-                let text = try #require(FileText.read("/proc/\(agent.process.pid)/stat"))
-                let fields = text[text.lastIndex(of: ")")!...].split(separator: " ")
-                return Int(fields[12])! + Int(fields[13])!
+            // Of the agent, as this process knows it.
+            var clock = clockid_t()
+            try #require(clock_getcpuclockid(agent.process.outerPid, &clock) == 0)
+            func used() -> Double {
+                var time = timespec()
+                clock_gettime(clock, &time)
+                return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
             }
-            let before = try ticks()
-            sleep(20)
-            let used = try ticks() - before
-            #expect(used < 10, "\(used) of 2,000 ticks")
+            let wakeups = LeakTests.switches(of: agent.process.pid)
+            // Load makes the same work take more time: the less of two.
+            var shares: [Double] = []
+            for _ in 0..<2 {
+                let (before, start) = (used(), ContinuousClock.now)
+                sleep(10)
+                shares.append((used() - before) / ((ContinuousClock.now - start) / .seconds(1)))
+            }
+            #expect(shares.min()! < 0.005, "\(shares)")
+            let more = LeakTests.switches(of: agent.process.pid) - wakeups
+            #expect(wakeups > 0 && more < 200, "\(more) wake-ups in 20 s")
             _ = collectors
         }
     }
