@@ -140,14 +140,20 @@ import Testing
             #expect(exec.waitUntilPrinted("ready\n"))
             // unshare's child is exec, and that one's the command, alone.
             #expect(waitUntil(.seconds(5)) { exec.processes.count == 2 }, "\(exec.processes)")
-            usleep(300_000)
             let (first, command) = (exec.processes[0], exec.processes[1])
-            #expect(exec.processes == [first, command])
             try exec.send(SIGUSR1, to: first)
             #expect(exec.waitUntilPrinted("USR1\n"))
             try exec.send(SIGKILL, to: command)
             #expect(try exec.process.wait() == 128 + SIGKILL)
         }
+    }
+
+    /// It runs in the foreground of its terminal. (proc(5): its state, parent, process group, session,
+    /// terminal, and the process group in the foreground there.)
+    private static func hasTerminal(_ pid: String) -> Bool {
+        guard let stat = FileText.read("/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")") else { return false }
+        let fields = stat[end...].dropFirst(2).split(separator: " ")
+        return fields.count > 5 && fields[0].lowercased() != "t" && fields[2] == fields[5]
     }
 
     @Test func `Ctrl-C and Ctrl-Z of a terminal reach the command once: exec sends neither, and stops with it`()
@@ -184,7 +190,8 @@ import Testing
             #expect(shows("^CGOT"))
             type(26)
             #expect(shows("stopped"), "\(terminal.output)")
-            usleep(300_000)
+            // fg has given it the terminal, and let it run.
+            #expect(waitUntil(.seconds(10)) { Self.hasTerminal(exec) }, "\(terminal.output)")
             type(3)
             #expect(waitUntil(.seconds(10)) { terminal.output.occurrences(of: "^CGOT") == 2 }, "\(terminal.output)")
             type(28)

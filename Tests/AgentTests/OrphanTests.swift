@@ -8,10 +8,11 @@ import Testing
     private static let configuration = AgentFixture.configuration(
         collectors: ["{name: c1, command: sleep 6001}", "c2"], hold: "20s")
 
-    /// Both processes are recognised as c1, once the child is what it is to be.
+    /// Both processes are recognised as c1, the child once it is let go.
     private static func collector(leaving child: Bool, in sandbox: Sandbox) throws -> ChildProcess {
         let sockets = try CollectorSockets("c1")
-        let script = child ? "(sleep 1; exec sleep 6001) & exec sleep 6001" : "exec sleep 6001"
+        let waiting = "while [ ! -e \(sandbox.folder)/go ]; do sleep 0.05; done"
+        let script = child ? "(\(waiting); exec sleep 6001) & exec sleep 6001" : "exec sleep 6001"
         return try ChildProcess(
             ["sh", "-c", script], in: sandbox, descriptors: [5: sockets.udp.number, 6: sockets.tcp.number])
     }
@@ -39,6 +40,7 @@ import Testing
             let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
             let collector = try Self.collector(leaving: true, in: sandbox)
             #expect(waitUntil(.seconds(5)) { (try? agent.ownerPid()) == collector.pid })
+            try FileText.write("", to: "\(sandbox.folder)/go")
             #expect(waitUntil(.seconds(5)) { Self.isChildThere(of: collector) })
             let stranger = meanwhile == .stranger ? try InternetSocket.collector(.udp, .v4(0), port: 4_739) : nil
             if meanwhile == .unregistration {

@@ -37,8 +37,13 @@ import Testing
                 for collector in running { #expect(try collector.process.wait() == -SIGKILL) }
                 // What keeps the groups meanwhile: the agent's own sockets, which are the collectors' user's.
                 for transport in [ReuseportGroup.TransportProtocol.udp, .tcp] {
-                    let left = try SocketDump.members(of: transport, port: transport == .udp ? 4_739 : 1_790)
-                    #expect(left.map(\.user) == [user ?? 0])
+                    let port: UInt16 = transport == .udp ? 4_739 : 1_790
+                    var left: [UInt32] = []
+                    try waitUntil(.seconds(20)) {
+                        left = try SocketDump.members(of: transport, port: port).map(\.user)
+                        return left == [user ?? 0]
+                    }
+                    #expect(left == [user ?? 0])
                 }
                 collectors += try names.map { try CountedCollector.underExec($0, in: sandbox, user: user) }
                 try traffic.wait("all get something again") { Self.isWhole(collectors.suffix(4)) }

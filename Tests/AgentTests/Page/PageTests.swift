@@ -154,7 +154,7 @@ struct PageTests {
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try Self.agent(in: sandbox, hold: "12s")
+            let agent = try Self.agent(in: sandbox, hold: "90s")
             let collectors = try Self.collectors(in: sandbox, with: agent)
             let exporters = try Self.send()
             let page = try Self.open(in: sandbox)
@@ -167,6 +167,9 @@ struct PageTests {
                 try page.cells("#strip-table tbody tr")[1][5].shownCount == UInt64(owned.rounded())
             }
             #expect(try page.text("#trouble-list").contains("collector c2 is holding"))
+            // The hold is over. The agent notices by the reload, as it would by its own clock.
+            try PinnedMaps.letPass(.seconds(91), pool: "edge")
+            #expect(try agent.command(["reload"]).exitCode == 0)
             Self.expect("c2 has failed") { try page.state(of: "c2") == "failed" }
             Self.expect("its rows are with others") {
                 let rows = try page.cells("#strip-table tbody tr")
