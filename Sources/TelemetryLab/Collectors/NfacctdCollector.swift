@@ -81,6 +81,11 @@ public final class NfacctdCollector: Collector {
         FlowLines.sum(FileText.read(flowsPath) ?? "", of: "packets", by: "peer_ip_src")
     }
 
+    /// How many lines of flows it printed, by the exporter's address.
+    public func linesByExporter() -> [String: Int] {
+        FlowLines.sum(FileText.read(flowsPath) ?? "", of: nil, by: "peer_ip_src")
+    }
+
     /// The lines that it printed of one exporter, to be looked at.
     public func flowLines(of exporter: IPAddress) -> String {
         (FileText.read(flowsPath) ?? "").split(separator: "\n")
