@@ -8,7 +8,7 @@ import Testing
 
 /// One batch on its way to a command, by a clock of the test's.
 @Suite(.serialized) struct UsageDeliveryTests {
-    private static let folder = "/tmp/reuseport-agent-delivery-\(getpid())"
+    private static let folder = "/tmp/reuseport-agent-delivery-\(getpid())-\(UInt32.random(in: 0 ... .max))"
 
     /// A queue of one event.
     private static func queue() throws -> UsageQueue {

@@ -4,6 +4,8 @@ import TelemetryLab
 
 /// What the agent and its pool hold at a moment.
 struct AgentFootprint: CustomStringConvertible {
+    /// Memory of its own, resident or swapped out. Without the pages of files: they come and go with
+    /// what else the machine does.
     let residentKiB: Int
     /// What each descriptor is, numbers and inodes left out.
     let descriptors: [String: Int]
@@ -12,11 +14,8 @@ struct AgentFootprint: CustomStringConvertible {
 
     init(of agent: AgentFixture) throws {
         let folder = "/proc/\(agent.process.pid)"
-        let line = (FileText.read("\(folder)/status") ?? "").split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-        guard let line, let resident = line.split(separator: " ").dropLast().last.flatMap({ Int($0) }) else {
-            throw LabError("the agent is gone")
-        }
-        residentKiB = resident
+        guard let memory = Self.memory(of: agent.process.pid) else { throw LabError("the agent is gone") }
+        residentKiB = memory
         var descriptors: [String: Int] = [:]
         for name in FileText.names(in: "\(folder)/fd") {
             var buffer = [CChar](repeating: 0, count: 4_096)
@@ -28,6 +27,30 @@ struct AgentFootprint: CustomStringConvertible {
         self.descriptors = descriptors
         sockets = try PinnedMaps.read().socketCount
         sessions = try PinnedMaps.sessionCount()
+    }
+
+    /// When the agent waits for what comes next, and what has ended is known to it.
+    static func atRest(_ agent: AgentFixture) throws -> AgentFootprint {
+        var footprint = try AgentFootprint(of: agent)
+        waitUntil(.seconds(30)) {
+            let last = footprint.descriptors
+            guard agent.process.isAtRest, let now = try? AgentFootprint(of: agent) else {
+                return agent.process.exitCode != nil
+            }
+            footprint = now
+            return now.descriptors == last
+        }
+        return footprint
+    }
+
+    /// As `residentKiB`; nil: the process is gone.
+    static func memory(of pid: Int32) -> Int? {
+        let lines = (FileText.read("/proc/\(pid)/status") ?? "").split(separator: "\n")
+        let parts = ["RssAnon:", "VmSwap:"].map { name in
+            lines.first { $0.hasPrefix(name) }?.split(whereSeparator: \.isWhitespace).dropFirst().first
+                .flatMap { Int($0) }
+        }
+        return parts[0].map { $0 + (parts[1] ?? 0) }
     }
 
     var description: String {

@@ -23,6 +23,31 @@ struct Exec {
             descriptors: descriptors, user: user)
     }
 
+    /// Returns when it has tried to register so often from now on, and has the answers. It asks for the
+    /// pool's groups each time before.
+    func waitUntilTried(_ count: Int) throws -> Bool {
+        let trace = sandbox.newPath("trace")
+        let tracer = try ChildProcess(
+            ["strace", "-qq", "-o", trace, "-p", "\(process.pid)", "-e", "trace=connect,close"], in: sandbox)
+        let hasTried = waitUntil(.seconds(60)) { Self.exchanges(in: FileText.read(trace) ?? "") >= 2 * count }
+        tracer.send(SIGTERM)
+        try tracer.wait()
+        return hasTried
+    }
+
+    /// Sockets that were connected, and then closed.
+    private static func exchanges(in trace: String) -> Int {
+        var (connected, count) = (Set<Substring>(), 0)
+        for line in trace.split(separator: "\n") {
+            let parts = line.split(separator: "(", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            let number = parts[1].prefix(while: \.isNumber)
+            if parts[0] == "connect" { connected.insert(number) }
+            if parts[0] == "close", connected.remove(number) != nil { count += 1 }
+        }
+        return count
+    }
+
     var said: String { process.errorOutput }
 
     func waitUntilSaid(_ text: String, _ limit: Duration = .seconds(10)) -> Bool {

@@ -14,7 +14,7 @@ import Testing
             #expect(exec.waitUntilSaid("c1 is registered", .seconds(5)))
             #expect(try agent.ownerPid() == exec.processes[0])
             #expect(try agent.isActive())
-            usleep(6_000_000)  // a look at it in between
+            #expect(try exec.waitUntilTried(1))  // a look at it in between
             #expect(
                 exec.said == "reuseport-agent: c1 is registered: slot 0, groups ipfix, bmp, process "
                     + "\(exec.processes[0])\n")
@@ -124,7 +124,7 @@ import Testing
                 in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
             let exec = try Exec(as: "c2", in: sandbox)
             #expect(exec.waitUntilSaid("register c2: pool edge has no collector of that name; it has c1; use one"))
-            usleep(2_500_000)
+            #expect(try exec.waitUntilTried(2))
             #expect(exec.said.split(separator: "\n").count == 1)
             #expect(agent.process.errorOutput.occurrences(of: "no collector of that name") == 0)
             try FileText.write(
@@ -141,7 +141,7 @@ import Testing
             #expect(holder.waitUntilSaid("c1 is registered: "))
             let exec = try Exec(in: sandbox)
             #expect(exec.waitUntilSaid("held by another live socket (of process \(holder.processes[0]), "))
-            usleep(2_500_000)
+            #expect(try exec.waitUntilTried(2))
             #expect(exec.said.split(separator: "\n").count == 1)
             #expect(agent.process.errorOutput.occurrences(of: "held by another live socket") == 1)
             holder.process.send(SIGTERM)

@@ -12,9 +12,9 @@ import Testing
                 configuration: AgentFixture.configuration(collectors: ["c1", "c2", "c3"], extra: "table_size: 256"))
             let round = try RegistrationRound(in: sandbox)
             for _ in 0..<1_000 / RegistrationRound.registrations { try round.run() }
-            let before = try Self.rest(agent)
+            let before = try AgentFootprint.atRest(agent)
             for _ in 0..<10_000 / RegistrationRound.registrations { try round.run() }
-            let after = try Self.rest(agent)
+            let after = try AgentFootprint.atRest(agent)
             #expect(after.descriptors == before.descriptors)
             #expect(after.sockets == before.sockets && after.sessions == before.sessions)
             #expect(after.residentKiB - before.residentKiB < 2_048, "from \(before) to \(after)")
@@ -59,17 +59,5 @@ import Testing
         let lines = (FileText.read("/proc/\(pid)/status") ?? "").split(separator: "\n")
         let line = lines.first { $0.hasPrefix("voluntary_ctxt_switches") }
         return line?.split(separator: "\t").last.flatMap { Int($0) } ?? 0
-    }
-
-    /// When what has ended is known.
-    private static func rest(_ agent: AgentFixture) throws -> AgentFootprint {
-        var footprint = try AgentFootprint(of: agent)
-        waitUntil(.seconds(2)) {
-            let last = footprint.descriptors
-            guard let now = try? AgentFootprint(of: agent) else { return true }
-            footprint = now
-            return now.descriptors == last
-        }
-        return footprint
     }
 }

@@ -36,11 +36,14 @@ import Testing
             #expect(try source.meeting(at: collectors) == "c1")
             let explained = try agent.command(["explain", "10.0.0.1"]).output
             #expect(explained.contains("c1, which keeps it while no other can take it"), "\(explained)")
-            usleep(1_500_000)
-            let before = Self.ticks(of: agent.process.pid)
-            usleep(3_000_000)
             // All rows wait; it took 98 % of a core.
-            #expect(Self.ticks(of: agent.process.pid) - before < 60)
+            #expect(waitUntil(.seconds(30)) { agent.process.isAtRest })
+            let (ticks, turns) = (Self.ticks(of: agent.process.pid), LeakTests.switches(of: agent.process.pid))
+            usleep(1_000_000)
+            #expect(Self.ticks(of: agent.process.pid) - ticks < 20)
+            let wakeups = LeakTests.switches(of: agent.process.pid) - turns
+            #expect(wakeups < 50, "in 1 s")
+            #expect(waitUntil(.seconds(30)) { agent.process.isAtRest })
             #expect(try agent.command(["undrain", "--collector", "c1"]).exitCode == 0)
         }
     }

@@ -80,7 +80,7 @@ import Testing
     }
 
     @Test func `by unit: the control group, through folders below it, of any user; the parent first`() async throws {
-        let name = "reuseport-agent-test-\(getpid())@c1.service"
+        let name = "reuseport-agent-test-\(getpid())-\(UInt32.random(in: 0 ... .max))@c1.service"
         try await Sandbox.run { sandbox in
             let mount = sandbox.newPath("cgroup")
             mkdir(mount, 0o755)

@@ -12,7 +12,7 @@ final class MemoryGroup: Sendable {
     /// - Throws: where this machine gives us none.
     init() throws {
         guard let place = Self.place else { throw LabError("no hierarchy of control groups has a memory limit") }
-        path = "\(place.parent)/reuseport-agent-test-\(getpid())"
+        path = "\(place.parent)/reuseport-agent-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         limitFile = "\(path)/\(place.file)"
         guard mkdir(path, 0o755) == 0, access(limitFile, W_OK) == 0 else {
             let error = errno

@@ -17,7 +17,7 @@ import Testing
             let collectors = try agent.registerFour()
             try traffic.sendRound(to: collectors)
             for _ in 0..<3 { _ = try StatusClient.get("/exporters?limit=1000", over: .tcp) }
-            let before = try Self.rest(agent)
+            let before = try AgentFootprint.atRest(agent)
             let alone = try (0..<10).map { _ in try Self.register(collectors[3], with: agent) {} }
             let crowd = try StatusCrowd(count: 500)
             for _ in 0..<50 { try crowd.pump() }
@@ -30,7 +30,7 @@ import Testing
             crowd.leave()
             #expect(traffic.sent == 21_000 && traffic.received == traffic.sent && traffic.duplicates == 0)
             #expect(crowd.answered > 5, "\(crowd.answered) answered, \(crowd.refused) refused")
-            #expect(waitUntil(.seconds(30)) { (try? Self.rest(agent).descriptors) == before.descriptors })
+            #expect(waitUntil(.seconds(30)) { (try? AgentFootprint.atRest(agent).descriptors) == before.descriptors })
             let (longestAlone, longest) = (alone.max()!, crowded.max()!)
             print(
                 "registrations: \(alone.sorted()[5]), at most \(longestAlone); among 500 clients \(crowded.sorted()[10]), "
@@ -50,7 +50,7 @@ import Testing
             let churn = try RegistrationChurn("c1")
             // The first one leaves placeholders.
             try churn.turn()
-            let before = try Self.rest(agent)
+            let before = try AgentFootprint.atRest(agent)
             let reader = try EventReader(target: "/events?after=0")
             let idle = try (0..<8).map { number in
                 let client = try StatusClient(number % 2 == 0 ? .unix : .tcp, receiveBuffer: 2_304)
@@ -84,7 +84,7 @@ import Testing
             let collectors = try agent.registerFour()
             try traffic.sendRound(to: collectors)
             _ = try StatusClient.get("/exporters?limit=1000")
-            let before = try Self.rest(agent)
+            let before = try AgentFootprint.atRest(agent)
             for target in ["/exporters?limit=1000", "/events", "/status"] {
                 let clients = try (0..<10).map { _ in
                     try ChildProcess(
@@ -101,7 +101,7 @@ import Testing
                 }
                 #expect(try StatusClient.get("/healthz", over: .tcp).status == 200)
             }
-            #expect(waitUntil(.seconds(30)) { (try? Self.rest(agent).descriptors) == before.descriptors })
+            #expect(waitUntil(.seconds(30)) { (try? AgentFootprint.atRest(agent).descriptors) == before.descriptors })
             _ = collectors
         }
     }
@@ -124,11 +124,5 @@ import Testing
 
     private static func sockets(of agent: AgentFixture) throws -> Int {
         try AgentFootprint(of: agent).descriptors["socket", default: 0]
-    }
-
-    /// What the agent has open, when it is busy with nobody.
-    private static func rest(_ agent: AgentFixture) throws -> AgentFootprint {
-        usleep(50_000)
-        return try AgentFootprint(of: agent)
     }
 }

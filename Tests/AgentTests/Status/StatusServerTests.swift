@@ -73,7 +73,10 @@ import Testing
                     let body = (try? StatusClient.get("/status").body) ?? ""
                     return body.contains("traffic_stolen") && body.contains("hold_left") && body.contains("\"drain\":")
                 })
-            sleep(1)
+            let areListed = try waitUntil(.seconds(20)) {
+                try JSONText.decode(ExporterList.self, from: StatusClient.get("/exporters").body).total >= 20
+            }
+            #expect(areListed)
             try check()
             for property in ["collector.hold_left", "collector.drain", "finding.text", "exporter.address"] {
                 #expect(schema.seen.contains(property), "\(property)")

@@ -229,10 +229,10 @@ import Testing
             }
             for _ in 1...20 { try lab.send(for: .milliseconds(100)) }
             try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
-            let before = try AgentFootprint(of: lab.agent)
+            let before = try AgentFootprint.atRest(lab.agent)
             for _ in 1...60 { try lab.send(for: .milliseconds(100)) }
             try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
-            let after = try AgentFootprint(of: lab.agent)
+            let after = try AgentFootprint.atRest(lab.agent)
             #expect(after.descriptors == before.descriptors && isQuiet(), "\(before), \(after)")
             #expect(after.residentKiB < before.residentKiB + 1_024, "\(before), \(after)")
         }
