@@ -34,60 +34,82 @@ struct NfacctdCrashTests {
 
     private static func listeners() throws -> [BoundSocket] { try SocketDump.members(of: .tcp, port: 1_790) }
 
+    /// What happens when one of two is killed.
+    private struct Sight: Sendable {
+        let addresses: [IPAddress]
+        /// Sessions that were refused, by any of the routers, and how long a session took at most.
+        var refusals = 0
+        var slowest = Duration.zero
+        /// The killed one's listener was there all the time, with a plugin that accepts nothing.
+        var isListenerLeft = false
+        /// Of the killed one, and of the other.
+        var routers: [Set<String>] = []
+    }
+
+    /// Kills c1, and opens 24 sessions.
+    ///
+    /// - Returns: nil: its plugins may have ended meanwhile.
+    private static func killOne(in sandbox: Sandbox) throws -> Sight? {
+        let agent = try AgentFixture(
+            in: sandbox, program: Subject.program,
+            configuration: AgentFixture.configuration(collectors: ["c1", "c2"], hold: "3s"))
+        let collectors = try ["c1", "c2"].map {
+            try NfacctdCollector($0, in: sandbox, changing: ["print_refresh_time[flows]": "60"])
+        }
+        for collector in collectors where !collector.waitUntilReady() {
+            throw LabError("\(collector.name) is not ready: \(collector.log)")
+        }
+        for collector in collectors {
+            let pid = "\(collector.process.pid)"
+            let result = try agent.command(["register", "--collector", collector.name, "--pid", pid, "--wait", "20"])
+            #expect(result.exitCode == 0, "\(result.errorOutput)")
+        }
+        let plan = AssignmentPlan.edge(["c1", "c2"])
+        // 12 routers of each.
+        let addresses = ["c1", "c2"].flatMap { name in
+            (0..<200).map { IPAddress.v4(0xc000_0200 + $0) }.filter { plan.owner(of: $0) == name }.prefix(12)
+        }
+        var sight = Sight(addresses: addresses)
+        let core = collectors[0].process
+        let inherited = try listeners().filter { has([$0], core.pid) }
+        let heirs = ProcessFacts.descendants(of: core.pid).filter { has(inherited, $0) }
+        #expect(inherited.count == 1 && !heirs.isEmpty, "a plugin has inherited the BMP listener")
+        // The plugin looks for its core process once a minute, a second after the full one.
+        #expect(waitUntil(.seconds(60)) { (2...35).contains(time(nil) % 60) })
+        let minute = time(nil) / 60
+        core.send(SIGKILL)
+        try core.wait()
+
+        var exporters: [Exporter] = []
+        for address in addresses {
+            let exporter = Exporter(address)
+            let opening = try Self.open(exporter, BMPSession(systemName: "r").opening(routes: [0x0a01_0000]))
+            sight.refusals += opening.refusals
+            sight.slowest = max(sight.slowest, opening.took)
+            exporters.append(exporter)
+        }
+        let left = try listeners().filter { $0.inode == inherited[0].inode }
+        sight.isListenerLeft = left.count == 1 && heirs.contains { has(left, $0) }
+        guard time(nil) / 60 == minute else { return nil }
+        waitUntil(.seconds(30)) { Set(collectors[1].messagesByRouter().keys).count == 24 }
+        sight.routers = collectors.map { Set($0.messagesByRouter().keys) }
+        _ = exporters
+        return sight
+    }
+
     @Test
-    func `kill -9 of 1 of 2 nfacctd whose plugin keeps the BMP listener: 24 of 24 sessions are answered, in 5 s each`()
+    func
+        `kill -9 of 1 of 2 nfacctd whose plugin keeps the BMP listener: 24 of 24 sessions are answered after the hold`()
         async throws
     {
-        try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
-                configuration: AgentFixture.configuration(collectors: ["c1", "c2"], hold: "1s"))
-            let collectors = try ["c1", "c2"].map {
-                try NfacctdCollector($0, in: sandbox, changing: ["print_refresh_time[flows]": "60"])
-            }
-            for collector in collectors where !collector.waitUntilReady() {
-                throw LabError("\(collector.name) is not ready: \(collector.log)")
-            }
-            for collector in collectors {
-                let pid = "\(collector.process.pid)"
-                let result = try agent.command([
-                    "register", "--collector", collector.name, "--pid", pid, "--wait", "20",
-                ])
-                #expect(result.exitCode == 0, "\(result.errorOutput)")
-            }
-            let plan = AssignmentPlan.edge(["c1", "c2"])
-            // 12 routers of each.
-            let addresses = ["c1", "c2"].flatMap { name in
-                (0..<200).map { IPAddress.v4(0xc000_0200 + $0) }.filter { plan.owner(of: $0) == name }.prefix(12)
-            }
-            let core = collectors[0].process
-            let inherited = try Self.listeners().filter { Self.has([$0], core.pid) }
-            let heirs = ProcessFacts.descendants(of: core.pid).filter { Self.has(inherited, $0) }
-            #expect(inherited.count == 1 && !heirs.isEmpty, "a plugin has inherited the BMP listener")
-            // The plugin looks for its core process once a minute, a second after the
-            // full one.
-            #expect(waitUntil(.seconds(35)) { (4...35).contains(time(nil) % 60) })
-            core.send(SIGKILL)
-            try core.wait()
-
-            var exporters: [Exporter] = []
-            var (refusals, slowest) = (0, Duration.zero)
-            for address in addresses {
-                let exporter = Exporter(address)
-                let stream = BMPSession(systemName: "r").opening(routes: [0x0a01_0000])
-                let opening = try Self.open(exporter, stream)
-                refusals += opening.refusals
-                slowest = max(slowest, opening.took)
-                exporters.append(exporter)
-            }
-            // A listener that nobody accepts from was there all the time.
-            let left = try Self.listeners().filter { $0.inode == inherited[0].inode }
-            #expect(left.count == 1 && heirs.contains { Self.has(left, $0) })
-            #expect(waitUntil(.seconds(15)) { Set(collectors[1].messagesByRouter().keys).count == 24 })
-            #expect(Set(collectors[1].messagesByRouter().keys) == Set(addresses.map { "\($0)" }))
-            #expect(collectors[0].messagesByRouter().isEmpty)
-            #expect(refusals > 0, "c1's routers were held")
-            #expect(slowest < .seconds(5), "\(slowest)")
+        var sight: Sight?
+        for _ in 0..<3 where sight == nil {
+            sight = try await Sandbox.run { sandbox in try Self.killOne(in: sandbox) }
         }
+        let seen = try #require(sight, "no attempt was over within its minute")
+        #expect(seen.isListenerLeft)
+        #expect(seen.routers == [[], Set(seen.addresses.map { "\($0)" })])
+        #expect(seen.refusals > 0, "c1's routers were held")
+        #expect(seen.slowest < .seconds(10), "\(seen.slowest)")
     }
 }
