@@ -60,7 +60,8 @@ final class SteadyExporters {
         ledger[.start] = last
         while ledger[.stop] == 0 {
             let now = rpa_monotonic_ns()
-            ledger[.stall] = max(ledger[.stall], now - lastRound)
+            // Written only if it is more: the test may have set it to 0 just now.
+            if now - lastRound > ledger[.stall] { ledger[.stall] = now - lastRound }
             lastRound = now
             let due = (now - last) * UInt64(plan.datagramsPerSecond) / Self.nanosecondsPerSecond
             if due >= burst {
