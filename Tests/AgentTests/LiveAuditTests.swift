@@ -57,7 +57,8 @@ import Testing
         }
     }
 
-    @Test func `what reaches a placeholder makes an audit before the next one is due: 30 exporters are back at owners`()
+    @Test
+    func `a datagram at a placeholder brings an audit before the next is due; 30 exporters are back at their owners`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -166,7 +167,8 @@ import Testing
     }
 
     /// One audit in 5 s, over 20 s with 4 collectors.
-    @Test func `the idle agent takes less than 0.5 % of a core and wakes less than 10 times a second, audits included`()
+    @Test
+    func `the idle agent takes less than 0.5 % of a core and wakes fewer than 10 times a second, audits included`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -182,7 +184,7 @@ import Testing
                 return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
             }
             let wakeups = LeakTests.switches(of: agent.process.pid)
-            // Load makes the same work take more time: the less of two.
+            // Load makes the same work take more time: the smaller of two shares.
             var shares: [Double] = []
             for _ in 0..<2 {
                 let (before, start) = (used(), ContinuousClock.now)
