@@ -78,7 +78,7 @@ public final class PoolTrial {
     private static let laterBytes = 4 << 20
 
     private func takeMemory() throws(PlaneError) -> TrialFacts {
-        try PlaneError.wrap { () throws(KernelError) in try kernel("mmap", rpa_trial_fill(Self.laterBytes)) }
+        try PlaneError.wrap { () throws(KernelError) in _ = try kernel("mmap", rpa_trial_fill(Self.laterBytes)) }
         return TrialFacts()
     }
 
