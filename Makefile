@@ -12,7 +12,7 @@ $(shell mkdir -p $(TMPDIR))
 help:
 	@echo "make demo     four nfacctd, real router traffic, without and with the agent"
 	@echo "make test     every test, with real collectors (SUITES=PATTERN: some; JOBS=N at a time)"
-	@echo "make test-long     make test with the largest counts, twice beside a build, and make test-kernels"
+	@echo "make test-long     make test with a flood of 10,000,000 addresses, again beside a build, and make test-kernels"
 	@echo "make test-kernels   the programs and the agent on Debian's kernels, under QEMU (KERNELS=\"5.10 6.1 6.12\")"
 	@echo "make build    the release binary, $(release)"
 	@echo "make check    format, lint, imports, links of the documentation, tests that need no privilege"
@@ -28,14 +28,14 @@ demo:
 test:
 	@scripts/setup.sh test
 	swift build --build-tests
-	$(as_root) scripts/test.sh $(SUITES)
+	$(as_root) scripts/test.sh '$(SUITES)'
 
-# What must pass before a release, and takes an hour.
+# What takes longer and must pass before a change is called done.
 test-long:
 	@scripts/setup.sh test
 	swift build --build-tests
-	$(as_root) env REUSEPORT_TEST_LONG=1 scripts/test.sh $(SUITES)
-	$(as_root) scripts/test.sh --beside-build $(SUITES)
+	$(as_root) env FLOOD=10000000 scripts/test.sh '$(SUITES)'
+	$(as_root) scripts/test.sh --beside-build '$(SUITES)'
 	$(MAKE) --no-print-directory test-kernels
 
 # KERNELS: which ones. KERNEL_PACKAGES: a folder with their packages. RECORD: a page for the table.
@@ -62,7 +62,7 @@ check:
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	scripts/check-imports.sh
 	scripts/check-links.sh
-	swift build --build-tests
+	swift build --build-tests --explicit-target-dependency-import-check error
 	scripts/test.sh '^(SockArrayCore|TelemetryLab|AgentCore)Tests'
 
 # PARTS: those of Benchmarks/RESULTS.md that are to be measured; all if none is named.

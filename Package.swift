@@ -33,13 +33,17 @@ let package = Package(
         .target(
             name: "TelemetryLab", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore"],
             plugins: [embedFiles]),
+        // The agent but for its command line.
+        .target(
+            name: "AgentCore",
+            dependencies: ["CBPFShim", "CYAML", "SockArrayCore", .product(name: "Logging", package: "swift-log")],
+            plugins: [embedFiles]),
         .executableTarget(
             name: "reuseport-agent",
             dependencies: [
-                "CLabShim", "CYAML", "SockArrayCore", "TelemetryLab",
+                "AgentCore", "CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
-            ], plugins: [embedFiles]),
+            ]),
         .target(name: "CLoad", path: "Benchmarks/CLoad"),
         .executableTarget(
             name: "reuseport-bench",
@@ -63,13 +67,13 @@ let package = Package(
         .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentCoreTests",
-            dependencies: ["CBPFShim", "SockArrayCore", "TelemetryLab", "TestSupport", "reuseport-agent"]),
+            dependencies: ["AgentCore", "CBPFShim", "SockArrayCore", "TelemetryLab", "TestSupport"]),
         // On the kernel, in sandboxes.
         .testTarget(name: "KernelTests", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "CBPFShim", "CLabShim", "EvidenceLab", "SockArrayCore", "TelemetryLab", "TestSupport",
+                "AgentCore", "CBPFShim", "CLabShim", "EvidenceLab", "SockArrayCore", "TelemetryLab", "TestSupport",
                 "reuseport-agent",
             ]),
     ],

@@ -45,7 +45,7 @@ struct EmbedFiles: BuildToolPlugin {
                     source: "Benchmarks/bpf/\(name)_programs.c", constant: "\(name)Programs",
                     headers: [layoutHeader] + programHeaders)
             },
-        "reuseport-agent": [
+        "AgentCore": [
             Embedding(
                 source: "page/page.html", constant: "page",
                 headers: ["Plugins/EmbedFiles/assemble-page.sh", "page/page.css"] + pageModules.map { "page/\($0).js" })

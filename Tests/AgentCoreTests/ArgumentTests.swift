@@ -1,7 +1,7 @@
 import SockArrayCore
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct ArgumentTests {
     @Test(arguments: [

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite(.serialized) struct ChildDeliveryTests {
     @Test func `a command that takes longer than its time is killed, and so is what it has started`() throws {

@@ -1,7 +1,7 @@
 import SockArrayCore
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct ChronicleAgendaTests {
     private static let second: UInt64 = 1_000_000_000

@@ -3,7 +3,7 @@ import TelemetryLab
 import TestSupport
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// docs/configuration.md beside the reader.
 @Suite struct ConfigurationPageTests {
@@ -42,6 +42,9 @@ import Testing
     /// The shortest file, with one key more.
     private static func configuration(_ path: String, _ value: String) throws(Failure) -> PoolConfiguration {
         let parts = path.split(separator: ".").map(String.init)
+        func mapping(_ keys: [String: String]) -> String {
+            "{\(keys.map { "\($0): \($1)" }.sorted().joined(separator: ", "))}"
+        }
         var collector = ["name": "c1"]
         var group = ["name": "g", "protocol": "tcp", "address": "0.0.0.0", "port": "4739"]
         var top = ["pool": "POOL"]
@@ -49,14 +52,11 @@ import Testing
         case "collectors[]": collector[parts[1]] = value
         case "groups[]": group[parts[1]] = value
         case "usage" where parts.count == 3: top["usage"] = "{to: {file: /f}, \(parts[1]): {\(parts[2]): \(value)}}"
-        case "usage": top["usage"] = "{to: {file: /f}, \(parts[1]): \(value)}"
-        case "meter":
+        case "usage" where parts.count == 2: top["usage"] = "{to: {file: /f}, \(parts[1]): \(value)}"
+        case "meter" where parts.count == 2:
             top["usage"] = "{to: {file: /f}}"
-            top["meter"] = "{cgroup: /sys/fs/cgroup/a, \(parts[1]): \(value)}"
+            top["meter"] = mapping(["cgroup": "/sys/fs/cgroup/a"].merging([parts[1]: value]) { $1 })
         default: top[parts[0]] = parts.count == 2 ? "{\(parts[1]): \(value)}" : value
-        }
-        func mapping(_ keys: [String: String]) -> String {
-            "{\(keys.map { "\($0): \($1)" }.sorted().joined(separator: ", "))}"
         }
         top["collectors"] = "[\(mapping(collector))]"
         top["groups"] = "[\(mapping(group))]"

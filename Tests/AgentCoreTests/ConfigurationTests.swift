@@ -4,7 +4,7 @@ import TelemetryLab
 import TestSupport
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct ConfigurationTests {
     private static let groups = "groups: [{name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}]"
@@ -68,7 +68,7 @@ import Testing
 
     @Test(arguments: [
         ("", "edge.yaml:1:1: it is empty"), ("# nothing", "it is empty"),
-        ("a: [", "edge.yaml:1:5: it is not YAML: did not find expected node content"),
+        ("a: [", "edge.yaml:2:1: it is not YAML: did not find expected node content"),
         ("\tpool: x", "it is not YAML"),
         ("just text", "the configuration is not a mapping"), ("- a\n- b", "the configuration is not a mapping"),
         ("pool: a\npool: b", "edge.yaml:2:1: pool is there twice; keep one of them"),

@@ -3,7 +3,7 @@ import Glibc
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct DiskJobTests {
     @Test func `a job has a thread: not done before its body ends, then readable, with its result`() throws {

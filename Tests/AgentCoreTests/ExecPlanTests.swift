@@ -3,7 +3,7 @@ import Glibc
 import SockArrayCore
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// What `exec` says, when it tries again and which signals go on: decided without a process.
 @Suite struct ExecPlanTests {

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct FileTests {
     @Test(arguments: [("/run/a/b", "/run/a"), ("/run", "/"), ("/", "/"), ("state", "/")])

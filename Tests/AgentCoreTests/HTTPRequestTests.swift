@@ -1,7 +1,7 @@
 import Testing
 
 @testable import SockArrayCore
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct HTTPRequestTests {
     private func read(_ text: String) -> HTTPRequestReader.Result { HTTPRequestReader.read(Array(text.utf8)) }

@@ -1,7 +1,7 @@
 import Testing
 
 @testable import SockArrayCore
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct ListenDescriptorTests {
     private func parse(_ pid: String?, _ count: String?, _ names: String?) throws(Failure) -> [Int32] {

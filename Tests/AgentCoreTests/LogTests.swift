@@ -2,7 +2,7 @@ import Logging
 import SockArrayCore
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials

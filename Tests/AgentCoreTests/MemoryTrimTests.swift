@@ -1,6 +1,6 @@
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct MemoryTrimTests {
     private static let second: UInt64 = 1_000_000_000

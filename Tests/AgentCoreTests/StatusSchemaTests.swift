@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 @testable import SockArrayCore
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// schema/status.schema.json against all that the agent's types can say.
 @Suite struct StatusSchemaTests {

@@ -1,7 +1,7 @@
 import Testing
 
 @testable import SockArrayCore
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// Pools for tables.
 enum Pictures {

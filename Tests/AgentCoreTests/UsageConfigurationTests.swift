@@ -1,7 +1,7 @@
 import SockArrayCore
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct UsageConfigurationTests {
     private static func read(_ text: String) throws(Failure) -> PoolConfiguration {

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// One batch on its way to a command, by a clock of the test's.
 @Suite(.serialized) struct UsageDeliveryTests {

@@ -4,7 +4,7 @@ import TelemetryLab
 import TestSupport
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// schema/usage-event.schema.json, as far as it is used here, against events.
 @Suite struct UsageSchemaTests {

@@ -1,7 +1,7 @@
 import Testing
 
 @testable import SockArrayCore
-@testable import reuseport_agent
+@testable import AgentCore
 
 @Suite struct WatchViewTests {
     private static func view(

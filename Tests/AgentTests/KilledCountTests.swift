@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// What is counted, when the agent is killed in the middle of what it does with it.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct KilledCountTests {

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// The agent finds by itself what isn't as it should be, tells of it, and says so when asked.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct LiveAuditTests {

@@ -4,7 +4,7 @@ import TelemetryLab
 import TestSupport
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// The main job, with real collectors.
 @Suite(.serialized, .enabled(if: Subject.hasNfacctd, "needs root and nfacctd (Debian package pmacct)"))

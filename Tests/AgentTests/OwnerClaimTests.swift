@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// Who may say whose process a collector is: `replace --terminate` ends it one day.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OwnerClaimTests {

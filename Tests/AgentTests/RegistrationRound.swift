@@ -3,7 +3,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// Ten registrations, as they come from all sides; three of them are refused.
 struct RegistrationRound {

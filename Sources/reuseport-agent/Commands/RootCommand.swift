@@ -1,3 +1,4 @@
+import AgentCore
 import ArgumentParser
 import Glibc
 import SockArrayCore
@@ -14,7 +15,7 @@ struct RootCommand: ParsableCommand {
             Exit codes: 0 done, 1 output not written, 2 usage or bad configuration, 3 agent or pool not \
             there, 4 unfit socket, 5 conflict, 6 privilege or kernel.
             """,
-        version: "0.1.0",
+        version: AgentVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, RegisterCommand.self, ExecCommand.self, UnregisterCommand.self,
             ReplaceCommand.self,
@@ -36,12 +37,13 @@ struct RootCommand: ParsableCommand {
     /// Tells why, and returns the exit code.
     private static func end(for error: any Error) -> Int32 {
         if let failure = error as? Failure {
-            complain("reuseport-agent: \(failure)")
+            Output.complain("reuseport-agent: \(failure)")
             return failure.exitCode
         }
         if let code = error as? ExitCode { return code.rawValue }
+        if error is ReaderGone { return Failure.Kind.output.rawValue }
         guard exitCode(for: error).rawValue == 0 else {
-            complain(usageMessage(for: error))
+            Output.complain(usageMessage(for: error))
             return Failure.Kind.usage.rawValue
         }
         // --help and --version.
@@ -60,11 +62,6 @@ struct RootCommand: ParsableCommand {
         }
         let usage = message.split(separator: "\n").drop { !$0.hasPrefix("Usage:") }
         return "Error: \(hint)\n" + usage.joined(separator: "\n")
-    }
-
-    static func complain(_ text: String) {
-        let line = Array((text + "\n").utf8)
-        write(STDERR_FILENO, line, line.count)
     }
 }
 
@@ -92,19 +89,6 @@ struct ControlOptions: ParsableArguments {
                     remedy: "give the path of control_socket in the agent's configuration, or leave --control out")
             }
             return ControlClient(path: path)
-        }
-    }
-}
-
-extension ControlReply {
-    /// A reply that isn't of the kind that the request asks for.
-    func unexpected(act: String) -> Failure {
-        switch self {
-        case .failure(let failure), .incomplete(let failure): failure
-        default:
-            Failure(
-                .absent, act: act, cause: "the agent's answer is of another kind",
-                remedy: "use the reuseport-agent command of the agent's own version")
         }
     }
 }

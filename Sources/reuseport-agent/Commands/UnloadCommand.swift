@@ -1,3 +1,4 @@
+import AgentCore
 import ArgumentParser
 import SockArrayCore
 
@@ -24,7 +25,7 @@ struct UnloadCommand: ParsableCommand {
         let removal = try PoolRemoval(pool: pool, bpffs: bpffs)
         try Output.write("pool \(pool) is unloaded")
         for group in removal.stillAttached {
-            RootCommand.complain(
+            Output.complain(
                 "group \(group): none of its sockets could be reached to detach the program, which lets the kernel choose now"
             )
         }

@@ -1,3 +1,4 @@
+import AgentCore
 import Glibc
 import SockArrayCore
 import TelemetryLab
@@ -93,7 +94,7 @@ struct Demo {
             agent.exitCode == nil
         else {
             // Its own message says what is missing.
-            RootCommand.complain(agent.errorOutput)
+            Output.complain(agent.errorOutput)
             throw Failure(
                 .privilege, act: "run the demo", cause: "the agent did not start", remedy: "see: reuseport-agent check")
         }

@@ -1,3 +1,4 @@
+import AgentCore
 import ArgumentParser
 import CBPFShim
 import CLabShim
@@ -62,7 +63,7 @@ struct DemoCommand: ParsableCommand {
         var status: Int32 = 0
         waitpid(first, &status, 0)
         if signal > 0 {
-            RootCommand.complain("interrupted; nothing is left behind")
+            Output.complain("interrupted; nothing is left behind")
             throw ExitCode(128 + signal)
         }
         guard status == 0 else { throw ExitCode(status & 0x7f == 0 ? status >> 8 & 0xff : 1) }

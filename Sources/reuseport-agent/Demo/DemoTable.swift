@@ -1,3 +1,4 @@
+import AgentCore
 import SockArrayCore
 
 /// The demo's result: who got what of each exporter, in both rounds.

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// Addresses that nobody has: what they do to the exporters that are there.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct FloodTests {

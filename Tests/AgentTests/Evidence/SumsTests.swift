@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// What is counted in each place, beside what the collectors' sockets got.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct SumsTests {

@@ -7,7 +7,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// Headless Chromium in a sandbox, driven by chromedriver over HTTP (W3C WebDriver).
 /// All that it writes is in the sandbox's tmpfs, and the sandbox ends its processes.

@@ -1,7 +1,7 @@
 import SockArrayCore
 import TelemetryLab
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// What the page shows, read from its nodes.
 struct PageReader {

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// The page at /, in Chromium, against a running agent with traffic.
 @Suite(.serialized, .enabled(if: Subject.hasChromium, "needs root and Debian packages chromium, chromium-driver"))

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// GET /metrics of a running agent.
 @Suite(

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// The memory that a limit is advised by, beside what the kernel counts for a pool's maps.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct PoolMemoryTests {

@@ -5,7 +5,7 @@ import TelemetryLab
 import TestSupport
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// GET /events of a running agent.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct EventTests {

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// What the program tells the agent of exporters, and the agent its readers.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ExporterNewsTests {

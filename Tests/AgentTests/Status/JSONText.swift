@@ -1,4 +1,4 @@
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// JSON that the status server has answered.
 enum JSONText {

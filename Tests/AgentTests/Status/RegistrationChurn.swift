@@ -1,7 +1,7 @@
 import SockArrayCore
 import TelemetryLab
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// A collector that comes and goes, without a command's process for each time: some
 /// events a millisecond or so.

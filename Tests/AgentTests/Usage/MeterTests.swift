@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// The meter of a cgroup, against packets of known sizes.
 @Suite(.serialized, .enabled(if: MeterLab.isThere, "needs root, cgroup2 and python3")) struct MeterTests {

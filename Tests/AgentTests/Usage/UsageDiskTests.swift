@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// Usage events on a disk that takes its time: the agent has other things to do.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageDiskTests {

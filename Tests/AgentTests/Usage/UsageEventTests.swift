@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// Usage events of a real agent: their sum is what the collectors' sockets got.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageEventTests {

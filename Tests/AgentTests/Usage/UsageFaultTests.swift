@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// System calls of the agent's disk jobs that fail for a while: nothing is lost by it,
 /// and nothing is there twice. Each job has a thread, of which strace counts the calls.

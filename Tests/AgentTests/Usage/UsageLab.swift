@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// An agent that makes usage events, four collectors in this process, and exporters:
 /// what the collectors' sockets get is counted.

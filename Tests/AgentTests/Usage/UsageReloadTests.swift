@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// Usage that comes and goes by reload.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageReloadTests {

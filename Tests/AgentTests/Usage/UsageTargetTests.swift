@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import reuseport_agent
+@testable import AgentCore
 
 /// A file of usage events that can't be one.
 @Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageTargetTests {

@@ -27,7 +27,7 @@ struct PoolComparison {
         configuration.seed = "seed \(seed)"
         configuration.tableSize = Self.tableSize
         // With it ranks are kept with exporters, without it owners are asked.
-        configuration.tracking = seed.isMultiple(of: 2) ? .off : Tracking()
+        configuration.tracking = seed.isMultiple(of: 2) ? .off : Tracking(size: 1_024)
         configuration.collectors = ModelledPool.list(collectors)
         let (sources, theirs) = Self.sources(AssignmentTable(configuration))
         let rows = theirs + (0..<Self.tableSize).filter { !theirs.contains($0) }

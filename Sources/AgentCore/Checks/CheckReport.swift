@@ -1,0 +1,55 @@
+import SockArrayCore
+
+/// `check` for people: what was looked at, in sections, and what is to be done about it.
+package struct CheckReport {
+    let lines: [Line]
+
+    /// - Parameters:
+    ///   - width: columns that lines have to fit; nil: they aren't wrapped.
+    package init(_ items: [CheckList.Item], width: Int?) {
+        var lines: [Line] = []
+        var section: String?
+        for item in items {
+            let heading = Self.section(of: item, after: section)
+            if heading != section {
+                lines += (section == nil ? [] : [Line()]) + [Line(heading, .strong).clipped(to: width ?? .max)]
+                section = heading
+            }
+            lines += Self.lines(of: item, width: width)
+        }
+        self.lines = lines + [Line(), Self.summary(items).clipped(to: width ?? .max)]
+    }
+
+    package func text(painted: Bool) -> String { lines.map { $0.text(painted: painted) + "\n" }.joined() }
+
+    private static func lines(of item: CheckList.Item, width: Int?) -> [Line] {
+        let (mark, style): (String, Style) =
+            item.isMissingOption ? ("–", .warning) : item.ok ? ("✓", .good) : ("✗", .bad)
+        func oneLine(_ text: String) -> String { width == nil ? LogText.harmless(text) : ShortText.oneCell(text) }
+        let text = Wrapping.lines(oneLine("\(item.check): \(item.detail)"), width: width.map { $0 - 2 }, others: "  ")
+        let lines = text.enumerated().map {
+            Line([Piece($0.offset == 0 ? "\(mark) " : "  ", style), Piece($0.element)])
+        }
+        guard let remedy = item.remedy else { return lines }
+        return lines + Wrapping.lines(oneLine(remedy), width: width, first: "    ", others: "    ").map { Line($0) }
+    }
+
+    /// Items come in their sections' order: the machine, then the configuration and what it
+    /// asks for; of a running agent each group, then the pool.
+    private static func section(of item: CheckList.Item, after section: String?) -> String {
+        if item.check.hasPrefix("group ") { return String(item.check.prefix { $0 != ":" }) }
+        if item.check == "configuration" || section == "configuration" { return "configuration" }
+        return section == nil || section == "machine" ? "machine" : "pool"
+    }
+
+    private static func summary(_ items: [CheckList.Item]) -> Line {
+        let wrong = items.count { !$0.ok }
+        let optional = items.count { $0.isMissingOption }
+        let rest = optional == 0 ? "" : "; optional: \(optional)"
+        switch wrong {
+        case 0: return Line([Piece("all is well", .good), Piece(rest)])
+        case 1: return Line([Piece("1 thing to put right", .bad), Piece(rest)])
+        default: return Line([Piece("\(wrong) things to put right", .bad), Piece(rest)])
+        }
+    }
+}

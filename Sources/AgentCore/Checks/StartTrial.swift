@@ -1,0 +1,102 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// A trial of the agent's start in child processes, so that what kills a child is
+/// reported as well: a memory limit, a seccomp filter.
+package struct StartTrial {
+    let configuration: PoolConfiguration
+
+    package init(configuration: PoolConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// A line of what the child reports: that a step begins, or its outcome.
+    private struct Message: Codable {
+        var step: TrialStep
+        var failure: Failure?
+        var facts: TrialFacts?
+    }
+
+    /// For a process of one thread: see rpa_trial_start.
+    ///
+    /// - Parameter sets: steps that are performed in one child each.
+    /// - Throws: where no child can be started.
+    package func report(of sets: [[TrialStep]]) throws(Failure) -> TrialReport {
+        var report = TrialReport()
+        for steps in sets { try perform(steps, into: &report) }
+        return report
+    }
+
+    private func perform(_ steps: [TrialStep], into report: inout TrialReport) throws(Failure) {
+        let act = "try what run does"
+        var pipe: Int32 = -1
+        let child = rpa_trial_start(&pipe)
+        guard child >= 0 else {
+            throw Failure.openFiles(act: act, errno: -child)
+                ?? Failure(
+                    .privilege, act: act, cause: "no process could be started", errno: -child,
+                    remedy: "look at the limits of processes and memory of this user")
+        }
+        if child == 0 { performInChild(steps, reportingTo: pipe) }
+        let messages = Self.messages(from: Descriptor(owning: pipe))
+        for message in messages {
+            if let failure = message.failure { report.note(message.step, .failure(failure)) }
+            if let facts = message.facts { report.note(message.step, .success(facts)) }
+        }
+        let exit = rpa_trial_end(child)
+        if exit != 0 { report.note(messages.last?.step ?? steps[0], .failure(failure(ofExit: exit, messages, steps))) }
+    }
+
+    private func failure(ofExit exit: Int32, _ messages: [Message], _ steps: [TrialStep]) -> Failure {
+        let step = messages.last?.step ?? steps[0]
+        let refusal = Refusal.ofKill(
+            -exit, while: step.description, .current(callsBPF: false),
+            memoryNeed: PoolMemory.need(of: configuration))
+        return Failure(
+            .privilege, act: "run pool \(configuration.pool)", cause: refusal.cause, remedy: refusal.remedy)
+    }
+
+    private func performInChild(_ steps: [TrialStep], reportingTo pipe: Int32) -> Never {
+        let trial = PoolTrial(configuration)
+        for step in steps {
+            Self.write(Message(step: step), to: pipe)
+            do throws(Failure) {
+                Self.write(Message(step: step, facts: try trial.perform(step)), to: pipe)
+            } catch {
+                Self.write(Message(step: step, failure: error), to: pipe)
+                // The next one of the set needs it.
+                _exit(0)
+            }
+        }
+        _exit(0)
+    }
+
+    private static func write(_ message: Message, to pipe: Int32) {
+        guard let line = try? JSON.encode(message) + [UInt8(ascii: "\n")] else { _exit(2) }
+        // The pipe holds more than all lines together.
+        if Glibc.write(pipe, line, line.count) != line.count { _exit(2) }
+    }
+
+    private static func messages(from pipe: consuming Descriptor) -> [Message] {
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 4_096)
+        while true {
+            let length = read(pipe.number, &part, part.count)
+            if length < 0, errno == EINTR { continue }
+            guard length > 0 else { break }
+            bytes += part[..<length]
+        }
+        return bytes.split(separator: UInt8(ascii: "\n")).compactMap { try? JSON.decode(Message.self, from: Array($0)) }
+    }
+}
+
+extension PoolConfiguration {
+    /// What `check` tries where it is given no file: the groups of the example.
+    package static let example = PoolConfiguration(
+        pool: "example", collectors: [.init(name: "c1"), .init(name: "c2")],
+        groups: [
+            ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739),
+            ReuseportGroup(name: "bmp", transport: .tcp, address: .v4(0), port: 1_790),
+        ])
+}

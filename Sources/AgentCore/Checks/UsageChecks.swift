@@ -1,0 +1,100 @@
+import Glibc
+import SockArrayCore
+
+/// What usage events need on this machine, for `check`.
+package struct UsageChecks {
+    package let items: [CheckList.Item]
+    /// 0; 6 for what the machine or the present user lacks, else 2 for a file that can't be one.
+    package let exitCode: Int32
+
+    package init(_ configuration: PoolConfiguration, _ host: HostFacts) {
+        let items = Self.items(configuration, host)
+        let file = configuration.usage.flatMap { FileTargetCheck($0) }.map(Self.item)
+        self.items = items + (file.map { [$0] } ?? [])
+        let kind: Failure.Kind? = !items.allSatisfy(\.ok) ? .privilege : file?.ok == false ? .usage : nil
+        exitCode = kind?.rawValue ?? 0
+    }
+
+    private static func item(_ file: FileTargetCheck) -> CheckList.Item {
+        let check = "usage: file \(file.path)"
+        do throws(Failure) {
+            let note: String?
+            switch try file.finding() {
+            case .fit: note = nil
+            case .untold(let reason): note = reason
+            case .homeless(let failure): throw failure
+            }
+            return CheckList.Item(
+                check: check, ok: true, detail: note ?? "it can be written",
+                remedy: note.map { _ in "check as the user that the agent will run as" })
+        } catch {
+            return CheckList.Item(check: check, ok: false, detail: error.problem, remedy: error.remedy)
+        }
+    }
+
+    private static func items(_ configuration: PoolConfiguration, _ host: HostFacts) -> [CheckList.Item] {
+        guard let usage = configuration.usage else { return [] }
+        var items = [
+            item("usage: queue \(usage.folder)", "it can be written") { () throws(Failure) in
+                try usage.checkFolder(makes: false)
+            }
+        ]
+        switch usage.target {
+        case .file: break
+        case .command(let words):
+            let error = error(of: words[0], X_OK)
+            items.append(
+                CheckList.Item(
+                    check: "usage: command \(words[0])", ok: error == nil,
+                    detail: error.map { "it can't be executed (\($0))" } ?? "it can be executed",
+                    remedy: error.map { _ in "give the path of a program, as a user who may execute it" }))
+        case .url(_, let headers):
+            items.append(
+                CheckList.Item(
+                    check: "usage: url", ok: UsagePost.isInstalled,
+                    detail: UsagePost.isInstalled
+                        ? "curl is there" : "curl is in no folder of PATH, and it does the POST",
+                    remedy: UsagePost.isInstalled ? nil : "install curl (Debian: apt-get install curl)"))
+            guard let headers else { break }
+            let error = error(of: headers, R_OK)
+            items.append(
+                CheckList.Item(
+                    check: "usage: headers \(headers)", ok: error == nil,
+                    detail: error.map { "it can't be read (\($0))" } ?? "it can be read",
+                    remedy: error.map { _ in "give the path of a file that the agent's user may read" }))
+        }
+        guard let meter = configuration.meter else { return items }
+        items.append(
+            item("meter: \(meter.cgroup)", "it is a cgroup of version 2") { () throws(Failure) in
+                try CgroupMeter.check(meter)
+            })
+        // CAP_SYS_ADMIN, by which the agent may mount, includes it.
+        let mayAttach = host.mayEndSessions || host.mayMount
+        items.append(
+            CheckList.Item(
+                check: "meter: attaching to a cgroup", ok: mayAttach,
+                detail: mayAttach ? "CAP_NET_ADMIN is there" : "CAP_NET_ADMIN is missing: the kernel refuses it",
+                remedy: mayAttach
+                    ? nil : "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or remove meter"))
+        return items
+    }
+
+    /// Name of the errno for which a file can't be used so; a directory can't either.
+    private static func error(of path: String, _ mode: Int32) -> String? {
+        var facts = stat()
+        guard access(path, mode) == 0, stat(path, &facts) == 0 else { return ErrnoName.of(errno) }
+        return facts.st_mode & S_IFMT == S_IFDIR ? ErrnoName.of(EISDIR) : nil
+    }
+
+    private static func item(
+        _ name: String, _ yes: String, _ body: () throws(Failure) -> Void
+    ) -> CheckList.Item {
+        do throws(Failure) {
+            try body()
+            return CheckList.Item(check: name, ok: true, detail: yes)
+        } catch {
+            // A cgroup that isn't there yet is waited for.
+            return CheckList.Item(check: name, ok: error.kind == .absent, detail: error.problem, remedy: error.remedy)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// One request to a running agent.
+package struct ControlClient {
+    package static let environmentVariable = "REUSEPORT_AGENT_CONTROL"
+
+    package let path: String
+    /// Longest wait for the agent to take or answer the request. It answers one at
+    /// a time, and a large table takes it seconds.
+    package var timeout: Duration = .seconds(60)
+
+    package init(path: String, timeout: Duration = .seconds(60)) {
+        self.path = path
+        self.timeout = timeout
+    }
+
+    /// - Parameters:
+    ///   - act: what the request is for, as errors tell it.
+    ///   - descriptors: they stay the caller's.
+    package func send(
+        _ request: ControlRequest, descriptors: [Int32] = [], act: String
+    ) throws(Failure) -> ControlReply {
+        let stream = try connect(act: act)
+        do {
+            try write(try JSON.encode(request), descriptors, to: stream)
+            shutdown(stream.number, Int32(SHUT_WR))
+            return try reply(in: try readAll(from: stream), act: act)
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw gaveNoAnswer("\(error)", act: act)
+        }
+    }
+
+    func gaveNoAnswer(_ reason: String, act: String) -> Failure {
+        Failure(
+            .absent, act: act, cause: "the agent at \(path) gave no answer (\(reason))",
+            remedy: "look at the agent's log; what it had done is kept, the same command can be repeated")
+    }
+
+    package func reply(in bytes: [UInt8], act: String) throws(Failure) -> ControlReply {
+        if let reply = try? JSON.decode(ControlReply.self, from: bytes) { return reply }
+        if bytes.starts(with: "HTTP/".utf8) {
+            throw Failure(
+                .absent, act: act, cause: "\(path) is not the control socket: HTTP is spoken there",
+                remedy: "name the agent's control_socket with --control; this one is for: curl --unix-socket")
+        }
+        throw Failure(
+            .absent, act: act,
+            cause: bytes.isEmpty ? "\(path) gave no answer" : "the answer of \(path) is not understood",
+            remedy: "look at the agent's log, and use the reuseport-agent command of the agent's own version")
+    }
+
+    package func connect(act: String) throws(Failure) -> Descriptor {
+        let result = rpa_unix_connect(path, UInt32(timeout / .milliseconds(1)))
+        if result >= 0 { return Descriptor(owning: result) }
+        if let failure = Failure.openFiles(act: act, errno: -result) { throw failure }
+        let start =
+            "start it (reuseport-agent run --config FILE), or name its socket with --control or "
+            + Self.environmentVariable
+        switch -result {
+        case EACCES, EPERM:
+            throw Failure(
+                .privilege, act: act, cause: "the control socket \(path) may not be opened", errno: -result,
+                remedy:
+                    "run it as a user or group that the socket's mode allows (control_socket in the agent's configuration)"
+            )
+        case ECONNREFUSED:
+            if let kind = FileFacts(at: path)?.kind, kind != .socket, kind != .symbolicLink {
+                throw Failure(
+                    .absent, act: act, cause: "\(path) is \(kind.rawValue), not a socket", errno: -result,
+                    remedy: "name the agent's control_socket with --control or " + Self.environmentVariable)
+            }
+            throw Failure(
+                .absent, act: act,
+                cause: "no agent listens at \(path) any more, and its collectors keep what they had", errno: -result,
+                remedy: start)
+        default:
+            throw Failure(.absent, act: act, cause: "no agent answers at \(path)", errno: -result, remedy: start)
+        }
+    }
+
+    package func write(_ bytes: [UInt8], _ descriptors: [Int32], to stream: borrowing Descriptor) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let result = bytes[sent...].withUnsafeBytes { part in
+                rpa_send(
+                    stream.number, part.baseAddress, part.count, descriptors,
+                    sent == 0 ? descriptors.count : 0)
+            }
+            guard result > 0 else { throw KernelError(operation: "sendmsg", errno: Int32(-result)) }
+            sent += result
+        }
+    }
+
+    private func readAll(from stream: borrowing Descriptor) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let length = Glibc.read(stream.number, &part, part.count)
+            if length < 0 { throw KernelError(operation: "read", errno: errno) }
+            if length == 0 { return bytes }
+            bytes += part[..<length]
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import CBPFShim
+import Glibc
+import Logging
+import SockArrayCore
+
+/// The daemon: a pool, its control and status sockets, and one loop on one
+/// thread that serves them until a signal ends it. The data plane stays.
+package final class Agent {
+    private let pool: RunningPool
+    /// Where the status is told.
+    private let statusNames: [String]
+    private let controlName: String
+    /// Served in this order.
+    private let sources: [any EventSource]
+    private let usage: UsageSource
+    private let signals: Descriptor
+    private let output: AgentLog
+    private let log: Logger
+
+    package init(_ configuration: PoolConfiguration, path: String, log output: AgentLog) throws(Failure) {
+        self.output = output
+        log = output.logger
+        // Before anything is made: a signal from here on ends the loop, not the setting up.
+        let signalResult = rpa_signal_fd()
+        guard signalResult >= 0 else {
+            let act = "run pool \(configuration.pool)"
+            throw Failure.openFiles(act: act, errno: -signalResult)
+                ?? Failure(
+                    .privilege, act: act, cause: "signals could not be taken", errno: -signalResult,
+                    remedy: "look at the limits of the agent's user")
+        }
+        signals = Descriptor(owning: signalResult)
+        // Before the pool: what can't be used, and an agent that can't be asked, leave no pins.
+        if let usage = configuration.usage, let missing = try usage.check(awaitsFolder: true) {
+            // A mount that comes late holds up events, and no registration.
+            log.warning("\(missing); it is waited for")
+        }
+        let control = try configuration.controlPlace.listen()
+        let status = try configuration.statusPlaces.map { place throws(Failure) in try place.listen() }
+        pool = try RunningPool(configuration, path: path, log: log)
+        let watch = try CollectorWatch(pool: pool, log: log)
+        let audit = AuditTimer(pool: pool, log: log)
+        let chronicle = try Chronicle(pool: pool, log: log)
+        (controlName, statusNames) = (control.name, status.map(\.name))
+        let commands = ControlService(
+            pool: pool, watch: watch, audit: audit, chronicle: chronicle,
+            places: [control.name] + status.map(\.name), log: log)
+        let service = StatusService(pool: pool)
+        usage = try UsageSource(pool: pool, log: log)
+        // Whoever only looks comes last.
+        sources = [
+            RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log),
+            ExporterWatch(pool: pool, log: log), SessionSweep(pool: pool, log: log), audit, usage, chronicle,
+            StatusServer(status, endpoint: configuration.statusHTTP, service: service), output,
+        ]
+    }
+
+    /// Serves until SIGTERM or SIGINT.
+    package func serve() {
+        ServiceManager.tell("READY=1")
+        logAdopted()
+        log.notice(
+            "pool \(pool.plane.configuration.pool) is ready",
+            metadata: [
+                "control": "\(controlName)", "status": "\(statusNames.joined(separator: ", "))",
+            ])
+        warnOfReaders()
+        // Half of it is for what is done once.
+        rpa_release_code()
+        while true {
+            var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
+            let ranges = sources.map { source in
+                let start = waits.count
+                waits += source.waits
+                return start..<waits.count
+            }
+            poll(&waits, UInt(waits.count), millisecondsToDeadline())
+            if let signal = endingSignal() {
+                ServiceManager.tell("STOPPING=1")
+                let isOffDisk = usage.finish()
+                log.notice("signal \(signal): the agent stops, the data plane goes on")
+                guard isOffDisk else { endAtOnce() }
+                return
+            }
+            let now = rpa_monotonic_ns()
+            for (source, range) in zip(sources, ranges) { source.serve(waits[range], now: now) }
+        }
+    }
+
+    private func warnOfReaders() {
+        guard let endpoint = pool.plane.configuration.statusHTTP, !endpoint.isLoopback else { return }
+        log.warning(
+            "status_http \(endpoint) is not a loopback address: whoever reaches it may read the status, in the clear")
+    }
+
+    /// What the agent before left, or nothing.
+    private func logAdopted() {
+        guard let status = try? pool.plane.status() else { return }
+        let adopted = status.collectors.filter { $0.state != SlotState.empty.name }
+            .map { "\($0.name) (slot \($0.slot), \($0.state))" }
+        if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }
+    }
+
+    /// A thread waits for a disk, and nobody waits for the thread. The pool's lock goes
+    /// with the last thread: until then no other agent goes on from what it may yet write.
+    private func endAtOnce() -> Never {
+        output.finish()
+        _exit(0)
+    }
+
+    /// SIGHUP is `reload`.
+    private func endingSignal() -> Int32? {
+        while true {
+            let signal = rpa_next_signal(signals.number)
+            if signal <= 0 { return nil }
+            guard signal == SIGHUP else { return signal }
+            do { _ = try pool.reload(reshuffle: false) } catch { log.error("\(error)") }
+        }
+    }
+
+    private func millisecondsToDeadline() -> Int32 {
+        guard let deadline = sources.compactMap(\.nextDeadline).min() else { return -1 }
+        let now = rpa_monotonic_ns()
+        return deadline <= now ? 0 : Int32((deadline - now) / 1_000_000 + 1)
+    }
+}
+
+/// sd_notify(3), where a service manager listens.
+enum ServiceManager {
+    static func tell(_ state: String) {
+        guard let address = getenv("NOTIFY_SOCKET") else { return }
+        rpa_notify(address, state)
+    }
+}

@@ -1,0 +1,99 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// The command of `exec`: a child of this process, whose signals it gets and
+/// whose end is this process's end.
+package final class LaunchedCommand {
+    package let pid: Int32
+    /// Becomes readable with every signal.
+    let signals: Descriptor
+    /// Wait status, once it has ended (wait(2)).
+    private(set) var end: Int32?
+    private let leadsSession = getsid(0) == getpid()
+
+    /// - Throws: `Refusal` with 127 if there is no such program, 126 if it can't be
+    ///   executed; `Failure` if no process could be started.
+    package init(_ arguments: [String]) throws {
+        let act = "run \(arguments[0])"
+        var inherited = rpa_inherited_signals()
+        let taken = rpa_take_signals(&inherited)
+        guard taken >= 0 else {
+            throw Failure.openFiles(act: act, errno: -taken)
+                ?? Failure(
+                    .privilege, act: act, cause: "signals could not be taken", errno: -taken,
+                    remedy: "look at the limits of the user")
+        }
+        signals = Descriptor(owning: taken)
+        let argv = arguments.map { strdup($0) } + [nil]
+        defer { argv.forEach { free($0) } }
+        var wasRefused: Int32 = 0
+        let result = rpa_launch(argv, &inherited, &wasRefused)
+        guard result < 0 else {
+            pid = result
+            return
+        }
+        guard wasRefused != 0 else {
+            throw Failure.openFiles(act: act, errno: -result)
+                ?? Failure(
+                    .privilege, act: act, cause: "no process could be started", errno: -result,
+                    remedy: "look at the limits of processes and memory (ulimit -u, TasksMax= of the unit)")
+        }
+        throw Refusal(
+            failure: Self.refusal(arguments[0], -result, act: act), exitCode: -result == ENOENT ? 127 : 126)
+    }
+
+    /// The command could not be executed.
+    package struct Refusal: Error {
+        package let failure: Failure
+        /// As shells and env(1) have it.
+        package let exitCode: Int32
+    }
+
+    private static func refusal(_ program: String, _ number: Int32, act: String) -> Failure {
+        let (cause, remedy) =
+            switch number {
+            case ENOENT where !program.contains("/"):
+                ("it is in no folder of PATH", "give its whole path, or mend PATH")
+            case ENOENT where access(program, F_OK) == 0:
+                ("the interpreter that it names is not there", "look at its first line, or install that")
+            case ENOENT: ("there is no such file", "give the path of a program")
+            case EACCES: ("it may not be executed", "give the path of a program, as a user who may execute it")
+            case ENOEXEC: ("it is no program of this machine", "give the path of a program")
+            default: ("it could not be executed", "look at the file, and at the length of the arguments")
+            }
+        return Failure(.usage, act: act, cause: cause, errno: number, remedy: remedy)
+    }
+
+    package func send(_ signal: Int32) { if end == nil { kill(pid, signal) } }
+
+    /// Forwards every signal that waits, and reaps every child that has ended:
+    /// orphans, too, which come to the first process of a PID namespace.
+    func proceed() {
+        var signal = rpa_signal()
+        while rpa_next_taken(signals.number, &signal) > 0 {
+            let forwarding = SignalForwarding(
+                leadsSession: leadsSession, sharesGroup: getpgid(pid) == getpgrp(), command: pid)
+            let isFromKernel = signal.from_kernel != 0
+            if forwarding.forwards(signal.number, fromKernel: isFromKernel, sender: signal.sender) {
+                send(signal.number)
+            }
+            if forwarding.stopsItself(signal.number, fromKernel: isFromKernel) { rpa_stop_by(signal.number) }
+        }
+        var status: Int32 = 0
+        while true {
+            let reaped = rpa_reap(&status)
+            guard reaped > 0 else { return }
+            if reaped == pid { end = status }
+        }
+    }
+
+    /// Ends this process as the command ended: by its exit code or its signal, or
+    /// by 128 + signal where the kernel spares us (PID 1).
+    package static func endLike(_ status: Int32) -> Never {
+        let signal = status & 0x7f
+        if signal == 0 { exit(status >> 8 & 0xff) }
+        rpa_die_by(signal)
+        exit(128 + signal)
+    }
+}

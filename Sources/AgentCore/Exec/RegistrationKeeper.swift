@@ -1,0 +1,178 @@
+import Glibc
+import SockArrayCore
+
+/// Registers a collector that runs below this process, and keeps it registered.
+/// Never waits: it goes on when it is told that time has passed, or that the
+/// agent has answered.
+package final class RegistrationKeeper {
+    private enum Step {
+        case idle
+        case asking(ControlExchange, Question)
+    }
+
+    private enum Question {
+        case groups
+        case register(pid: Int32)
+        /// The first of these, and then the others.
+        case registerHidden([Int32])
+    }
+
+    private let collector: String
+    private let client: ControlClient
+    private let act: String
+    private var step = Step.idle
+    private var groups: [ReuseportGroup] = []
+    private var groupsEnd: ContinuousClock.Instant
+    /// The agent looks in our place, and is asked less often than we would look.
+    private var asksForHidden = false
+    private var diary: RegistrationDiary
+    /// Whose sockets were registered last: what follows is its renewal, unless it is
+    /// another process by then.
+    private var registered: ProcessIdentity?
+    /// When the next attempt is due, unless one is under way.
+    private(set) var next: ContinuousClock.Instant
+    private(set) var lastFailure: Failure?
+    /// How long the pool's groups are taken to be what the agent said, while a
+    /// collector binds one after the other.
+    private static let groupsLife: Duration = .seconds(3)
+
+    package init(collector: String, client: ControlClient) {
+        self.collector = collector
+        self.client = client
+        act = "register \(collector)"
+        next = .now
+        groupsEnd = next
+        diary = RegistrationDiary(collector: collector, agentPath: client.path, start: next)
+    }
+
+    var wasRegistered: Bool { diary.wasRegistered }
+
+    /// The descriptor that the agent's answer comes through.
+    package var answer: Int32? {
+        if case .asking(let exchange, _) = step { exchange.number } else { nil }
+    }
+
+    /// - Returns: lines to be said.
+    func proceed(at now: ContinuousClock.Instant) -> [ExecLine] {
+        var lines: [ExecLine] = []
+        while true {
+            do {
+                guard let outcome = try advance(at: now) else { return lines }
+                if let line = note(outcome, at: now) { lines.append(line) }
+            } catch {
+                if let line = note(RegistrationOutcome(error), at: now) { lines.append(line) }
+            }
+        }
+    }
+
+    private func note(_ outcome: RegistrationOutcome, at now: ContinuousClock.Instant) -> ExecLine? {
+        step = .idle
+        lastFailure = outcome.failure
+        let (line, pause) = diary.note(outcome, at: now)
+        next = now + (asksForHidden ? max(pause, RegistrationDiary.patientPause) : pause)
+        // The agent may have another configuration by then.
+        if case .incomplete = outcome {} else { groupsEnd = now }
+        return line.map { ExecLine(level: outcome.level, text: $0) }
+    }
+
+    /// As far as it gets without waiting.
+    ///
+    /// - Returns: nil if it has to wait.
+    private func advance(at now: ContinuousClock.Instant) throws(Failure) -> RegistrationOutcome? {
+        while true {
+            switch step {
+            case .idle:
+                guard now >= next else { return nil }
+                if now >= groupsEnd {
+                    try ask(.status, for: .groups)
+                } else if let outcome = try search(at: now) {
+                    return outcome
+                }
+            case .asking(let exchange, let question):
+                guard let reply = try exchange.proceed() else { return nil }
+                step = .idle
+                if let outcome = try take(reply, to: question, at: now) { return outcome }
+            }
+        }
+    }
+
+    private func ask(_ request: ControlRequest, _ descriptors: [Int32] = [], for question: Question) throws(Failure) {
+        step = .asking(try ControlExchange(request, descriptors: descriptors, to: client, act: act), question)
+    }
+
+    private func search(at now: ContinuousClock.Instant) throws(Failure) -> RegistrationOutcome? {
+        let search = CollectorSearch.among(descendantsOf: getpid(), groups: groups, act: act)
+        asksForHidden = false
+        switch search {
+        case .incomplete(let failure): return .incomplete(failure)
+        case .hidden(let pids):
+            asksForHidden = true
+            return try askForHidden(pids)
+        case .found(let found):
+            try ask(
+                .register(
+                    collector: collector, labels: found.sockets.map(\.offer.label), hasOwner: true,
+                    manner: manner(of: found.process.pid)),
+                found.sockets.map(\.number) + [found.process.number], for: .register(pid: found.process.pid))
+        }
+        return nil
+    }
+
+    private func askForHidden(_ pids: [Int32]) throws(Failure) -> RegistrationOutcome? {
+        let process: OtherProcess
+        do { process = try OtherProcess(pid: pids[0]) } catch {
+            let isGone = error.errno == KernelError.noProcess
+            let failure = Failure(
+                isGone ? .unfitSocket : .privilege, act: act,
+                cause: isGone ? "process \(pids[0]) is gone" : "\(error.operation) was refused", errno: error.errno,
+                remedy: "let the seccomp profile allow pidfd_open(2), or run from outside: "
+                    + "reuseport-agent register --collector \(collector) --pid PID")
+            if isGone { return .incomplete(failure) }
+            throw failure
+        }
+        try ask(
+            .registerProcess(collector: collector, pid: process.pid, manner: manner(of: process.pid)),
+            [process.number], for: .registerHidden(pids))
+        return nil
+    }
+
+    private func manner(of pid: Int32) -> RegistrationManner? {
+        registered != nil && registered == ProcessIdentity(pid: pid) ? .renewal : nil
+    }
+
+    private func take(
+        _ reply: ControlReply, to question: Question, at now: ContinuousClock.Instant
+    ) throws(Failure) -> RegistrationOutcome? {
+        switch (reply, question) {
+        case (.status(let status), .groups):
+            guard status.collectors.contains(where: { $0.name == collector }) else {
+                throw .unknownCollector(pool: status.pool, names: status.collectors.map(\.name), act: act)
+            }
+            groups = status.groups.compactMap(ReuseportGroup.init)
+            groupsEnd = now + Self.groupsLife
+            return nil
+        case (.changed(let change), .register(let pid)): return noteRegistered(change, pid)
+        case (.changed(let change), .registerHidden(let pids)): return noteRegistered(change, pids[0])
+        case (.incomplete(let failure), .registerHidden(let pids)):
+            guard pids.count > 1 else { return .incomplete(failure) }
+            return try askForHidden(Array(pids.dropFirst()))
+        case (.incomplete(let failure), _): return .incomplete(failure)
+        default: throw reply.unexpected(act: act)
+        }
+    }
+
+    private func noteRegistered(_ change: DataPlane.Change, _ pid: Int32) -> RegistrationOutcome {
+        registered = ProcessIdentity(pid: pid)
+        return .registered(change, pid: pid)
+    }
+}
+
+extension ReuseportGroup {
+    /// As the agent tells it. Nil: it is told in a way that isn't known here.
+    package init?(_ group: PoolStatus.Group) {
+        guard let transport = TransportProtocol(rawValue: group.protocol), let address = IPAddress(group.address),
+            let port = UInt16(exactly: group.port)
+        else { return nil }
+        self.init(name: group.name, transport: transport, address: address, port: port)
+    }
+}

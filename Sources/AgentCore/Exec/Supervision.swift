@@ -1,0 +1,81 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// `exec` while its command runs: one thread that waits for signals, for the
+/// agent's answers and for the next attempt to register.
+package final class Supervision {
+    private let command: LaunchedCommand
+    private let keeper: RegistrationKeeper
+    /// By then it has to be registered.
+    private let deadline: ContinuousClock.Instant?
+    private let wait: Double?
+    private let log: ExecLog
+    /// Why the command was ended, and when it is killed if it hasn't obeyed.
+    private var refusal: (failure: Failure, killTime: ContinuousClock.Instant)?
+
+    package init(_ command: LaunchedCommand, keeper: RegistrationKeeper, wait: Double?, log: ExecLog) {
+        self.log = log
+        self.command = command
+        self.keeper = keeper
+        self.wait = wait
+        deadline = wait.map { .now + .seconds($0) }
+    }
+
+    /// - Returns: the command's wait status.
+    /// - Throws: it was not registered in time, and is ended.
+    package func run() throws(Failure) -> Int32 {
+        while true {
+            command.proceed()
+            if let end = command.end {
+                if let refusal { throw refusal.failure }
+                return end
+            }
+            let now = ContinuousClock.now
+            if refusal == nil {
+                for line in keeper.proceed(at: now) { log.say(line) }
+            }
+            endIfLate(at: now)
+            log.proceed()
+            var waits = [pollfd(fd: command.signals.number, events: Int16(POLLIN), revents: 0)]
+            if let answer = keeper.answer, refusal == nil {
+                waits.append(pollfd(fd: answer, events: Int16(POLLIN), revents: 0))
+            }
+            poll(&waits, UInt(waits.count), milliseconds(from: now))
+        }
+    }
+
+    private func endIfLate(at now: ContinuousClock.Instant) {
+        if let refusal {
+            guard now >= refusal.killTime else { return }
+            command.send(SIGKILL)
+            self.refusal = (refusal.failure, now + .seconds(10))
+            return
+        }
+        guard let deadline, now >= deadline, !keeper.wasRegistered else { return }
+        var failure =
+            keeper.lastFailure
+            ?? Failure(
+                .absent, act: "register the command's sockets", cause: "the agent has not answered",
+                remedy: "look at the agent's log")
+        failure.cause += ", after \(wait!) s"
+        log.say(
+            ExecLine(level: .error, text: "the command is terminated: it was not registered in \(wait!) s"))
+        command.send(SIGTERM)
+        refusal = (failure, now + .seconds(10))
+    }
+
+    /// To the next thing that is due by time.
+    private func milliseconds(from now: ContinuousClock.Instant) -> Int32 {
+        var due: [ContinuousClock.Instant] = []
+        if let refusal {
+            due = [refusal.killTime]
+        } else {
+            // An agent that doesn't answer is given up some time: looked at each second.
+            due.append(keeper.answer == nil ? keeper.next : now + .seconds(1))
+            if let deadline, !keeper.wasRegistered { due.append(deadline) }
+        }
+        let pause = (due.min()! - now) / .milliseconds(1)
+        return pause <= 0 ? 0 : Int32(min(pause.rounded(.up), 60_000))
+    }
+}

@@ -1,0 +1,129 @@
+import CBPFShim
+import Glibc
+import Logging
+import Synchronization
+
+/// The log of a process: sums what is repeated, and never makes anybody wait for its
+/// reader. In the agent's loop it is an event source, so that sums are told and what
+/// waits is written also when nothing else is logged.
+package final class AgentLog: Sendable {
+    private struct State: ~Copyable {
+        var repeated = RepeatedMessages()
+        var output: LogOutput
+        /// When what waits for journald is tried again.
+        var retry: UInt64 = 0
+    }
+
+    private static let retryPause: UInt64 = 100_000_000
+    private let state: Mutex<State>
+    private let pool: String?
+    private let level: Logger.Level
+
+    package init(format: LogFormat, level: Logger.Level, pool: String?) {
+        // A reader that went away is an error of write(2), not the end.
+        signal(SIGPIPE, SIG_IGN)
+        state = Mutex(State(output: LogOutput(format: format)))
+        self.level = level
+        self.pool = pool
+    }
+
+    package var logger: Logger {
+        Logger(label: "reuseport-agent") { [self] _ in AgentLogHandler(log: self, logLevel: level) }
+    }
+
+    func take(_ level: Logger.Level, _ message: String, _ fields: [LogRecord.Field]) {
+        let record = LogRecord(
+            time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message, pool: pool, fields: fields)
+        state.withLock { state in
+            let records = state.repeated.take(record, now: rpa_monotonic_ns())
+            write(records, to: &state)
+        }
+    }
+
+    /// Tells all sums and writes what waits, for 200 ms at most: the last thing that is done.
+    package func finish() {
+        let end = rpa_monotonic_ns() + 200_000_000
+        state.withLock { state in write(state.repeated.end(now: rpa_monotonic_ns()), to: &state) }
+        while rpa_monotonic_ns() < end {
+            let isWaiting = state.withLock { state in
+                state.output.proceed()
+                return state.output.isWaiting
+            }
+            guard isWaiting else { return }
+            usleep(5_000)
+        }
+    }
+
+    private func write(_ records: [LogRecord], to state: inout State) {
+        for record in records { state.output.write(stamped(record)) }
+        tellLosses(&state)
+    }
+
+    /// When there is room again.
+    private func tellLosses(_ state: inout State) {
+        state.output.writeLosses { count in
+            stamped(
+                LogRecord(
+                    time: LogTime(seconds: 0, milliseconds: 0), level: .warning,
+                    message: "messages of this log were lost, because nobody took them: \(count)", pool: pool))
+        }
+    }
+
+    private func stamped(_ record: LogRecord) -> LogRecord {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        var record = record
+        record.time = LogTime(seconds: Int64(time.tv_sec), milliseconds: Int(time.tv_nsec) / 1_000_000)
+        return record
+    }
+}
+
+extension AgentLog: EventSource {
+    var waits: [pollfd] {
+        state.withLock { state in
+            state.output.polled.map { [pollfd(fd: $0, events: Int16(POLLOUT), revents: 0)] } ?? []
+        }
+    }
+
+    var nextDeadline: UInt64? {
+        state.withLock { state in
+            let retry = state.output.needsRetry ? state.retry : nil
+            return [retry, state.repeated.nextDeadline].compactMap(\.self).min()
+        }
+    }
+
+    package func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+        state.withLock { state in
+            write(state.repeated.due(now: now), to: &state)
+            guard state.output.isWaiting else { return }
+            state.retry = now + Self.retryPause
+            state.output.proceed()
+            tellLosses(&state)
+        }
+    }
+}
+
+/// What swift-log hands its messages to.
+struct AgentLogHandler: LogHandler {
+    let log: AgentLog
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+
+    init(log: AgentLog, logLevel: Logger.Level) {
+        self.log = log
+        self.logLevel = logLevel
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        log.take(
+            event.level, "\(event.message)",
+            all.sorted { $0.key < $1.key }.map { LogRecord.Field(name: $0.key, value: "\($0.value)") })
+    }
+}

@@ -1,0 +1,108 @@
+import SockArrayCore
+
+/// A plan of moves for people, within 80 columns.
+package struct MoveReport {
+    package let text: String
+
+    private static let exportersShown = 20
+
+    /// - Parameter isDone: the moves have happened.
+    package init(_ plan: MovePlan, isDone: Bool) {
+        let verb = isDone ? "moved" : "would move"
+        let share = Figure.percent(Double(plan.rows.moved) / Double(max(1, plan.rows.total)))
+        let rows =
+            if plan.rows.total == 0 {
+                "no exporter belongs to a collector, so none moves"
+            } else if plan.rows.isExact {
+                "\(plan.rows.moved) of \(plan.rows.total) rows \(verb) (\(share))"
+            } else {
+                "about \(share) of all exporters \(verb) (estimated: the tables differ in kind, size or seed)"
+            }
+        var lines = [
+            "pool \(plan.pool): \(rows)",
+            "\(plan.exporters.count) of \(plan.exportersSeen) addresses seen so far \(verb)",
+        ]
+        lines += plan.notes
+        if !plan.moves.isEmpty {
+            lines += [""]
+            lines += Table.lines(
+                [["FROM", "TO", "ROWS", "SHARE", "ADDRESSES SEEN"]]
+                    + plan.moves.map {
+                        [$0.from, $0.to, "\($0.rows)", Figure.percent($0.share), "\($0.exportersSeen)"]
+                    }, numeric: [2, 3, 4])
+        }
+        let widest = plan.balance.map { max($0.share.before, $0.share.after) }.max() ?? 1
+        lines += [""]
+        lines += Table.lines(
+            [["BALANCE", "WEIGHT", "BEFORE", "", "AFTER", ""]]
+                + plan.balance.map { balance in
+                    [
+                        balance.collector, "\(balance.weight.after > 0 ? balance.weight.after : balance.weight.before)",
+                        Figure.percent(balance.share.before), Figure.bar(balance.share.before, of: widest),
+                        Figure.percent(balance.share.after), Figure.bar(balance.share.after, of: widest),
+                    ]
+                }, numeric: [1, 2, 4])
+        if plan.exportersSeen > 0 {
+            lines += [
+                "",
+                "load measured, max/mean: \(Figure.hundredths(plan.maxOverMean.before)) before, "
+                    + "\(Figure.hundredths(plan.maxOverMean.after)) after",
+            ]
+        }
+        if !plan.exporters.isEmpty {
+            lines += [""]
+            lines += Table.lines(
+                [["EXPORTER", "FROM", "TO", "BYTES"]]
+                    + plan.exporters.prefix(Self.exportersShown).map {
+                        let name = $0.exporter == $0.address ? $0.address : "\($0.address) (\($0.exporter))"
+                        return [name, $0.from, $0.to, "\($0.bytes)"]
+                    }, numeric: [3])
+            if plan.exporters.count > Self.exportersShown {
+                lines.append("… and \(plan.exporters.count - Self.exportersShown) more: --json has them all")
+            }
+        }
+        text = lines.joined(separator: "\n")
+    }
+}
+
+/// A plan of pins for people.
+package struct RebalanceReport {
+    package let text: String
+
+    package init(_ plan: RebalancePlan, isApplied: Bool) {
+        var lines = [
+            "pool \(plan.pool): load max/mean \(Figure.hundredths(plan.maxOverMean.before)), "
+                + "\(Figure.hundredths(plan.maxOverMean.after)) after \(plan.moved.count) of \(plan.exportersSeen) "
+                + "exporters moved (bound \(Figure.hundredths(plan.bound)))"
+        ]
+        if !plan.isReached {
+            lines.append("the bound can't be reached: an exporter is too heavy, or they are too few")
+        }
+        if plan.untrackedBytes > 0 {
+            lines.append("not counted: \(plan.untrackedBytes) bytes of addresses for which there was no room")
+        }
+        let widest = Double(plan.balance.map { max($0.bytes.before, $0.bytes.after) }.max() ?? 1)
+        lines += [""]
+        lines += Table.lines(
+            [["LOAD", "WEIGHT", "BYTES BEFORE", "", "AFTER", ""]]
+                + plan.balance.map { balance in
+                    [
+                        balance.collector, "\(balance.weight)", "\(balance.bytes.before)",
+                        Figure.bar(Double(balance.bytes.before), of: widest), "\(balance.bytes.after)",
+                        Figure.bar(Double(balance.bytes.after), of: widest),
+                    ]
+                }, numeric: [1, 2, 4])
+        if !plan.moved.isEmpty {
+            lines += [""]
+            lines += Table.lines(
+                [["EXPORTER", "FROM", "TO", "BYTES"]]
+                    + plan.moved.map { [$0.exporter, $0.from, $0.to, "\($0.bytes)"] }, numeric: [3])
+        }
+        if isApplied {
+            lines += ["", "applied; pins in force: \(plan.pins.count)"]
+        } else if !plan.moved.isEmpty {
+            lines += ["", "to put them in force, run it again with --apply"]
+        }
+        text = lines.joined(separator: "\n")
+    }
+}

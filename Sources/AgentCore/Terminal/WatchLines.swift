@@ -1,0 +1,41 @@
+import Glibc
+import SockArrayCore
+
+/// `status --watch` where no terminal can be drawn on: all of it again each interval, as
+/// text or as one JSON object a line, until the reader goes away.
+package struct WatchLines {
+    let client: ControlClient
+    let interval: Double
+    /// What is written of an answer, with its ends of lines.
+    let text: (PoolStatus) throws -> String
+
+    package init(client: ControlClient, interval: Double, text: @escaping (PoolStatus) throws -> String) {
+        self.client = client
+        self.interval = interval
+        self.text = text
+    }
+    private let act = "show the status"
+
+    /// - Throws: what the agent refuses, and what can't be written. An agent that is away is
+    ///   waited for, and standard error told once.
+    package func run() throws {
+        var said: String?
+        while true {
+            do {
+                let reply = try client.send(.status, act: act)
+                guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
+                try Output.write(try text(status), terminator: "")
+                said = nil
+            } catch let failure as Failure where failure.kind == .absent {
+                if said != "\(failure)" { Output.complain("reuseport-agent: \(failure)") }
+                said = "\(failure)"
+            }
+            try pause()
+        }
+    }
+
+    private func pause() throws {
+        var reader = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        guard poll(&reader, 1, Int32(interval * 1_000)) == 0 else { throw ReaderGone() }
+    }
+}

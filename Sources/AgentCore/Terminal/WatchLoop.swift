@@ -1,0 +1,193 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// `status --watch` on a terminal: one thread that waits for answers, keys, signals and
+/// the next time to ask.
+package final class WatchLoop {
+    private let poll: StatusPoll
+    private let screen: Screen
+    private let signals: Descriptor
+    private let interval: Duration
+    private let hasKeys = isatty(STDIN_FILENO) == 1
+    private var view = WatchView()
+    /// Of the last answer, for its age: kept while there is trouble.
+    private var answerTime: ContinuousClock.Instant?
+    /// What rates are counted from: none over a time without answers.
+    private var answered: (status: PoolStatus, time: ContinuousClock.Instant)?
+    private var isEnded = false
+
+    package init(_ client: ControlClient, interval: Double, painted: Bool) throws(Failure) {
+        var inherited = rpa_inherited_signals()
+        let result = rpa_take_signals(&inherited)
+        guard result >= 0 else {
+            throw Failure(
+                .privilege, act: "watch the status", cause: "signals could not be taken", errno: -result,
+                remedy: "raise the limit of open files: ulimit -n 1024")
+        }
+        signals = Descriptor(owning: result)
+        poll = StatusPoll(client)
+        self.interval = .seconds(interval)
+        screen = try Screen(painted: painted)
+        view.interval = interval
+        view.clock = Self.clock
+    }
+
+    /// Until somebody has seen enough.
+    package func run() throws {
+        defer { screen.leave() }
+        var next = ContinuousClock.now
+        while !isEnded {
+            if ContinuousClock.now >= next {
+                take(poll.ask())
+                next = .now + interval
+                try show()
+            }
+            let results = wait(until: next)
+            try serveSignals()
+            if results.keys { readKeys() }
+            if results.hasRoom { try screen.proceed() }
+            if let news = poll.proceed() {
+                take(news)
+                try show()
+            }
+        }
+    }
+
+    private func wait(until next: ContinuousClock.Instant) -> (keys: Bool, hasRoom: Bool) {
+        var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
+        waits.append(pollfd(fd: hasKeys ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0))
+        waits.append(pollfd(fd: poll.answer ?? -1, events: Int16(POLLIN), revents: 0))
+        waits.append(pollfd(fd: screen.needsRoom ?? -1, events: Int16(POLLOUT), revents: 0))
+        let left = max(.zero, next - ContinuousClock.now)
+        // The terminal may end without a word to a process without its keys.
+        Glibc.poll(&waits, UInt(waits.count), Int32(min(left / .milliseconds(1), 60_000).rounded(.up)))
+        return (waits[1].revents != 0, waits[3].revents != 0)
+    }
+
+    private func take(_ news: StatusPoll.News?) {
+        switch news {
+        case .status(let status):
+            let now = ContinuousClock.now
+            if let answered, now > answered.time {
+                let rates = PoolRates(from: answered.status, to: status, seconds: (now - answered.time) / .seconds(1))
+                view.rates = rates
+                let names = Set(status.collectors.map(\.name))
+                view.trends = view.trends.filter { names.contains($0.key) }
+                for name in names {
+                    let trend = (view.trends[name] ?? []) + [rates.total(of: name)?.runs ?? 0]
+                    view.trends[name] = trend.suffix(Sparkline.length)
+                }
+            }
+            answered = (status, now)
+            answerTime = now
+            view.status = status
+            view.trouble = nil
+            view.answerTime = Self.clock(WallClock.now)
+        case .events(let events): view.events = events
+        case .trouble(let failure):
+            view.trouble = "\(failure)"
+            view.rates = nil
+            answered = nil
+        case nil: break
+        }
+    }
+
+    private func show() throws {
+        guard let size = TerminalFacts.of(STDOUT_FILENO).size else {
+            throw ReaderGone()
+        }
+        view.time = Self.clock(WallClock.now)
+        if let answerTime { view.age = (ContinuousClock.now - answerTime) / .seconds(1) }
+        try screen.show(view.frame(size), size)
+    }
+
+    private func serveSignals() throws {
+        var signal = rpa_signal()
+        var (isContinued, isResized) = (false, false)
+        while rpa_next_taken(signals.number, &signal) == 1 {
+            switch signal.number {
+            case SIGINT, SIGTERM, SIGQUIT, SIGHUP: isEnded = true
+            case SIGTSTP:
+                screen.leave()
+                rpa_stop_by(SIGTSTP)
+                isContinued = true
+            // Also where somebody else stopped it, and a shell has used the terminal since.
+            case SIGCONT: isContinued = true
+            case SIGWINCH: isResized = true
+            default: break
+            }
+        }
+        // The kernel sends SIGCONT with the SIGHUP of a terminal that is gone.
+        guard !isEnded else { return }
+        if isContinued {
+            screen.leave()
+            try screen.enter()
+        }
+        if isContinued || isResized { try show() }
+    }
+
+    private func readKeys() {
+        var keys = [UInt8](repeating: 0, count: 256)
+        let count = read(STDIN_FILENO, &keys, keys.count)
+        if count < 0, errno == EAGAIN || errno == EINTR { return }
+        guard count > 0 else {
+            isEnded = true
+            return
+        }
+        let before = view.offset
+        for key in Keys.read(keys[..<count]) {
+            switch key {
+            case .quit: isEnded = true
+            case .scroll(let lines): view.offset = min(max(0, view.offset + lines), 8_192)
+            }
+        }
+        if view.offset != before { try? show() }
+    }
+
+    /// `17:02:46`, local time.
+    private static func clock(_ time: Double) -> String {
+        var seconds = time_t(time)
+        var parts = tm()
+        localtime_r(&seconds, &parts)
+        var buffer = [CChar](repeating: 0, count: 16)
+        let length = strftime(&buffer, buffer.count, "%H:%M:%S", &parts)
+        return String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+/// What a key asks for.
+enum Keys: Equatable {
+    case quit
+    case scroll(Int)
+
+    /// q, Ctrl-C (where it makes no signal) and Ctrl-D end; j, k, arrows and page keys scroll.
+    static func read(_ bytes: ArraySlice<UInt8>) -> [Keys] {
+        var rest = bytes
+        var keys: [Keys] = []
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "q"), UInt8(ascii: "Q"), 3, 4: keys.append(.quit)
+            case UInt8(ascii: "j"): keys.append(.scroll(1))
+            case UInt8(ascii: "k"): keys.append(.scroll(-1))
+            case UInt8(ascii: " "): keys.append(.scroll(10))
+            case 0x1b where rest.first == UInt8(ascii: "[") || rest.first == UInt8(ascii: "O"):
+                rest = rest.dropFirst()
+                // Parameters, then the letter that ends the sequence.
+                var parameters: [UInt8] = []
+                while let next = rest.first, !(0x40...0x7e).contains(next) {
+                    parameters.append(next); rest = rest.dropFirst()
+                }
+                switch (rest.popFirst(), parameters) {
+                case (UInt8(ascii: "A"), _): keys.append(.scroll(-1))
+                case (UInt8(ascii: "B"), _): keys.append(.scroll(1))
+                case (UInt8(ascii: "~"), [UInt8(ascii: "5")]): keys.append(.scroll(-10))
+                case (UInt8(ascii: "~"), [UInt8(ascii: "6")]): keys.append(.scroll(10))
+                default: break
+                }
+            default: break
+            }
+        }
+        return keys
+    }
+}

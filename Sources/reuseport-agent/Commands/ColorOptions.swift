@@ -1,0 +1,13 @@
+import AgentCore
+import ArgumentParser
+
+extension ColorChoice: ExpressibleByArgument {}
+
+struct ColorOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Whether there are colours.",
+            discussion: "auto: on a terminal, unless NO_COLOR is set or TERM is dumb.",
+            valueName: "when"))
+    var color: ColorChoice = .auto
+}
