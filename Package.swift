@@ -37,7 +37,7 @@ let package = Package(
         .target(
             name: "AgentCore",
             dependencies: ["CBPFShim", "CYAML", "SockArrayCore", .product(name: "Logging", package: "swift-log")],
-            plugins: [embedFiles]),
+            swiftSettings: optimized, plugins: [embedFiles]),
         .executableTarget(
             name: "reuseport-agent",
             dependencies: [

@@ -14,7 +14,7 @@ struct RunParts: ParsableCommand {
 
     @OptionGroup var options: BenchOptions
 
-    @Option(help: "Folder of RESULTS.md and results.", completion: .directory)
+    @Option(help: "Directory of RESULTS.md and results.", completion: .directory)
     var output = "Benchmarks"
 
     @Argument(help: "What to measure; all if none is named.")

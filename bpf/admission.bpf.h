@@ -50,7 +50,7 @@ static __always_inline void settle(struct rpa_sighting *sighting, __u64 high, __
 	sighting->first_seen = now;
 	sighting->last_seen = now;
 	sighting->slot = RPA_NO_SLOT;
-	sighting->told_slot = RPA_UNTOLD;
+	sighting->told_slot = RPA_NOT_NOTIFIED;
 }
 
 /*

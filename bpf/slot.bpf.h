@@ -46,28 +46,28 @@ __noinline int drop(struct sk_reuseport_md *ctx, __u32 loss)
 	return SK_DROP;
 }
 
-static __always_inline bool is_vacant(__u64 tenancy, __u64 vacancy)
+static __always_inline bool is_down(__u64 registration_number, __u64 down_since)
 {
-	return vacancy && (__u16)vacancy == (__u16)tenancy;
+	return down_since && (__u16)down_since == (__u16)registration_number;
 }
 
 /* What happens to a run whose slot is vacant since then: HOLD or PASS_ON. */
-__noinline int hold_or_pass_on(__u64 vacancy)
+__noinline int hold_or_pass_on(__u64 down_since)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 	__u64 now = bpf_ktime_get_ns() >> RPA_TICK_SHIFT;
 
-	if (!pool || vacancy >> 16 == RPA_LONG_AGO)
+	if (!pool || down_since >> 16 == RPA_LONG_AGO)
 		return PASS_ON;
 	/* Signed: another CPU may have started the clock an instant after our reading. */
-	return (__s64)(now - (vacancy >> 16)) < (__s64)pool->hold_ticks ? HOLD : PASS_ON;
+	return (__s64)(now - (down_since >> 16)) < (__s64)pool->hold_ticks ? HOLD : PASS_ON;
 }
 
 /* Starts the slot's hold clock, for all groups: HOLD or PASS_ON.
- * tenancy: what the slot had before the attempt that found a socket gone. */
-__noinline int vacate(__u32 slot_index, __u64 tenancy)
+ * registration_number: what the slot had before the attempt that found a socket gone. */
+__noinline int vacate(__u32 slot_index, __u64 registration_number)
 {
-	__u64 vacancy = (bpf_ktime_get_ns() >> RPA_TICK_SHIFT) << 16 | (__u16)tenancy;
+	__u64 down_since = (bpf_ktime_get_ns() >> RPA_TICK_SHIFT) << 16 | (__u16)registration_number;
 	struct map_key key;
 	struct rpa_slot *slot;
 
@@ -75,8 +75,8 @@ __noinline int vacate(__u32 slot_index, __u64 tenancy)
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
 	if (!slot)
 		return PASS_ON;
-	WRITE_ONCE(slot->vacancy, vacancy);
-	return hold_or_pass_on(vacancy);
+	WRITE_ONCE(slot->down_since, down_since);
+	return hold_or_pass_on(down_since);
 }
 
 /*
@@ -114,7 +114,7 @@ __noinline int has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __
  */
 __noinline int deliver(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 is_owner)
 {
-	__u64 tenancy, vacancy, others;
+	__u64 registration_number, down_since, others;
 	struct rpa_traffic *count;
 	struct rpa_slot *slot;
 	struct map_key key;
@@ -123,15 +123,15 @@ __noinline int deliver(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 is_o
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
 	if (!slot)
 		return PASS_ON;
-	/* Read before the attempt: what the attempt finds belongs to this tenancy. */
-	tenancy = READ_ONCE(slot->tenancy);
-	vacancy = READ_ONCE(slot->vacancy);
-	if (is_vacant(tenancy, vacancy))
-		return hold_or_pass_on(vacancy);
+	/* Read before the attempt: what the attempt finds belongs to this registration_number. */
+	registration_number = READ_ONCE(slot->registration_number);
+	down_since = READ_ONCE(slot->down_since);
+	if (is_down(registration_number, down_since))
+		return hold_or_pass_on(down_since);
 	if (bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0)) {
-		if (tenancy && !(slot->groups >> (constants.group & 31) & 1))
+		if (registration_number && !(slot->groups >> (constants.group & 31) & 1))
 			return PASS_ON;
-		return vacate(key.index, tenancy);
+		return vacate(key.index, registration_number);
 	}
 	count = bpf_map_lookup_elem(&traffic, key_at(&key));
 	if (!count)
@@ -143,7 +143,7 @@ __noinline int deliver(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 is_o
 		if (count->checked != now) {
 			count->checked = now;
 			if (has_lost_socket(ctx, key.index, others))
-				return vacate(key.index, tenancy);
+				return vacate(key.index, registration_number);
 		}
 	}
 	if (is_owner)
@@ -164,7 +164,7 @@ __noinline int stand_in(struct sk_reuseport_md *ctx, __u32 slot_index)
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
 	if (!slot)
 		return 0;
-	if (!slot->tenancy || slot->closed)
+	if (!slot->registration_number || slot->closed)
 		return 0;
 	return deliver(ctx, slot_index, 0) == DELIVERED;
 }

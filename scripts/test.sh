@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bundle=$(echo "$PWD"/.build/debug/*PackageTests.xctest)
-# A suite that takes longer hangs: the longest takes a minute on two CPUs.
+# In seconds. A suite that takes longer hangs: on two CPUs, the longest takes four minutes.
 limit=900
 
 run_suite() { # SUITE LOG
@@ -27,44 +27,53 @@ run_suite() { # SUITE LOG
     fi
 }
 
+# A function, so that bash has read all of it before the tests start: the file may change meanwhile.
+run_all() {
+    logs=$(mktemp -d)
+    builder=
+    finish() {
+        [ -z "$builder" ] || kill -- -"$builder" 2>/dev/null || true
+        rm -rf "$logs" || true
+    }
+    trap finish EXIT
+    trap 'exit 130' INT TERM
+    if [ "${1:-}" = --beside-build ]; then
+        shift
+        # A session of its own: one signal ends all of its processes.
+        setsid bash -c 'while rm -rf "$1" && swift build --scratch-path "$1"; do :; done' - "$logs/build" \
+            >"$logs/build.log" 2>&1 &
+        builder=$!
+    fi
+    "$bundle" --testing-library swift-testing --list-tests | sed 's|/.*||' | sort -u >"$logs/all"
+    # The longest suites come first, so that none of them is left alone at the end.
+    { grep -E "${1:-.}" "$logs/all" || true; } | awk '{ order = /^KernelTests/ ? 1 : /^AgentTests/ ? 2 : 3; print order, $0 }' |
+        sort -s -k 1,1n | cut -d ' ' -f 2 >"$logs/suites"
+    [ -s "$logs/suites" ] || {
+        echo "test.sh: no suite has a name like $1" >&2
+        exit 2
+    }
+    # One more than there are CPUs, because many tests wait.
+    jobs=${JOBS:-$(($(nproc) + 1))}
+    echo "test.sh: $(wc -l <"$logs/suites") suites, $jobs at a time"
+    SECONDS=0
+    xargs -P "$jobs" -I {} "$0" --suite {} "$logs/{}.log" <"$logs/suites"
+
+    tests=$(cat "$logs"/*.log | awk '/Test run with [0-9]+ test/ { sub(/.*Test run with /, ""); sum += $1 } END { print sum + 0 }')
+    failed=$(find "$logs" -name '*.failed' | wc -l)
+    if [ "$failed" = 0 ]; then
+        echo "Test run with $tests tests in $(wc -l <"$logs/suites") suites passed after $SECONDS seconds."
+    else
+        echo
+        (cd "$logs" && grep -hE 'recorded an issue|^test.sh:' $(ls ./*.failed | sed 's/\.failed$//')) || true
+        echo "Test run with $tests tests in $(wc -l <"$logs/suites") suites failed after $SECONDS seconds:" \
+            "$(cd "$logs" && ls ./*.failed | sed -E 's|^\./(.*)\.log\.failed$|\1|' | paste -sd' ')"
+        exit 1
+    fi
+}
+
 if [ "${1:-}" = --suite ]; then
     run_suite "$2" "$3"
-    exit 0
-fi
-
-logs=$(mktemp -d)
-builder=
-finish() {
-    [ -z "$builder" ] || kill -- -"$builder" 2>/dev/null || true
-    rm -rf "$logs" || true
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-if [ "${1:-}" = --beside-build ]; then
-    shift
-    # A session of its own: one signal ends all of its processes.
-    setsid bash -c 'while rm -rf "$1" && swift build --scratch-path "$1"; do :; done' - "$logs/build" \
-        >"$logs/build.log" 2>&1 &
-    builder=$!
-fi
-"$bundle" --testing-library swift-testing --list-tests | sed 's|/.*||' | sort -u >"$logs/all"
-grep -E "${1:-.}" "$logs/all" >"$logs/suites" || {
-    echo "test.sh: no suite has a name like $1" >&2
-    exit 2
-}
-jobs=${JOBS:-$(nproc)}
-echo "test.sh: $(wc -l <"$logs/suites") suites, $jobs at a time"
-SECONDS=0
-xargs -P "$jobs" -I {} "$0" --suite {} "$logs/{}.log" <"$logs/suites"
-
-tests=$(cat "$logs"/*.log | awk '/Test run with [0-9]+ test/ { sub(/.*Test run with /, ""); sum += $1 } END { print sum + 0 }')
-failed=$(find "$logs" -name '*.failed' | wc -l)
-if [ "$failed" = 0 ]; then
-    echo "Test run with $tests tests in $(wc -l <"$logs/suites") suites passed after $SECONDS seconds."
 else
-    echo
-    (cd "$logs" && grep -hE 'recorded an issue|^test.sh:' $(ls ./*.failed | sed 's/\.failed$//')) || true
-    echo "Test run with $tests tests in $(wc -l <"$logs/suites") suites failed after $SECONDS seconds:" \
-        "$(cd "$logs" && ls ./*.failed | sed -E 's|^\./(.*)\.log\.failed$|\1|' | paste -sd' ')"
-    exit 1
+    run_all "$@"
 fi
+exit

@@ -6,21 +6,21 @@ import SockArrayCore
 struct TableBuild {
     struct Case {
         let name: String
-        let contenders: [Contender]
+        let candidates: [WeightedCollector]
         /// Nil: rendezvous; else the tables that Maglev's ranks need.
         var maglevTables: Int?
     }
 
     static let cases = [
-        Case(name: "rendezvous, 8 collectors", contenders: contenders(8, heaviest: 1)),
-        Case(name: "rendezvous, 256 collectors", contenders: contenders(256, heaviest: 1)),
-        Case(name: "rendezvous, 8 collectors, weights 1 to 10", contenders: contenders(8, heaviest: 10)),
-        Case(name: "rendezvous, 256 collectors, weights 1 to 10", contenders: contenders(256, heaviest: 10)),
+        Case(name: "rendezvous, 8 collectors", candidates: candidates(8, heaviest: 1)),
+        Case(name: "rendezvous, 256 collectors", candidates: candidates(256, heaviest: 1)),
+        Case(name: "rendezvous, 8 collectors, weights 1 to 10", candidates: candidates(8, heaviest: 10)),
+        Case(name: "rendezvous, 256 collectors, weights 1 to 10", candidates: candidates(256, heaviest: 10)),
         Case(
-            name: "maglev, 8 collectors, ranks from 93 tables", contenders: contenders(8, heaviest: 1),
+            name: "maglev, 8 collectors, ranks from 93 tables", candidates: candidates(8, heaviest: 1),
             maglevTables: 1 + 8 + 28 + 56),
         Case(
-            name: "maglev, 256 collectors, ranks from 257 tables", contenders: contenders(256, heaviest: 1),
+            name: "maglev, 256 collectors, ranks from 257 tables", candidates: candidates(256, heaviest: 1),
             maglevTables: 1 + 256),
     ]
 
@@ -33,7 +33,7 @@ struct TableBuild {
                 let start = rpa_monotonic_ns()
                 let table = build(one)
                 let built = rpa_monotonic_ns()
-                if one.maglevTables == nil { seen ^= hashes(one.contenders.count) }
+                if one.maglevTables == nil { seen ^= hashes(one.candidates.count) }
                 let hashed = rpa_monotonic_ns()
                 seen ^= table[round].word
                 if round == 0 { continue }  // warms up
@@ -49,12 +49,12 @@ struct TableBuild {
     private static func build(_ one: Case) -> [BucketRow] {
         let size = BucketRow.defaultTableSize
         return one.maglevTables == nil
-            ? Rendezvous(seed: "bench").table(of: one.contenders, tableSize: size)
-            : Maglev(seed: "bench").table(of: one.contenders, tableSize: Maglev.nextPrime(from: size))
+            ? Rendezvous(seed: "bench").table(of: one.candidates, tableSize: size)
+            : Maglev(seed: "bench").table(of: one.candidates, tableSize: Maglev.nextPrime(from: size))
     }
 
-    private static func contenders(_ count: Int, heaviest: Int) -> [Contender] {
-        (0..<count).map { Contender(name: "c\($0)", weight: 1 + $0 % heaviest, slot: Slot(UInt16($0))) }
+    private static func candidates(_ count: Int, heaviest: Int) -> [WeightedCollector] {
+        (0..<count).map { WeightedCollector(name: "c\($0)", weight: 1 + $0 % heaviest, slot: Slot(UInt16($0))) }
     }
 
     private static func hashes(_ count: Int) -> UInt64 {

@@ -1,10 +1,10 @@
 // Builds one table, while an instruction counter looks on (TableBudgetTests). Compiled with
 // the files of the assignment alone.
-let contenders = (0..<8).map { Contender(name: "c\($0)", weight: 1 + $0 % 3, slot: Slot(UInt16($0))) }
+let candidates = (0..<8).map { WeightedCollector(name: "c\($0)", weight: 1 + $0 % 3, slot: Slot(UInt16($0))) }
 let table =
     switch CommandLine.arguments.dropFirst().first {
-    case "rendezvous": Rendezvous(seed: "budget").table(of: contenders, tableSize: 65_536)
-    case "maglev": Maglev(seed: "budget").table(of: contenders, tableSize: 16_381)
+    case "rendezvous": Rendezvous(seed: "budget").table(of: candidates, tableSize: 65_536)
+    case "maglev": Maglev(seed: "budget").table(of: candidates, tableSize: 16_381)
     default: [BucketRow]()
     }
 print(table.count)

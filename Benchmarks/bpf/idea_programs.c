@@ -138,7 +138,7 @@ static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *own
 		return false;
 	*owner = owner_of_source(&source);
 	slot = bpf_map_lookup_elem(&slots, owner);
-	return slot && !is_vacant(slot->tenancy, slot->vacancy) &&
+	return slot && !is_down(slot->registration_number, slot->down_since) &&
 	       !bpf_sk_select_reuseport(ctx, &sockets, owner, 0);
 }
 

@@ -69,7 +69,8 @@ int select_if_present(struct sk_reuseport_md *ctx)
 	owner = owner_of_source(&source);
 	key.index = owner;
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
-	return slot && !is_vacant(slot->tenancy, slot->vacancy) ? select_socket(ctx, owner) : SK_DROP;
+	return slot && !is_down(slot->registration_number, slot->down_since) ? select_socket(ctx, owner)
+									     : SK_DROP;
 }
 
 SEC("sk_reuseport")

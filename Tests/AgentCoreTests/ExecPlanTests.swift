@@ -22,10 +22,10 @@ import Testing
         return .registered(try JSON.decode(DataPlane.Change.self, from: Array(text.utf8)), pid: 812)
     }
 
-    private var diary = RegistrationDiary(collector: "c1", agentPath: "/a.sock", start: Self.start)
+    private var retryPolicy = RegistrationRetryPolicy(collector: "c1", agentPath: "/a.sock", start: Self.start)
 
     private mutating func note(_ outcome: RegistrationOutcome, after seconds: Double = 0) -> (String?, Duration) {
-        let (line, pause) = diary.note(outcome, at: Self.start + .seconds(seconds))
+        let (line, pause) = retryPolicy.note(outcome, at: Self.start + .seconds(seconds))
         return (line, pause)
     }
 

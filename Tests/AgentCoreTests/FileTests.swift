@@ -7,5 +7,5 @@ import Testing
 
 @Suite struct FileTests {
     @Test(arguments: [("/run/a/b", "/run/a"), ("/run", "/"), ("/", "/"), ("state", "/")])
-    func `the folder of a path`(path: String, folder: String) { #expect(FolderPath.of(path) == folder) }
+    func `the folder of a path`(path: String, folder: String) { #expect(DirectoryPath.of(path) == folder) }
 }

@@ -54,7 +54,7 @@ import Testing
 
     private static let table = TableStatus(
         pool: "edge", assignment: "rendezvous", tableSize: 256, restartHold: 2.5,
-        collectors: [.init(name: "c1", slot: 0, standing: .held)], hasAffinity: true, SlotStandings()
+        collectors: [.init(name: "c1", slot: 0, standing: .held)], hasAffinity: true, SlotAvailability()
     ) { _ in (BucketRow(ranks: [Slot(0)]), nil) }
 
     private static func samples() throws -> [(definition: String, text: String)] {

@@ -28,7 +28,8 @@ import Testing
         return configuration
     }
 
-    @Test func `a slot has its third collector: the loss of each one's first tenancy is news`() async throws {
+    @Test func `a slot has its third collector: the loss of each one's first registrationNumber is news`() async throws
+    {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             let slot = try Self.slot("c2", pool)

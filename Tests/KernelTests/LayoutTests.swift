@@ -68,7 +68,7 @@ import Testing
             let slot = UInt16(owner.dropFirst())! - 1
             #expect(
                 withUnsafeBytes(of: event) { Array($0) }
-                    == Self.bytes(Self.high, Self.low, event.seen, slot, UInt16(RPA_UNTOLD)), "of \(owner)")
+                    == Self.bytes(Self.high, Self.low, event.seen, slot, UInt16(RPA_NOT_NOTIFIED)), "of \(owner)")
         }
     }
 }

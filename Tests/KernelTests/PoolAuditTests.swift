@@ -6,7 +6,7 @@ import Testing
 
 /// The audit on the real kernel.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct PoolAuditTests {
-    private static func probes(_ pool: PoolFixture) throws -> [ProgramProbe] {
+    private static func probes(_ pool: PoolFixture) throws -> [ProbeResult] {
         try pool.plane.auditFacts(act: "audit").groups.map(\.probe)
     }
 

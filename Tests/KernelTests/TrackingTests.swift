@@ -250,7 +250,7 @@ import Testing
             try send()
             #expect(try Self.sums(of: pool).seen.runs == before.runs + 80)
             #expect(
-                Folder.names(in: "/sys/fs/bpf/reuseport-agent/edge").filter { $0.hasPrefix("sightings-") }
+                Directory.names(in: "/sys/fs/bpf/reuseport-agent/edge").filter { $0.hasPrefix("sightings-") }
                     == ["sightings-200"])
         }
     }

@@ -66,10 +66,10 @@ import Testing
         // Credits after each turn, from (5, 1, 1): a -2 1 1, a -4 2 2, b 1 -4 3, a -1 -3 4, c 4 -2 -2, a 2 -1 -1, a 0 0 0.
         let table = AssignmentTable(.pool(["a", "b", "c"], weights: ["a": 5], assignment: .roundRobin))
         #expect(table.tableSize == 7)
-        let contenders = ["a", "b", "c"].enumerated().map {
-            Contender(name: $0.element, weight: $0.offset == 0 ? 5 : 1, slot: Slot(UInt16($0.offset)))
+        let candidates = ["a", "b", "c"].enumerated().map {
+            WeightedCollector(name: $0.element, weight: $0.offset == 0 ? 5 : 1, slot: Slot(UInt16($0.offset)))
         }
-        let turns = table.rows(for: contenders).map { $0.owner!.index }
+        let turns = table.rows(for: candidates).map { $0.owner!.index }
         #expect(turns == [0, 0, 1, 0, 2, 0, 0])
     }
 

@@ -16,7 +16,7 @@ import Testing
 
     /// Two collectors with cookies 1 and 2, a placeholder with 9, and what else is given.
     static func facts(
-        _ others: [BoundSocket] = [], entries: [AuditFacts.Entry]? = nil, probe: ProgramProbe = .attached
+        _ others: [BoundSocket] = [], entries: [AuditFacts.Entry]? = nil, probe: ProbeResult = .attached
     ) -> AuditFacts {
         AuditFacts(groups: [
             AuditFacts.Group(
@@ -119,7 +119,7 @@ import Testing
         let outcomes = PoolStatus.Outcomes(selected: 0, failedOver: 0, held: 0, noCollector: 0, badPacket: 0)
         let group = Self.facts().groups[0].group
         for (probe, isAttached) in [
-            (ProgramProbe.attached, true), (.unreachable, false), (.unseen, true),
+            (ProbeResult.attached, true), (.unreachable, false), (.unseen, true),
         ] {
             var history = AuditHistory()
             _ = history.judge(Self.facts(probe: probe), at: Self.moment(0))

@@ -3,18 +3,18 @@ import Testing
 @testable import SockArrayCore
 
 @Suite struct MaglevTests {
-    private static func contenders(_ count: Int) -> [Contender] {
-        (0..<count).map { Contender(name: "c\($0)", slot: Slot(UInt16($0))) }
+    private static func candidates(_ count: Int) -> [WeightedCollector] {
+        (0..<count).map { WeightedCollector(name: "c\($0)", slot: Slot(UInt16($0))) }
     }
 
-    private static func table(_ contenders: [Contender], size: Int) -> [BucketRow] {
-        Maglev(seed: "test").table(of: contenders, tableSize: size)
+    private static func table(_ candidates: [WeightedCollector], size: Int) -> [BucketRow] {
+        Maglev(seed: "test").table(of: candidates, tableSize: size)
     }
 
     /// Without the ranks, which take most of the time.
-    private static func owners(_ contenders: [Contender], size: Int) -> [Slot] {
-        let slots = contenders.sorted { $0.name < $1.name }.map(\.slot)
-        return MaglevField(contenders, tableSize: size, seed: "test").owners(without: MaglevAbsence([]))
+    private static func owners(_ candidates: [WeightedCollector], size: Int) -> [Slot] {
+        let slots = candidates.sorted { $0.name < $1.name }.map(\.slot)
+        return MaglevField(candidates, tableSize: size, seed: "test").owners(without: MaglevAbsence([]))
             .map { slots[Int($0)] }
     }
 
@@ -22,8 +22,8 @@ import Testing
     /// 0, 2, 4, 6, 1, 3, 5, and B2 wants 3, 4, 5, 6, 0, 1, 2.
     @Test func `the paper's table of 7 rows, before and after B1 is removed`() {
         let backends = [
-            MaglevPermutation(contender: 0, offset: 3, skip: 4), MaglevPermutation(contender: 1, offset: 0, skip: 2),
-            MaglevPermutation(contender: 2, offset: 3, skip: 1),
+            MaglevPermutation(candidate: 0, offset: 3, skip: 4), MaglevPermutation(candidate: 1, offset: 0, skip: 2),
+            MaglevPermutation(candidate: 2, offset: 3, skip: 1),
         ]
         #expect(MaglevFilling.owners(tableSize: 7, among: backends) == [1, 0, 1, 0, 2, 2, 0])
         #expect(MaglevFilling.owners(tableSize: 7, among: [backends[0], backends[2]]) == [0, 0, 0, 0, 2, 2, 2])
@@ -32,8 +32,8 @@ import Testing
     /// By hand: B0 of weight 2 has turns 1, 2, 3, 4, B1 of weight 1 has 2 and 4.
     @Test func `half the weight has a turn in every second round`() {
         let backends = [
-            MaglevPermutation(contender: 0, offset: 3, skip: 4, weight: 2),
-            MaglevPermutation(contender: 1, offset: 0, skip: 2, weight: 1),
+            MaglevPermutation(candidate: 0, offset: 3, skip: 4, weight: 2),
+            MaglevPermutation(candidate: 1, offset: 0, skip: 2, weight: 1),
         ]
         #expect(MaglevFilling.owners(tableSize: 7, among: backends) == [0, 0, 1, 0, 0, 0, 1])
     }
@@ -41,10 +41,10 @@ import Testing
     /// Worked out by another program from the paper's pseudocode.
     @Test func `rows are the same on every host and release, c4 of weight 1 and of weight 2`() {
         func ranks(_ count: Int, weight: Int = 1, size: Int) -> [[UInt16]] {
-            let contenders = (1...count).map { index in
-                Contender(name: "c\(index)", weight: index == 4 ? weight : 1, slot: Slot(UInt16(index - 1)))
+            let candidates = (1...count).map { index in
+                WeightedCollector(name: "c\(index)", weight: index == 4 ? weight : 1, slot: Slot(UInt16(index - 1)))
             }
-            return Maglev(seed: PoolConfiguration.defaultSeed).table(of: contenders, tableSize: size)
+            return Maglev(seed: PoolConfiguration.defaultSeed).table(of: candidates, tableSize: size)
                 .map { $0.ranks.map(\.index) }
         }
         #expect(
@@ -57,15 +57,15 @@ import Testing
                 [2, 3, 0, 1], [0, 3, 1, 2], [3, 2, 1, 0], [3, 0, 1, 2], [0, 1, 3, 2], [3, 1, 2, 0], [1, 2, 0, 3],
                 [2, 3, 0, 1], [1, 3, 0, 2], [3, 1, 0, 2], [0, 2, 1, 3], [3, 2, 1, 0], [1, 3, 2, 0],
             ])
-        // Ranks 3 and 4 of 30 contenders are Rendezvous's.
+        // Ranks 3 and 4 of 30 candidates are Rendezvous's.
         #expect(ranks(30, size: 101)[..<3] == [[10, 13, 3, 6], [6, 16, 25, 26], [13, 14, 12, 19]])
     }
 
     /// Over 50 other seeds: 0.11 % to 0.58 %, 0.19 % in the median.
     @Test func `whichever 1 of 8 leaves, at most 0.3 % of 65,537 rows move between others`() {
-        let before = Self.owners(Self.contenders(8), size: 65_537)
-        for gone in Self.contenders(8) {
-            let after = Self.owners(Self.contenders(8).filter { $0 != gone }, size: 65_537)
+        let before = Self.owners(Self.candidates(8), size: 65_537)
+        for gone in Self.candidates(8) {
+            let after = Self.owners(Self.candidates(8).filter { $0 != gone }, size: 65_537)
             let moved = zip(before, after).count { $0 != $1 && $0 != gone.slot }
             #expect(Double(moved) <= 0.003 * 65_537)
         }
@@ -75,7 +75,7 @@ import Testing
     func `rank 2 is the owner in the table without rank 1, 2 to 100 collectors, any weights`(_ count: Int) {
         var generator = SplitMix(state: UInt64(count))
         for heaviest in [1, 10] {
-            let all = [Contender].random(count, upTo: heaviest, using: &generator)
+            let all = [WeightedCollector].random(count, upTo: heaviest, using: &generator)
             let rows = Self.table(all, size: 257)
             for gone in Set(rows.map { $0.ranks[0] }) {
                 let without = Self.owners(all.filter { $0.slot != gone }, size: 257)
@@ -86,7 +86,7 @@ import Testing
 
     @Test(arguments: [1, 3]) func `ranks 3 and 4 of 8 are owners in the tables without those before`(heaviest: Int) {
         var generator = SplitMix(state: 8)
-        let all = [Contender].random(8, upTo: heaviest, using: &generator)
+        let all = [WeightedCollector].random(8, upTo: heaviest, using: &generator)
         let rows = Self.table(all, size: 1_009)
         for rank in 2...3 {
             var tables: [Set<Slot>: [Slot]] = [:]
@@ -121,21 +121,21 @@ import Testing
     }
 
     @Test func `of 256 collectors and 2 rows, 2 own one each`() {
-        let rows = Self.table(Self.contenders(256), size: 2)
+        let rows = Self.table(Self.candidates(256), size: 2)
         #expect(Set(rows.map(\.owner)).count == 2)
     }
 
     @Test(arguments: [1, 8, 20, 40])
     func `the order of the list is of no meaning`(_ count: Int) {
         var generator = SplitMix(state: UInt64(count))
-        let all = [Contender].random(count, using: &generator)
+        let all = [WeightedCollector].random(count, using: &generator)
         #expect(Self.table(all.shuffled(using: &generator), size: 257) == Self.table(all, size: 257))
     }
 
     @Test(arguments: [1, 3, 8, 20, 40, 256])
     func `a row by itself is that of the table`(_ count: Int) {
         var generator = SplitMix(state: UInt64(count))
-        let all = [Contender].random(count, using: &generator)
+        let all = [WeightedCollector].random(count, using: &generator)
         let rows = Self.table(all, size: 257)
         for index in stride(from: 0, to: 257, by: 32) {
             let row = Maglev(seed: "test").row(of: Bucket(UInt32(index)), among: all, tableSize: 257)
@@ -146,30 +146,30 @@ import Testing
     @Test(arguments: [1, 2, 8, 100, 256])
     func `of equal weights none has 2 rows more than another`(_ count: Int) {
         var generator = SplitMix(state: UInt64(count))
-        let owned = Self.rowsOwned([Contender].random(count, upTo: 1, using: &generator), size: 4_099)
+        let owned = Self.rowsOwned([WeightedCollector].random(count, upTo: 1, using: &generator), size: 4_099)
         #expect(owned.count == count)
         #expect(owned.values.max()! - owned.values.min()! <= 1)
     }
 
     @Test func `weights 1, 2 and 4 own 1, 2 and 4 sevenths of the rows within 1 %`() {
         let weighted = [1, 2, 4].enumerated().map {
-            Contender(name: "w\($0.offset)", weight: $0.element, slot: Slot(UInt16($0.offset)))
+            WeightedCollector(name: "w\($0.offset)", weight: $0.element, slot: Slot(UInt16($0.offset)))
         }
         let owned = Self.rowsOwned(weighted, size: 4_099)
-        for contender in weighted {
-            let share = 4_099 * Double(contender.weight) / 7
-            #expect(abs(Double(owned[contender.slot]!) - share) < 0.01 * share)
+        for candidate in weighted {
+            let share = 4_099 * Double(candidate.weight) / 7
+            #expect(abs(Double(owned[candidate.slot]!) - share) < 0.01 * share)
         }
     }
 
     @Test(arguments: [2, 8, 50, 256])
     func `random weights 1 to 10 own their shares of 16,411 rows, give or take 2 rows`(_ count: Int) {
         var generator = SplitMix(state: UInt64(count))
-        let all = [Contender].random(count, using: &generator)
+        let all = [WeightedCollector].random(count, using: &generator)
         let total = Double(all.reduce(0) { $0 + $1.weight })
         let owned = Self.rowsOwned(all, size: 16_411)
-        for contender in all {
-            #expect(abs(Double(owned[contender.slot]!) - 16_411 * Double(contender.weight) / total) <= 2)
+        for candidate in all {
+            #expect(abs(Double(owned[candidate.slot]!) - 16_411 * Double(candidate.weight) / total) <= 2)
         }
     }
 
@@ -179,7 +179,7 @@ import Testing
         #expect([-1, 2, 14, 65_536, 65_537, 65_538].map(Maglev.nextPrime) == [2, 2, 17, 65_537, 65_537, 65_539])
     }
 
-    private static func rowsOwned(_ contenders: [Contender], size: Int) -> [Slot: Int] {
-        owners(contenders, size: size).reduce(into: [:]) { $0[$1, default: 0] += 1 }
+    private static func rowsOwned(_ candidates: [WeightedCollector], size: Int) -> [Slot: Int] {
+        owners(candidates, size: size).reduce(into: [:]) { $0[$1, default: 0] += 1 }
     }
 }

@@ -126,11 +126,11 @@ import Testing
         let pool = PoolConfiguration(
             pool: "edge", collectors: names.map { .init(name: $0) }, groups: [], tableSize: 1_024)
         let table = AssignmentTable(pool)
-        let rows = table.rows(for: Contender.all(of: pool, SlotAllocation(names: names)))
+        let rows = table.rows(for: WeightedCollector.all(of: pool, SlotAllocation(names: names)))
         func deliveries(_ states: [SlotState]) -> RowDeliveries {
-            let standings = SlotStandings.of(states)
+            let availability = SlotAvailability.of(states)
             return RowDeliveries(
-                rows.indices.prefix(1_024).map { standings.deliverer(of: rows[$0], at: $0) }, table.shape)
+                rows.indices.prefix(1_024).map { availability.deliverer(of: rows[$0], at: $0) }, table.shape)
         }
         let before = deliveries(Array(repeating: .active, count: 4))
         #expect(before.shifts(to: deliveries([.active, .active, .active, .holding(left: .seconds(1))])) == [])

@@ -5,20 +5,20 @@ import Testing
 @Suite struct RowMovesTests {
     private let names = (1...8).map { "c\($0)" }
 
-    private func contenders(_ names: some Sequence<String>) -> [Contender] {
-        names.map { name in Contender(name: name, slot: Slot(UInt16(Int(name.dropFirst())! - 1))) }
+    private func candidates(_ names: some Sequence<String>) -> [WeightedCollector] {
+        names.map { name in WeightedCollector(name: name, slot: Slot(UInt16(Int(name.dropFirst())! - 1))) }
     }
 
     private func rows(_ names: some Collection<String>, _ assignment: Assignment = .rendezvous) -> [BucketRow] {
-        AssignmentTable(.pool(Array(names), assignment: assignment)).rows(for: contenders(names))
+        AssignmentTable(.pool(Array(names), assignment: assignment)).rows(for: candidates(names))
     }
 
     private func moves(
-        from present: [BucketRow], to desired: [BucketRow], _ standings: SlotStandings, follows: Bool = true
+        from present: [BucketRow], to desired: [BucketRow], _ availability: SlotAvailability, follows: Bool = true
     ) -> RowMoves {
         var moves = RowMoves()
         for (index, row) in desired.enumerated() {
-            moves.add(index, from: present[index], to: row, standings, standings, follows: follows)
+            moves.add(index, from: present[index], to: row, availability, availability, follows: follows)
         }
         return moves
     }
@@ -29,17 +29,17 @@ import Testing
     ) {
         let before = rows(names.prefix(2), assignment)
         let desired = rows(names, assignment)
-        let standings = SlotStandings.of([.active, .active] + Array(repeating: .absent, count: 6))
-        let moves = moves(from: before, to: desired, standings)
+        let availability = SlotAvailability.of([.active, .active] + Array(repeating: .absent, count: 6))
+        let moves = moves(from: before, to: desired, availability)
         for (index, old) in before.enumerated() {
             let now = moves.writes[index] ?? old
-            #expect(standings.deliverer(of: now, at: index) == old.owner)
+            #expect(availability.deliverer(of: now, at: index) == old.owner)
             guard let wanted = moves.waiting[index] else { continue }
             #expect(wanted == desired[index])
             // Maglev moves a few rows between those who stay; all others wait for their owner.
-            let isStranger = standings.isStranger(wanted.owner!)
+            let isStranger = availability.isStranger(wanted.owner!)
             #expect(
-                RowWait(index, present: now, desired: wanted, standings, closed: [])
+                RowWait(index, present: now, desired: wanted, availability, closed: [])
                     == (isStranger ? .owner : .sessions(at: old.owner!)))
         }
         // Four ranks may all be newcomers: then somebody waits.
@@ -78,12 +78,12 @@ import Testing
     }
 
     @Test func `a collector comes back: what it takes over waits where it is, and nothing else does`() {
-        let standings = SlotStandings.of([.failed] + Array(repeating: .active, count: 7))
-        let after = standings.making(usable: Slot(0))
+        let availability = SlotAvailability.of([.failed] + Array(repeating: .active, count: 7))
+        let after = availability.making(usable: Slot(0))
         let rows = rows(names)
         var moves = RowMoves()
         for (index, row) in rows.enumerated() {
-            moves.addKept(index, present: row, desired: nil, standings, after)
+            moves.addKept(index, present: row, desired: nil, availability, after)
         }
         #expect(Set(moves.waiting.keys) == Set(rows.indices.filter { rows[$0].owner == Slot(0) }))
         for (index, row) in moves.writes {
@@ -100,17 +100,18 @@ import Testing
             (SlotState.active, RowWait.sessions(at: Slot(2))), (.draining, .sessions(at: Slot(2))),
             (.holding(left: .seconds(1)), .over), (.failed, .over),
         ] {
-            let standings = SlotStandings.of([.active, .active, state, .active, .active])
-            #expect(RowWait(7, present: present, desired: desired, standings, closed: []) == wait)
+            let availability = SlotAvailability.of([.active, .active, state, .active, .active])
+            #expect(RowWait(7, present: present, desired: desired, availability, closed: []) == wait)
         }
     }
 
     @Test func `a row leaves a collector that is to get empty although its owner has never come`() {
         let desired = BucketRow(ranks: [Slot(1), Slot(2)])
         let present = desired.putting(first: Slot(0))
-        let standings = SlotStandings.of([.draining, .absent, .active])
-        #expect(RowWait(0, present: present, desired: desired, standings, closed: [Slot(0)]) == .sessions(at: Slot(0)))
-        #expect(RowWait(0, present: present, desired: desired, standings, closed: []) == .owner)
+        let availability = SlotAvailability.of([.draining, .absent, .active])
+        #expect(
+            RowWait(0, present: present, desired: desired, availability, closed: [Slot(0)]) == .sessions(at: Slot(0)))
+        #expect(RowWait(0, present: present, desired: desired, availability, closed: []) == .owner)
     }
 
     @Test func `a row doesn't go to a collector that is away, nor from one that is to get empty`() {
@@ -118,20 +119,20 @@ import Testing
         let present = desired.putting(first: Slot(0))
         for closed: Set<Slot> in [[], [Slot(0)]] {
             for state in [SlotState.holding(left: .seconds(5)), .empty] {
-                let standings = SlotStandings.of([.active, state, .active])
-                #expect(RowWait(0, present: present, desired: desired, standings, closed: closed) == .owner)
+                let availability = SlotAvailability.of([.active, state, .active])
+                #expect(RowWait(0, present: present, desired: desired, availability, closed: closed) == .owner)
             }
-            let isBack = SlotStandings.of([.active, .active, .active])
+            let isBack = SlotAvailability.of([.active, .active, .active])
             #expect(
                 RowWait(0, present: present, desired: desired, isBack, closed: closed) == .sessions(at: Slot(0)))
-            let nobody = SlotStandings.of([.active, .failed, .failed]).closing([Slot(0)])
+            let nobody = SlotAvailability.of([.active, .failed, .failed]).closing([Slot(0)])
             #expect(RowWait(0, present: present, desired: desired, nobody, closed: closed) == .owner)
         }
     }
 
     @Test func `a collector that stands in closes: its rows wait there, although no row names it`() {
         let row = BucketRow(ranks: [Slot(1), Slot(2)])
-        let before = SlotStandings.of([.active, .failed, .failed, .active])
+        let before = SlotAvailability.of([.active, .failed, .failed, .active])
         // From row 0 on, slot 0 is the first that can stand in.
         #expect(before.deliverer(of: row, at: 0) == Slot(0))
         let after = before.closing([Slot(0)])

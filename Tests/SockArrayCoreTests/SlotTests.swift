@@ -34,8 +34,8 @@ import Testing
 }
 
 @Suite struct SlotStateTests {
-    private func state(_ registrations: UInt64, _ vacantFor: Duration?, filled: Bool) -> SlotState {
-        SlotState(registrations: registrations, vacantFor: vacantFor, hold: .seconds(10), isFilled: filled)
+    private func state(_ registrations: UInt64, _ downFor: Duration?, filled: Bool) -> SlotState {
+        SlotState(registrations: registrations, downFor: downFor, hold: .seconds(10), isFilled: filled)
     }
 
     @Test func `a slot goes from empty over active and holding to failed`() {
@@ -94,20 +94,21 @@ import Testing
             let count = [0, 1, 3, 100, 256].randomElement(using: &random)!
             let slots = Set((0..<UInt16(256)).shuffled(using: &random).prefix(count).map(Slot.init))
             let closed = Set(slots.filter { _ in Bool.random(using: &random) && Bool.random(using: &random) })
-            var standings = SlotStandings()
+            var availability = SlotAvailability()
             for slot in slots {
-                standings.set(
+                availability.set(
                     slot, Bool.random(using: &random) ? .active : .failed, wasFilled: Bool.random(using: &random),
                     isClosed: false)
             }
-            let open = standings
+            let open = availability
             let extra = Slot(UInt16.random(in: 0..<256, using: &random))
-            for standings in [open, open.closing(closed), open.closing(closed).closing([]), open.making(usable: extra)]
-            {
-                let hosts = (0..<UInt16(256)).map(Slot.init).filter { standings.isStandIn($0) }
+            for availability in [
+                open, open.closing(closed), open.closing(closed).closing([]), open.making(usable: extra),
+            ] {
+                let hosts = (0..<UInt16(256)).map(Slot.init).filter { availability.isStandIn($0) }
                 for index in 0..<512 {
                     let first = hosts.first { Int($0.index) >= index % 256 } ?? hosts.first
-                    #expect(standings.standIn(at: index) == first)
+                    #expect(availability.standIn(at: index) == first)
                 }
             }
             #expect(open.closing(closed).closing([]) == open)
@@ -115,15 +116,15 @@ import Testing
     }
 }
 
-extension SlotStandings {
+extension SlotAvailability {
     /// States of the slots from 0 on; the others never had a collector.
-    static func of(_ states: [SlotState]) -> SlotStandings {
-        var standings = SlotStandings()
+    static func of(_ states: [SlotState]) -> SlotAvailability {
+        var availability = SlotAvailability()
         for (index, state) in states.enumerated() {
-            standings.set(
+            availability.set(
                 Slot(UInt16(index)), state, wasFilled: state != .empty && state != .absent,
                 isClosed: state == .draining)
         }
-        return standings
+        return availability
     }
 }

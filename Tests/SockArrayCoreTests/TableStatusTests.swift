@@ -3,24 +3,24 @@ import Testing
 @testable import SockArrayCore
 
 @Suite struct TableStatusTests {
-    private static func standings(_ states: [SlotState]) -> SlotStandings {
-        var standings = SlotStandings()
+    private static func availability(_ states: [SlotState]) -> SlotAvailability {
+        var availability = SlotAvailability()
         for (index, state) in states.enumerated() {
-            standings.set(Slot(UInt16(index)), state, wasFilled: true, isClosed: false)
+            availability.set(Slot(UInt16(index)), state, wasFilled: true, isClosed: false)
         }
-        return standings
+        return availability
     }
 
     private static func status(
         _ states: [SlotState], rows: [[UInt16]], desired: [Int: [UInt16]] = [:], hasAffinity: Bool = true
     ) -> TableStatus {
-        let standings = standings(states)
+        let availability = availability(states)
         let collectors = states.indices.map {
-            TableStatus.Collector(name: "c\($0)", slot: $0, standing: standings[Slot(UInt16($0))])
+            TableStatus.Collector(name: "c\($0)", slot: $0, standing: availability[Slot(UInt16($0))])
         }
         return TableStatus(
             pool: "edge", assignment: "rendezvous", tableSize: rows.count, restartHold: 10, collectors: collectors,
-            hasAffinity: hasAffinity, standings
+            hasAffinity: hasAffinity, availability
         ) { index in
             (
                 BucketRow(ranks: rows[index].map { Slot($0) }),

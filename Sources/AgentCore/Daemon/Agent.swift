@@ -40,17 +40,17 @@ package final class Agent {
         pool = try RunningPool(configuration, path: path, log: log)
         let watch = try CollectorWatch(pool: pool, log: log)
         let audit = AuditTimer(pool: pool, log: log)
-        let chronicle = try Chronicle(pool: pool, log: log)
+        let eventRecorder = try EventRecorder(pool: pool, log: log)
         (controlName, statusNames) = (control.name, status.map(\.name))
         let commands = ControlService(
-            pool: pool, watch: watch, audit: audit, chronicle: chronicle,
+            pool: pool, watch: watch, audit: audit, eventRecorder: eventRecorder,
             places: [control.name] + status.map(\.name), log: log)
         let service = StatusService(pool: pool)
         usage = try UsageSource(pool: pool, log: log)
         // Whoever only looks comes last.
         sources = [
             RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log),
-            ExporterWatch(pool: pool, log: log), SessionSweep(pool: pool, log: log), audit, usage, chronicle,
+            ExporterWatch(pool: pool, log: log), SessionSweep(pool: pool, log: log), audit, usage, eventRecorder,
             StatusServer(status, endpoint: configuration.statusHTTP, service: service), output,
         ]
     }

@@ -12,7 +12,7 @@ final class ControlService: RequestService {
     private let pool: RunningPool
     private let registration: ControlRegistration
     private let audit: AuditTimer
-    private let chronicle: Chronicle
+    private let eventRecorder: EventRecorder
     /// Where the agent listens.
     private let places: [String]
     private let log: Logger
@@ -20,14 +20,14 @@ final class ControlService: RequestService {
     private var lastRefusals: [String: Failure] = [:]
 
     init(
-        pool: RunningPool, watch: CollectorWatch, audit: AuditTimer, chronicle: Chronicle, places: [String],
+        pool: RunningPool, watch: CollectorWatch, audit: AuditTimer, eventRecorder: EventRecorder, places: [String],
         log: Logger
     ) {
         self.pool = pool
         self.places = places
         registration = ControlRegistration(pool: pool, watch: watch)
         self.audit = audit
-        self.chronicle = chronicle
+        self.eventRecorder = eventRecorder
         self.log = log
     }
 
@@ -36,7 +36,7 @@ final class ControlService: RequestService {
     func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
         guard atEnd else { return nil }
         let wanted = try? JSON.decode(ControlRequest.self, from: request.bytes)
-        chronicle.noteChanges()
+        eventRecorder.noteChanges()
         let reply = self.reply(to: wanted, request)
         // Whoever says nothing asked only whether somebody listens (`check`).
         if !request.bytes.isEmpty { report(reply, to: wanted) }

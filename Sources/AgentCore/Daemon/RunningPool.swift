@@ -182,7 +182,7 @@ final class RunningPool {
     ) throws(Failure) {
         plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
         // Sessions that began while the table was made, of exporters that share a row.
-        guard plane.hasStrays else { return }
+        guard plane.hasMisplacedSessions else { return }
         do {
             plane = try DataPlane(adopting: configuration, pins: pins, replacing: plane)
         } catch {

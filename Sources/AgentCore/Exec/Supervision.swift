@@ -6,7 +6,7 @@ import SockArrayCore
 /// agent's answers and for the next attempt to register.
 package final class Supervision {
     private let command: LaunchedCommand
-    private let keeper: RegistrationKeeper
+    private let maintainer: RegistrationMaintainer
     /// By then it has to be registered.
     private let deadline: ContinuousClock.Instant?
     private let wait: Double?
@@ -14,10 +14,10 @@ package final class Supervision {
     /// Why the command was ended, and when it is killed if it hasn't obeyed.
     private var refusal: (failure: Failure, killTime: ContinuousClock.Instant)?
 
-    package init(_ command: LaunchedCommand, keeper: RegistrationKeeper, wait: Double?, log: ExecLog) {
+    package init(_ command: LaunchedCommand, maintainer: RegistrationMaintainer, wait: Double?, log: ExecLog) {
         self.log = log
         self.command = command
-        self.keeper = keeper
+        self.maintainer = maintainer
         self.wait = wait
         deadline = wait.map { .now + .seconds($0) }
     }
@@ -33,12 +33,12 @@ package final class Supervision {
             }
             let now = ContinuousClock.now
             if refusal == nil {
-                for line in keeper.proceed(at: now) { log.say(line) }
+                for line in maintainer.proceed(at: now) { log.say(line) }
             }
             endIfLate(at: now)
             log.proceed()
             var waits = [pollfd(fd: command.signals.number, events: Int16(POLLIN), revents: 0)]
-            if let answer = keeper.answer, refusal == nil {
+            if let answer = maintainer.answer, refusal == nil {
                 waits.append(pollfd(fd: answer, events: Int16(POLLIN), revents: 0))
             }
             poll(&waits, UInt(waits.count), milliseconds(from: now))
@@ -52,9 +52,9 @@ package final class Supervision {
             self.refusal = (refusal.failure, now + .seconds(10))
             return
         }
-        guard let deadline, now >= deadline, !keeper.wasRegistered else { return }
+        guard let deadline, now >= deadline, !maintainer.wasRegistered else { return }
         var failure =
-            keeper.lastFailure
+            maintainer.lastFailure
             ?? Failure(
                 .absent, act: "register the command's sockets", cause: "the agent has not answered",
                 remedy: "look at the agent's log")
@@ -72,8 +72,8 @@ package final class Supervision {
             due = [refusal.killTime]
         } else {
             // An agent that doesn't answer is given up some time: looked at each second.
-            due.append(keeper.answer == nil ? keeper.next : now + .seconds(1))
-            if let deadline, !keeper.wasRegistered { due.append(deadline) }
+            due.append(maintainer.answer == nil ? maintainer.next : now + .seconds(1))
+            if let deadline, !maintainer.wasRegistered { due.append(deadline) }
         }
         let pause = (due.min()! - now) / .milliseconds(1)
         return pause <= 0 ? 0 : Int32(min(pause.rounded(.up), 60_000))

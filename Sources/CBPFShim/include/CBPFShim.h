@@ -13,7 +13,7 @@
 #include "rpa_child.h"
 #include "rpa_diag.h"
 #include "rpa_file.h"
-#include "rpa_knock.h"
+#include "rpa_prober.h"
 #include "rpa_launch.h"
 #include "rpa_probe.h"
 #include "rpa_process.h"

@@ -54,19 +54,19 @@
 /*
  * Map "slots", one entry a slot, shared by all groups of the pool.
  *
- * The slot is vacant if vacancy != 0 and its low 16 bits are tenancy's. The
- * agent writes tenancy, once for each registration; the program writes vacancy
+ * The slot is vacant if down_since != 0 and its low 16 bits are registration_number's. The
+ * agent writes registration_number, once for each registration; the program writes down_since
  * when it finds a socket gone, the agent when nobody is to wait for it. A late
- * write that raced with a registration names the old tenancy and so means
+ * write that raced with a registration names the old registration_number and so means
  * nothing: no compare-and-exchange is needed, and neither side ever waits.
  */
 #define RPA_LONG_AGO 1u /* since_ticks of a slot whose exporters don't wait */
 
 struct rpa_slot {
-	__u64 tenancy; /* counts registrations; 0: never had a collector */
-	__u64 vacancy; /* since_ticks << 16 | low 16 bits of the tenancy seen vacant; 0: none */
-	__u64 groups;  /* bit n: its collector has, or had, a socket in group n of "group_sockets" */
-	__u64 closed;  /* not 0: it stands in for nobody, whose ranks are all down */
+	__u64 registration_number; /* counts registrations; 0: never had a collector */
+	__u64 down_since; /* since_ticks << 16 | low 16 bits of the registration_number seen vacant; 0: none */
+	__u64 groups;     /* bit n: its collector has, or had, a socket in group n of "group_sockets" */
+	__u64 closed;     /* not 0: it stands in for nobody, whose ranks are all down */
 };
 
 /* Map "group_sockets" of the pool: the sockarray of each group, by its number. A
@@ -157,7 +157,7 @@ struct rpa_session_start {
 #define RPA_SIGHTING_TICK_SHIFT 28
 
 /* Of an exporter that the agent has not been told of. */
-#define RPA_UNTOLD 0xfffeu
+#define RPA_NOT_NOTIFIED 0xfffeu
 
 /* Map "sightings" of the pool: the exporters that were seen, the first ones first. */
 struct rpa_sighting {
@@ -167,7 +167,7 @@ struct rpa_sighting {
 	__u32 last_seen;
 	__u32 told;      /* when the agent was told of it last */
 	__u16 slot;      /* that got its last run, or RPA_NO_SLOT */
-	__u16 told_slot; /* that the agent was told, or RPA_UNTOLD */
+	__u16 told_slot; /* that the agent was told, or RPA_NOT_NOTIFIED */
 	__u32 unused;
 };
 
@@ -227,7 +227,7 @@ struct rpa_sighting_event {
 	__u64 high, low;
 	__u32 seen;        /* when */
 	__u16 slot;        /* as above */
-	__u16 former_slot; /* the slot that was told before, or RPA_UNTOLD */
+	__u16 former_slot; /* the slot that was told before, or RPA_NOT_NOTIFIED */
 };
 
 /*

@@ -25,7 +25,7 @@ public struct AssignmentTable: Sendable {
         let isConfigured: Bool
         /// One of a configured exporter's addresses, apart from it.
         var isPart = false
-        let isApart: Bool
+        let hasDedicatedRow: Bool
         /// Single ones, of an exporter apart.
         var addresses: [IPAddress] = []
     }
@@ -55,12 +55,13 @@ public struct AssignmentTable: Sendable {
         for exporter in configuration.exporters {
             let bucket = ExporterHash.bucket(of: hash(name: exporter.name), tableSize: tableSize)
             let pin = exporter.collector ?? wanted[exporter.name]
-            let isApart = pin != nil || kept.contains(exporter.name)
+            let hasDedicatedRow = pin != nil || kept.contains(exporter.name)
             for prefix in exporter.prefixes { byPrefix[prefix] = UInt32(exporters.count) }
             exporters.append(
                 Exporter(
                     name: exporter.name, bucket: bucket, pin: pin, row: bucket.index, isConfigured: true,
-                    isApart: isApart, addresses: isApart ? exporter.prefixes.compactMap(\.address) : []))
+                    hasDedicatedRow: hasDedicatedRow,
+                    addresses: hasDedicatedRow ? exporter.prefixes.compactMap(\.address) : []))
         }
         let configured = ExporterTable(exporters: names.isEmpty ? [:] : byPrefix, hash: hash)
         for text in Set(wanted.keys).union(kept).subtracting(names).sorted() {
@@ -72,10 +73,10 @@ public struct AssignmentTable: Sendable {
             exporters.append(
                 Exporter(
                     name: whole?.name ?? "\(address)", bucket: bucket, pin: whole == nil ? wanted[text] : whole?.pin,
-                    row: bucket.index, isConfigured: whole != nil, isPart: whole != nil, isApart: true,
+                    row: bucket.index, isConfigured: whole != nil, isPart: whole != nil, hasDedicatedRow: true,
                     addresses: [address]))
         }
-        apart = exporters.indices.filter { exporters[$0].isApart }
+        apart = exporters.indices.filter { exporters[$0].hasDedicatedRow }
         for (index, exporter) in apart.enumerated() { exporters[exporter].row = UInt32(tableSize + index) }
         self.hash = hash
         self.tableSize = tableSize
@@ -87,14 +88,14 @@ public struct AssignmentTable: Sendable {
     public var rowCount: Int { tableSize + apart.count }
 
     /// All rows, the table's first.
-    public func rows(for contenders: [Contender]) -> [BucketRow] {
+    public func rows(for candidates: [WeightedCollector]) -> [BucketRow] {
         let table: [BucketRow] =
             switch assignment {
-            case .rendezvous: Rendezvous(seed: seed).table(of: contenders, tableSize: tableSize)
-            case .maglev: Maglev(seed: seed).table(of: contenders, tableSize: tableSize)
-            case .roundRobin, .kernel: TurnCycle.rows(of: contenders, count: tableSize)
+            case .rendezvous: Rendezvous(seed: seed).table(of: candidates, tableSize: tableSize)
+            case .maglev: Maglev(seed: seed).table(of: candidates, tableSize: tableSize)
+            case .roundRobin, .kernel: TurnCycle.rows(of: candidates, count: tableSize)
             }
-        let slots = Dictionary(uniqueKeysWithValues: contenders.map { ($0.name, $0.slot) })
+        let slots = Dictionary(uniqueKeysWithValues: candidates.map { ($0.name, $0.slot) })
         return table
             + apart.map { index in
                 let exporter = exporters[index]
@@ -152,7 +153,7 @@ public struct AssignmentTable: Sendable {
     }
 
     /// Rows from `tableSize` on: whose they are.
-    var exportersApart: [Apart] {
+    var exportersWithDedicatedRows: [Apart] {
         apart.lazy.map { exporters[$0] }.filter { !$0.isPart }
             .map { Apart(name: $0.name, addresses: $0.addresses, row: Int($0.row), isPinned: $0.pin != nil) }
     }

@@ -9,12 +9,12 @@ public enum Delivery: Equatable, Sendable {
     case noCollector
 
     /// - Parameter index: the row's.
-    public init(row: BucketRow, at index: Int, _ standings: SlotStandings) {
-        guard let slot = standings.deliverer(of: row, at: index) else {
+    public init(row: BucketRow, at index: Int, _ availability: SlotAvailability) {
+        guard let slot = availability.deliverer(of: row, at: index) else {
             self = .noCollector
             return
         }
-        self = standings[slot] == .held ? .held(slot) : slot == row.owner ? .selected(slot) : .failedOver(slot)
+        self = availability[slot] == .held ? .held(slot) : slot == row.owner ? .selected(slot) : .failedOver(slot)
     }
 
     /// Who gets it, or is waited for.

@@ -1,6 +1,6 @@
 /// The order in which collectors take turns, where affinity isn't wanted.
 ///
-/// Smooth weighted round-robin, the way nginx's upstreams do it: each contender
+/// Smooth weighted round-robin, the way nginx's upstreams do it: each candidate
 /// gains its weight a turn, and the one with the most takes the turn and pays the
 /// sum of all. In a cycle of sum turns each has as many as its weight, spread out.
 enum TurnCycle {
@@ -9,9 +9,9 @@ enum TurnCycle {
         max(1, weights.reduce(0, +) / max(1, weights.reduce(0, greatestCommonDivisor)))
     }
 
-    /// One contender a row; contenders take turns in the order of their names.
-    static func rows(of contenders: [Contender], count: Int) -> [BucketRow] {
-        let ordered = contenders.sorted { $0.name < $1.name }
+    /// One candidate a row; candidates take turns in the order of their names.
+    static func rows(of candidates: [WeightedCollector], count: Int) -> [BucketRow] {
+        let ordered = candidates.sorted { $0.name < $1.name }
         guard !ordered.isEmpty else { return Array(repeating: BucketRow(ranks: []), count: count) }
         let divisor = ordered.map(\.weight).reduce(0, greatestCommonDivisor)
         let weights = ordered.map { $0.weight / divisor }

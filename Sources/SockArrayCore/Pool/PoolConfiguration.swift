@@ -27,7 +27,7 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var statusSocket: SocketFile
     /// Where status is told over TCP, too; nil: nowhere.
     public var statusHTTP: Endpoint?
-    /// Folder below a mounted bpffs; the pool's pins are in its subfolder `pool`.
+    /// Directory below a mounted bpffs; the pool's pins are in its subfolder `pool`.
     public var bpffs: String
     /// Usage events; nil: none are made.
     public var usage: UsageSettings?

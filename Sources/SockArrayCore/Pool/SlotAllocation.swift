@@ -40,12 +40,12 @@ public struct SlotAllocation: Equatable, Sendable {
     public subscript(name: String) -> Slot? { slotOfName[name] }
 }
 
-extension Contender {
+extension WeightedCollector {
     /// The configuration's collectors, each with its slot.
-    static func all(of configuration: PoolConfiguration, _ allocation: SlotAllocation) -> [Contender] {
+    static func all(of configuration: PoolConfiguration, _ allocation: SlotAllocation) -> [WeightedCollector] {
         configuration.collectors.compactMap { collector in
             allocation[collector.name].map {
-                Contender(name: collector.name, weight: collector.weight, slot: $0)
+                WeightedCollector(name: collector.name, weight: collector.weight, slot: $0)
             }
         }
     }

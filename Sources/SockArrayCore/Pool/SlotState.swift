@@ -16,13 +16,13 @@ public enum SlotState: Equatable, Sendable {
 
     /// - Parameters:
     ///   - registrations: how often the slot was filled.
-    ///   - vacantFor: since the program found it vacant; nil: it didn't.
+    ///   - downFor: since the program found it vacant; nil: it didn't.
     ///   - isFilled: it was registered, and none of its sockets is gone.
     ///   - isDraining: it is to get empty.
     public init(
-        registrations: UInt64, vacantFor: Duration?, hold: Duration, isFilled: Bool, isDraining: Bool = false
+        registrations: UInt64, downFor: Duration?, hold: Duration, isFilled: Bool, isDraining: Bool = false
     ) {
-        switch vacantFor {
+        switch downFor {
         case .some(let time) where time < hold: self = .holding(left: hold - time)
         case .some where registrations == 0: self = .absent
         case .some: self = .failed

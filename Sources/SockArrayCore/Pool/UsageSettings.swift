@@ -35,7 +35,7 @@ public struct UsageSettings: Equatable, Sendable {
 
 /// Counts all traffic of a cgroup's sockets, for usage events.
 public struct MeterSettings: Equatable, Sendable {
-    /// Folder of a cgroup of version 2.
+    /// Directory of a cgroup of version 2.
     public var cgroup: String
     /// Peers in them are internal, all others external.
     public var internalPrefixes: [AddressPrefix]

@@ -9,7 +9,7 @@ public struct AssignmentPlan: Sendable {
         self.configuration = configuration
         let slots = SlotAllocation(names: configuration.collectors.map(\.name))
         table = AssignmentTable(configuration, pins: pins)
-        rows = table.rows(for: Contender.all(of: configuration, slots))
+        rows = table.rows(for: WeightedCollector.all(of: configuration, slots))
         nameOfSlot = slots.nameOfSlot
     }
 

@@ -20,7 +20,7 @@ public enum CollectorAdvice {
                     : "gets no more turns; to take it out at once, whatever sessions it has")
                 + ": reuseport-agent unregister --collector \(name)"
         }
-        let absence = AbsenceWords(hasAffinity: hasAffinity)
+        let absence = HoldText(hasAffinity: hasAffinity)
         let never = hasRegistered ? "" : "it never registered, and "
         let end = nextStep(for: collector, isFirst: !hasRegistered) + (isDraining ? undrain(name) : "")
         switch state {

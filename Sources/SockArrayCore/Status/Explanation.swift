@@ -23,20 +23,20 @@ public struct Explanation: Equatable, Sendable, Codable {
     ///   - desired: what that is to become when its exporters' sessions have ended.
     public init(
         address: IPAddress, place: AssignmentTable.Place, row: BucketRow, desired: BucketRow? = nil,
-        _ standings: SlotStandings, name: (Slot) -> String
+        _ availability: SlotAvailability, name: (Slot) -> String
     ) {
         self.address = "\(address)"
         exporter = place.exporter
         bucket = Int(place.bucket.index)
         ranks = (desired ?? row).ranks.map(name)
-        let delivery = Delivery(row: row, at: place.row, standings)
+        let delivery = Delivery(row: row, at: place.row, availability)
         collector = delivery.slot.map(name)
         outcome = delivery.name
         guard let slot = delivery.slot else { return }
         let owner = (desired ?? row).owner
         if slot == owner {
             why = place.reason.why
-        } else if desired != nil, let owner, standings[owner] == .usable {
+        } else if desired != nil, let owner, availability[owner] == .usable {
             why = "session"
         } else {
             why = "failover"

@@ -36,7 +36,7 @@ public struct TableStatus: Equatable, Sendable, Codable {
         /// Rows that it owns and nobody can have.
         public var lost = 0
 
-        public init(name: String, slot: Int, standing: SlotStandings.Standing) {
+        public init(name: String, slot: Int, standing: SlotAvailability.Standing) {
             self.name = name
             self.slot = slot
             self.standing = "\(standing)"
@@ -50,7 +50,7 @@ public struct TableStatus: Equatable, Sendable, Codable {
     ///     when its exporters' sessions have ended, if that is another.
     public init(
         pool: String, assignment: String, tableSize: Int, restartHold: Double, collectors: [Collector],
-        hasAffinity: Bool, _ standings: SlotStandings, row: (Int) -> (present: BucketRow, desired: BucketRow?)
+        hasAffinity: Bool, _ availability: SlotAvailability, row: (Int) -> (present: BucketRow, desired: BucketRow?)
     ) {
         self.pool = pool
         self.assignment = assignment
@@ -67,9 +67,9 @@ public struct TableStatus: Equatable, Sendable, Codable {
         for index in 0..<tableSize {
             let (present, desired) = row(index)
             let owner = (desired ?? present).owner
-            let deliverer = hasAffinity ? standings.deliverer(of: present, at: index) : owner
+            let deliverer = hasAffinity ? availability.deliverer(of: present, at: index) : owner
             if let owner { counts[Int(owner.index)].owned += 1 }
-            switch (deliverer, deliverer.map { hasAffinity ? standings[$0] : .usable }) {
+            switch (deliverer, deliverer.map { hasAffinity ? availability[$0] : .usable }) {
             case (let slot?, .usable):
                 counts[Int(slot.index)].served += 1
                 if slot != owner { counts[Int(slot.index)].servedOfOthers += 1 }

@@ -24,7 +24,7 @@ public enum FileText {
 
     /// Names in a folder, none if it can't be read.
     public static func names(in folder: String) -> [String] {
-        Folder.names(in: folder).filter { !$0.hasPrefix(".") }
+        Directory.names(in: folder).filter { !$0.hasPrefix(".") }
     }
 
     static func read(_ file: consuming Descriptor) -> String? {

@@ -154,9 +154,9 @@ public struct PinnedMaps: Equatable, Sendable {
         for index in 0..<UInt32(RPA_MAX_SLOTS) {
             var slot = rpa_slot()
             guard rpa_map_lookup(map.number, index, &slot) == 0 else { throw LabError("no slots of pool \(pool)") }
-            let since = slot.vacancy >> 16
+            let since = slot.down_since >> 16
             guard since > UInt64(RPA_LONG_AGO) else { continue }
-            slot.vacancy = (max(since, ticks + 2) - ticks) << 16 | slot.vacancy & 0xffff
+            slot.down_since = (max(since, ticks + 2) - ticks) << 16 | slot.down_since & 0xffff
             guard rpa_map_update(map.number, index, &slot) == 0 else { throw LabError("slots can't be written") }
         }
     }

@@ -15,7 +15,7 @@ struct UnloadCommand: ParsableCommand {
     @Option(help: "Name of the pool.")
     var pool: String
 
-    @Option(help: ArgumentHelp("Folder of the pools' pins.", valueName: "folder"))
+    @Option(help: ArgumentHelp("Directory of the pools' pins.", valueName: "folder"))
     var bpffs = PoolConfiguration.defaultBPFFS
 
     func run() throws {

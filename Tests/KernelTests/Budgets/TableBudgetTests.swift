@@ -31,7 +31,7 @@ import Testing
         let program = sandbox.newPath("table-once")
         let core = "\(package)/Sources/SockArrayCore/Assignment"
         let sources =
-            ["Bucket", "BucketRow", "Contender"].map { "\(core)/\($0).swift" }
+            ["Bucket", "BucketRow", "WeightedCollector"].map { "\(core)/\($0).swift" }
             + ["Addresses", "Maglev", "Rendezvous"].flatMap { folder in
                 FileText.names(in: "\(core)/\(folder)").sorted().map { "\(core)/\(folder)/\($0)" }
             }

@@ -60,7 +60,7 @@ struct PoolComparison {
         let names = configuration.collectors.map(\.name)
         let table = AssignmentTable(configuration).rows(
             for: configuration.collectors.enumerated().map {
-                Contender(name: $0.element.name, weight: $0.element.weight, slot: Slot(UInt16($0.offset)))
+                WeightedCollector(name: $0.element.name, weight: $0.element.weight, slot: Slot(UInt16($0.offset)))
             })
         return rows.map { table[$0].ranks.map { names[Int($0.index)] } }
     }

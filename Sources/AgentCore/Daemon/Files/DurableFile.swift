@@ -22,7 +22,7 @@ enum DurableFile {
 
     /// The folder is opened first: what could refuse that comes before the change.
     private static func changeFolder(of path: String, _ change: () -> Int32) -> Outcome {
-        let number = open(FolderPath.of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let number = open(DirectoryPath.of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { return .refused(errno) }
         let folder = Descriptor(owning: number)
         let error = change()
@@ -63,7 +63,7 @@ enum DurableFile {
 
     /// What was made, renamed or removed in the file's folder stays so.
     static func settleFolder(of path: String) -> Int32 {
-        let number = open(FolderPath.of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let number = open(DirectoryPath.of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { return errno }
         let folder = Descriptor(owning: number)
         return fsync(folder.number) == 0 ? 0 : errno
@@ -82,7 +82,7 @@ enum DurableFile {
     /// Whether it can be made and written, without doing so.
     static func probeFolder(_ path: String) -> Int32 {
         var path = path
-        while access(path, F_OK) != 0, errno == ENOENT, path != "/" { path = FolderPath.of(path) }
+        while access(path, F_OK) != 0, errno == ENOENT, path != "/" { path = DirectoryPath.of(path) }
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
     }
 

@@ -36,7 +36,7 @@ struct StateFile {
     /// Why `write` would fail, as far as permissions say; nil: it would not.
     func writeRefusal() -> Failure? {
         var place = folder
-        while access(place, F_OK) != 0, place != "/" { place = FolderPath.of(place) }
+        while access(place, F_OK) != 0, place != "/" { place = DirectoryPath.of(place) }
         guard access(place, W_OK | X_OK) != 0 else { return nil }
         return refusal(errno, act: "write state_file \(path)")
     }
@@ -105,7 +105,7 @@ struct StateFile {
         }
     }
 
-    private var folder: String { FolderPath.of(path) }
+    private var folder: String { DirectoryPath.of(path) }
     private var errnoName: String { ErrnoName.of(errno) }
 
     private func makeFolder() {

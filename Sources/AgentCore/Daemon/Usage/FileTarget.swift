@@ -54,9 +54,9 @@ enum FileTarget {
 
     /// A file that was this one, and ends with the batch or a part of it.
     private static func rotated(from path: String, endingWith batch: [UInt8]) -> String? {
-        let folder = FolderPath.of(path)
+        let folder = DirectoryPath.of(path)
         let name = path.dropFirst(folder == "/" ? 1 : folder.utf8.count + 1)
-        for other in Folder.names(in: folder) where other != name && other.hasPrefix(name) {
+        for other in Directory.names(in: folder) where other != name && other.hasPrefix(name) {
             let number = open("\(folder)/\(other)", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
             guard number >= 0 else { continue }
             let file = Descriptor(owning: number)

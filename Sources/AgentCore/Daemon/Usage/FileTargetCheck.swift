@@ -5,7 +5,7 @@ import SockArrayCore
 /// told before anything runs. Nothing is made.
 struct FileTargetCheck {
     let path: String
-    /// Folder of the queue, which the agent makes, with those above it.
+    /// Directory of the queue, which the agent makes, with those above it.
     private let queue: String
 
     enum Finding {
@@ -37,7 +37,7 @@ struct FileTargetCheck {
         }
         let error = errno
         switch error {
-        case ENOENT, ENOTDIR: return try findingOfFolder(FolderPath.of(Self.end(ofLinksFrom: path)))
+        case ENOENT, ENOTDIR: return try findingOfFolder(DirectoryPath.of(Self.end(ofLinksFrom: path)))
         case ELOOP, ENAMETOOLONG: throw unusable("it can't be found", error, "give another path")
         default: return Self.unseen(error)
         }
@@ -54,7 +54,7 @@ struct FileTargetCheck {
             }
             guard length > 0 else { return path }
             let next = String(decoding: target[..<length], as: UTF8.self)
-            path = next.hasPrefix("/") ? next : FolderPath.of(path) + "/" + next
+            path = next.hasPrefix("/") ? next : DirectoryPath.of(path) + "/" + next
         }
         return path
     }

@@ -6,13 +6,13 @@ import SockArrayCore
 final class UsageCounters {
     private let pool: RunningPool
     private var meter: CgroupMeter?
-    private(set) var trouble: UsageTrouble
+    private(set) var trouble: UsageAlarm
     private let act = "record usage"
 
     /// - Throws: where the cgroup can't be metered; one that isn't there yet may come.
     init(pool: RunningPool, log: Logger) throws(Failure) {
         self.pool = pool
-        trouble = UsageTrouble(log: log)
+        trouble = UsageAlarm(log: log)
         do throws(Failure) {
             try follow()
         } catch {

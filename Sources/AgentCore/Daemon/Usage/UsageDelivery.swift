@@ -5,7 +5,7 @@ import SockArrayCore
 final class UsageDelivery {
     private enum Attempt {
         /// The batch is read; for a file, written there too.
-        case onDisk(DiskJob<Reading>, for: UsageSettings.Target)
+        case onDisk(BackgroundIO<Reading>, for: UsageSettings.Target)
         case child(ChildDelivery, isPost: Bool)
         /// It is there, and not yet out of the queue.
         case settling
@@ -96,7 +96,7 @@ final class UsageDelivery {
 
     private func begin() {
         guard let head = queue.head else { return }
-        let job = DiskJob { [folder = queue.folder, target, looksAside = isFirst] () -> Reading in
+        let job = BackgroundIO { [folder = queue.folder, target, looksAside = isFirst] () -> Reading in
             let lines: [UInt8]
             do throws(KernelError) {
                 guard let found = try folder.lines(of: head.number) else { return .nothing }

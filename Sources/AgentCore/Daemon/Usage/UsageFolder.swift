@@ -76,7 +76,7 @@ struct UsageFolder: Sendable {
     func load(pool: String) throws(Failure) -> Content {
         var batches: [Stored] = []
         var complaints: [String] = []
-        for name in Folder.names(in: path) {
+        for name in Directory.names(in: path) {
             if name.hasSuffix(".jsonl.new") { unlink("\(path)/\(name)") }
             guard name.hasSuffix(".jsonl"), let number = UInt64(name.dropLast(6)), file(number) == "\(path)/\(name)"
             else { continue }

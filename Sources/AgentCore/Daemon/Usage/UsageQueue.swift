@@ -17,7 +17,7 @@ final class UsageQueue {
     private(set) var ledger: UsageLedger
     /// Why a crash of the machine may undo what was written last: positive errno.
     private(set) var unsettled: Int32?
-    private var job: DiskJob<Result<UsageFolder.Change, KernelError>>?
+    private var job: BackgroundIO<Result<UsageFolder.Change, KernelError>>?
     private var jobIsDone: ((KernelError?) -> Void)?
 
     init(_ folder: UsageFolder, limit: Int, ledger: UsageLedger, batches: [UsageFolder.Stored]) {
@@ -104,6 +104,6 @@ final class UsageQueue {
     ) {
         precondition(job == nil)
         jobIsDone = done
-        job = DiskJob(body)
+        job = BackgroundIO(body)
     }
 }

@@ -19,7 +19,7 @@ final class UsageRecorder {
     /// Sources of the last reading that count no more: pinned until it is on the disk.
     private var departed: Set<UInt32> = []
     private var next: UInt64
-    private var trouble: UsageTrouble
+    private var trouble: UsageAlarm
 
     /// Goes on from what an agent before left, or counts from now on.
     init(
@@ -27,7 +27,7 @@ final class UsageRecorder {
     ) throws(Failure) {
         self.settings = settings
         self.counters = counters
-        trouble = UsageTrouble(log: log)
+        trouble = UsageAlarm(log: log)
         for complaint in content.complaints { log.error("\(complaint)") }
         if let kept = content.ledger {
             ledger = kept

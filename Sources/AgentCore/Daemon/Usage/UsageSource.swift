@@ -9,7 +9,7 @@ final class UsageSource: EventSource {
     private enum Course {
         case off
         /// The folder is read, for the first time or once more.
-        case loading(folder: String, DiskJob<Result<UsageFolder.Content, Failure>>)
+        case loading(folder: String, BackgroundIO<Result<UsageFolder.Content, Failure>>)
         case recording(UsageRecorder)
         /// It left the configuration, and something was under way.
         case ending(UsageRecorder)
@@ -150,7 +150,7 @@ final class UsageSource: EventSource {
             let name = pool.plane.configuration.pool
             course = .loading(
                 folder: settings.folder,
-                DiskJob {
+                BackgroundIO {
                     do throws(Failure) {
                         return .success(try UsageRecorder.load(settings, pool: name))
                     } catch {

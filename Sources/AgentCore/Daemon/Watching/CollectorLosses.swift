@@ -6,14 +6,14 @@ final class CollectorLosses {
     /// What has happened to a collector that somebody takes out.
     static let unregistered = "was unregistered"
 
-    private var untold = UntoldLosses()
+    private var untold = PendingLossReports()
     /// By name, for the events that tell of them.
     private var texts: [String: String] = [:]
     private let log: Logger
 
     init(log: Logger) { self.log = log }
 
-    func add(_ loss: UntoldLosses.Loss, now: UInt64) { untold.add(loss, now: now) }
+    func add(_ loss: PendingLossReports.Loss, now: UInt64) { untold.add(loss, now: now) }
 
     /// It is in the log by other words.
     func note(_ collector: String, _ text: String) { texts[collector] = text }
@@ -41,7 +41,7 @@ final class CollectorLosses {
         return texts
     }
 
-    private func tell(_ losses: [UntoldLosses.Told]) {
+    private func tell(_ losses: [PendingLossReports.Told]) {
         for loss in losses {
             texts[loss.collector] = loss.what
             log.of(loss.collector).warning(

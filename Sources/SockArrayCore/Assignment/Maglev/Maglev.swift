@@ -1,5 +1,5 @@
 /// Maglev assignment (Eisenbud et al., "Maglev: a fast and reliable software
-/// network load balancer", NSDI 2016, section 3.4): contenders take turns to
+/// network load balancer", NSDI 2016, section 3.4): candidates take turns to
 /// pick rows, each in an order of its own, until the table is full.
 ///
 /// Shares are exact: of equal weights none has two rows more than another, where
@@ -13,7 +13,7 @@
 /// `Rendezvous`'s order. An order by names decides who picks first: the order of
 /// the list is of no meaning. All in integers, so that every host gets the same.
 public struct Maglev: Sendable {
-    /// Tables of which ranks are made. Rank 2 always is: a table for each contender.
+    /// Tables of which ranks are made. Rank 2 always is: a table for each candidate.
     static let largestNumberOfTables = 400
 
     private let seed: String
@@ -24,31 +24,31 @@ public struct Maglev: Sendable {
         furtherRanks = Rendezvous(seed: seed)
     }
 
-    /// The rows of a table. Without contenders all ranks are empty.
+    /// The rows of a table. Without candidates all ranks are empty.
     ///
     /// - Parameter tableSize: a prime, and for shares within 1 % at least 100
-    ///   times the number of contenders (section 3.4).
-    public func table(of contenders: [Contender], tableSize: Int) -> [BucketRow] {
-        let field = MaglevField(contenders, tableSize: tableSize, seed: seed)
-        let exactRanks = Self.exactRanks(of: contenders.count)
+    ///   times the number of candidates (section 3.4).
+    public func table(of candidates: [WeightedCollector], tableSize: Int) -> [BucketRow] {
+        let field = MaglevField(candidates, tableSize: tableSize, seed: seed)
+        let exactRanks = Self.exactRanks(of: candidates.count)
         var ranks: [[UInt16]] = []
         for _ in 0..<exactRanks { ranks.append(nextRank(after: ranks, in: field)) }
         let rest =
-            exactRanks < min(contenders.count, BucketRow.capacity)
-            ? furtherRanks.table(of: contenders, tableSize: tableSize) : nil
+            exactRanks < min(candidates.count, BucketRow.capacity)
+            ? furtherRanks.table(of: candidates, tableSize: tableSize) : nil
         return (0..<tableSize).map { row in
             field.row(ranks.map { $0[row] }, then: rest?[row])
         }
     }
 
     /// One row of the table, from the tables that its own ranks need: four at most.
-    public func row(of bucket: Bucket, among contenders: [Contender], tableSize: Int) -> BucketRow {
-        let field = MaglevField(contenders, tableSize: tableSize, seed: seed)
+    public func row(of bucket: Bucket, among candidates: [WeightedCollector], tableSize: Int) -> BucketRow {
+        let field = MaglevField(candidates, tableSize: tableSize, seed: seed)
         var ranks: [UInt16] = []
-        for _ in 0..<Self.exactRanks(of: contenders.count) {
+        for _ in 0..<Self.exactRanks(of: candidates.count) {
             ranks.append(field.owners(without: MaglevAbsence(ranks))[Int(bucket.index)])
         }
-        return field.row(ranks, then: furtherRanks.row(of: bucket, among: contenders))
+        return field.row(ranks, then: furtherRanks.row(of: bucket, among: candidates))
     }
 
     /// Who owns each row in the table without those who have it in `ranks`.
@@ -64,7 +64,7 @@ public struct Maglev: Sendable {
         return next
     }
 
-    /// Ranks that tables decide. It depends on the number of contenders alone.
+    /// Ranks that tables decide. It depends on the number of candidates alone.
     static func exactRanks(of count: Int) -> Int {
         var (ranks, sets, tables) = (0, 1, 0)
         while ranks < min(count, BucketRow.capacity) {

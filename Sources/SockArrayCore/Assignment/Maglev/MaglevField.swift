@@ -1,33 +1,33 @@
-/// The contenders for one Maglev table, numbered in the order of their names.
+/// The candidates for one Maglev table, numbered in the order of their names.
 struct MaglevField {
     let tableSize: Int
     private let slots: [Slot]
     private let permutations: [MaglevPermutation]
 
     /// - Parameters:
-    ///   - contenders: fewer than 65,536.
+    ///   - candidates: fewer than 65,536.
     ///   - tableSize: a prime.
-    ///   - seed: keys the contenders' names.
-    init(_ contenders: [Contender], tableSize: Int, seed: String) {
+    ///   - seed: keys the candidates' names.
+    init(_ candidates: [WeightedCollector], tableSize: Int, seed: String) {
         precondition(Maglev.isPrime(tableSize), "a Maglev table has a prime number of rows, not \(tableSize)")
-        let contenders = contenders.sorted { $0.name < $1.name }
-        precondition(contenders.count <= MaglevAbsence.nobody)
+        let candidates = candidates.sorted { $0.name < $1.name }
+        precondition(candidates.count <= MaglevAbsence.nobody)
         self.tableSize = tableSize
-        slots = contenders.map(\.slot)
+        slots = candidates.map(\.slot)
         var stream = SeededKeys(seed: "maglev " + seed)
         let (offsetKey, skipKey) = (stream.next(), stream.next())
-        permutations = contenders.enumerated().map { number, contender in
-            let offset = SeededKeys.fold(contender.name, into: offsetKey) % UInt64(tableSize)
-            let skip = SeededKeys.fold(contender.name, into: skipKey) % UInt64(tableSize - 1) + 1
+        permutations = candidates.enumerated().map { number, candidate in
+            let offset = SeededKeys.fold(candidate.name, into: offsetKey) % UInt64(tableSize)
+            let skip = SeededKeys.fold(candidate.name, into: skipKey) % UInt64(tableSize - 1) + 1
             return MaglevPermutation(
-                contender: UInt16(number), offset: Int(offset), skip: Int(skip), weight: UInt64(contender.weight))
+                candidate: UInt16(number), offset: Int(offset), skip: Int(skip), weight: UInt64(candidate.weight))
         }
     }
 
     /// The table's owners, by number, as if some were not there.
     func owners(without absence: MaglevAbsence) -> [UInt16] {
         MaglevFilling.owners(
-            tableSize: tableSize, among: permutations.filter { !absence.contains($0.contender) })
+            tableSize: tableSize, among: permutations.filter { !absence.contains($0.candidate) })
     }
 
     /// - Parameters:
@@ -40,24 +40,24 @@ struct MaglevField {
     }
 }
 
-/// Up to three contenders that a table is built without, in any order.
+/// Up to three candidates that a table is built without, in any order.
 struct MaglevAbsence: Hashable {
     static let nobody: UInt16 = 0xffff
     private let lowest: UInt16
     private let middle: UInt16
     private let highest: UInt16
 
-    init(_ contenders: some Sequence<UInt16>) {
+    init(_ candidates: some Sequence<UInt16>) {
         var (low, mid, high) = (Self.nobody, Self.nobody, Self.nobody)
-        for contender in contenders {
-            high = min(high, max(mid, contender))
-            mid = min(mid, max(low, contender))
-            low = min(low, contender)
+        for candidate in candidates {
+            high = min(high, max(mid, candidate))
+            mid = min(mid, max(low, candidate))
+            low = min(low, candidate)
         }
         (lowest, middle, highest) = (low, mid, high)
     }
 
-    func contains(_ contender: UInt16) -> Bool {
-        contender == lowest || contender == middle || contender == highest
+    func contains(_ candidate: UInt16) -> Bool {
+        candidate == lowest || candidate == middle || candidate == highest
     }
 }

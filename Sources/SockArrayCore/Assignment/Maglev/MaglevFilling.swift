@@ -1,9 +1,9 @@
-/// The order in which a contender wants the rows of a Maglev table: offset,
+/// The order in which a candidate wants the rows of a Maglev table: offset,
 /// offset + skip, offset + 2 * skip and so on, modulo the table's size. For a
 /// prime size and a skip of 1 … size - 1 that is every row once.
 struct MaglevPermutation: Equatable {
     /// What the filled table calls it.
-    let contender: UInt16
+    let candidate: UInt16
     /// Row it wants first.
     let offset: Int
     let skip: Int
@@ -13,7 +13,7 @@ struct MaglevPermutation: Equatable {
 
 /// The filling of a lookup table (Eisenbud et al., "Maglev: a fast and reliable
 /// software network load balancer", NSDI 2016, section 3.4, pseudocode 1):
-/// contenders take turns, and at each turn one gets the first row that it wants
+/// candidates take turns, and at each turn one gets the first row that it wants
 /// and nobody has. All have the same number of turns, give or take one; weights
 /// alter how often they are due.
 enum MaglevFilling {
@@ -35,7 +35,7 @@ enum MaglevFilling {
                 while true {
                     for index in turns.indices where turns[index].isDue(heaviest: heaviest) {
                         let row = taken.takeFirst(of: &turns[index])
-                        owners[row] = turns[index].contender
+                        owners[row] = turns[index].candidate
                         filled &+= 1
                         if filled == tableSize { return }
                     }
@@ -45,9 +45,9 @@ enum MaglevFilling {
     }
 }
 
-/// How far a contender has come.
+/// How far a candidate has come.
 private struct Turn {
-    let contender: UInt16
+    let candidate: UInt16
     private let weight: UInt64
     /// Weight gathered since its last turn.
     private var credit: UInt64 = 0
@@ -56,7 +56,7 @@ private struct Turn {
     let skips: (UInt32, UInt32, UInt32, UInt32)
 
     init(_ permutation: MaglevPermutation, tableSize: Int) {
-        contender = permutation.contender
+        candidate = permutation.candidate
         weight = permutation.weight
         let skip = permutation.skip
         func modulo(_ row: Int) -> UInt32 { UInt32(row % tableSize) }
@@ -65,7 +65,7 @@ private struct Turn {
     }
 
     /// Called once in a round: the heaviest is due in every one, half its weight
-    /// in every other. In n rounds a contender is due n * weight / heaviest times.
+    /// in every other. In n rounds a candidate is due n * weight / heaviest times.
     @inline(__always)
     mutating func isDue(heaviest: UInt64) -> Bool {
         credit &+= weight

@@ -20,7 +20,8 @@ public struct RowMoves: Equatable, Sendable {
     ///   - after: what they do when the row is in force.
     ///   - follows: it moves only when its sessions have ended.
     public mutating func add(
-        _ index: Int, from present: BucketRow?, to desired: BucketRow, _ before: SlotStandings, _ after: SlotStandings,
+        _ index: Int, from present: BucketRow?, to desired: BucketRow, _ before: SlotAvailability,
+        _ after: SlotAvailability,
         follows: Bool
     ) {
         guard follows, let present, let slot = before.deliverer(of: present, at: index), before[slot] == .usable,
@@ -43,7 +44,7 @@ public struct RowMoves: Equatable, Sendable {
     ///
     /// - Parameter desired: what the row is to become, if it waits already.
     public mutating func addKept(
-        _ index: Int, present: BucketRow, desired: BucketRow?, _ before: SlotStandings, _ after: SlotStandings
+        _ index: Int, present: BucketRow, desired: BucketRow?, _ before: SlotAvailability, _ after: SlotAvailability
     ) {
         guard let now = before.deliverer(of: present, at: index), before[now] == .usable,
             after.deliverer(of: present, at: index) != now
@@ -63,14 +64,16 @@ public enum RowWait: Equatable, Sendable {
 
     /// - Parameter closed: slots that are to get empty: they keep a row only as long
     ///   as it would find nobody elsewhere.
-    public init(_ index: Int, present: BucketRow, desired: BucketRow, _ standings: SlotStandings, closed: Set<Slot>) {
-        let next = standings.deliverer(of: desired, at: index)
-        guard let slot = present.owner, standings[slot] == .usable, next != slot else {
+    public init(
+        _ index: Int, present: BucketRow, desired: BucketRow, _ availability: SlotAvailability, closed: Set<Slot>
+    ) {
+        let next = availability.deliverer(of: desired, at: index)
+        guard let slot = present.owner, availability[slot] == .usable, next != slot else {
             self = .over
             return
         }
-        let isOwnerNew = desired.owner.map(standings.isStranger) ?? false
-        let isNextAway = next.map { standings[$0] != .usable } ?? true
+        let isOwnerNew = desired.owner.map(availability.isStranger) ?? false
+        let isNextAway = next.map { availability[$0] != .usable } ?? true
         self = isNextAway || isOwnerNew && !closed.contains(slot) ? .owner : .sessions(at: slot)
     }
 }

@@ -1,17 +1,17 @@
-/// The best four bids for one bucket, the lowest first, and the fifth to tell them
-/// from. No comparison is a branch: which way a bid goes, nobody can predict.
+/// The best four scores for one bucket, the lowest first, and the fifth to tell them
+/// from. No comparison is a branch: which way a score goes, nobody can predict.
 struct Ranking {
-    private(set) var first = Bid.none
-    private(set) var second = Bid.none
-    private(set) var third = Bid.none
-    private(set) var fourth = Bid.none
-    private var fifth = Bid.none
+    private(set) var first = ScoredCollector.none
+    private(set) var second = ScoredCollector.none
+    private(set) var third = ScoredCollector.none
+    private(set) var fourth = ScoredCollector.none
+    private var fifth = ScoredCollector.none
 
     @inline(__always)
-    init(_ bids: UnsafeBufferPointer<Bid>) {
+    init(_ scores: UnsafeBufferPointer<ScoredCollector>) {
         var next = 0
-        if bids.count >= 4 {
-            (first, second, third, fourth) = (bids[0], bids[1], bids[2], bids[3])
+        if scores.count >= 4 {
+            (first, second, third, fourth) = (scores[0], scores[1], scores[2], scores[3])
             Self.sort(&first, &second)
             Self.sort(&third, &fourth)
             Self.sort(&first, &third)
@@ -19,18 +19,18 @@ struct Ranking {
             Self.sort(&second, &third)
             next = 4
         }
-        while next < bids.count {
-            var bid = bids[next]
-            Self.sort(&first, &bid)
-            Self.sort(&second, &bid)
-            Self.sort(&third, &bid)
-            Self.sort(&fourth, &bid)
-            Self.sort(&fifth, &bid)
+        while next < scores.count {
+            var score = scores[next]
+            Self.sort(&first, &score)
+            Self.sort(&second, &score)
+            Self.sort(&third, &score)
+            Self.sort(&fourth, &score)
+            Self.sort(&fifth, &score)
             next &+= 1
         }
     }
 
-    /// Whether the bids say who has each rank.
+    /// Whether the scores say who has each rank.
     @inline(__always)
     var isCertain: Bool {
         !first.isClose(to: second) && !second.isClose(to: third) && !third.isClose(to: fourth)
@@ -38,7 +38,7 @@ struct Ranking {
     }
 
     @inline(__always)
-    private static func sort(_ lower: inout Bid, _ higher: inout Bid) {
+    private static func sort(_ lower: inout ScoredCollector, _ higher: inout ScoredCollector) {
         let isSorted = lower.word <= higher.word
         (lower, higher) = (isSorted ? lower : higher, isSorted ? higher : lower)
     }

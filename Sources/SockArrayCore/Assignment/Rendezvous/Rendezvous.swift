@@ -1,9 +1,9 @@
 /// Highest-random-weight assignment (Thaler and Ravishankar, "Using name-based
-/// mappings to increase hit rates", IEEE/ACM ToN 6(1), 1998): each contender
+/// mappings to increase hit rates", IEEE/ACM ToN 6(1), 1998): each candidate
 /// draws a score for each bucket, and the scores rank them.
 ///
-/// A score depends on the seed, the bucket and the contender's name alone. So
-/// rank k + 1 is who would own the bucket if ranks 1 … k were gone, a contender
+/// A score depends on the seed, the bucket and the candidate's name alone. So
+/// rank k + 1 is who would own the bucket if ranks 1 … k were gone, a candidate
 /// that leaves moves its own buckets only, and the order of the list is of no
 /// meaning.
 ///
@@ -24,15 +24,15 @@ public struct Rendezvous: Sendable {
     }
 
     /// The rows of a table, `tableSize` of them, each with the best
-    /// `BucketRow.capacity` contenders. Without contenders all ranks are empty.
-    public func table(of contenders: [Contender], tableSize: Int) -> [BucketRow] {
-        let auction = Auction(contenders, nameKey: nameKey)
-        return (0..<tableSize).map { auction.row(bucketWord(UInt64($0))) }
+    /// `BucketRow.capacity` candidates. Without candidates all ranks are empty.
+    public func table(of candidates: [WeightedCollector], tableSize: Int) -> [BucketRow] {
+        let scorer = RendezvousScorer(candidates, nameKey: nameKey)
+        return (0..<tableSize).map { scorer.row(bucketWord(UInt64($0))) }
     }
 
     /// One row of any table that is large enough to have it.
-    public func row(of bucket: Bucket, among contenders: [Contender]) -> BucketRow {
-        Auction(contenders, nameKey: nameKey).row(bucketWord(UInt64(bucket.index)))
+    public func row(of bucket: Bucket, among candidates: [WeightedCollector]) -> BucketRow {
+        RendezvousScorer(candidates, nameKey: nameKey).row(bucketWord(UInt64(bucket.index)))
     }
 
     private func bucketWord(_ index: UInt64) -> UInt64 { mix13(bucketKey &+ index) }

@@ -71,7 +71,7 @@ struct PinFolder {
     }
 
     /// Names in the folder, none if it isn't there.
-    func names() -> [String] { isPinned ? Folder.names(in: path) : [] }
+    func names() -> [String] { isPinned ? Directory.names(in: path) : [] }
 
     /// Removes every pin and folder below, and the folder itself.
     ///

@@ -2,7 +2,7 @@
 public enum PinnedPools {
     /// Each with the names of its groups' folders.
     public static func groups(in bpffs: String) -> [(pool: String, groups: Set<String>)] {
-        Folder.names(in: bpffs).filter { !$0.hasPrefix(".") }.map { pool in
+        Directory.names(in: bpffs).filter { !$0.hasPrefix(".") }.map { pool in
             (pool, Set(PinFolder(path: "\(bpffs)/\(pool)/groups").names()))
         }
     }

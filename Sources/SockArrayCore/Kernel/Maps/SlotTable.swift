@@ -14,38 +14,42 @@ struct SlotTable {
 
     struct Words {
         /// How often the slot was filled.
-        let tenancy: UInt64
+        let registrationNumber: UInt64
         /// Since it was found vacant; nil: it wasn't.
-        let vacantFor: Duration?
+        let downFor: Duration?
     }
 
     subscript(slot: Slot) -> Words {
-        let tenancy = self[slot, .tenancy]
-        let vacancy = self[slot, .vacancy]
-        guard vacancy != 0, UInt16(truncatingIfNeeded: vacancy) == UInt16(truncatingIfNeeded: tenancy) else {
-            return Words(tenancy: tenancy, vacantFor: nil)
+        let registrationNumber = self[slot, .registrationNumber]
+        let downSince = self[slot, .downSince]
+        guard downSince != 0, UInt16(truncatingIfNeeded: downSince) == UInt16(truncatingIfNeeded: registrationNumber)
+        else {
+            return Words(registrationNumber: registrationNumber, downFor: nil)
         }
-        if vacancy >> 16 == UInt64(RPA_LONG_AGO) { return Words(tenancy: tenancy, vacantFor: .seconds(1 << 40)) }
-        let ticks = Int64(bitPattern: Self.nowTicks &- vacancy >> 16)
-        return Words(tenancy: tenancy, vacantFor: .nanoseconds(max(0, ticks) << Int64(RPA_TICK_SHIFT)))
+        if downSince >> 16 == UInt64(RPA_LONG_AGO) {
+            return Words(registrationNumber: registrationNumber, downFor: .seconds(1 << 40))
+        }
+        let ticks = Int64(bitPattern: Self.nowTicks &- downSince >> 16)
+        return Words(
+            registrationNumber: registrationNumber, downFor: .nanoseconds(max(0, ticks) << Int64(RPA_TICK_SHIFT)))
     }
 
     /// The slot is filled anew: whatever was noticed before is void.
-    func markFilled(_ slot: Slot) { self[slot, .tenancy] &+= 1 }
+    func markFilled(_ slot: Slot) { self[slot, .registrationNumber] &+= 1 }
 
     /// Starts the slot's hold clock.
-    func markVacant(_ slot: Slot) {
-        self[slot, .vacancy] = Self.nowTicks << 16 | self[slot, .tenancy] & 0xffff
+    func markDown(_ slot: Slot) {
+        self[slot, .downSince] = Self.nowTicks << 16 | self[slot, .registrationNumber] & 0xffff
     }
 
     /// Nobody is to wait for the slot: its hold counts as long over.
     func markAbandoned(_ slot: Slot) {
-        self[slot, .vacancy] = UInt64(RPA_LONG_AGO) << 16 | self[slot, .tenancy] & 0xffff
+        self[slot, .downSince] = UInt64(RPA_LONG_AGO) << 16 | self[slot, .registrationNumber] & 0xffff
     }
 
     /// Nobody waits for it.
     func isAbandoned(_ slot: Slot) -> Bool {
-        self[slot, .vacancy] == UInt64(RPA_LONG_AGO) << 16 | self[slot, .tenancy] & 0xffff
+        self[slot, .downSince] == UInt64(RPA_LONG_AGO) << 16 | self[slot, .registrationNumber] & 0xffff
     }
 
     /// Numbers of the groups that its collector has, or had, a socket in: a bit each.
@@ -65,10 +69,10 @@ struct SlotTable {
 
     /// Makes it a slot that never had a collector.
     func clear(_ slot: Slot) {
-        for word in [Word.groups, .closed, .tenancy, .vacancy] { self[slot, word] = 0 }
+        for word in [Word.groups, .closed, .registrationNumber, .downSince] { self[slot, word] = 0 }
     }
 
-    private enum Word: Int { case tenancy, vacancy, groups, closed }
+    private enum Word: Int { case registrationNumber, downSince, groups, closed }
 
     private subscript(slot: Slot, word: Word) -> UInt64 {
         get { words[Self.wordsPerSlot * Int(slot.index) + word.rawValue] }

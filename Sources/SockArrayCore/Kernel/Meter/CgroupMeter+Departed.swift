@@ -15,7 +15,7 @@ extension CgroupMeter {
         var (all, departed): ([UsageReading.Counter], Set<UInt32>) = ([], [])
         do throws(KernelError) {
             // One that is passed over would count from 0 at the next reading.
-            for name in try Folder.entries(of: meters.path) where name != present?.pinName {
+            for name in try Directory.entries(of: meters.path) where name != present?.pinName {
                 let meter = PinnedMeter(folder: meters.subfolder(name))
                 guard let counts = try meter.counts() else { continue }
                 let path = meter.cgroup

@@ -11,10 +11,10 @@ extension DataPlane {
         replacing predecessor: DataPlane?, in folder: PinFolder,
         _ groups: [GroupPlane], _ sessions: borrowing SessionTable
     ) throws -> AssignmentTable {
-        guard let shape = present.shape, shape != base.shape || predecessor?.hasStrays == true,
+        guard let shape = present.shape, shape != base.shape || predecessor?.hasMisplacedSessions == true,
             configuration.onMove != .immediate, base.assignment.hasAffinity
         else { return base }
-        let former = try FormerRows(
+        let former = try PreviousTable(
             ofNumber: present.number, shape, as: base, predecessor: predecessor?.table, in: folder)
         let kept = exportersToKeep(base, over: former, replacing: predecessor, try liveSessions(of: groups, sessions))
         return kept.isEmpty ? base : AssignmentTable(configuration, pins: pins, keeping: kept)
@@ -40,8 +40,8 @@ extension DataPlane {
         for group in groups where isNew || !trustsPrograms || !group.hasProgram(ofParity: generation.parity) {
             try group.load(generation, poolMaps: poolMaps)
         }
-        let former = try isNew ? formerRows(over: present, predecessor) : nil
-        let before = try standings()
+        let former = try isNew ? previousTable(over: present, predecessor) : nil
+        let before = try availability()
         let live = former != nil && follows ? rowsAndPlaces(of: try liveSessions(), before) : []
         settings.setHold(configuration.restartHold)
         settings.sampling = Sampling(interval: samplingInterval)
@@ -54,7 +54,7 @@ extension DataPlane {
         } else {
             hasChangedRows = move(to: desired, before) > 0
         }
-        mayHaveStrays = isRunning
+        mayHaveMisplacedSessions = isRunning
     }
 
     /// What follows when the rows are in force; may be repeated. Heirs of a slot come
@@ -63,7 +63,7 @@ extension DataPlane {
         // What stays is removed by the next adoption.
         try? removeDepartedGroups()
         try? forgottenSightings.takeTables(except: configuration.tracking.size) { waitForRuns() }
-        if mayHaveStrays { try rejoinStrays() }
+        if mayHaveMisplacedSessions { try rejoinMisplacedSessions() }
         if !isRepaired {
             try finishInterruptedRegistrations()
             isRepaired = true
@@ -71,12 +71,12 @@ extension DataPlane {
         let areHeirsDue = !allocation.heirs.isEmpty && !heirsHaveCome
         try release(leavingFreed: areHeirsDue)
         if areHeirsDue {
-            let all = Contender.all(of: configuration, allocation)
+            let all = WeightedCollector.all(of: configuration, allocation)
             guard all.allSatisfy({ tenants.tenant(of: $0.slot).map(\.name) ?? $0.name == $0.name }) else {
                 throw KernelError(operation: "free the slots of departed collectors", errno: KernelError.busy)
             }
             try nameSlots(all, isRunning: true)
-            move(to: desired(for: all), try standings())
+            move(to: desired(for: all), try availability())
             heirsHaveCome = true
             try release()
         }
@@ -95,20 +95,23 @@ extension DataPlane {
         }
     }
 
-    private func formerRows(over present: Present, _ predecessor: AssignmentTable?) throws(PlaneError) -> FormerRows? {
+    private func previousTable(over present: Present, _ predecessor: AssignmentTable?) throws(PlaneError)
+        -> PreviousTable?
+    {
         guard let shape = present.shape else { return nil }
-        return try FormerRows(ofNumber: present.number, shape, as: table, predecessor: predecessor, in: folder)
+        return try PreviousTable(ofNumber: present.number, shape, as: table, predecessor: predecessor, in: folder)
     }
 
-    private var firstComers: [Contender] {
-        Contender.all(of: configuration, allocation).filter { !allocation.heirs.contains($0.name) }
+    private var firstComers: [WeightedCollector] {
+        WeightedCollector.all(of: configuration, allocation).filter { !allocation.heirs.contains($0.name) }
     }
 
     /// The new generation: its rows are written, then it is in force by one store.
     ///
     /// - Parameter live: sessions that there were a moment ago, where rows follow them.
     private func putInForce(
-        _ desired: [BucketRow], over former: FormerRows?, _ live: [(row: Int, place: Slot)], _ before: SlotStandings
+        _ desired: [BucketRow], over former: PreviousTable?, _ live: [(row: Int, place: Slot)],
+        _ before: SlotAvailability
     ) {
         let closed = closedSlots()
         let after = before.closing(closed)
@@ -132,13 +135,13 @@ extension DataPlane {
 
     /// In a pool that runs, exporters don't wait for a collector that is new: until
     /// it registers, they stay with who had them before.
-    private func nameSlots(_ contenders: [Contender], isRunning: Bool) throws(KernelError) {
-        for contender in contenders where tenants.tenant(of: contender.slot)?.name != contender.name {
-            if isRunning { slots.markAbandoned(contender.slot) }
-            notedLosses[contender.slot] = nil
+    private func nameSlots(_ candidates: [WeightedCollector], isRunning: Bool) throws(KernelError) {
+        for candidate in candidates where tenants.tenant(of: candidate.slot)?.name != candidate.name {
+            if isRunning { slots.markAbandoned(candidate.slot) }
+            notedLosses[candidate.slot] = nil
             // Before the name: an agent that is killed in between leaves it to the next one.
-            for group in groups { try group.beginCounts(of: contender.slot) }
-            try tenants.set(Tenant(name: contender.name), at: contender.slot)
+            for group in groups { try group.beginCounts(of: candidate.slot) }
+            try tenants.set(Tenant(name: candidate.name), at: candidate.slot)
         }
     }
 

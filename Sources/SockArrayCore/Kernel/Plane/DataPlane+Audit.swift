@@ -102,7 +102,7 @@ extension DataPlane {
     private var auditedSlots: [Slot] {
         let named = Set(allocation.slotOfName.values)
         return (0..<UInt16(SlotAllocation.capacity)).map(Slot.init).filter {
-            slots[$0].tenancy != 0 || named.contains($0)
+            slots[$0].registrationNumber != 0 || named.contains($0)
         }
     }
 

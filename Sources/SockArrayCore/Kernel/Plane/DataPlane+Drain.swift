@@ -63,9 +63,9 @@ extension DataPlane {
             var tenant = tenants.tenant(of: slot) ?? Tenant(name: collector)
             let changed = (tenant.drain == nil) != (drain == nil)
             tenant.drain = drain
-            let before = try standings()
+            let before = try availability()
             try tenants.set(tenant, at: slot)
-            move(to: desired(for: Contender.all(of: configuration, allocation)), before)
+            move(to: desired(for: WeightedCollector.all(of: configuration, allocation)), before)
             attemptLater(act) { () throws(KernelError) in try release() }
             return changed
         }

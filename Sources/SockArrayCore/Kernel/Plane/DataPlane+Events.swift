@@ -7,7 +7,9 @@ extension DataPlane {
             for collector in configuration.collectors {
                 guard let slot = allocation[collector.name] else { continue }
                 moments.append(
-                    .init(name: collector.name, registrations: slots[slot].tenancy, state: try state(of: slot)))
+                    .init(
+                        name: collector.name, registrations: slots[slot].registrationNumber, state: try state(of: slot))
+                )
             }
             return moments
         }
@@ -16,9 +18,9 @@ extension DataPlane {
     /// Of the table's rows; nil where the address doesn't decide.
     public func deliveries(act: String) throws(Failure) -> RowDeliveries? {
         guard table.assignment.hasAffinity else { return nil }
-        let standings = try attempt(act, standings)
+        let availability = try attempt(act, availability)
         return RowDeliveries(
-            (0..<table.tableSize).map { standings.deliverer(of: generation.row(at: $0), at: $0) }, table.shape)
+            (0..<table.tableSize).map { availability.deliverer(of: generation.row(at: $0), at: $0) }, table.shape)
     }
 
     /// Another number whenever rows were written.

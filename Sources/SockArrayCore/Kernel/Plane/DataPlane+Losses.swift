@@ -1,5 +1,5 @@
 /// A collector is usable as a whole, and alive when its process is: what the agent
-/// learns of either ends a tenancy before the program comes across it.
+/// learns of either ends a registrationNumber before the program comes across it.
 extension DataPlane {
     /// SO_COOKIE of every registered socket, and its slot.
     public func registeredSockets(act: String) throws(Failure) -> [UInt64: Slot] {
@@ -14,8 +14,8 @@ extension DataPlane {
 
     /// Configured collectors that are not there, by name.
     public func awayCollectors(act: String) throws(Failure) -> Set<String> {
-        let standings = try attempt(act, standings)
-        return Set(allocation.slotOfName.filter { standings[$0.value] != .usable }.keys)
+        let availability = try attempt(act, availability)
+        return Set(allocation.slotOfName.filter { availability[$0.value] != .usable }.keys)
     }
 
     /// Members of the pool's groups that no slot has, and that aren't the agent's own.
@@ -40,7 +40,7 @@ extension DataPlane {
     public func lostSlots(act: String) throws(Failure) -> [Slot] {
         try attempt(act) { () throws(KernelError) in
             var lost: [Slot] = []
-            for slot in tenants.all().keys.sorted() where isNews(slot) {
+            for slot in tenants.all().keys.sorted() where isUnreported(slot) {
                 switch try state(of: slot) {
                 case .holding, .failed: lost.append(slot)
                 case .empty, .absent, .active, .draining: break
@@ -51,9 +51,9 @@ extension DataPlane {
     }
 
     /// That the slot's collector is gone. The program may know already.
-    private func isNews(_ slot: Slot) -> Bool {
-        let tenancy = slots[slot].tenancy
-        return tenancy != 0 && notedLosses[slot] != tenancy && !slots.isAbandoned(slot)
+    private func isUnreported(_ slot: Slot) -> Bool {
+        let registrationNumber = slots[slot].registrationNumber
+        return registrationNumber != 0 && notedLosses[slot] != registrationNumber && !slots.isAbandoned(slot)
     }
 
     /// The processes that the registered sockets belong to, as far as they are known.
@@ -68,11 +68,11 @@ extension DataPlane {
     public func noteLoss(of slot: Slot, hasEnded: Bool, act: String) throws(Failure) -> Bool {
         try attempt(act) { () throws(KernelError) in
             let words = slots[slot]
-            var isNews = self.isNews(slot)
+            var isUnreported = self.isUnreported(slot)
             // What was told lost may have been replaced meanwhile.
-            if isNews, !hasEnded, words.vacantFor == nil { isNews = try !isWhole(slot) }
-            if isNews {
-                if words.vacantFor == nil { slots.markVacant(slot) }
+            if isUnreported, !hasEnded, words.downFor == nil { isUnreported = try !isWhole(slot) }
+            if isUnreported {
+                if words.downFor == nil { slots.markDown(slot) }
                 revision += 1
             }
             if hasEnded {
@@ -81,8 +81,8 @@ extension DataPlane {
             }
             try release()
             // Not before: what fails above is done again, and told then.
-            if isNews { notedLosses[slot] = words.tenancy }
-            return isNews
+            if isUnreported { notedLosses[slot] = words.registrationNumber }
+            return isUnreported
         }
     }
 
@@ -94,19 +94,19 @@ extension DataPlane {
 
     /// Its exporters wait for its collector.
     public func isHeld(_ slot: Slot, act: String) throws(Failure) -> Bool {
-        try attempt(act, standings)[slot] == .held
+        try attempt(act, availability)[slot] == .held
     }
 
     /// Its collector has ended, or lost its slot, and a child of that may have it still.
     public func isOrphan(_ socket: SocketFacts) -> Bool { orphans.contains(socket.cookie) }
 
     /// There is something for `releaseRows` to look at now and then.
-    public var isWaiting: Bool { !waiting.isEmpty || interruption != nil || mayHaveStrays }
+    public var isWaiting: Bool { !waiting.isEmpty || interruption != nil || mayHaveMisplacedSessions }
 
     /// Rows that go to a collector that is there when sessions elsewhere have ended.
     public func rowsWaitingForSessions(act: String) throws(Failure) -> Int {
-        let standings = try attempt(act, standings)
-        return waiting.values.count { $0.owner.map { standings[$0] == .usable } ?? false }
+        let availability = try attempt(act, availability)
+        return waiting.values.count { $0.owner.map { availability[$0] == .usable } ?? false }
     }
 
     /// Lets rows go that wait for nothing any more, and does what an interruption left.
@@ -114,7 +114,7 @@ extension DataPlane {
     /// - Parameter settling: see `release`.
     public func releaseRows(settling: Bool = false, act: String) throws(Failure) {
         try attempt(act) { () throws(KernelError) in
-            if interruption != nil || mayHaveStrays {
+            if interruption != nil || mayHaveMisplacedSessions {
                 try finish()
                 interruption = nil
             }

@@ -57,8 +57,8 @@ extension DataPlane {
             try prove(fresh, sockets, act: act)
             let replaced = try predecessor(in: occupancy, of: slot, fresh, by: owner)
             let before = slots[slot]
-            let changed = !fresh.isEmpty || before.vacantFor != nil || before.tenancy == 0
-            if changed, before.vacantFor != nil { try prepare(slot) }
+            let changed = !fresh.isEmpty || before.downFor != nil || before.registrationNumber == 0
+            if changed, before.downFor != nil { try prepare(slot) }
             // An owner that isn't known is better than the one before it.
             let newOwner = owner ?? (fresh.isEmpty ? tenant?.owner : nil)
             try tenants.set(
@@ -118,7 +118,7 @@ extension DataPlane {
     func prepare(_ slot: Slot) throws(KernelError) {
         if case .holding = try state(of: slot) {
             // Its exporters are nowhere else; that must not change until it is filled.
-            slots.markVacant(slot)
+            slots.markDown(slot)
         } else {
             try prepareReturn(of: slot)
         }

@@ -15,15 +15,15 @@ extension DataPlane {
     }
 
     private func releaseWaiting(_ leavingFreed: Bool, _ settling: Bool) throws(KernelError) {
-        let standings = try self.standings()
-        if standings == fruitless, !leavingFreed { return }
-        let (going, candidates) = try sortWaiting(standings, leavingFreed: leavingFreed)
-        if going.isEmpty, candidates.isEmpty { fruitless = standings }
+        let availability = try self.availability()
+        if availability == fruitless, !leavingFreed { return }
+        let (going, candidates) = try sortWaiting(availability, leavingFreed: leavingFreed)
+        if going.isEmpty, candidates.isEmpty { fruitless = availability }
         if cutsSessions {
             let moved = move(going, candidates)
             if moved.isEmpty { return }
-            mayHaveStrays = true
-            try rejoinStrays(formerly: Dictionary(uniqueKeysWithValues: moved.map { ($0.index, $0.place) }))
+            mayHaveMisplacedSessions = true
+            try rejoinMisplacedSessions(formerly: Dictionary(uniqueKeysWithValues: moved.map { ($0.index, $0.place) }))
             return
         }
         let free = try withoutSessions(candidates)
@@ -38,7 +38,7 @@ extension DataPlane {
 
     /// Rows that move nobody, and those that move if nobody has a session where they are.
     private func sortWaiting(
-        _ standings: SlotStandings, leavingFreed: Bool
+        _ availability: SlotAvailability, leavingFreed: Bool
     ) throws(KernelError) -> (going: [Int: BucketRow], candidates: [RowCandidate]) {
         let closed = closedSlots()
         var going: [Int: BucketRow] = [:]
@@ -46,7 +46,7 @@ extension DataPlane {
         for (index, desired) in waiting {
             let word = generation.rows[index]
             let present = BucketRow(word: word)
-            switch RowWait(index, present: present, desired: desired, standings, closed: closed) {
+            switch RowWait(index, present: present, desired: desired, availability, closed: closed) {
             case .over: going[index] = desired
             case .sessions(let place):
                 if !follows || leavingFreed && allocation.freed.contains(place) {
@@ -61,9 +61,9 @@ extension DataPlane {
                 }
                 // What is to get empty doesn't wait without end for one that no run has missed.
                 if let place = present.owner, closed.contains(place),
-                    let next = standings.deliverer(of: desired, at: index), case .empty = try state(of: next)
+                    let next = availability.deliverer(of: desired, at: index), case .empty = try state(of: next)
                 {
-                    slots.markVacant(next)
+                    slots.markDown(next)
                 }
             }
         }

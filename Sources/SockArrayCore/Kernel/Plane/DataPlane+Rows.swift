@@ -4,12 +4,12 @@ extension DataPlane {
     var follows: Bool { configuration.onMove != .immediate && table.assignment.hasAffinity }
 
     /// What the rows are to be: the table's, without the slots that get nothing new.
-    func desired(for contenders: [Contender]) -> [BucketRow] {
+    func desired(for candidates: [WeightedCollector]) -> [BucketRow] {
         var closed: Set<Slot> = []
-        for contender in contenders where tenants.tenant(of: contender.slot)?.drain != nil {
-            closed.insert(contender.slot)
+        for candidate in candidates where tenants.tenant(of: candidate.slot)?.drain != nil {
+            closed.insert(candidate.slot)
         }
-        let rows = table.rows(for: contenders)
+        let rows = table.rows(for: candidates)
         return closed.isEmpty ? rows : rows.map { $0.without(closed) }
     }
 
@@ -19,7 +19,7 @@ extension DataPlane {
     /// - Parameter before: what the slots do now.
     /// - Returns: how many rows were different: neither what they are to be nor waiting for that.
     @discardableResult
-    func move(to desired: [BucketRow], _ before: SlotStandings) -> Int {
+    func move(to desired: [BucketRow], _ before: SlotAvailability) -> Int {
         let closed = closedSlots()
         let after = before.closing(closed)
         var moves = RowMoves()
@@ -35,11 +35,11 @@ extension DataPlane {
     /// A collector comes to its slot: what it would take over waits where it is.
     func prepareReturn(of slot: Slot) throws(KernelError) {
         guard follows else { return }
-        let standings = try self.standings()
-        let after = standings.making(usable: slot)
+        let availability = try self.availability()
+        let after = availability.making(usable: slot)
         var moves = RowMoves()
         for index in 0..<table.rowCount {
-            moves.addKept(index, present: generation.row(at: index), desired: waiting[index], standings, after)
+            moves.addKept(index, present: generation.row(at: index), desired: waiting[index], availability, after)
         }
         waiting.merge(moves.waiting) { $1 }
         write(moves)
@@ -81,12 +81,13 @@ extension DataPlane {
     }
 
     /// Of every slot that has a name.
-    func standings() throws(KernelError) -> SlotStandings {
-        var standings = SlotStandings()
+    func availability() throws(KernelError) -> SlotAvailability {
+        var availability = SlotAvailability()
         for slot in tenants.all().keys {
-            standings.set(
-                slot, try state(of: slot), wasFilled: slots[slot].tenancy != 0, isClosed: slots.isClosed(slot))
+            availability.set(
+                slot, try state(of: slot), wasFilled: slots[slot].registrationNumber != 0,
+                isClosed: slots.isClosed(slot))
         }
-        return standings
+        return availability
     }
 }

@@ -29,16 +29,16 @@ extension DataPlane {
     }
 
     public func explain(_ addresses: [IPAddress]) throws(Failure) -> [Explanation] {
-        let standings = try attempt("explain", standings)
+        let availability = try attempt("explain", availability)
         return addresses.map { address in
             guard let place = table.place(of: address) else {
                 return Explanation(
                     address: address, assignment: table.assignment, collectors: allocation.slotOfName.keys.sorted(),
-                    isAnyActive: allocation.slotOfName.values.contains { standings[$0] == .usable })
+                    isAnyActive: allocation.slotOfName.values.contains { availability[$0] == .usable })
             }
             return Explanation(
                 address: address, place: place, row: generation.row(at: place.row), desired: waiting[place.row],
-                standings
+                availability
             ) { [self] in name(of: $0) }
         }
     }
@@ -63,8 +63,8 @@ extension DataPlane {
     private func state(of slot: Slot, isWhole: Bool) -> SlotState {
         let words = slots[slot]
         return SlotState(
-            registrations: words.tenancy, vacantFor: words.vacantFor, hold: configuration.restartHold,
-            isFilled: words.tenancy != 0 && isWhole, isDraining: tenants.tenant(of: slot)?.drain != nil)
+            registrations: words.registrationNumber, downFor: words.downFor, hold: configuration.restartHold,
+            isFilled: words.registrationNumber != 0 && isWhole, isDraining: tenants.tenant(of: slot)?.drain != nil)
     }
 
     /// Those of the configuration, and then those that left it and still have something.
@@ -102,7 +102,7 @@ extension DataPlane {
         return PoolStatus.Collector(
             name: collector.name, slot: Int(slot.index), state: state.name,
             advice: CollectorAdvice.text(
-                for: collector, state, hasRegistered: slots[slot].tenancy != 0,
+                for: collector, state, hasRegistered: slots[slot].registrationNumber != 0,
                 hasAffinity: table.assignment.hasAffinity, isDraining: isDraining),
             holdLeft: holdLeft,
             weight: collector.weight, share: share,

@@ -15,7 +15,7 @@ extension DataPlane {
             let filled = try sockets(of: slot).map(\.group.group.name)
             var changed = !filled.isEmpty
             if case .holding = try state(of: slot) { changed = true }
-            if slots[slot].tenancy != 0, var tenant = tenants.tenant(of: slot) {
+            if slots[slot].registrationNumber != 0, var tenant = tenants.tenant(of: slot) {
                 // First of all: an agent that is killed from here on has it finished by the next one.
                 tenant.isDismissed = true
                 try tenants.set(tenant, at: slot)
@@ -32,7 +32,7 @@ extension DataPlane {
     }
 
     private func dismiss(_ slot: Slot) throws(KernelError) {
-        let hadCollector = slots[slot].tenancy != 0
+        let hadCollector = slots[slot].registrationNumber != 0
         if hadCollector { slots.markAbandoned(slot) }
         try noteOrphans(Set(sockets(of: slot).map(\.cookie)))
         try clearSockets(of: slot)
@@ -72,8 +72,8 @@ extension DataPlane {
                 try group?.attach(through: socket.descriptor)
             }
             let seen = slots[slot]
-            guard cookies.count == groups.count, seen.vacantFor != nil || seen.tenancy == 0 else { continue }
-            if seen.vacantFor != nil { try prepare(slot) }
+            guard cookies.count == groups.count, seen.downFor != nil || seen.registrationNumber == 0 else { continue }
+            if seen.downFor != nil { try prepare(slot) }
             slots.markFilled(slot)
         }
     }

@@ -11,7 +11,7 @@ public final class DataPlane {
     public let table: AssignmentTable
     /// The agent's own pins, as they were given.
     public let pins: [Pin]
-    /// Folder names of groups that the pool had and the configuration doesn't:
+    /// Directory names of groups that the pool had and the configuration doesn't:
     /// they are the kernel's own again.
     public let departedGroups: [String]
     /// What the programs of these, and of groups before, had counted, and no event has yet.
@@ -29,7 +29,7 @@ public final class DataPlane {
     var waiting: [Int: BucketRow] = [:] { didSet { fruitless = nil } }
     /// What the slots did when no row that waits could go, and none had to wait for a
     /// session: until they do something else, none can.
-    var fruitless: SlotStandings?
+    var fruitless: SlotAvailability?
     /// Rows that wait, or did: how many SYNs they had counted when all runs of these
     /// had ended.
     var settledSyns: [Int: UInt64] = [:]
@@ -53,10 +53,10 @@ public final class DataPlane {
     public internal(set) var interruption: Failure?
     /// The object before had placeholders.
     let wasKept: Bool
-    /// Sessions may be elsewhere than their rows lead, until `rejoinStrays` has looked.
-    var mayHaveStrays = false
+    /// Sessions may be elsewhere than their rows lead, until `rejoinMisplacedSessions` has looked.
+    var mayHaveMisplacedSessions = false
     /// Some are, of exporters that share their row: another table can give them rows of their own.
-    public internal(set) var hasStrays = false
+    public internal(set) var hasMisplacedSessions = false
     /// What an agent before left half done is looked for no more.
     var isRepaired: Bool
     /// Collectors that inherit a slot have theirs.

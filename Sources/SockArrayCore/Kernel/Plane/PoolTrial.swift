@@ -118,7 +118,7 @@ enum MapMemory {
     static func ofThisProcess() -> (count: Int, bytes: UInt64) {
         var identifiers: Set<Substring> = []
         var bytes: UInt64 = 0
-        for name in Folder.names(in: "/proc/self/fdinfo") {
+        for name in Directory.names(in: "/proc/self/fdinfo") {
             guard let fields = ProcessFacts.fields(of: "/proc/self/fdinfo/\(name)") else { continue }
             guard let identifier = fields["map_id"], identifiers.insert(identifier).inserted else { continue }
             bytes += fields["memlock"].flatMap { UInt64($0) } ?? 0

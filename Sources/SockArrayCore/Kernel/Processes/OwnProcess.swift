@@ -14,7 +14,7 @@ public enum OwnProcess {
             cpuSeconds: Double(field(14) + field(15)) / ticksPerSecond,
             residentBytes: field(24) * UInt64(sysconf(Int32(_SC_PAGESIZE))), virtualBytes: field(23),
             // Less the one that looks.
-            openFiles: max(0, Folder.names(in: "/proc/self/fd").count - 1), maxFiles: UInt64(limit.rlim_cur),
+            openFiles: max(0, Directory.names(in: "/proc/self/fd").count - 1), maxFiles: UInt64(limit.rlim_cur),
             startTime: bootTime + Double(field(22)) / ticksPerSecond)
     }
 

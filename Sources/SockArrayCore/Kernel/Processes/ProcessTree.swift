@@ -36,6 +36,6 @@ extension ProcessFacts {
 
     /// Names in the folder that are numbers, in their order.
     private static func numbers(in folder: String) -> [Int32] {
-        Folder.names(in: folder).compactMap { Int32($0) }.sorted()
+        Directory.names(in: folder).compactMap { Int32($0) }.sorted()
     }
 }

@@ -23,11 +23,11 @@ public struct AuditFacts: Equatable, Sendable {
         public var placeholder: UInt64?
         /// Why there is none (errno), and whom it was to belong to.
         public var placeholderRefusal: PlaceholderRefusal?
-        public var probe: ProgramProbe
+        public var probe: ProbeResult
 
         public init(
             _ group: ReuseportGroup, sockets: [BoundSocket] = [], entries: [Entry] = [], placeholder: UInt64? = nil,
-            placeholderRefusal: PlaceholderRefusal? = nil, probe: ProgramProbe = .attached
+            placeholderRefusal: PlaceholderRefusal? = nil, probe: ProbeResult = .attached
         ) {
             self.group = group
             self.sockets = sockets
@@ -71,7 +71,7 @@ public struct AuditFacts: Equatable, Sendable {
 }
 
 /// What came of asking a group whether the agent's program is attached to it.
-public enum ProgramProbe: Equatable, Sendable {
+public enum ProbeResult: Equatable, Sendable {
     case attached
     /// It wasn't, and is again.
     case replaced

@@ -63,7 +63,7 @@ public struct PoolHistory: Sendable {
         _ moments: [Moment], untold: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
         at now: Duration
     ) -> [Entry] {
-        let words = AbsenceWords(hasAffinity: hasAffinity)
+        let words = HoldText(hasAffinity: hasAffinity)
         var entries: [Entry] = []
         var present: [String: Past] = [:]
         for moment in moments {
@@ -85,7 +85,7 @@ public struct PoolHistory: Sendable {
     }
 
     private static func entries(
-        from before: Past, to moment: Moment, _ standing: Standing, loss: String?, _ words: AbsenceWords,
+        from before: Past, to moment: Moment, _ standing: Standing, loss: String?, _ words: HoldText,
         at now: Duration
     ) -> [Entry] {
         func entry(_ kind: PoolEvent.Kind, _ text: String) -> Entry {

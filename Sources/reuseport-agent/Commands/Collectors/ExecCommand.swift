@@ -60,7 +60,7 @@ struct ExecCommand: ParsableCommand {
     }
 
     func run() throws {
-        let keeper = RegistrationKeeper(collector: collector, client: try options.client)
+        let maintainer = RegistrationMaintainer(collector: collector, client: try options.client)
         let log = ExecLog(collector: collector, format: logFormat, level: logLevel)
         func give(up failure: Failure, _ exitCode: Int32) -> ExitCode {
             log.say(ExecLine(level: .error, text: "\(failure)"))
@@ -69,7 +69,7 @@ struct ExecCommand: ParsableCommand {
         }
         do {
             let command = try LaunchedCommand(arguments)
-            let end = try Supervision(command, keeper: keeper, wait: wait, log: log).run()
+            let end = try Supervision(command, maintainer: maintainer, wait: wait, log: log).run()
             log.finish()
             LaunchedCommand.endLike(end)
         } catch let refusal as LaunchedCommand.Refusal {

@@ -44,7 +44,7 @@ public final class SightingEvents {
         }.map { raw in
             Event(
                 address: IPAddress.v6(raw.high, raw.low).unmapped, slot: Self.slot(raw.slot),
-                former: raw.former_slot == UInt16(RPA_UNTOLD) ? .new : .told(Self.slot(raw.former_slot)))
+                former: raw.former_slot == UInt16(RPA_NOT_NOTIFIED) ? .new : .told(Self.slot(raw.former_slot)))
         }
     }
 

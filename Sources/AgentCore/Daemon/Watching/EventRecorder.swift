@@ -5,7 +5,7 @@ import SockArrayCore
 
 /// Notes the events of the collectors' lives, and of rows that move, for who reads
 /// GET /events.
-final class Chronicle: EventSource {
+final class EventRecorder: EventSource {
     private let pool: RunningPool
     private let log: Logger
     private var history = PoolHistory()
@@ -14,7 +14,7 @@ final class Chronicle: EventSource {
     private var seenWrites: UInt64
     /// Who was lost, and nobody could say how yet.
     private var untold: Set<String> = []
-    private var agenda = ChronicleAgenda()
+    private var agenda = EventSchedule()
     private let act = "note what happens"
 
     init(pool: RunningPool, log: Logger) throws(Failure) {
@@ -86,7 +86,7 @@ final class Chronicle: EventSource {
         for entry in entries {
             guard let collector = pool.plane.configuration.collectors.first(where: { $0.name == entry.collector })
             else { continue }
-            let news = CollectorNews(
+            let news = CollectorMessages(
                 entry, of: collector, rows: table?.collectors.first { $0.name == entry.collector },
                 total: table?.tableSize ?? 0, hasAffinity: hasAffinity,
                 hasRegistered: moments.contains { $0.name == entry.collector && $0.registrations > 0 },

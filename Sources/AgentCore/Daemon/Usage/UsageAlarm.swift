@@ -3,7 +3,7 @@ import Logging
 
 /// Why usage isn't counted, kept or delivered: said when it begins or becomes another,
 /// and when it is over.
-struct UsageTrouble {
+struct UsageAlarm {
     private let log: Logger
     private(set) var text: String?
     private var since: UInt64?

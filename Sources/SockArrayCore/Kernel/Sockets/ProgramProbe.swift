@@ -4,7 +4,7 @@ import Glibc
 /// An empty datagram or a SYN to a group, of an address and port that its program
 /// knows (`probe` of the settings): the program counts it and drops it, as nothing
 /// else does. The kernel tells nobody which program a group has.
-struct ProgramKnock {
+struct ProgramProbe {
     private let plane: GroupPlane
     private let settings: PoolSettings
     private let hash: ExporterHash
@@ -34,11 +34,11 @@ struct ProgramKnock {
         let transport = plane.group.transport
         let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
         var port = self.port
-        let knocker = Descriptor(
+        let prober = Descriptor(
             owning: try kernel(
                 "bind a probe of group \(plane.group.name)",
                 withUnsafeBytes(of: bytes) {
-                    rpa_knocker(Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, &port)
+                    rpa_prober(Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, &port)
                 }))
         self.port = port
         try checkStaysHere()
@@ -46,11 +46,11 @@ struct ProgramKnock {
         try kernel(
             "probe group \(plane.group.name)",
             withUnsafeBytes(of: bytes) {
-                rpa_knock(
-                    knocker.number, Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, plane.group.port)
+                rpa_send_probe(
+                    prober.number, Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, plane.group.port)
             })
         let deadline = rpa_monotonic_ns() + Self.patience
-        var wait = pollfd(fd: knocker.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
+        var wait = pollfd(fd: prober.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
         var isAnswered = false
         while !isAnswered, rpa_monotonic_ns() < deadline {
             if try isSeenAgain() { return seen }
@@ -89,23 +89,23 @@ extension GroupPlane {
     func probe(
         among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash, unanswered: inout Int,
         attachAgain: () -> Bool
-    ) throws(KernelError) -> ProgramProbe {
+    ) throws(KernelError) -> ProbeResult {
         defer { settings.setProbe(0) }
-        var knocks: [ProgramKnock] = []
+        var probes: [ProgramProbe] = []
         var refusal: Int32?
         for target in group.probeTargets(among: sockets) {
-            var knock = try ProgramKnock(at: target, of: self, settings, hash)
+            var knock = try ProgramProbe(at: target, of: self, settings, hash)
             do {
                 if try knock.send() > 0 { return .attached }
                 unanswered += knock.unanswered
-                knocks.append(knock)
+                probes.append(knock)
             } catch {
                 refusal = error.errno
             }
         }
-        if knocks.isEmpty { return .unsendable(errno: refusal) }
+        if probes.isEmpty { return .unsendable(errno: refusal) }
         guard attachAgain() else { return .unreachable }
-        for var knock in knocks {
+        for var knock in probes {
             switch try? knock.send() {
             case nil, 0: unanswered += 1
             case 1: return .replaced

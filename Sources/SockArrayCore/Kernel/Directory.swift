@@ -1,7 +1,7 @@
 import Glibc
 
 /// Folders of any file system.
-package enum Folder {
+package enum Directory {
     /// Names in the folder, in their order; none if it can't be read.
     package static func names(in path: String) -> [String] {
         (try? entries(of: path)) ?? []

@@ -3,7 +3,7 @@ import Glibc
 import SockArrayCore
 
 /// A TCP address with its port.
-struct TCPSocketPlace: SocketPlace {
+struct TCPListenAddress: ListenAddress {
     let endpoint: PoolConfiguration.Endpoint
     let key: String
 

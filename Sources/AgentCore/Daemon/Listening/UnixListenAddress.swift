@@ -3,7 +3,7 @@ import Glibc
 import SockArrayCore
 
 /// A Unix socket's file.
-struct UnixSocketPlace: SocketPlace {
+struct UnixListenAddress: ListenAddress {
     let file: PoolConfiguration.SocketFile
     /// The file's key in the configuration, for messages.
     let key: String
@@ -11,12 +11,12 @@ struct UnixSocketPlace: SocketPlace {
     var name: String { file.path }
     private var path: String { file.path }
     private var act: String { "listen at \(path)" }
-    private var folder: String { FolderPath.of(path) }
+    private var folder: String { DirectoryPath.of(path) }
 
     func check() throws(Failure) {
         var needed = folder
         // The last folder is made, those above it are not.
-        if faccessat(AT_FDCWD, needed, F_OK, 0) == -1, errno == ENOENT { needed = FolderPath.of(folder) }
+        if faccessat(AT_FDCWD, needed, F_OK, 0) == -1, errno == ENOENT { needed = DirectoryPath.of(folder) }
         if faccessat(AT_FDCWD, needed + "/", W_OK | X_OK, AT_EACCESS) == -1 { throw refusal(errno, needed) }
         guard let facts = FileFacts(at: path) else { return }
         guard facts.kind == .socket else {

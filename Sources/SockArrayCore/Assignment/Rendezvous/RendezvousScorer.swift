@@ -1,16 +1,15 @@
-/// Contenders that bid for one bucket after another. `Rendezvous` says what they
-/// bid; this says it fast: the same rows in the time of about one hash for each
-/// contender and row.
+/// Scores the candidates for one bucket after another. `Rendezvous` defines the scores; this type
+/// computes the same rows in about the time of one hash for each candidate and row.
 ///
-/// Contenders are flat words, and each has a limit that keeps all but about ten
-/// bids of a row from being ranked. A limit decides about time, not about the
-/// result: what is above has a cost above all that is below, and a row with too
-/// few bids below is ranked without limits. Bids are ranked by 48 bits of their
-/// costs; where that is too close to call, by all of them.
-struct Auction: ~Copyable {
+/// Candidates are flat words, and each has a limit that keeps all but about ten scores of a row
+/// from being ranked. A limit saves time and does not change the result: a score above the limit
+/// has a higher cost than every score below, and a row with too few scores below is ranked without
+/// limits. Scores are ranked by 48 bits of their costs; where that is too close to call, by all
+/// bits.
+struct RendezvousScorer: ~Copyable {
     private let count: Int
     private let isWeighted: Bool
-    /// A word for each contender, ordered by name.
+    /// A word for each candidate, ordered by name.
     private let keys: UnsafeMutablePointer<UInt64>
     private let weights: UnsafeMutablePointer<UInt64>
     /// (2^64 - 1) / weight.
@@ -18,39 +17,39 @@ struct Auction: ~Copyable {
     /// The highest remainder that is ranked, if there are enough.
     private let limits: UnsafeMutablePointer<UInt64>
     private let slots: UnsafeMutablePointer<UInt64>
-    /// Room for the bids of one row.
-    private let bids: UnsafeMutablePointer<Bid>
+    /// Room for the scores of one row.
+    private let scores: UnsafeMutablePointer<ScoredCollector>
     private let logarithms = NegativeLogarithm.table
 
-    /// Costs of a row that are ranked, in sum: of many contenders 10 bids, and
-    /// fewer than 4 in 1 row of 100.
+    /// The sum of the costs of a row that are ranked: of many candidates 10 scores, and fewer than
+    /// 4 in 1 row of 100.
     private static let rankedCosts = 14 * 0x1p48
-    /// Of fewer contenders all bids are ranked.
+    /// With fewer candidates, all scores are ranked.
     private static let fewestForLimits = 12
 
     /// - Parameters:
-    ///   - contenders: fewer than 65,536.
-    ///   - nameKey: keys the contenders' names.
-    init(_ contenders: [Contender], nameKey: UInt64) {
-        precondition(contenders.count <= Bid.capacity)
-        let contenders = contenders.sorted { $0.name < $1.name }
-        count = contenders.count
-        isWeighted = contenders.contains { $0.weight != contenders[0].weight }
+    ///   - candidates: fewer than 65,536.
+    ///   - nameKey: keys the candidates' names.
+    init(_ candidates: [WeightedCollector], nameKey: UInt64) {
+        precondition(candidates.count <= ScoredCollector.capacity)
+        let candidates = candidates.sorted { $0.name < $1.name }
+        count = candidates.count
+        isWeighted = candidates.contains { $0.weight != candidates[0].weight }
         keys = .allocate(capacity: count)
         weights = .allocate(capacity: count)
         reciprocals = .allocate(capacity: count)
         limits = .allocate(capacity: count)
         slots = .allocate(capacity: count)
-        bids = .allocate(capacity: count)
-        let total = contenders.reduce(0) { $0 + Double($1.weight) }
+        scores = .allocate(capacity: count)
+        let total = candidates.reduce(0) { $0 + Double($1.weight) }
         let costLimit = count < Self.fewestForLimits ? UInt64.max : UInt64(Self.rankedCosts / total)
-        for (index, contender) in contenders.enumerated() {
-            let weight = UInt64(contender.weight)
-            keys[index] = SeededKeys.fold(contender.name, into: nameKey)
+        for (index, candidate) in candidates.enumerated() {
+            let weight = UInt64(candidate.weight)
+            keys[index] = SeededKeys.fold(candidate.name, into: nameKey)
             weights[index] = weight
             reciprocals[index] = .max / weight
             limits[index] = Self.highestRemainder { NegativeLogarithm.of(~$0) / weight <= costLimit }
-            slots[index] = UInt64(contender.slot.index)
+            slots[index] = UInt64(candidate.slot.index)
         }
     }
 
@@ -60,52 +59,54 @@ struct Auction: ~Copyable {
         reciprocals.deallocate()
         limits.deallocate()
         slots.deallocate()
-        bids.deallocate()
+        scores.deallocate()
     }
 
     /// - Parameter bucket: the bucket's word.
     func row(_ bucket: UInt64) -> BucketRow {
         let offered = offer(bucket)
         if isWeighted { weigh(bucket, offered) }
-        let ranking = Ranking(UnsafeBufferPointer(start: bids, count: offered))
+        let ranking = Ranking(UnsafeBufferPointer(start: scores, count: offered))
         guard ranking.isCertain else { return exactRow(bucket) }
         return BucketRow(slot(ranking.first), slot(ranking.second), slot(ranking.third), slot(ranking.fourth))
     }
 
-    /// What the score lacks to the highest one: equal weights order by it.
+    /// The distance to the highest score possible: equal weights order by it.
     @inline(__always)
     private func remainder(_ bucket: UInt64, _ index: Int) -> UInt64 { ~mix13(bucket ^ keys[index]) }
 
-    /// Leaves the bids below their limits in `bids`, and returns how many.
+    /// Writes the scores below their limits to `scores`, and returns their number.
     @inline(__always)
     private func offer(_ bucket: UInt64) -> Int {
         var offered = 0
         for index in 0..<count {
             let remainder = remainder(bucket, index)
-            bids[offered] = Bid(cost: remainder, contender: index)
+            scores[offered] = ScoredCollector(cost: remainder, candidate: index)
             // The carry as a number: of a condition, the compiler makes a branch.
             let isAbove = limits[index].subtractingReportingOverflow(remainder).overflow
             offered &+= 1 &- Int(truncatingIfNeeded: unsafeBitCast(isAbove, to: UInt8.self))
         }
         if offered >= min(count, BucketRow.capacity) { return offered }
-        for index in 0..<count { bids[index] = Bid(cost: remainder(bucket, index), contender: index) }
+        for index in 0..<count { scores[index] = ScoredCollector(cost: remainder(bucket, index), candidate: index) }
         return count
     }
 
-    /// Gives bids the costs of weighted contenders, 41 fractional bits: one more
+    /// Replaces the scores by the costs of weighted candidates, with 41 fractional bits: one more
     /// than the logarithm, times the reciprocal, is off by at most one from the quotient.
     @inline(__always)
     private func weigh(_ bucket: UInt64, _ offered: Int) {
         for index in 0..<offered {
-            let contender = bids[index].contender
-            let logarithm = NegativeLogarithm.of(~remainder(bucket, contender), table: logarithms)
-            let cost = (logarithm &+ 1).multipliedFullWidth(by: reciprocals[contender]).high
-            bids[index] = Bid(cost: cost << 9, contender: contender)
+            let candidate = scores[index].candidate
+            let logarithm = NegativeLogarithm.of(~remainder(bucket, candidate), table: logarithms)
+            let cost = (logarithm &+ 1).multipliedFullWidth(by: reciprocals[candidate]).high
+            scores[index] = ScoredCollector(cost: cost << 9, candidate: candidate)
         }
     }
 
     @inline(__always)
-    private func slot(_ bid: Bid) -> UInt64 { bid == .none ? UInt64(BucketRow.noSlot) : slots[bid.contender] }
+    private func slot(_ score: ScoredCollector) -> UInt64 {
+        score == .none ? UInt64(BucketRow.noSlot) : slots[score.candidate]
+    }
 
     /// By the definition: weighted logarithms, then remainders, then names.
     private func exactRow(_ bucket: UInt64) -> BucketRow {

@@ -1,6 +1,6 @@
 /// What each slot does for a run that comes to it: the program's view of them all
 /// at one moment.
-public struct SlotStandings: Equatable, Sendable {
+public struct SlotAvailability: Equatable, Sendable {
     public enum Standing: Equatable, Sendable {
         /// It gets what comes to it.
         case usable
@@ -10,7 +10,7 @@ public struct SlotStandings: Equatable, Sendable {
         case away
     }
 
-    private var standings = [Standing](repeating: .away, count: SlotAllocation.capacity)
+    private var availability = [Standing](repeating: .away, count: SlotAllocation.capacity)
     /// Slots that had a collector once.
     private var hosts: Set<Slot> = []
     /// Slots that are to get empty, and so take in no exporters of others.
@@ -24,15 +24,15 @@ public struct SlotStandings: Equatable, Sendable {
     public init() {}
 
     /// As if every collector were there.
-    static func all(_ slots: some Sequence<Slot>) -> SlotStandings {
-        var standings = SlotStandings()
-        for slot in slots { standings.set(slot, .active, wasFilled: true, isClosed: false) }
-        return standings
+    static func all(_ slots: some Sequence<Slot>) -> SlotAvailability {
+        var availability = SlotAvailability()
+        for slot in slots { availability.set(slot, .active, wasFilled: true, isClosed: false) }
+        return availability
     }
 
     /// - Parameter isClosed: it takes in no exporters of others.
     public mutating func set(_ slot: Slot, _ state: SlotState, wasFilled: Bool, isClosed: Bool) {
-        standings[Int(slot.index)] =
+        availability[Int(slot.index)] =
             switch state {
             case .active, .draining: .usable
             case .empty, .holding: .held
@@ -53,14 +53,14 @@ public struct SlotStandings: Equatable, Sendable {
         if isStandIn(slot) { standIns[word] |= bit } else { standIns[word] &= ~bit }
     }
 
-    public subscript(slot: Slot) -> Standing { standings[Int(slot.index)] }
+    public subscript(slot: Slot) -> Standing { availability[Int(slot.index)] }
 
     public func isStranger(_ slot: Slot) -> Bool { strangers.contains(slot) }
 
     /// The same, if the slot's collector were there.
-    public func making(usable slot: Slot) -> SlotStandings {
+    public func making(usable slot: Slot) -> SlotAvailability {
         var other = self
-        other.standings[Int(slot.index)] = .usable
+        other.availability[Int(slot.index)] = .usable
         other.strangers.remove(slot)
         other.hosts.insert(slot)
         other.noteStandIn(slot)
@@ -68,7 +68,7 @@ public struct SlotStandings: Equatable, Sendable {
     }
 
     /// The same, if other slots were closed.
-    public func closing(_ slots: Set<Slot>) -> SlotStandings {
+    public func closing(_ slots: Set<Slot>) -> SlotAvailability {
         var other = self
         other.closed = slots
         for slot in slots.union(closed) { other.noteStandIn(slot) }

@@ -1,11 +1,11 @@
-#include "include/rpa_knock.h"
+#include "include/rpa_prober.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "socket_name.h"
 
-static int bind_knocker(int socket, int family, const uint8_t source[16], uint16_t *port)
+static int bind_prober(int socket, int family, const uint8_t source[16], uint16_t *port)
 {
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	union socket_name name;
@@ -19,7 +19,7 @@ static int bind_knocker(int socket, int family, const uint8_t source[16], uint16
 	return 0;
 }
 
-int rpa_knocker(int family, int protocol, const uint8_t source[16], uint16_t *port)
+int rpa_prober(int family, int protocol, const uint8_t source[16], uint16_t *port)
 {
 	int type = protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
 	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
@@ -27,22 +27,22 @@ int rpa_knocker(int family, int protocol, const uint8_t source[16], uint16_t *po
 
 	if (fd < 0)
 		return -errno;
-	error = bind_knocker(fd, family, source, port);
+	error = bind_prober(fd, family, source, port);
 	if (!error)
 		return fd;
 	close(fd);
 	return error;
 }
 
-int rpa_knock(int knocker, int family, int protocol, const uint8_t target[16], uint16_t port)
+int rpa_send_probe(int prober, int family, int protocol, const uint8_t target[16], uint16_t port)
 {
 	union socket_name name;
 	socklen_t length = write_name(&name, family, target, port);
 
-	if (connect(knocker, (struct sockaddr *)&name, length) && errno != EINPROGRESS &&
+	if (connect(prober, (struct sockaddr *)&name, length) && errno != EINPROGRESS &&
 	    errno != ECONNREFUSED)
 		return -errno;
-	if (protocol == IPPROTO_UDP && send(knocker, "", 0, MSG_NOSIGNAL) < 0)
+	if (protocol == IPPROTO_UDP && send(prober, "", 0, MSG_NOSIGNAL) < 0)
 		return -errno;
 	return 0;
 }

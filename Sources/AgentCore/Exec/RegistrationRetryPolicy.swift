@@ -23,7 +23,7 @@ enum RegistrationOutcome {
 
 /// What `exec` says of its attempts, and when the next one is: what is as it was
 /// is not said again.
-struct RegistrationDiary {
+struct RegistrationRetryPolicy {
     private enum State: Equatable {
         case registered
         case incomplete(saysWhy: Bool)

@@ -4,7 +4,7 @@ import SockArrayCore
 /// Registers a collector that runs below this process, and keeps it registered.
 /// Never waits: it goes on when it is told that time has passed, or that the
 /// agent has answered.
-package final class RegistrationKeeper {
+package final class RegistrationMaintainer {
     private enum Step {
         case idle
         case asking(ControlExchange, Question)
@@ -25,7 +25,7 @@ package final class RegistrationKeeper {
     private var groupsEnd: ContinuousClock.Instant
     /// The agent looks in our place, and is asked less often than we would look.
     private var asksForHidden = false
-    private var diary: RegistrationDiary
+    private var retryPolicy: RegistrationRetryPolicy
     /// Whose sockets were registered last: what follows is its renewal, unless it is
     /// another process by then.
     private var registered: ProcessIdentity?
@@ -42,10 +42,10 @@ package final class RegistrationKeeper {
         act = "register \(collector)"
         next = .now
         groupsEnd = next
-        diary = RegistrationDiary(collector: collector, agentPath: client.path, start: next)
+        retryPolicy = RegistrationRetryPolicy(collector: collector, agentPath: client.path, start: next)
     }
 
-    var wasRegistered: Bool { diary.wasRegistered }
+    var wasRegistered: Bool { retryPolicy.wasRegistered }
 
     /// The descriptor that the agent's answer comes through.
     package var answer: Int32? {
@@ -68,8 +68,8 @@ package final class RegistrationKeeper {
     private func note(_ outcome: RegistrationOutcome, at now: ContinuousClock.Instant) -> ExecLine? {
         step = .idle
         lastFailure = outcome.failure
-        let (line, pause) = diary.note(outcome, at: now)
-        next = now + (asksForHidden ? max(pause, RegistrationDiary.patientPause) : pause)
+        let (line, pause) = retryPolicy.note(outcome, at: now)
+        next = now + (asksForHidden ? max(pause, RegistrationRetryPolicy.patientPause) : pause)
         // The agent may have another configuration by then.
         if case .incomplete = outcome {} else { groupsEnd = now }
         return line.map { ExecLine(level: outcome.level, text: $0) }

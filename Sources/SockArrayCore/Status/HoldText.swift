@@ -4,7 +4,7 @@
 /// Only exporters that belong to a collector wait for it. Where the address doesn't
 /// decide, the program passes a vacant slot by (take_turn in bpf/sk_reuseport.c): as long
 /// as anybody is there, nothing waits and nothing is dropped.
-public struct AbsenceWords: Sendable {
+public struct HoldText: Sendable {
     private let hasAffinity: Bool
 
     /// - Parameter hasAffinity: the assignment's.

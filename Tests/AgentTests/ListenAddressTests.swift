@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// Where the agent's sockets can't be, and what becomes of what stands there.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct SocketPlaceTests {
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ListenAddressTests {
     /// Both say the same of a configuration, and leave no pins.
     private static func refuse(
         _ key: String, _ path: String, _ exitCode: Int32, _ text: String, in sandbox: Sandbox, user: UInt32? = nil,

@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// What the agent's log says of a collector that goes and comes back.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct CollectorNewsTests {
+@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct CollectorMessageTests {
     @Test func `kill -9 of each of 4, one after the other: told as an end with its pid, 1 failover and 1 return each`()
         async throws
     {

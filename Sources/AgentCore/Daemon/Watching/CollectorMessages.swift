@@ -4,7 +4,7 @@ import SockArrayCore
 /// What the log says of a collector's life beside its losses and registrations, which
 /// are logged by whoever notices them: that nobody waits for it any more, that it is
 /// back, and that somebody is waited for who has never come.
-struct CollectorNews: Equatable {
+struct CollectorMessages: Equatable {
     var level: Logger.Level
     var text: String
 

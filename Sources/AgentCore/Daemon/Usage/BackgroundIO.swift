@@ -4,7 +4,7 @@ import SockArrayCore
 
 /// Something that may wait for a disk, on a thread of its own: the agent's loop
 /// waits for nothing.
-final class DiskJob<Result: Sendable> {
+final class BackgroundIO<Result: Sendable> {
     private final class Box: @unchecked Sendable {
         /// Written by the thread, read when it was joined.
         var result: Result?

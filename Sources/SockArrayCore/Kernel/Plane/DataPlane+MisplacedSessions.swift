@@ -13,9 +13,9 @@ extension DataPlane {
     /// sessions begin while a table is put in force, and when an agent is killed.
     ///
     /// - Parameter formerly: by row, where sessions are that the program didn't see begin.
-    func rejoinStrays(formerly: [Int: Slot] = [:]) throws(KernelError) {
+    func rejoinMisplacedSessions(formerly: [Int: Slot] = [:]) throws(KernelError) {
         guard follows else {
-            mayHaveStrays = false
+            mayHaveMisplacedSessions = false
             return
         }
         let cuts = cutsSessions
@@ -23,14 +23,14 @@ extension DataPlane {
             let words = cuts ? [] : (0..<table.rowCount).map { generation.rows[$0] }
             // The SYNs that the words count are sessions then.
             waitForRuns()
-            let standings = try self.standings()
-            let live = places(of: try liveSessions(), standings, formerly)
-            let isDone = cuts ? end(live, standings) : hold(live, standings, words)
+            let availability = try self.availability()
+            let live = places(of: try liveSessions(), availability, formerly)
+            let isDone = cuts ? end(live, availability) : hold(live, availability, words)
             guard isDone else { continue }
-            hasStrays =
+            hasMisplacedSessions =
                 !cutsSessions
-                && live.contains { standings.deliverer(of: generation.row(at: $0.row), at: $0.row) != $0.place }
-            mayHaveStrays = false
+                && live.contains { availability.deliverer(of: generation.row(at: $0.row), at: $0.row) != $0.place }
+            mayHaveMisplacedSessions = false
             return
         }
         throw KernelError(operation: "bring rows to their sessions", errno: KernelError.again)
@@ -41,19 +41,19 @@ extension DataPlane {
     private typealias PlacedSession = (connection: TCPSession, row: Int, place: Slot)
 
     private func places(
-        of live: [LiveSession], _ standings: SlotStandings, _ formerly: [Int: Slot]
+        of live: [LiveSession], _ availability: SlotAvailability, _ formerly: [Int: Slot]
     ) -> [PlacedSession] {
         live.compactMap { session in
             guard let row = table.row(of: session.connection.peer), let place = session.slot ?? formerly[row],
-                standings[place] == .usable
+                availability[place] == .usable
             else { return nil }
             return (session.connection, row, place)
         }
     }
 
     /// - Returns: false if a SYN came to a row since its word was read.
-    private func hold(_ live: [PlacedSession], _ standings: SlotStandings, _ words: [UInt64]) -> Bool {
-        let places = elsewhere(live.map { ($0.row, $0.place) }, standings) { BucketRow(word: words[$0]) }
+    private func hold(_ live: [PlacedSession], _ availability: SlotAvailability, _ words: [UInt64]) -> Bool {
+        let places = elsewhere(live.map { ($0.row, $0.place) }, availability) { BucketRow(word: words[$0]) }
         guard !places.isEmpty else { return true }
         return settings.writingRows {
             places.reduce(true) { isDone, held in
@@ -68,10 +68,10 @@ extension DataPlane {
     }
 
     /// Those that the kernel doesn't end keep their datagrams.
-    private func end(_ live: [PlacedSession], _ standings: SlotStandings) -> Bool {
+    private func end(_ live: [PlacedSession], _ availability: SlotAvailability) -> Bool {
         var moves = RowMoves()
         for (connection, row, place) in live
-        where standings.deliverer(of: generation.row(at: row), at: row) != place {
+        where availability.deliverer(of: generation.row(at: row), at: row) != place {
             do {
                 // One that has ended by itself is no refusal.
                 if try connection.destroy() {
@@ -90,20 +90,20 @@ extension DataPlane {
 
     /// Rows none of whose sessions is where the row leads: where most of them are.
     func elsewhere(
-        _ live: some Sequence<(row: Int, place: Slot)>, _ standings: SlotStandings, than row: (Int) -> BucketRow
+        _ live: some Sequence<(row: Int, place: Slot)>, _ availability: SlotAvailability, than row: (Int) -> BucketRow
     ) -> [Int: Slot] {
         var counts: [Int: [Slot: Int]] = [:]
         for (index, slot) in live { counts[index, default: [:]][slot, default: 0] += 1 }
         var places: [Int: Slot] = [:]
         for (index, bySlot) in counts {
-            if let leads = standings.deliverer(of: row(index), at: index), bySlot[leads] != nil { continue }
+            if let leads = availability.deliverer(of: row(index), at: index), bySlot[leads] != nil { continue }
             places[index] = bySlot.max { ($0.value, $1.key) < ($1.value, $0.key) }!.key
         }
         return places
     }
 
     /// The sessions by their exporters' rows, of collectors that are there.
-    func rowsAndPlaces(of live: [LiveSession], _ standings: SlotStandings) -> [(row: Int, place: Slot)] {
-        places(of: live, standings, [:]).map { ($0.row, $0.place) }
+    func rowsAndPlaces(of live: [LiveSession], _ availability: SlotAvailability) -> [(row: Int, place: Slot)] {
+        places(of: live, availability, [:]).map { ($0.row, $0.place) }
     }
 }

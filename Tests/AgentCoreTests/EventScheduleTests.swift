@@ -3,11 +3,11 @@ import Testing
 
 @testable import AgentCore
 
-@Suite struct ChronicleAgendaTests {
+@Suite struct EventScheduleTests {
     private static let second: UInt64 = 1_000_000_000
 
     /// How often something is tried until then, and fails, of an agent that wakes up when it is asked to.
-    private static func failures(_ agenda: inout ChronicleAgenda, from start: UInt64, to end: UInt64) -> Int {
+    private static func failures(_ agenda: inout EventSchedule, from start: UInt64, to end: UInt64) -> Int {
         var (now, count) = (start, 0)
         while now < end, count < 100 {
             if agenda.isLookDue(hasChanged: true, now: now) || agenda.isComparisonDue(now: now) {
@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func `looks that fail while a comparison is due are tried 5 times in 5 s, and then both are done`() {
-        var agenda = ChronicleAgenda()
+        var agenda = EventSchedule()
         let start = 10 * Self.second
         agenda.noteLook(states: [.active], mayHaveMoved: true, now: start)
         #expect(agenda.deadline(hasChanged: false) == start, "a comparison is due")
@@ -41,7 +41,7 @@ import Testing
     @Test
     func `of a hold of 2.5 s and a slot that nobody had, the slot is looked at after 1 s, the hold 1 ms after its end`()
     {
-        var agenda = ChronicleAgenda()
+        var agenda = EventSchedule()
         agenda.noteLook(
             states: [.holding(left: .milliseconds(2_500)), .empty], mayHaveMoved: false, now: 7 * Self.second)
         #expect(agenda.deadline(hasChanged: false) == 8 * Self.second)
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `rows are compared at once, and 1 s after the last time`() {
-        var agenda = ChronicleAgenda()
+        var agenda = EventSchedule()
         agenda.noteLook(states: [.active], mayHaveMoved: true, now: 7 * Self.second)
         #expect(agenda.isComparisonDue(now: 7 * Self.second))
         agenda.noteComparison(now: 7 * Self.second)

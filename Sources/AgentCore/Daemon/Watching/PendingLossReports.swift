@@ -4,7 +4,7 @@
 /// its pidfd say that it has ended (do_exit() in the kernel). So what follows from a lost
 /// socket is done at once, and only the words wait a little: they may be that the
 /// collector has ended.
-struct UntoldLosses {
+struct PendingLossReports {
     struct Loss {
         var collector: String
         /// `has lost udp 0.0.0.0:4739`.

@@ -3,15 +3,15 @@ import Testing
 
 @testable import AgentCore
 
-@Suite struct UntoldLossesTests {
-    private static func loss(_ name: String, hasEnded: @escaping () -> Bool) -> UntoldLosses.Loss {
+@Suite struct PendingLossReportsTests {
+    private static func loss(_ name: String, hasEnded: @escaping () -> Bool) -> PendingLossReports.Loss {
         .init(
             collector: name, what: "has lost tcp 0.0.0.0:1790", fate: "wait", process: "process 7", hasEnded: hasEnded)
     }
 
     @Test func `a process that ends 20 ms after its first socket has ended; one that lives on for 100 ms has lost it`()
     {
-        var losses = UntoldLosses()
+        var losses = PendingLossReports()
         var isOver = false
         losses.add(Self.loss("c1") { isOver }, now: 1_000)
         losses.add(Self.loss("c2") { false }, now: 1_000)
@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test func `somebody registers: what became of the one before is told at once, of another one not`() {
-        var losses = UntoldLosses()
+        var losses = PendingLossReports()
         losses.add(Self.loss("c1") { false }, now: 0)
         losses.add(Self.loss("c2") { false }, now: 0)
         #expect(losses.take(of: "c1").map(\.collector) == ["c1"] && losses.collectors == ["c2"])
@@ -37,7 +37,7 @@ import Testing
         func news(
             _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), hasAffinity: Bool = true,
             isCounted: Bool = true
-        ) -> [CollectorNews] {
+        ) -> [CollectorMessages] {
             var history = PoolHistory()
             func look(_ state: (UInt64, SlotState)) -> [PoolHistory.Entry] {
                 history.look(
@@ -45,7 +45,7 @@ import Testing
             }
             _ = look(before)
             return look(after).compactMap {
-                CollectorNews(
+                CollectorMessages(
                     $0, of: collector, rows: isCounted ? rows : nil, total: 256, hasAffinity: hasAffinity,
                     hasRegistered: after.0 > 0, isIntended: false)
             }

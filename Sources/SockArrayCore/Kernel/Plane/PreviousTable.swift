@@ -1,5 +1,5 @@
 /// The rows of the generation before, as a new one finds its own among them.
-struct FormerRows {
+struct PreviousTable {
     private let words: MappedArray
     /// So many buckets have the same number in both.
     let comparable: Int
@@ -15,7 +15,7 @@ struct FormerRows {
         words = try Generation.rows(ofNumber: number, count: Int(shape.rowCount), in: folder)
         let isComparable = table.assignment.hasAffinity && table.shape.keepsAssignment(of: shape)
         comparable = isComparable ? table.tableSize : 0
-        let exporters = table.exportersApart
+        let exporters = table.exportersWithDedicatedRows
         let before = predecessor?.places(of: exporters) ?? []
         apart = Dictionary(
             uniqueKeysWithValues: zip(exporters, before).compactMap { exporter, places in
@@ -37,12 +37,14 @@ extension DataPlane {
     /// - Parameter base: the other table, which keeps nobody.
     /// - Returns: names or addresses.
     static func exportersToKeep(
-        _ base: AssignmentTable, over former: FormerRows, replacing predecessor: DataPlane?, _ live: [LiveSession]
+        _ base: AssignmentTable, over former: PreviousTable, replacing predecessor: DataPlane?, _ live: [LiveSession]
     ) -> Set<String> {
         var kept: Set<String> = []
         // Whose session begins from now on isn't among those that live.
         if let predecessor {
-            let left = predecessor.table.exportersApart.filter { $0.isPinned || predecessor.waiting[$0.row] != nil }
+            let left = predecessor.table.exportersWithDedicatedRows.filter {
+                $0.isPinned || predecessor.waiting[$0.row] != nil
+            }
             kept.formUnion(base.places(of: left).joined().filter { $0.row < base.tableSize }.map(\.exporter))
         }
         var peers: [String: [Slot: Set<IPAddress>]] = [:]

@@ -10,13 +10,13 @@
 /// nearly equal ones, and the best plan is taken (Feo and Resende, "Greedy
 /// randomized adaptive search procedures", Journal of Global Optimization 6,
 /// 1995). The dice are the same on every host.
-struct Relief {
+struct GreedyRebalancer {
     private(set) var placement: Placement
     private let start: Placement
     private let widestLimit: UInt128
     /// Exporters that an earlier plan pinned, at each collector: to move one of
     /// them costs no further pin, and none if it goes home.
-    private var lodgers: [[Int]]
+    private var awayExporters: [[Int]]
     /// Exchanges and approaches that may still be made: each goes through all
     /// the exporters of a collector.
     private var patience: Int
@@ -24,12 +24,12 @@ struct Relief {
 
     /// The best placement found; the start, if none is nearer to the bound.
     static func best(from start: Placement) -> Placement {
-        var best = Relief(from: start, dice: nil)
+        var best = GreedyRebalancer(from: start, dice: nil)
         let fewest = best.fewestPins
         let size = max(1, start.exporters.count * start.collectors.count)
         for attempt in 0..<min(200, 400_000 / size) {
             if best.placement.ratiosOverLimit.isEmpty, best.pinCount <= fewest { break }
-            let next = Relief(from: start, dice: SeededKeys(seed: "relief \(attempt)"))
+            let next = GreedyRebalancer(from: start, dice: SeededKeys(seed: "relief \(attempt)"))
             if next.isBetter(than: best) { best = next }
         }
         return best.placement.isNearer(than: start) ? best.placement : start
@@ -40,7 +40,7 @@ struct Relief {
         self.start = start
         self.dice = dice
         widestLimit = start.collectors.map(\.limit).max() ?? 0
-        lodgers = start.held.map { $0.filter(start.isAway) }
+        awayExporters = start.held.map { $0.filter(start.isAway) }
         patience = start.collectors.count
         repeat { relieve() } while approach()
         dropNeedless()
@@ -55,7 +55,7 @@ struct Relief {
     }
 
     /// Nearer to the bound; then fewer pins, then fewer bytes to move.
-    private func isBetter(than other: Relief) -> Bool {
+    private func isBetter(than other: GreedyRebalancer) -> Bool {
         if placement.isNearer(than: other.placement) { return true }
         if other.placement.isNearer(than: placement) { return false }
         return (pinCount, movedBytes) < (other.pinCount, other.movedBytes)
@@ -87,7 +87,7 @@ struct Relief {
     }
 
     private mutating func take(_ step: Step) {
-        lodgers[placement.place[step.exporter]].removeAll { $0 == step.exporter }
+        awayExporters[placement.place[step.exporter]].removeAll { $0 == step.exporter }
         placement.move(step.exporter, to: step.receiver)
     }
 
@@ -167,14 +167,14 @@ struct Relief {
     /// The lightest exporter that alone is enough. One that goes home comes
     /// first, enough or not, and then one that has a pin already.
     private mutating func sufficient(from giver: Int, excess: UInt128) -> Step? {
-        let homeward = lodgers[giver].filter {
+        let homeward = awayExporters[giver].filter {
             let home = placement.exporters[$0].home
             return home != nil && placement.bytes($0) > 0 && placement.bytes($0) <= placement.room(at: home!)
         }
         if let exporter = placement.lightest(of: homeward, from: excess) ?? homeward.last {
             return Step(exporter: exporter, receiver: placement.exporters[exporter].home!)
         }
-        for list in [lodgers[giver], placement.held[giver]] {
+        for list in [awayExporters[giver], placement.held[giver]] {
             guard let lightest = placement.lightest(of: list, from: excess) else { continue }
             let exporter = near(lightest, in: list, direction: 1)
             if let receiver = receiver(of: placement.bytes(exporter), from: giver) {

@@ -1,7 +1,7 @@
 import SockArrayCore
 
 /// Where the agent is to listen: `check` asks whether it could, `run` does it.
-package protocol SocketPlace {
+package protocol ListenAddress {
     /// Its key in the configuration, for messages.
     var key: String { get }
     /// A path, or an address with its port.
@@ -16,11 +16,11 @@ package protocol SocketPlace {
 }
 
 extension PoolConfiguration {
-    package var controlPlace: any SocketPlace { UnixSocketPlace(file: controlSocket, key: "control_socket") }
+    package var controlPlace: any ListenAddress { UnixListenAddress(file: controlSocket, key: "control_socket") }
 
     /// The Unix socket first.
-    package var statusPlaces: [any SocketPlace] {
-        [UnixSocketPlace(file: statusSocket, key: "status_socket")]
-            + (statusHTTP.map { [TCPSocketPlace(endpoint: $0, key: "status_http")] } ?? [])
+    package var statusPlaces: [any ListenAddress] {
+        [UnixListenAddress(file: statusSocket, key: "status_socket")]
+            + (statusHTTP.map { [TCPListenAddress(endpoint: $0, key: "status_http")] } ?? [])
     }
 }

@@ -1,8 +1,8 @@
 import SockArrayCore
 
-/// When the chronicle looks at the collectors and compares rows. All times are
+/// When the eventRecorder looks at the collectors and compares rows. All times are
 /// CLOCK_MONOTONIC in nanoseconds.
-struct ChronicleAgenda {
+struct EventSchedule {
     /// When a hold is over, or somebody is looked for who never came.
     private var nextLook: UInt64?
     /// Rows may have moved: they are compared then.
