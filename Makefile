@@ -12,7 +12,7 @@ $(shell mkdir -p $(TMPDIR))
 help:
 	@echo "make demo     four nfacctd, real router traffic, without and with the agent"
 	@echo "make test     every test, with real collectors (SUITES=PATTERN: some; JOBS=N at a time)"
-	@echo "make test-long     make test with a flood of 10,000,000 addresses, again beside a build, and make test-kernels"
+	@echo "make test-long     a flood of 10,000,000 addresses, every test beside a build, and make test-kernels"
 	@echo "make test-kernels   the programs and the agent on Debian's kernels, under QEMU (KERNELS=\"5.10 6.1 6.12\")"
 	@echo "make build    the release binary, $(release)"
 	@echo "make check    format, lint, imports, links of the documentation, tests that need no privilege"
@@ -34,7 +34,7 @@ test:
 test-long:
 	@scripts/setup.sh test
 	swift build --build-tests
-	$(as_root) env FLOOD=10000000 scripts/test.sh '$(SUITES)'
+	$(as_root) env FLOOD=10000000 scripts/test.sh FloodTests
 	$(as_root) scripts/test.sh --beside-build '$(SUITES)'
 	$(MAKE) --no-print-directory test-kernels
 

@@ -62,7 +62,7 @@ extension DataPlane {
     func finish() throws(KernelError) {
         // What stays is removed by the next adoption.
         try? removeDepartedGroups()
-        try? forgottenSightings.takeTables(except: configuration.tracking.size) { waitForRuns() }
+        try? exporterTracker.takeForgotten { waitForRuns() }
         if mayHaveMisplacedSessions { try rejoinMisplacedSessions() }
         if !isRepaired {
             try finishInterruptedRegistrations()

@@ -61,7 +61,7 @@ extension DataPlane {
         }
         guard !empty.isEmpty else { return }
         waitForRuns()
-        try sightings?.forget(empty)
+        try exporterTracker.forget(empty)
         for slot in empty {
             try clearSockets(of: slot)
             notedLosses[slot] = nil

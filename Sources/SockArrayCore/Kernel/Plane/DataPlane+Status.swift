@@ -24,7 +24,7 @@ extension DataPlane {
             return PoolStatus(
                 pool: configuration.pool, assignment: table.assignment.rawValue,
                 tableSize: table.tableSize,
-                collectors: collectors, groups: groups, tracking: try trackingStatus())
+                collectors: collectors, groups: groups, tracking: try exporterTracker.status())
         }
     }
 

@@ -39,12 +39,7 @@ public final class DataPlane {
     var notedLosses: [Slot: UInt64]
     var audit = AuditState()
     var sweep = LastSweep()
-    /// How often exporters are told of.
-    var pace = SamplingPace()
-    /// What was told of exporters that can't be told apart: it only grows.
-    var leastUntracked = ExporterTraffic()
-    /// The same of the table there is now, and until when (CLOCK_MONOTONIC) that is recent.
-    var untrackedTraffic: (ExporterTraffic, expiry: UInt64)?
+    let exporterTracker: ExporterTracker
     /// Counts registrations and what undid them.
     public internal(set) var revision = 0
     /// The pool ran, and not all of its rows were those of the configuration.
@@ -77,8 +72,6 @@ public final class DataPlane {
         self.pins = pins
         notedLosses = predecessor?.notedLosses ?? [:]
         predecessors = predecessor?.predecessors ?? [:]
-        leastUntracked = predecessor?.leastUntracked ?? leastUntracked
-        if let predecessor, predecessor.configuration.tracking == configuration.tracking { pace = predecessor.pace }
         isRepaired = predecessor?.isRepaired ?? false
         if let predecessor {
             lock = predecessor.lock
@@ -96,6 +89,8 @@ public final class DataPlane {
                 try base.shape.checkKeepsAssignment(of: present, isRunning: predecessor != nil, act: act)
             }
             maps = try PoolMaps(configuration, in: folder, events: predecessor?.sightingEvents)
+            exporterTracker = ExporterTracker(
+                maps, configuration.tracking, replacing: predecessor?.exporterTracker)
             groups = try GroupPlane.all(of: configuration, in: folder, settings: settings, registry: maps.registry)
             allocation = SlotAllocation(
                 names: configuration.collectors.map(\.name), present: maps.tenants.all().mapValues(\.name))
@@ -169,9 +164,6 @@ extension DataPlane {
     var slots: SlotTable { maps.slots }
     var orphans: OrphanTable { maps.orphans }
     var tenants: TenantTable { _read { yield maps.tenants } }
-    /// Nil: the program does not track exporters.
-    var sightings: SightingTable? { maps.sightings }
-    var forgottenSightings: ForgottenSightings { _read { yield maps.forgottenSightings } }
     /// What the program reports of exporters.
     public var sightingEvents: SightingEvents { maps.sightingEvents }
     var sessions: SessionTable { _read { yield maps.sessions } }
