@@ -176,7 +176,7 @@ import Testing
             for (arguments, text) in [
                 (["register", "--collector", "c1"], "one of --fd, --pid, --pid-file or --listen-fds"),
                 (["register", "--collector", "c1", "--fd", "3", "--pid", "1"], "one of --fd"),
-                (["register", "--collector", "c1", "--fd", "3", "--wait", "2"], "--wait goes with --pid"),
+                (["register", "--collector", "c1", "--fd", "3", "--wait", "2"], "--wait requires --pid"),
                 (["register", "--fd", "3"], "--collector"), (["frobnicate"], "frobnicate"),
                 (["register", "--collector", "c1", "--fd", "x"], "'x'"), (["run"], "--config"),
                 (["explain", "192.0.2.1.5"], "is not an IPv4 or IPv6 address"),
@@ -187,7 +187,7 @@ import Testing
                 (["register", "--collector", "c1", "--pid", "-5"], "--pid takes no negative number, like -5"),
                 (["register", "--collector", "c1", "--fd", "-1"], "--fd takes no negative number"),
                 (["register", "--collector", "c1", "--pid", "1", "--wait", "-3"], "--wait takes no negative number"),
-                (["demo", "--captures", "/nowhere"], "there is no folder /nowhere"),
+                (["demo", "--captures", "/nowhere"], "the folder /nowhere doesn't exist"),
                 (["status", "--control", ""], "--control is empty"),
                 (
                     ["status", "--control", String(repeating: "x", count: 108)],

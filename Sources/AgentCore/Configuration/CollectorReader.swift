@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// Reads the collectors, and how each is recognised.
+/// Reads the collectors and their recognition keys.
 struct CollectorReader {
     private let file: String
     private var names: Set<String> = []

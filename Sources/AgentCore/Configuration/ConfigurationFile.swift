@@ -2,10 +2,10 @@ import Glibc
 import SockArrayCore
 
 extension PoolConfiguration {
-    /// Longest configuration file, in bytes: 100,000 exporters need about 10 MB.
+    /// Maximum size of a configuration file, in bytes: 100,000 exporters need about 10 MB.
     static let fileLimit = 16 << 20
 
-    /// Reads and checks a configuration file. Nothing is touched.
+    /// Reads and checks a configuration file, without side effects.
     ///
     /// - Throws: `.usage` with file, line, cause and remedy.
     package static func load(path: String) throws(Failure) -> PoolConfiguration {
@@ -36,7 +36,7 @@ extension PoolConfiguration {
             if length == 0 { break }
             filled += length
         }
-        // Editors on other systems put a byte order mark before the text.
+        // Editors on other systems write a byte order mark before the text.
         let mark = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
         guard let text = String(validating: bytes[mark..<filled], as: UTF8.self) else {
             throw unreadable("it is not UTF-8 text", nil, "write it as UTF-8")

@@ -1,17 +1,17 @@
 import SockArrayCore
 
-/// A key that the configuration file may have.
+/// A key that the configuration file can have.
 ///
 /// The reader accepts these keys and no others, and docs/configuration.md has a row for each of
 /// them; a test compares the two.
 struct ConfigurationKey: Equatable {
-    /// Dotted; `[]` stands for each entry of a list: `groups[].port`.
+    /// The dotted path of the key; `[]` stands for each entry of a list: `groups[].port`.
     let path: String
-    /// As the page names it.
+    /// The type, as docs/configuration.md names it.
     let type: String
-    /// The value without the key, in Markdown; `required`; `none`.
+    /// The default value in Markdown, `required`, or `none`.
     let standard: String
-    /// The values that are accepted beside those of the type, in Markdown.
+    /// The limits of the value beyond its type, in Markdown.
     let limits: String
 
     init(_ path: String, _ type: String, _ standard: String = "none", limits: String = "–") {
@@ -21,9 +21,9 @@ struct ConfigurationKey: Equatable {
         self.limits = limits
     }
 
-    /// The keys of a mapping, in the order of the page.
+    /// The keys of a mapping, in the order of docs/configuration.md.
     ///
-    /// - Parameter section: its path: `groups[]`; empty: the file.
+    /// - Parameter section: the path of the mapping, for example `groups[]`; empty for the whole file.
     static func names(in section: String = "") -> [String] {
         let prefix = section.isEmpty ? "" : "\(section)."
         return all.compactMap { key in
@@ -162,7 +162,7 @@ struct ConfigurationKey: Equatable {
 }
 
 extension Duration {
-    /// As the configuration writes it, in the largest unit: `10s`, `100ms`, `24h`.
+    /// The duration in the configuration's notation, in the largest unit that fits: `10s`, `100ms`, `24h`.
     var inUnits: String {
         let milliseconds = Int(self / .milliseconds(1))
         for (unit, length) in [("h", 3_600_000), ("s", 1_000)] where milliseconds > 0 && milliseconds % length == 0 {

@@ -1,11 +1,11 @@
 import CBPFShim
 import SockArrayCore
 
-/// Turns the text of a configuration into a pool's configuration, strictly:
-/// what it doesn't know, it refuses, with the line and what to write instead.
+/// Parses the text of a configuration into a pool's configuration, strictly: an unknown key or
+/// value is an error that names the line and what to write instead.
 struct ConfigurationReader {
     let text: String
-    /// As errors name it.
+    /// The name of the file in errors.
     let file: String
 
     func read() throws(Failure) -> PoolConfiguration {
@@ -27,7 +27,7 @@ struct ConfigurationReader {
         configuration.controlSocket = try socketFile(top, "control_socket", or: configuration.controlSocket)
         configuration.statusSocket = try socketFile(top, "status_socket", or: configuration.statusSocket)
         if configuration.controlSocket.path == configuration.statusSocket.path {
-            // At least one of them stands in the file, for the defaults differ.
+            // The file has at least one of the keys, because the defaults differ.
             let key = try top.optional("status_socket") == nil ? "control_socket" : "status_socket"
             throw try top.required(key).problem(
                 "control_socket and status_socket have the same path \(configuration.statusSocket.path)",
@@ -52,7 +52,7 @@ struct ConfigurationReader {
         }
     }
 
-    /// A group's collectors and the agent can't both have an address.
+    /// Reads `status_http`. The agent can't listen on an address that belongs to a group.
     private func statusHTTP(
         _ value: Value, besides groups: [ReuseportGroup]
     ) throws(Failure) -> PoolConfiguration.Endpoint {
@@ -182,8 +182,8 @@ struct ConfigurationReader {
 }
 
 extension ReuseportGroup {
-    /// Whether some packet could belong to either: the kernel prefers the more
-    /// specific address, and IPv4 to dual-stack, without a word.
+    /// Whether a packet could belong to both groups. The kernel prefers the more specific
+    /// address, and IPv4 over dual-stack, and reports no error.
     func overlaps(_ other: ReuseportGroup) -> Bool {
         guard transport == other.transport, port == other.port else { return false }
         if address == other.address { return true }

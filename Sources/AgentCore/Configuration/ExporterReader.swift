@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// Reads the aliases and pins of exporters; a file may have 100,000 of them.
+/// Reads the aliases and pins of exporters; a file can have 100,000 entries.
 struct ExporterReader {
     private let file: String
     private let collectors: Set<String>
@@ -46,7 +46,7 @@ struct ExporterReader {
 }
 
 extension Value {
-    /// A device's name, as long as DNS allows: `pe1.zrh`.
+    /// A device's name, for example `pe1.zrh`. The maximum length is that of DNS.
     func exporterName() throws(Failure) -> String {
         let name = try string()
         let isPlain = name.utf8.allSatisfy { byte in
@@ -66,7 +66,7 @@ extension Value {
         return name
     }
 
-    /// `192.0.2.1`, `192.0.2.0/24`, `2001:db8::/32`.
+    /// An address or a prefix: `192.0.2.1`, `192.0.2.0/24`, `2001:db8::/32`.
     func prefix() throws(Failure) -> AddressPrefix {
         let text = try string()
         do {

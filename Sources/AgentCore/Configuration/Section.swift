@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// A YAML mapping with the keys that it may have.
+/// A YAML mapping, and the keys that it can have.
 struct Section {
     private let pairs: [(key: YAMLNode, value: YAMLNode)]
     private let file: String
@@ -18,7 +18,7 @@ struct Section {
         mark = node.mark
     }
 
-    /// - Throws: for the first other key, with the known key that it may have meant.
+    /// - Throws: an error for the first unknown key, with the known key that was probably meant.
     func allowOnly(_ known: [String]) throws(Failure) {
         for (key, _) in pairs {
             let name = key.text ?? "a key that is no text"
@@ -40,7 +40,7 @@ struct Section {
         return nil
     }
 
-    /// - Parameter example: of the key with its value.
+    /// - Parameter example: an example of the key with its value.
     func required(_ key: String, like example: String? = nil) throws(Failure) -> Value {
         if let value = try optional(key) { return value }
         throw Failure(
@@ -50,7 +50,7 @@ struct Section {
 }
 
 extension String {
-    /// The one that may have been meant: few letters differ, or it was cut short.
+    /// The known word that was probably meant: few letters differ, or the word was cut short.
     package func nearest(among known: [String]) -> String? {
         if let near = known.min(by: { $0.editDistance(to: self) < $1.editDistance(to: self) }),
             near.editDistance(to: self) <= 2
@@ -60,7 +60,7 @@ extension String {
         return utf8.count < 3 ? nil : known.first { $0.hasPrefix(self) }
     }
 
-    /// Levenshtein's: insertions, deletions and replacements.
+    /// The Levenshtein distance: insertions, deletions and replacements.
     func editDistance(to other: String) -> Int {
         let (source, target) = (Array(utf8.prefix(64)), Array(other.utf8.prefix(64)))
         var previous = Array(0...target.count)

@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// Reads how exporters are kept track of: `off`, or `{size: 65536, interval: 10s}`.
+/// Reads `tracking`, the settings for tracking exporters: `off`, or `{size: 65536, interval: 10s}`.
 enum TrackingReader {
     static let leastInterval = Duration.seconds(1)
 

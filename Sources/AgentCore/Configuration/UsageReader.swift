@@ -1,8 +1,8 @@
 import SockArrayCore
 
-/// Reads `usage` and `meter`: what is counted for billing, and who is told.
+/// Reads `usage` and `meter`: what the agent counts for billing, and where it delivers the counts.
 struct UsageReader {
-    /// In bytes, of `usage.to.command`.
+    /// Maximum length of an argument of `usage.to.command`, in bytes.
     static let longestArgument = 4_096
 
     let file: String
@@ -29,7 +29,7 @@ struct UsageReader {
         return settings
     }
 
-    /// A file can't be a folder's name, and the queue's folder is the queue's alone.
+    /// The conflict of a file with the queue's folder: the same path, or one below the other.
     private static func clash(_ path: String, queue folder: String) -> String? {
         func names(_ path: String) -> [Substring] { path.split(separator: "/").filter { $0 != "." } }
         let (file, queue) = (names(path), names(folder))
@@ -105,7 +105,7 @@ struct UsageReader {
 }
 
 extension Value {
-    /// Bytes: `4096`, `512KiB`, `64MiB`, `1GiB`.
+    /// A size in bytes: `4096`, `512KiB`, `64MiB`, `1GiB`.
     func size(in range: ClosedRange<Int>) throws(Failure) -> Int {
         let text = try string()
         let digits = text.prefix { $0.isASCII && $0.isNumber }
@@ -122,8 +122,8 @@ extension Value {
         return number * unit
     }
 
-    /// `https://billing.example/v1/usage`. It is seen by all users of the machine, in the
-    /// list of processes: no password.
+    /// A URL: `https://billing.example/v1/usage`. It can't include a password, because all users of
+    /// the machine see it in the list of processes.
     func webAddress() throws(Failure) -> String {
         let text = try string()
         let host = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).last ?? ""

@@ -2,11 +2,11 @@ import Glibc
 import SockArrayCore
 
 extension Value {
-    /// A user's number, or the name of one that this machine knows (getpwnam_r(3)).
+    /// A uid, or the name of a user of this machine (getpwnam_r(3)).
     func user() throws(Failure) -> UInt32 {
         let text = try string()
         if !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
-            // (uid_t)-1 is nobody's: chown(2) leaves the owner as it is.
+            // (uid_t)-1 is no user's: with it, chown(2) doesn't change the owner.
             guard let number = UInt32(text), number != .max else {
                 throw problem("\(key) \(text.prefix(80)) is no uid", "use one from 0 to \(UInt32.max - 1), or a name")
             }
@@ -24,12 +24,12 @@ extension Value {
     }
 }
 
-/// The machine's users.
+/// Looks up the machine's users.
 enum UserLookup {
-    /// Nil: there is no user of that name.
+    /// The uid of a user, or nil if no user has that name.
     static func number(of name: String) -> Result<UInt32?, KernelError> {
         guard !name.isEmpty, !name.utf8.contains(0) else { return .success(nil) }
-        // An entry has a home folder and a shell: some hundred bytes.
+        // An entry includes a home folder and a shell: a few hundred bytes.
         var room = [CChar](repeating: 0, count: 1_024)
         while true {
             var entry = passwd()
@@ -40,7 +40,7 @@ enum UserLookup {
             } else if let found {
                 return .success(found.pointee.pw_uid)
             } else if [0, ENOENT, ESRCH, EBADF, EPERM].contains(result) {
-                // The values that mean "not found" by the manual page, on one system or another.
+                // By the manual page, these values mean "not found", on one system or another.
                 return .success(nil)
             } else {
                 return .failure(KernelError(operation: "getpwnam_r \(name)", errno: result))

@@ -1,21 +1,21 @@
 import SockArrayCore
 
-/// One value of the configuration, read as what it has to be.
+/// A value of the configuration, with a reader for each type.
 struct Value {
     static let longestDuration = Duration.seconds(86_400)
     /// sun_path holds 107 bytes and a NUL (unix(7)).
     static let longestSocketPath = 107
-    /// In bytes, as DNS allows.
+    /// Maximum length of a name in DNS, in bytes.
     static let longestExporterName = 253
-    /// In bytes.
+    /// Maximum length of a URL, in bytes.
     static let longestWebAddress = 2_048
 
     let node: YAMLNode
     let file: String
-    /// What the value is, as errors name it.
+    /// The name of the value in errors.
     let key: String
 
-    /// - Throws (by its caller): `.usage`, with the file, line and column of the value.
+    /// - Returns: a `.usage` failure for the caller to throw, with the file, line and column of the value.
     func problem(_ cause: String, _ remedy: String) -> Failure {
         Failure(.usage, act: "use \(file):\(node.mark)", cause: cause, remedy: remedy)
     }
@@ -32,7 +32,7 @@ struct Value {
         return text
     }
 
-    /// One of a few words.
+    /// One of a set of words.
     func choice<Choice: RawRepresentable<String> & CaseIterable>(of key: String) throws(Failure) -> Choice {
         let text = try string()
         guard let choice = Choice(rawValue: text) else {
@@ -43,16 +43,16 @@ struct Value {
         return choice
     }
 
-    /// Entries of a list that isn't empty.
+    /// The entries of a list that isn't empty.
     ///
-    /// - Parameter remedy: what to write into an empty one.
+    /// - Parameter remedy: what to write instead of an empty list.
     func list(orWrite remedy: String) throws(Failure) -> [Value] {
         let entries = try entries()
         guard !entries.isEmpty else { throw problem("\(key) is an empty list", "write \(remedy)") }
         return entries
     }
 
-    /// Entries of a list.
+    /// The entries of a list.
     func entries() throws(Failure) -> [Value] {
         guard case .sequence(let entries) = node.content else {
             throw problem("\(key) is not a list", "write it as a list: [a, b], or a line with - for each")
@@ -60,7 +60,7 @@ struct Value {
         return entries.map { Value(node: $0, file: file, key: "an entry of \(key)") }
     }
 
-    /// A name that can be a folder in bpffs, which allows no dots.
+    /// A name that can be a folder in bpffs, which doesn't allow dots.
     func name() throws(Failure) -> String {
         let name = try string()
         guard PoolConfiguration.isUsableName(name) else {
@@ -102,7 +102,7 @@ struct Value {
         return address
     }
 
-    /// An address with its port: `127.0.0.1:9477`, `[::1]:9477`.
+    /// An address with a port: `127.0.0.1:9477`, `[::1]:9477`.
     func endpoint() throws(Failure) -> PoolConfiguration.Endpoint {
         let text = try string()
         let remedy = "write it like 127.0.0.1:9477 or \"[::1]:9477\", with a port from 1 to 65535"
@@ -122,7 +122,7 @@ struct Value {
         return PoolConfiguration.Endpoint(address: address, port: port)
     }
 
-    /// At most a day: `500ms`, `10s`, `2m`, `1h`.
+    /// A duration of at most a day: `500ms`, `10s`, `2m`, `1h`.
     func duration() throws(Failure) -> Duration {
         let text = try string()
         let digits = text.prefix { $0.isASCII && $0.isNumber }
@@ -145,7 +145,7 @@ struct Value {
         return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
-    /// Of a Unix socket.
+    /// The path of a Unix socket.
     func socketPath() throws(Failure) -> String {
         let path = try absolutePath()
         guard path.utf8.count <= Self.longestSocketPath else {
@@ -156,7 +156,7 @@ struct Value {
         return path
     }
 
-    /// Octal digits in quotes: `"0660"`.
+    /// Permissions, as octal digits in quotes: `"0660"`.
     func permissions() throws(Failure) -> UInt32 {
         let text = try string()
         guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else {

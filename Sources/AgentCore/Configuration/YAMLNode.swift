@@ -1,7 +1,7 @@
-/// A value of a YAML document, with its place in the file.
+/// A value of a YAML document, with its position in the file.
 struct YAMLNode: Sendable {
     enum Content: Sendable {
-        /// `isPlain`: without quotes, and not a block of text.
+        /// `isPlain` means without quotes, and not a block of text.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
         /// In the order of the file; no two keys have the same text.
@@ -18,7 +18,7 @@ struct YAMLNode: Sendable {
     }
 }
 
-/// A place in a file. Lines and columns count from 1; a column is one character.
+/// A position in a file. Lines and columns count from 1; a column is one character.
 struct YAMLMark: Sendable, CustomStringConvertible {
     var line = 1
     var column = 1
@@ -26,7 +26,7 @@ struct YAMLMark: Sendable, CustomStringConvertible {
     var description: String { "\(line):\(column)" }
 }
 
-/// The reason why a text is not a document that a configuration may be.
+/// The reason why a text can't be a configuration, with its position.
 struct YAMLError: Error {
     let mark: YAMLMark
     let cause: String

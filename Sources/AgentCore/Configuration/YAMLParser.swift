@@ -2,17 +2,17 @@ import CYAML
 
 /// Composes one document from the events of libyaml (yaml.h).
 ///
-/// The parser refuses deep nesting and aliases, of which a few lines can stand for gigabytes:
-/// a configuration needs neither. It ignores tags.
+/// The parser refuses deep nesting and aliases, because a few lines of them can stand for gigabytes
+/// and a configuration needs neither. The parser ignores tags.
 struct YAMLParser: ~Copyable {
-    /// Levels of lists and mappings.
+    /// Maximum nesting of lists and mappings.
     static let depthLimit = 32
 
     private let parser: UnsafeMutablePointer<yaml_parser_t>
-    /// libyaml reads it during the whole parse.
+    /// The text, which libyaml reads during the whole parse.
     private let input: UnsafeMutableBufferPointer<UInt8>
 
-    /// - Throws: `YAMLError` with the place of the first fault.
+    /// - Throws: `YAMLError` with the position of the first error.
     static func document(_ text: String) throws(YAMLError) -> YAMLNode {
         let parser = YAMLParser(text)
         return try parser.document()
@@ -20,7 +20,7 @@ struct YAMLParser: ~Copyable {
 
     private init(_ text: String) {
         let bytes = Array(text.utf8)
-        // Never empty: libyaml wants a pointer to something.
+        // Never empty, because libyaml requires a valid pointer.
         input = .allocate(capacity: bytes.count + 1)
         input.initialize(repeating: 0)
         _ = input.update(from: bytes)
@@ -103,7 +103,7 @@ extension YAMLParser {
             case scalar(String, isPlain: Bool)
             case sequenceStart
             case mappingStart
-            /// Of a list or a mapping.
+            /// The end of a list or a mapping.
             case end
             case streamEnd
             case other
@@ -111,7 +111,7 @@ extension YAMLParser {
 
         let kind: Kind
         let mark: YAMLMark
-        /// An alias, or a node with an anchor.
+        /// Whether the event is an alias, or a node with an anchor.
         let isAnchored: Bool
     }
 
@@ -146,7 +146,7 @@ extension YAMLParser {
         return Event(kind: kind, mark: YAMLMark(event.start_mark), isAnchored: isAnchored)
     }
 
-    /// The reason why libyaml gave no event.
+    /// The reason why libyaml returned no event.
     private var failure: YAMLError {
         let state = parser.pointee
         let problem = state.problem.map { String(cString: $0) } ?? "there is no memory for it"
@@ -162,7 +162,7 @@ extension YAMLMark {
     /// libyaml counts lines and columns from 0.
     fileprivate init(_ mark: yaml_mark_t) { self.init(line: Int(mark.line) + 1, column: Int(mark.column) + 1) }
 
-    /// The place of a byte that libyaml refuses to read, which has no mark yet.
+    /// The position of a byte that libyaml refuses to read, which has no mark yet.
     fileprivate init(ofByte offset: Int, in text: UnsafeMutableBufferPointer<UInt8>) {
         let before = text.prefix(offset)
         let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0

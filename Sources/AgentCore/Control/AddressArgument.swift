@@ -1,7 +1,7 @@
 import SockArrayCore
 
 extension IPAddress {
-    /// - Throws: `.usage` with what is wrong.
+    /// - Throws: `.usage` with the cause and a remedy.
     package init(argument text: String) throws(Failure) {
         guard let address = IPAddress(text) else {
             let (cause, remedy) =
@@ -11,7 +11,7 @@ extension IPAddress {
         self = address
     }
 
-    /// What an address has too much; nil if it is none even without that.
+    /// The excess part of an address and a remedy; nil if the text isn't an address even without it.
     private static func excess(in text: String) -> (cause: String, remedy: String)? {
         func cut(at mark: Character) -> IPAddress? {
             text.lastIndex(of: mark).flatMap { IPAddress(String(text[..<$0])) }

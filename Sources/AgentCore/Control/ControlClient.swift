@@ -7,8 +7,8 @@ package struct ControlClient {
     package static let environmentVariable = "REUSEPORT_AGENT_CONTROL"
 
     package let path: String
-    /// Longest wait for the agent to take or answer the request. It answers one at
-    /// a time, and a large table takes it seconds.
+    /// Maximum time to wait until the agent accepts or answers the request. The agent
+    /// answers one request at a time, and a large table takes seconds.
     package var timeout: Duration = .seconds(60)
 
     package init(path: String, timeout: Duration = .seconds(60)) {
@@ -17,8 +17,8 @@ package struct ControlClient {
     }
 
     /// - Parameters:
-    ///   - act: what the request is for, as errors tell it.
-    ///   - descriptors: they stay the caller's.
+    ///   - act: the purpose of the request, as errors name it.
+    ///   - descriptors: remain owned by the caller.
     package func send(
         _ request: ControlRequest, descriptors: [Int32] = [], act: String
     ) throws(Failure) -> ControlReply {

@@ -2,7 +2,7 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// One request to an agent, under way: for who has other things to do meanwhile.
+/// A request to an agent that doesn't block the caller while the answer is pending.
 final class ControlExchange {
     private let client: ControlClient
     private let act: String
@@ -10,9 +10,9 @@ final class ControlExchange {
     private let deadline: ContinuousClock.Instant
     private var answer: [UInt8] = []
 
-    /// Sends it. An agent that doesn't take connections costs 100 ms, no more.
+    /// Sends the request. If the agent doesn't accept connections, this fails after at most 100 ms.
     ///
-    /// - Parameter descriptors: they stay the caller's, and may be closed at once.
+    /// - Parameter descriptors: remain owned by the caller, who may close them at once.
     init(
         _ request: ControlRequest, descriptors: [Int32] = [], to client: ControlClient, act: String
     ) throws(Failure) {
@@ -29,12 +29,12 @@ final class ControlExchange {
         _ = fcntl(stream.number, F_SETFL, fcntl(stream.number, F_GETFL) | O_NONBLOCK)
     }
 
-    /// To be polled for what can be read.
+    /// The descriptor to poll for reading.
     var number: Int32 { stream.number }
 
-    /// Goes on as far as it can without waiting.
+    /// Reads as much of the answer as is available, without blocking.
     ///
-    /// - Returns: nil while the answer isn't whole.
+    /// - Returns: nil while the answer is incomplete.
     func proceed() throws(Failure) -> ControlReply? {
         var part = [UInt8](repeating: 0, count: 65_536)
         while true {

@@ -1,42 +1,44 @@
 import SockArrayCore
 
-/// What a client asks of the agent: one JSON value on a stream of its own, ended
-/// by shutting down the writing half. Descriptors travel beside it (SCM_RIGHTS).
+/// A client's request to the agent: one JSON value on a stream of its own, which ends when the
+/// client shuts down the writing half. Descriptors are passed with SCM_RIGHTS.
 package enum ControlRequest: Codable, Equatable, Sendable {
-    /// The passed descriptors, in the order of the labels (`fd 5`).
+    /// Registers the passed descriptors, in the order of the labels (`fd 5`).
     ///
     /// - Parameters:
-    ///   - hasOwner: one more comes last, a pidfd of the process that has the sockets. Nil is false.
-    ///   - manner: nil: an ordinary one.
+    ///   - hasOwner: whether the last descriptor is, in addition, a pidfd of the process that has the
+    ///     sockets. Nil means false.
+    ///   - manner: nil means an ordinary registration.
     case register(collector: String, labels: [String], hasOwner: Bool? = nil, manner: RegistrationManner? = nil)
-    /// The sockets of a process that belong to the pool's groups. If a pidfd comes
-    /// with it, that says which process, and not the pid.
+    /// Registers the sockets of a process that belong to the pool's groups. If a pidfd is passed, the
+    /// pidfd identifies the process, not the pid.
     case registerProcess(collector: String, pid: Int32, manner: RegistrationManner? = nil)
     case unregister(collector: String)
     case drain(collector: String)
     case undrain(collector: String)
-    /// What a draining collector still has.
+    /// Asks for the data and sessions that a draining collector still has.
     case drainProgress(collector: String)
-    /// What waits in these sockets of the pool's groups, by SO_COOKIE.
+    /// Asks for the queued data of these sockets of the pool's groups, by SO_COOKIE.
     case queues(cookies: [UInt64])
     case status
-    /// The last things that happened in the pool, as many at most.
+    /// Asks for the pool's latest events, at most `last`.
     case events(last: Int)
-    /// Compares what should be with what is, now.
+    /// Asks for an audit now: compares the pool with the kernel.
     case audit
-    /// Which pool it runs, and where it listens.
+    /// Asks for the name of the agent's pool and the places where the agent listens.
     case places
     case explain(addresses: [String])
-    /// What the change would move; an empty one: what a reload would.
+    /// Asks what the change would move. With an empty change, asks what a reload would move.
     case plan(ConfigurationChange)
-    /// Remembers what each exporter has sent until now.
+    /// Records how much each exporter has sent until now.
     case markLoads
-    /// - Parameter sinceMark: by what was sent since that `markLoads`; nil: since the pool was made.
+    /// - Parameter sinceMark: the `markLoads` from which loads are measured; nil means since the pool
+    ///   was made.
     case rebalance(bound: Double, sinceMark: Int?, startsOver: Bool, apply: Bool)
-    /// - Parameter reshuffle: another assignment, seed or table size may be applied.
+    /// - Parameter reshuffle: whether to apply another assignment, seed or table size.
     case reload(reshuffle: Bool)
 
-    /// The one that it is about; nil: the pool is, or several are.
+    /// The collector that the request concerns; nil if it concerns the pool or several collectors.
     var collector: String? {
         switch self {
         case .register(let collector, _, _, _), .registerProcess(let collector, _, _), .unregister(let collector),
@@ -48,36 +50,36 @@ package enum ControlRequest: Codable, Equatable, Sendable {
 }
 
 package enum RegistrationManner: String, Codable, Sendable {
-    /// By a program, to keep what is registered: not against an `unregister`.
+    /// A program keeps its registration in force, but doesn't undo an `unregister`.
     case renewal
-    /// In place of another live process's sockets.
+    /// Replaces another live process's sockets.
     case takeover
 }
 
-/// The agent's answer, one JSON value; then it closes the stream.
+/// The agent's answer: one JSON value, after which the agent closes the stream.
 package enum ControlReply: Codable, Sendable {
     case changed(DataPlane.Change)
-    /// False: it was so already.
+    /// `changed` is false if the state was already as requested.
     case done(changed: Bool)
     case progress(DrainProgress)
     case status(PoolStatus)
-    /// The latest last.
+    /// In chronological order.
     case events([PoolEvent])
     case audited(AuditReport)
-    /// Paths, and addresses with their ports.
+    /// The names are paths, and addresses with ports.
     case places(pool: String, names: [String])
     case explanations([Explanation])
     case moves(MovePlan)
     case rebalanced(RebalancePlan)
-    /// The mark's number.
+    /// The number of the mark.
     case marked(Int)
     case failure(Failure)
-    /// A failure that may pass: the collector hasn't bound all its sockets yet.
+    /// A temporary failure: the collector hasn't bound all of its sockets yet.
     case incomplete(Failure)
 }
 
 extension ControlReply {
-    /// A reply that isn't of the kind that the request asks for.
+    /// The failure for a reply whose kind doesn't match the request.
     package func unexpected(act: String) -> Failure {
         switch self {
         case .failure(let failure), .incomplete(let failure): failure

@@ -1,8 +1,8 @@
 import Glibc
 
-/// What stands at a path, itself and not what a symbolic link leads to (lstat(2)).
+/// The kind and identity of the file at a path, without following a symbolic link (lstat(2)).
 struct FileFacts: Equatable {
-    /// As messages name it.
+    /// The kind of the file, as messages name it.
     enum Kind: String {
         case socket = "a socket"
         case regularFile = "a regular file"
@@ -15,7 +15,7 @@ struct FileFacts: Equatable {
     private let device: UInt
     private let inode: UInt
 
-    /// Nil: there is nothing, or it can't be seen.
+    /// Nil if there is no file at the path, or the file can't be accessed.
     init?(at path: String) {
         var facts = stat()
         guard lstat(path, &facts) == 0 else { return nil }

@@ -4,7 +4,7 @@
     import Foundation
 #endif
 
-/// JSON as users see it: snake_case keys in alphabetical order.
+/// JSON for users: snake_case keys in alphabetical order.
 package enum JSON {
     static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
         let encoder = JSONEncoder()

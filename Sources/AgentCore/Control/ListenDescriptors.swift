@@ -13,8 +13,8 @@ package enum ListenDescriptors {
             ourPid: getpid(), groups: groups, act: act)
     }
 
-    /// Those that are named like a group (FileDescriptorName=), so that a service
-    /// can have other sockets beside them; all, if none is.
+    /// The descriptors that are named like a group (FileDescriptorName=), which lets a service
+    /// have other sockets, too. If no descriptor has such a name, all descriptors.
     static func parse(
         pid: String?, count: String?, names: String?, ourPid: Int32, groups: [String], act: String
     ) throws(Failure) -> [Int32] {

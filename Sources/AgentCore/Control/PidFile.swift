@@ -2,7 +2,7 @@ import Glibc
 import SockArrayCore
 
 extension PidFile {
-    /// - Throws: `.incomplete` while it is missing, empty or stale, `.refused` if it can't be read.
+    /// - Throws: `.incomplete` while the file is missing, empty or stale; `.refused` if it can't be read.
     package func livePid(act: String) throws(RegistrationPlan.Refusal) -> Int32 {
         func later(_ cause: String, _ number: Int32? = nil) -> RegistrationPlan.Refusal {
             .incomplete(

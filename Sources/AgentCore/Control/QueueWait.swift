@@ -1,7 +1,7 @@
 import Glibc
 import SockArrayCore
 
-/// Asks the agent again and again until nothing is left, less often the longer it takes.
+/// Polls the agent until no data and no sessions remain, less often the longer that takes.
 package struct QueueWait {
     let client: ControlClient
     let act: String
@@ -13,9 +13,9 @@ package struct QueueWait {
         self.limit = limit
     }
 
-    /// - Parameter time: nothing was left for as long: a session that is being opened
-    ///   has nothing to read for the time of a round trip.
-    /// - Returns: what is left at the end of the limit.
+    /// - Parameter time: how long nothing must remain. A session that is being opened
+    ///   has nothing to read for one round trip.
+    /// - Returns: the remaining data and sessions; not empty if the limit passed first.
     package func untilEmpty(for time: Duration = .zero, _ request: () -> ControlRequest) throws(Failure)
         -> DrainProgress
     {
@@ -36,7 +36,7 @@ package struct QueueWait {
 }
 
 extension DrainProgress {
-    /// `512 bytes and 1 connection`.
+    /// The queued data as text: `512 bytes and 1 connection`.
     package var queueText: String {
         [
             queuedBytes == 0 ? nil : "\(queuedBytes) bytes",

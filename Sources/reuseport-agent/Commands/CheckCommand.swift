@@ -5,7 +5,7 @@ import SockArrayCore
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Try what run does on this machine, and name what fails and the remedy.",
+        commandName: "check", abstract: "Try what `run` does on this machine, and report what fails with a remedy.",
         discussion: """
             Examples:
               reuseport-agent check --config /etc/reuseport-agent/edge.yaml
@@ -14,31 +14,33 @@ struct CheckCommand: ParsableCommand {
                   --property=AmbientCapabilities="CAP_BPF CAP_SYS_PTRACE CAP_CHOWN" \\
                   reuseport-agent check --config /etc/reuseport-agent/edge.yaml
 
-            Run it as the user that the agent will run as, with the same capabilities and limits. It makes \
-            the maps and loads the programs that `run` would, and throws them away: it changes nothing. \
-            ✓ works, ✗ must be corrected, – fails nothing: the line says what is missing or deserves \
-            attention. Sockets of this pool's own running agent are fine; another process's get a ✗.
+            Run `check` as the user that the agent will run as, with the same capabilities and limits. `check` \
+            creates the maps and loads the programs that `run` would, then discards them: nothing changes. \
+            ✓ works. ✗ must be corrected. – is optional: the line names what is missing or deserves \
+            attention. Sockets of this pool's running agent are fine; sockets of another process get a ✗.
 
-            With --live the running agent is asked instead: it compares its pool with the kernel now, as it \
-            does every 5 seconds. Exit code 5 says that traffic goes wrong or may; a – costs nothing.
+            With --live, the running agent compares its pool with the kernel now, as it does every 5 \
+            seconds. Exit code 5 means that traffic goes wrong or may go wrong. With a –, nothing is lost.
             """)
 
-    @Option(help: ArgumentHelp("Configuration to check too.", valueName: "file"))
+    @Option(help: ArgumentHelp("Configuration file to check, too.", valueName: "file"))
     var config: String?
 
-    @Flag(help: "Ask the running agent for an audit of its pool.")
+    @Flag(help: "Ask the running agent to audit its pool.")
     var live = false
 
     @OptionGroup var options: ControlOptions
 
-    @Flag(help: "One JSON array.")
+    @Flag(help: "Print one JSON array.")
     var json = false
 
     @OptionGroup var colors: ColorOptions
 
     func validate() throws {
-        if live, config != nil { throw ValidationError("--live asks the agent, which has its own configuration.") }
-        if !live, options.control != nil { throw ValidationError("--control goes with --live.") }
+        if live, config != nil {
+            throw ValidationError("--live audits the running agent's own configuration; remove --config")
+        }
+        if !live, options.control != nil { throw ValidationError("--control requires --live") }
     }
 
     func run() throws {
@@ -68,7 +70,7 @@ struct CheckCommand: ParsableCommand {
         }
         let bpffs = (try? result?.get().bpffs) ?? PoolConfiguration.defaultBPFFS
         let host = HostFacts.probe(bpffs: bpffs)
-        // First, for its children inherit the memory of this process.
+        // The trial runs first because its children inherit the memory of this process.
         let trial = try StartTrial(configuration: (try? result?.get()) ?? .example).report(of: TrialStep.sets)
         let list = CheckList(
             host, trial: trial, limits: .current(callsBPF: false), configuration: result,
@@ -90,7 +92,7 @@ struct CheckCommand: ParsableCommand {
             do throws(Failure) {
                 try place.check()
             } catch {
-                // Asked once, and only if something is in use.
+                // Ask the agent at most once, and only if something is in use.
                 let own = running ?? (error.kind == .conflict ? Self.places(ofAgentOf: configuration) : [])
                 if error.kind == .conflict { running = own }
                 if error.kind == .conflict, own.contains(place.name) {
@@ -103,7 +105,7 @@ struct CheckCommand: ParsableCommand {
         }
     }
 
-    /// Where the pool's agent listens, if it runs and answers.
+    /// The places where the pool's agent listens; empty unless the agent runs and answers.
     private static func places(ofAgentOf configuration: PoolConfiguration) -> Set<String> {
         let client = ControlClient(path: configuration.controlSocket.path, timeout: .seconds(2))
         guard case .places(let pool, let names)? = try? client.send(.places, act: "check the sockets"),

@@ -6,8 +6,8 @@ extension ColorChoice: ExpressibleByArgument {}
 struct ColorOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Whether there are colours.",
-            discussion: "auto: on a terminal, unless NO_COLOR is set or TERM is dumb.",
+            "When to use colors.",
+            discussion: "auto means on a terminal, unless NO_COLOR is set or TERM is dumb.",
             valueName: "when"))
     var color: ColorChoice = .auto
 }

@@ -4,23 +4,23 @@ import SockArrayCore
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "explain", abstract: "Tell which collector an exporter goes to, and why.",
+        commandName: "explain", abstract: "Show which collector receives an exporter's traffic, and why.",
         discussion: """
             Examples:
               reuseport-agent explain 192.0.2.1 2001:db8::1
               reuseport-agent explain 192.0.2.1 --config edge.yaml
 
-            With --config the table is worked out from the file alone: no agent and no privilege is \
-            needed, and every collector counts as active.
+            With --config, the answer comes from the file alone, without an agent or privileges, and every \
+            collector counts as active. Pins of rebalances belong to the host and don't count.
             """)
 
     @Argument(help: "Source addresses of exporters.")
     var addresses: [String]
 
-    @Flag(help: "One JSON object a line for each address.")
+    @Flag(help: "Print one JSON object a line, for each address.")
     var json = false
 
-    @Option(help: ArgumentHelp("Work it out from this configuration.", valueName: "file"))
+    @Option(help: ArgumentHelp("Answer from this configuration file, without an agent.", valueName: "file"))
     var config: String?
 
     @OptionGroup var options: ControlOptions
@@ -36,7 +36,7 @@ struct ExplainCommand: ParsableCommand {
         }
     }
 
-    /// Some group of the pool has its program.
+    /// Whether the program is attached to at least one group of the pool.
     private func isAttached() throws -> Bool {
         let act = "explain \(addresses[0])"
         let reply = try options.client.send(.status, act: act)

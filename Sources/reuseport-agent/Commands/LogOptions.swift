@@ -4,19 +4,19 @@ import ArgumentParser
 extension LogFormat: ExpressibleByArgument {}
 extension LogLevel: ExpressibleByArgument {}
 
-/// How a command that logs does it.
+/// The options of a command that logs.
 struct LogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Shape of the log on standard error.",
-            discussion: "Else human on a terminal, journald where systemd's journal reads, json elsewhere.",
+            "Format of the log on standard error.",
+            discussion: "Default: human on a terminal, journald where systemd's journal reads, otherwise json.",
             valueName: "format"))
     var logFormat: LogFormat?
 
-    @Option(help: ArgumentHelp("Least level that is logged.", valueName: "level"))
+    @Option(help: ArgumentHelp("Minimum level to log.", valueName: "level"))
     var logLevel: LogLevel = .info
 
-    /// - Parameter pool: told with each record.
+    /// - Parameter pool: the pool's name, which each record includes.
     func open(pool: String?) -> AgentLog { AgentLog(format: format, level: logLevel.level, pool: pool) }
 
     var format: LogFormat { logFormat ?? .fittingStandardError }

@@ -5,7 +5,7 @@ import SockArrayCore
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Tell what a change would move, before it moves.",
+        commandName: "plan", abstract: "Show what a change would move before it moves.",
         discussion: """
             Examples:
               reuseport-agent plan                           what `reload` would move now
@@ -14,49 +14,53 @@ struct PlanCommand: ParsableCommand {
               reuseport-agent plan --add c5 --config edge.yaml
               reuseport-agent plan --rebalance --over 60 --apply
 
-            With --config it is worked out from the file alone, without an agent: as shares of all rows.
+            With --config, the plan comes from the file alone, without an agent, as shares of all rows \
+            (entries of the assignment table).
 
-            --rebalance proposes the fewest pins, heaviest exporters first, that bring the highest load of \
-            a collector under the bound, from the bytes that each exporter sent. \
-            --apply puts them in force and keeps them in the agent's state file.
+            --rebalance uses the bytes that each exporter sent, and proposes few pins, heaviest \
+            exporters first, that bring the busiest collector under the bound. \
+            --apply puts the pins in force and keeps them in the agent's state file.
             """)
 
     @Option(
-        help: ArgumentHelp("Collector to add, with its weight; repeat it.", valueName: "name[=weight]"),
+        help: ArgumentHelp(
+            "Collector to add, with an optional weight, 1 to 1000; can be repeated.", valueName: "name[=weight]"),
         transform: WeightedName.init)
     var add: [WeightedName] = []
 
-    @Option(help: ArgumentHelp("Collector to remove; repeat it.", valueName: "name"))
+    @Option(help: ArgumentHelp("Collector to remove; can be repeated.", valueName: "name"))
     var remove: [String] = []
 
     @Option(
-        help: ArgumentHelp("Another weight for a collector; repeat it.", valueName: "name=weight"),
+        help: ArgumentHelp("New weight of a collector, 1 to 1000; can be repeated.", valueName: "name=weight"),
         transform: WeightedName.init)
     var weight: [WeightedName] = []
 
-    @Flag(help: "Even out the measured load by pins.")
+    @Flag(help: "Balance the measured load with pins.")
     var rebalance = false
 
     @Option(
         help: ArgumentHelp(
-            "With --rebalance: highest load of a collector, relative to its weight's part of all.", valueName: "ratio"))
+            "With --rebalance: highest load of a collector, relative to the share of its weight. Default: 1.1.",
+            valueName: "ratio"))
     var bound: Double?
 
     @Option(
         help: ArgumentHelp(
-            "With --rebalance: measure that long from now, instead of since the pool was made.", valueName: "seconds"))
+            "With --rebalance: measure for that long from now, 0.1 to 86400. Default: since the pool was made.",
+            valueName: "seconds"))
     var over: Double?
 
-    @Flag(help: "With --rebalance: put the pins in force.")
+    @Flag(help: "With --rebalance: put the pins in force and keep them.")
     var apply = false
 
-    @Flag(help: "With --rebalance: forget the pins of earlier ones. With a high --bound none are left.")
+    @Flag(help: "With --rebalance: forget the pins of earlier rebalances. With a high --bound, no pins are left.")
     var startOver = false
 
-    @Flag(help: "One JSON object.")
+    @Flag(help: "Print one JSON object.")
     var json = false
 
-    @Option(help: ArgumentHelp("Work it out from this configuration.", valueName: "file"))
+    @Option(help: ArgumentHelp("Plan from this configuration file, without an agent.", valueName: "file"))
     var config: String?
 
     @OptionGroup var options: ControlOptions
@@ -65,23 +69,24 @@ struct PlanCommand: ParsableCommand {
 
     func validate() throws {
         if let unweighted = weight.first(where: { !$0.isExplicit }) {
-            throw ValidationError("--weight takes a name and a weight, like \(unweighted.collector.name)=2")
+            throw ValidationError("--weight takes a name and a weight, for example \(unweighted.collector.name)=2")
         }
         if rebalance {
             guard change.isEmpty, config == nil else {
-                throw ValidationError("--rebalance goes without --add, --remove, --weight and --config")
+                throw ValidationError("--rebalance can't be combined with --add, --remove, --weight or --config")
             }
             if let bound, !(bound > 1 && bound <= 1_000) {
-                throw ValidationError("--bound takes a ratio above 1 and up to 1000, like 1.1: 1 is perfect balance")
+                throw ValidationError(
+                    "--bound takes a ratio above 1, up to 1000, for example 1.1; 1 is perfect balance")
             }
             if let over, !(over >= 0.1 && over <= 86_400) {
                 throw ValidationError("--over takes 0.1 to 86400 seconds")
             }
         } else if bound != nil || over != nil || apply || startOver {
-            throw ValidationError("--bound, --over, --apply and --start-over go with --rebalance")
+            throw ValidationError("--bound, --over, --apply and --start-over require --rebalance")
         }
         if config != nil, change.isEmpty {
-            throw ValidationError("with --config, name a change: --add, --remove or --weight")
+            throw ValidationError("--config requires a change: --add, --remove or --weight")
         }
     }
 
@@ -130,10 +135,10 @@ struct PlanCommand: ParsableCommand {
     }
 }
 
-/// `c5`, or `c5=2`.
+/// A collector's name with an optional weight: `c5` or `c5=2`.
 struct WeightedName {
     let collector: PoolConfiguration.Collector
-    /// The weight was given.
+    /// Whether the argument includes a weight.
     let isExplicit: Bool
 
     @Sendable init(_ argument: String) throws {

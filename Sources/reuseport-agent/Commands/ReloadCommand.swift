@@ -4,19 +4,19 @@ import SockArrayCore
 
 struct ReloadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "reload", abstract: "Apply the agent's changed configuration while traffic flows.",
+        commandName: "reload", abstract: "Apply the changed configuration file while traffic flows.",
         discussion: """
             Example: reuseport-agent plan && reuseport-agent reload
 
-            The agent reads the file that it was started with again. Exporters that need not move \
-            stay where they are, and miss nothing; a configuration that can't be used changes nothing. \
+            The agent reads the file that it started with again. Exporters that don't need to move stay \
+            where they are and miss nothing. A file that can't be used changes nothing. \
             SIGHUP does the same.
             """)
 
-    @Flag(help: "Apply another assignment, seed or table size too, which moves most exporters.")
+    @Flag(help: "Also apply another assignment, seed or table size, which moves most exporters.")
     var reshuffle = false
 
-    @Flag(help: "What moved, as one JSON object.")
+    @Flag(help: "Print what moved, as one JSON object.")
     var json = false
 
     @OptionGroup var options: ControlOptions

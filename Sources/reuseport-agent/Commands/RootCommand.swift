@@ -12,8 +12,8 @@ struct RootCommand: ParsableCommand {
             Several collectors share one address with SO_REUSEPORT. The agent attaches a BPF program that \
             selects the collector by the exporter's source address, for UDP and TCP alike.
 
-            Exit codes: 0 done, 1 output not written, 2 usage or bad configuration, 3 agent or pool not \
-            there, 4 unfit socket, 5 conflict, 6 privilege or kernel.
+            Exit codes: 0 done, 1 output not written, 2 wrong usage or configuration, 3 no such agent or \
+            pool, 4 socket that can't be registered, 5 conflict, 6 refused by the kernel, or missing privilege.
             """,
         version: AgentVersion.text,
         subcommands: [
@@ -34,7 +34,7 @@ struct RootCommand: ParsableCommand {
         }
     }
 
-    /// Tells why, and returns the exit code.
+    /// Prints the reason, and returns the exit code.
     private static func end(for error: any Error) -> Int32 {
         if let failure = error as? Failure {
             Output.complain("reuseport-agent: \(failure)")
@@ -65,13 +65,16 @@ struct RootCommand: ParsableCommand {
     }
 }
 
-/// Where the agent listens for commands.
+/// The option that names the agent's control socket.
 struct ControlOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Control socket of the agent.",
+            "Path of the agent's control socket.",
             discussion:
-                "Else \(ControlClient.environmentVariable), else \(PoolConfiguration.defaultControlSocket.path).",
+                """
+                Default: the environment variable \(ControlClient.environmentVariable), otherwise \
+                \(PoolConfiguration.defaultControlSocket.path).
+                """,
             valueName: "path"))
     var control: String?
 
@@ -79,7 +82,7 @@ struct ControlOptions: ParsableArguments {
         get throws(Failure) {
             let variable = getenv(ControlClient.environmentVariable).map { String(cString: $0) } ?? ""
             let path = control ?? (variable.isEmpty ? PoolConfiguration.defaultControlSocket.path : variable)
-            // sun_path of unix(7), without its final zero.
+            // The size of sun_path (unix(7)) without the final NUL.
             guard (1...107).contains(path.utf8.count) else {
                 throw Failure(
                     .usage, act: "find the agent",

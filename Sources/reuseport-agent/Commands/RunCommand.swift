@@ -6,17 +6,17 @@ import SockArrayCore
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run the agent of a pool, in the foreground.",
+        commandName: "run", abstract: "Run the agent of one pool in the foreground.",
         discussion: """
             Examples:
               reuseport-agent run --config /etc/reuseport-agent/edge.yaml
               reuseport-agent run --config edge.yaml --log-level debug 2>> edge.log
 
-            It stops on SIGTERM or SIGINT, and reads its configuration again on SIGHUP or `reload`. What it attached and pinned goes on working without it; \
-            `unload` removes that.
+            SIGTERM and SIGINT stop the agent. SIGHUP reads the configuration again, as `reload` does. \
+            Programs and maps stay pinned and continue to work when the agent stops; `unload` removes them.
             """)
 
-    @Option(help: ArgumentHelp("Configuration of the pool (YAML).", valueName: "file"))
+    @Option(help: ArgumentHelp("Configuration file of the pool (YAML).", valueName: "file"))
     var config: String
 
     @OptionGroup var logging: LogOptions
@@ -32,7 +32,7 @@ struct RunCommand: ParsableCommand {
             defer { log.finish() }
             try Agent(configuration, path: config, log: log).serve()
         } catch {
-            // Who asks for a form gets this in it too, and so does what else reads the log.
+            // With --log-format, or if a program reads the log, the error is a log record.
             guard logging.isAskedFor || logging.format != .human else { throw error }
             let log = logging.open(pool: pool)
             log.logger.error("\(error)")
@@ -41,12 +41,14 @@ struct RunCommand: ParsableCommand {
         }
     }
 
+    /// Tries the start in a child process, and reports how the child ends.
+    ///
     /// Below a memory limit, or behind a seccomp filter, the kernel may kill the agent while it
-    /// starts, without a word: a child does the same first, and its end is reported.
+    /// starts, without a message.
     private static func tryStart(_ configuration: PoolConfiguration) throws(Failure) {
         let limits = ProcessLimits.current(callsBPF: false)
         var steps: [TrialStep] = limits.hasSeccompFilter ? [.systemCalls] : []
-        // The maps of a pool that is there already are in use: others beside them would be too much.
+        // The maps of an existing pool are in use: a second set could exceed the limit.
         if limits.memory != nil, !PinnedPools.hasPins(configuration) { steps = TrialStep.sets[0] }
         guard !steps.isEmpty else { return }
         let before = limits.memory?.currentUsage()
@@ -55,7 +57,7 @@ struct RunCommand: ParsableCommand {
         if let memory = limits.memory, let before { awaitRelease(in: memory, to: before) }
     }
 
-    /// The kernel gives back the memory of a child's maps a moment after its end.
+    /// Waits until the kernel has released the memory of the child's maps, a moment after its end.
     private static func awaitRelease(in memory: ProcessLimits.MemoryLimit, to before: UInt64) {
         for _ in 0..<25 {
             guard let used = memory.currentUsage(), used > before + 1 << 20 else { return }
@@ -63,8 +65,10 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    /// To as many as the agent may have: it starts no process that would inherit that.
-    /// Too few show as whatever failed for want of one: libbpf makes EINVAL of some.
+    /// Raises the limit of open files to the hard limit. The agent starts no process that
+    /// would inherit the new limit.
+    ///
+    /// A lack of descriptors can appear as another error: libbpf turns some into EINVAL.
     private func raiseOpenFiles(_ configuration: PoolConfiguration) throws(Failure) {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()

@@ -5,28 +5,29 @@ import SockArrayCore
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show collectors, their states and what was counted.",
+        commandName: "status", abstract: "Show collectors, their states and counters.",
         discussion: """
             Examples:
               reuseport-agent status
               reuseport-agent status --watch --interval 5
               reuseport-agent status --watch --json | jq .groups
 
-            A run is a SYN, a datagram, or a train of datagrams (UDP GRO). Bytes count the UDP header \
-            and payload. The tables fit the terminal, or 80 columns; --json has all digits and names.
+            A run is a TCP SYN, a UDP datagram, or a train of datagrams that the kernel combined (GRO). Bytes \
+            count the UDP header and payload. The tables fit the terminal, or use 80 columns; --json has \
+            all digits and whole names.
 
-            --watch shows what goes on each second: q or Ctrl-C ends it, j and k scroll. It goes on when \
-            the agent is started again. Without a terminal it prints the tables each interval, with --json \
-            one object a line.
+            --watch refreshes the tables and shows rates for each second: q or Ctrl-C quits, j and k \
+            scroll. It waits while the agent restarts. Without a terminal, --watch prints the tables each \
+            interval; with --json, one object a line.
             """)
 
-    @Flag(help: "One JSON object, as on the status socket.")
+    @Flag(help: "Print one JSON object, the same as on the status socket.")
     var json = false
 
-    @Flag(help: "Go on showing it, with rates, until it is ended.")
+    @Flag(help: "Refresh with rates until q or Ctrl-C.")
     var watch = false
 
-    @Option(help: ArgumentHelp("With --watch: time between two looks, 0.1 to 3600.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("With --watch: time between refreshes, 0.1 to 3600. Default: 2.", valueName: "seconds"))
     var interval: Double?
 
     @OptionGroup var colors: ColorOptions
@@ -39,7 +40,7 @@ struct StatusCommand: ParsableCommand {
         if let interval, !(0.1...3_600).contains(interval) {
             throw ValidationError("--interval takes 0.1 to 3600 seconds")
         }
-        if interval != nil, !watch { throw ValidationError("--interval goes with --watch.") }
+        if interval != nil, !watch { throw ValidationError("--interval requires --watch") }
     }
 
     func run() throws {

@@ -4,18 +4,18 @@ import SockArrayCore
 
 struct UnloadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "unload", abstract: "Detach a pool's programs and remove its pins.",
+        commandName: "unload", abstract: "Detach a pool's programs and remove its pinned maps.",
         discussion: """
             Example: reuseport-agent unload --pool edge
 
-            The collectors go on, and the kernel scatters their exporters again. The agent must have \
-            been stopped.
+            Stop the agent first. The collectors continue to run, and the kernel scatters their exporters \
+            again.
             """)
 
     @Option(help: "Name of the pool.")
     var pool: String
 
-    @Option(help: ArgumentHelp("Directory of the pools' pins.", valueName: "folder"))
+    @Option(help: ArgumentHelp("Folder of the pools' pinned maps.", valueName: "folder"))
     var bpffs = PoolConfiguration.defaultBPFFS
 
     func run() throws {

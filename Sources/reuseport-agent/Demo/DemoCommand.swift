@@ -9,35 +9,35 @@ import TelemetryLab
 struct DemoOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Captures of routers (pcap) to replay; else those of examples/captures, if they are there.",
+            "Folder of router captures (pcap) to replay. Default: examples/captures, if it exists.",
             valueName: "folder"))
     var captures: String?
 
     var folder: String { captures ?? "examples/captures" }
 
-    @Option(help: "Generated exporters beside them, 0 to 200.")
+    @Option(help: "Number of generated exporters to add, 0 to 200.")
     var exporters = 20
 
-    @Flag(name: .customLong("built-in"), help: "Use the built-in collectors even if nfacctd is there.")
+    @Flag(name: .customLong("built-in"), help: "Use the built-in collectors even if nfacctd is installed.")
     var builtIn = false
 
     func validate() throws {
         guard (0...200).contains(exporters) else { throw ValidationError("--exporters takes 0 to 200") }
         if let captures, access(captures + "/", R_OK | X_OK) == -1 {
-            throw ValidationError("--captures: there is no folder \(captures) that can be read")
+            throw ValidationError("--captures: the folder \(captures) doesn't exist or can't be read")
         }
     }
 }
 
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "demo", abstract: "Show the main job: collectors, exporters and the agent in one terminal.",
+        commandName: "demo", abstract: "Demonstrate the agent with collectors and exporters in one terminal.",
         discussion: """
             Example: reuseport-agent demo
 
-            Four collectors (nfacctd, or built-in ones) share one UDP and one TCP port; routers send IPFIX \
-            and BMP to them, first without the agent, then with it. All of it happens in namespaces of \
-            its own, of which nothing stays. It needs root.
+            Four collectors (nfacctd, or built-in ones) share one UDP and one TCP port. Routers send IPFIX \
+            and BMP to them, first without the agent and then with it. `demo` runs in namespaces of its \
+            own, leaves nothing behind, and needs root.
             """)
 
     @OptionGroup var options: DemoOptions
@@ -70,14 +70,16 @@ struct DemoCommand: ParsableCommand {
     }
 }
 
-/// The demo's part inside its namespaces, of which it is the first process.
+/// The part of the demo that runs inside its namespaces, as their first process.
 struct DemoStage: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "demo-stage", shouldDisplay: false)
 
     @OptionGroup var options: DemoOptions
 
     func run() throws {
-        guard getpid() == 1 else { throw ValidationError("demo-stage is a part of demo") }
+        guard getpid() == 1 else {
+            throw ValidationError("demo-stage is an internal part of demo; run: reuseport-agent demo")
+        }
         let demo = try Demo(options)
         let before = try demo.round(withAgent: false)
         let after = try demo.round(withAgent: true)
@@ -87,7 +89,7 @@ struct DemoStage: ParsableCommand {
     }
 }
 
-/// A built-in collector.
+/// A built-in collector of the demo.
 struct DemoCollector: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "demo-collector", shouldDisplay: false)
 

@@ -4,24 +4,24 @@ import SockArrayCore
 
 struct DrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "drain", abstract: "Give a collector nothing new, so that it gets empty.",
+        commandName: "drain", abstract: "Stop sending new exporters to a collector and let it drain.",
         discussion: """
             Examples:
               reuseport-agent drain --collector c1 --wait
               reuseport-agent drain --collector c1 --wait --timeout 600
 
-            Exporters without a BMP session there go to their next rank at once; the others stay, with \
-            all their streams, until the session ends or the collector does (on_move in the configuration \
-            has other ways). It drains over restarts, until: undrain.
+            Exporters without a BMP session at the collector move to other collectors at once. The others \
+            stay, with all of their streams, until the session or the collector ends (on_move in the \
+            configuration has other ways). A drain survives restarts, until `undrain`.
             """)
 
     @Option(help: "Name of the collector in the agent's configuration.")
     var collector: String
 
-    @Flag(help: "Return when its queues are empty and its sessions gone, or the timeout has passed.")
+    @Flag(help: "Return when the queues are empty and the sessions have ended, or when the timeout has passed.")
     var wait = false
 
-    @Option(help: ArgumentHelp("With --wait: longest wait.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("With --wait: maximum time to wait, 0 to 86400.", valueName: "seconds"))
     var timeout: Double = 60
 
     @OptionGroup var options: ControlOptions
@@ -56,11 +56,11 @@ struct DrainCommand: ParsableCommand {
 
 struct UndrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "undrain", abstract: "Give a draining collector its exporters back.",
+        commandName: "undrain", abstract: "Bring the exporters of a draining collector back.",
         discussion: """
             Example: reuseport-agent undrain --collector c1
 
-            Exporters with a BMP session elsewhere come when it has ended.
+            Exporters with a BMP session at another collector return when the session ends.
             """)
 
     @Option(help: "Name of the collector in the agent's configuration.")
@@ -77,7 +77,7 @@ struct UndrainCommand: ParsableCommand {
 }
 
 extension DrainProgress {
-    /// `3 BMP sessions, 512 bytes`.
+    /// The remaining sessions and data as text: `3 BMP sessions, 512 bytes to read`.
     var text: String {
         let sessions = sessions == 0 ? nil : "\(sessions) BMP session" + (sessions == 1 ? "" : "s")
         let queues = hasEmptyQueues ? nil : "\(queueText) to read"

@@ -13,13 +13,14 @@ struct ExecCommand: ParsableCommand {
               reuseport-agent exec --collector c1 --log-level warning -- goflow2 -name c1
               ENTRYPOINT ["reuseport-agent", "exec", "--collector", "c1", "--", "nfacctd", "-f", "/etc/nfacctd.conf"]
 
-            COMMAND stays in the foreground. Its sockets, or those of a process that it started, are \
-            registered as soon as every group is bound, and again when the agent, the pool or the sockets \
-            are new. It needs no agent to run: it is waited for. Signals are forwarded, and exec ends as \
-            COMMAND ends; it restarts nothing. As the first process of a container it reaps every orphan.
+            COMMAND must stay in the foreground. `exec` registers the sockets of COMMAND, or of a process that \
+            COMMAND started, as soon as every group is bound, and again when the agent, the pool or the \
+            sockets are new. COMMAND starts without an agent; `exec` waits for the agent. `exec` forwards \
+            signals, ends as COMMAND ends, and restarts nothing. As the first process of a container, \
+            `exec` reaps every orphan.
 
-            Exit codes: COMMAND's own; 127 it is not found, 126 it can't be executed; of --wait those \
-            of register.
+            Exit codes: COMMAND's own; 127 if COMMAND is not found; 126 if COMMAND can't be executed; \
+            with --wait, also those of `register`.
             """)
 
     @Option(help: "Name of the collector in the agent's configuration.")
@@ -27,17 +28,20 @@ struct ExecCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "If it is not registered by then, terminate it and exit with the reason's code; else wait for ever.",
+            """
+            Terminate a command that isn't registered within this time, 0 to 86400, and exit with the \
+            reason's code. Default: no limit.
+            """,
             valueName: "seconds"))
     var wait: Double?
 
     @Option(
         help: ArgumentHelp(
-            "Shape of what exec itself says on standard error.",
-            discussion: "Else sentences; journald where systemd's journal reads.", valueName: "format"))
+            "Format of exec's own messages on standard error.",
+            discussion: "Default: sentences; journald where systemd's journal reads.", valueName: "format"))
     var logFormat: LogFormat?
 
-    @Option(help: ArgumentHelp("Least level of it.", valueName: "level"))
+    @Option(help: ArgumentHelp("Minimum level of exec's own messages.", valueName: "level"))
     var logLevel: LogLevel = .info
 
     @OptionGroup var options: ControlOptions
@@ -46,16 +50,16 @@ struct ExecCommand: ParsableCommand {
         parsing: .captureForPassthrough, help: ArgumentHelp("The collector's command line.", valueName: "command"))
     var commandLine: [String] = []
 
-    /// Without the `--` before it.
+    /// The command line without the leading `--`.
     private var arguments: [String] { commandLine.first == "--" ? Array(commandLine.dropFirst()) : commandLine }
 
     func validate() throws {
         if let wait, !(0...86_400).contains(wait) { throw ValidationError("--wait takes 0 to 86400 seconds") }
         if let first = commandLine.first, first.hasPrefix("-"), first != "--" {
-            throw ValidationError("there is no option \(first); the command comes after --")
+            throw ValidationError("there is no option \(first); put the command after --")
         }
         guard let program = arguments.first, !program.isEmpty else {
-            throw ValidationError("give the collector's command after --, like: -- nfacctd -f FILE")
+            throw ValidationError("add the collector's command after --, for example: -- nfacctd -f FILE")
         }
     }
 

@@ -4,7 +4,7 @@ import SockArrayCore
 
 struct RegisterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "register", abstract: "Put a collector's sockets into its slot.",
+        commandName: "register", abstract: "Register a collector's sockets: all of them, or none.",
         discussion: """
             Examples:
               reuseport-agent register --collector c1 --pid-file /run/nfacctd-c1.pid --wait 30
@@ -12,7 +12,7 @@ struct RegisterCommand: ParsableCommand {
               reuseport-agent register --collector c1 --fd 3 --fd 4
               reuseport-agent register --collector c1 --listen-fds
 
-            All sockets are checked before one is registered. Registering the same sockets again \
+            The agent checks all sockets before it registers the first. Registering the same sockets again \
             changes nothing.
             """)
 
@@ -21,7 +21,7 @@ struct RegisterCommand: ParsableCommand {
 
     @OptionGroup var source: SocketSource
 
-    @Flag(help: "Take the slot over, if another live process has it. See also: replace.")
+    @Flag(help: "Take the name over from another live process. Prefer `replace`.")
     var replace = false
 
     @OptionGroup var options: ControlOptions

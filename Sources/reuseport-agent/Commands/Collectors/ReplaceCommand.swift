@@ -5,17 +5,18 @@ import SockArrayCore
 
 struct ReplaceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "replace", abstract: "Hand a collector's slot from its process to a new one, without loss.",
+        commandName: "replace", abstract: "Move a collector's name to a new process without loss of datagrams.",
         discussion: """
             Examples:
               reuseport-agent replace --collector c1 --pid-file /run/nfacctd-c1-new.pid --wait 30 --terminate
               reuseport-agent replace --collector c1 --pid 4321
 
-            Start the new process beside the old one, then run this. From one datagram to the next, \
-            what comes goes to the new process; the old one reads what it was sent before. When its queues \
-            are empty it may be ended: with --terminate it gets SIGTERM. Connections that it has not \
-            accepted by then are the new one's. BMP sessions that it has end with it, and the routers \
-            connect to the new one.
+            Start the new process beside the old one, then run `replace`. From one datagram to the next, new \
+            datagrams and connections go to the new process, and the old process reads its queued data. \
+            When its queues are empty, you can end the old process; --terminate sends it SIGTERM. \
+            Pending connections then migrate to the new process (Linux 5.14 or later; older kernels reset \
+            them). When the old process ends, its BMP sessions end, and the routers connect to the new \
+            process.
             """)
 
     @Option(help: "Name of the collector in the agent's configuration.")
@@ -26,12 +27,14 @@ struct ReplaceCommand: ParsableCommand {
     @Flag(help: "Send SIGTERM to the old process when its queues are empty.")
     var terminate = false
 
-    @Option(help: ArgumentHelp("Longest wait for the old process's queues to be empty.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "Maximum time to wait for the old process's queues to be empty, 0 to 86400.", valueName: "seconds"))
     var timeout: Double = 30
 
     @OptionGroup var options: ControlOptions
 
-    /// A round trip to a far router, and some more.
+    /// A round trip to a distant router, plus a margin.
     private static let settling: Duration = .milliseconds(250)
 
     func validate() throws {
@@ -67,9 +70,10 @@ struct ReplaceCommand: ParsableCommand {
         try Output.write("\(process) has \(isEnded ? "ended" : "read what it was sent, and got SIGTERM")")
     }
 
-    /// Nobody else, should its pid be another process's by now, or in this PID namespace.
+    /// Sends SIGTERM to the process, and to no other process that has its pid by now, or has it
+    /// in this PID namespace.
     ///
-    /// - Returns: false if it has ended already.
+    /// - Returns: `false` if the process has already ended.
     private func terminate(_ identity: ProcessIdentity) throws -> Bool {
         do throws(KernelError) {
             let process = try OtherProcess(pid: identity.pid)

@@ -4,36 +4,44 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// The flags that say which sockets are a collector's, and their registration.
+/// The options that select a collector's sockets, and the registration of those sockets.
 struct SocketSource: ParsableArguments {
-    @Option(name: .customLong("fd"), help: ArgumentHelp("Inherited descriptor of a socket; repeat it.", valueName: "n"))
+    @Option(
+        name: .customLong("fd"),
+        help: ArgumentHelp("Inherited descriptor of a socket; repeat the option for each socket.", valueName: "n"))
     var descriptors: [Int32] = []
 
-    @Option(help: "Process whose sockets in the pool's groups are to be registered.")
+    @Option(help: "Process whose sockets in the pool's groups to register.")
     var pid: Int32?
 
-    @Option(help: ArgumentHelp("File in which that process tells its pid.", valueName: "file"))
+    @Option(help: ArgumentHelp("File that contains the pid of that process.", valueName: "file"))
     var pidFile: String?
 
     @Flag(
-        help: "Take the sockets that systemd passed (LISTEN_FDS): those that LISTEN_FDNAMES names like a group, or all."
+        help: """
+            Use the sockets that systemd passed (LISTEN_FDS): those that LISTEN_FDNAMES names like a group, \
+            or all if none has such a name.
+            """
     )
     var listenFds = false
 
     @Option(
         help: ArgumentHelp(
-            "With --pid or --pid-file: wait that long until the process is there and every group is bound.",
+            """
+            With --pid or --pid-file: maximum time to wait until the process exists and every group is \
+            bound, 0 to 86400.
+            """,
             valueName: "seconds"))
     var wait: Double?
 
     func validate() throws {
         let ways = [!descriptors.isEmpty, pid != nil, pidFile != nil, listenFds].count { $0 }
         guard ways == 1 else {
-            throw ValidationError("give the sockets by one of --fd, --pid, --pid-file or --listen-fds")
+            throw ValidationError("specify the sockets with exactly one of --fd, --pid, --pid-file or --listen-fds")
         }
         if let wait {
             guard pid != nil || pidFile != nil else {
-                throw ValidationError("--wait goes with --pid or --pid-file: passed sockets are bound already")
+                throw ValidationError("--wait requires --pid or --pid-file: passed sockets are already bound")
             }
             guard wait >= 0, wait <= 86_400 else { throw ValidationError("--wait takes 0 to 86400 seconds") }
         }
@@ -58,7 +66,7 @@ private struct Registration {
     private var act: String { "register \(collector)" }
 
     func listenDescriptors() throws(Failure) -> [Int32] {
-        // Without a service manager's descriptors there is nothing to ask the agent for.
+        // Fail before the request to the agent if the service manager passed no descriptors.
         _ = try ListenDescriptors.fromEnvironment(groups: [], act: act)
         let reply = try client.send(.status, act: act)
         guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
@@ -83,8 +91,8 @@ private struct Registration {
         return change
     }
 
-    /// Asks again until the collector is whole: nfacctd writes its pid file and
-    /// binds its UDP port some 5 s after BMP.
+    /// Repeats the request until every group is bound: nfacctd writes its pid file and
+    /// binds its UDP port about 5 s after it binds BMP.
     func process(pid: Int32?, pidFile: String?, wait: Double?) throws -> DataPlane.Change {
         let deadline = ContinuousClock.now + .seconds(wait ?? 0)
         while true {
@@ -92,7 +100,7 @@ private struct Registration {
             switch try ask(pid, pidFile) {
             case .changed(let change): return change
             case .incomplete(let missing): failure = missing
-            // Its process ended after the file was read.
+            // The process ended after the pid file was read.
             case .failure(let gone) where pidFile != nil && gone.errno == ESRCH: failure = gone
             case let other: throw other.unexpected(act: act)
             }

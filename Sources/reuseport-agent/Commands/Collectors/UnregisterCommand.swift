@@ -4,12 +4,13 @@ import SockArrayCore
 
 struct UnregisterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "unregister", abstract: "Take a collector's sockets out of its slot.",
+        commandName: "unregister", abstract: "Remove a collector's sockets.",
         discussion: """
             Example: reuseport-agent unregister --collector c1
 
-            Its exporters go to their next rank at once, and return when it registers again. The \
-            collector keeps running; connections that it has accepted stay.
+            The collector's exporters fail over at once, and return when the collector registers again. \
+            The process and its accepted connections continue. The agent and `exec` don't register the same \
+            process again: start the collector again, or run `register`.
             """)
 
     @Option(help: "Name of the collector in the agent's configuration.")
