@@ -183,7 +183,7 @@ final class CollectorWatch: EventSource {
 
     /// - Parameter process: the collector's; nil: it isn't known.
     private func tellLater(of slot: Slot, _ what: String, by process: WatchedProcess?) {
-        // Those whose hold is over have failed over, which the eventRecorder tells. A loss that
+        // Those whose hold is over have failed over, which `EventRecorder` logs. A loss that
         // is noted is told, whether or not this can be read.
         let isHeld = (try? pool.plane.isHeld(slot, act: act)) ?? false
         let words = HoldText(hasAffinity: pool.plane.table.assignment.hasAffinity)

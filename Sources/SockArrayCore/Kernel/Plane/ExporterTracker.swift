@@ -83,7 +83,7 @@ final class ExporterTracker {
         return true
     }
 
-    /// Forgets the counts of exporters whose last collector had one of these slots.
+    /// Forgets which exporters had their last collector in these slots. Their counts stay.
     func forget(_ slots: Set<Slot>) throws(KernelError) { try maps.sightings?.forget(slots) }
 
     /// Adds up the counts of tables of other sizes and removes them.
