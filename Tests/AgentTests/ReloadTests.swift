@@ -103,7 +103,7 @@ import Testing
                 extra: "exporters: [{name: e, addresses: [10.0.0.1]}]")
             var failures = 0
             // Enough to accept the command, and then one more each time.
-            let least = FileText.names(in: "/proc/\(agent.process.pid)/fd").count + 2
+            let least = try AgentFootprint.atRest(agent).descriptors.values.reduce(0, +) + 2
             for limit in least...least + 60 {
                 try FileText.write(new, to: agent.configurationPath)
                 let maps = try PinnedMaps.read()
@@ -245,7 +245,8 @@ import Testing
                     to: agent.configurationPath)
                 let result = try agent.command(["reload"])
                 #expect(result.exitCode == 0, "\(result.errorOutput)")
-                return FileText.names(in: "/proc/\(agent.process.pid)/fd").count
+                // At rest: the connection of the command may be open when the command has ended.
+                return try AgentFootprint.atRest(agent).descriptors.values.reduce(0, +)
             }
             let first = try reload(1)
             for round in 2...30 { #expect(try reload(round) == first) }
