@@ -46,6 +46,10 @@ int lab_sandbox_user(uint32_t user);
  */
 int lab_sandbox_capabilities(uint64_t effective);
 
+/* The path by which this process was executed (AT_EXECFN, getauxval(3)). It is right inside a
+ * sandbox, too, where /proc/self is that of another PID namespace. */
+const char *lab_executed_path(void);
+
 /* This thread runs on that CPU from here on. */
 int lab_run_on_cpu(int cpu);
 
