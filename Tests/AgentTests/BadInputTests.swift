@@ -105,7 +105,7 @@ import Testing
         try await Sandbox.run { sandbox in
             var limit = rlimit()
             getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            // Never less, for the tests that follow in this process.
+            // A lower limit would stay in force during the next tests of this process.
             limit = rlimit(rlim_cur: max(limit.rlim_cur, 8_192), rlim_max: max(limit.rlim_max, 8_192))
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             let agent = try AgentFixture(in: sandbox, program: Subject.program)

@@ -11,8 +11,8 @@ import Testing
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "500ms"))
-            // The agent waits 100 ms for the end of a process whose socket was closed: a process that ends
-            // is to be ahead of what else runs.
+            // The agent waits 100 ms for the end of a process whose socket was closed. The priority
+            // lets a killed process end in time on a busy machine.
             func start(_ name: String) throws -> CountedCollector {
                 let collector = try CountedCollector(name, in: sandbox, launcher: ["nice", "-n", "-20"])
                 try collector.register(with: agent)

@@ -18,7 +18,7 @@ package enum ControlRequest: Codable, Equatable, Sendable {
     case undrain(collector: String)
     /// Asks for the data and sessions that a draining collector still has.
     case drainProgress(collector: String)
-    /// Asks for the queued data of these sockets of the pool's groups, by SO_COOKIE.
+    /// Asks how much data is queued in the sockets with these SO_COOKIEs.
     case queues(cookies: [UInt64])
     case status
     /// Asks for the pool's latest events, at most `last`.

@@ -156,7 +156,7 @@ struct rpa_session_start {
 /* Unit of the times below: nanoseconds of CLOCK_MONOTONIC, shifted right; some 0.27 s. */
 #define RPA_SIGHTING_TICK_SHIFT 28
 
-/* Of an exporter that the agent has not been told of. */
+/* The slot of an exporter whose first notification is still to come. */
 #define RPA_NOT_NOTIFIED 0xfffeu
 
 /* Map "sightings" of the pool: the exporters that were seen, the first ones first. */
@@ -165,9 +165,9 @@ struct rpa_sighting {
 	__u32 epoch;     /* counts who has had the entry; 0: nobody yet */
 	__u32 first_seen;
 	__u32 last_seen;
-	__u32 told;      /* when the agent was told of it last */
+	__u32 told;      /* time of the last notification to the agent */
 	__u16 slot;      /* that got its last run, or RPA_NO_SLOT */
-	__u16 told_slot; /* that the agent was told, or RPA_NOT_NOTIFIED */
+	__u16 told_slot; /* in the last notification, or RPA_NOT_NOTIFIED */
 	__u32 unused;
 };
 
@@ -227,7 +227,7 @@ struct rpa_sighting_event {
 	__u64 high, low;
 	__u32 seen;        /* when */
 	__u16 slot;        /* as above */
-	__u16 former_slot; /* the slot that was told before, or RPA_NOT_NOTIFIED */
+	__u16 former_slot; /* in the notification before, or RPA_NOT_NOTIFIED */
 };
 
 /*

@@ -61,7 +61,7 @@ import Testing
                 try traffic.waitForDatagrams(5_000)
                 let killed = rpa_monotonic_ns()
                 collectors.last { $0.name == "c1" }!.kill()
-                // At least half of its own were there, and few of these have ended by themselves.
+                // At least half of c1's exporters had sessions, and few sessions ended by themselves.
                 try traffic.wait("c1's exporters have lost their sessions, and have others") {
                     let losers = traffic.losers(since: killed).filter { owners[$0] == "c1" }
                     return losers.count > own / 4
