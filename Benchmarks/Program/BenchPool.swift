@@ -6,7 +6,7 @@ import SockArrayCore
 /// dropped after the program ran.
 final class BenchPool {
     let port: UInt16
-    private(set) var plane: DataPlane
+    let plane: Pool
     private let collectorCount: Int
     private var members: [OfferedSocket] = []
     /// Any member's descriptor reaches the group: one more of our own.
@@ -25,7 +25,7 @@ final class BenchPool {
             pool: name, collectors: (0..<collectors).map { .init(name: "c\($0)") },
             groups: [ReuseportGroup(name: "bench", transport: .udp, address: .v4(0), port: port)])
         change(&configuration)
-        plane = try DataPlane(adopting: configuration)
+        plane = try Pool(adopting: configuration)
         for index in 0..<collectors {
             members.append(try OfferedSocket(try Self.socket(port), label: "c\(index)"))
             _ = try plane.register("c\(index)", [members[index]], owner: nil)
@@ -54,7 +54,7 @@ final class BenchPool {
     func change(_ body: (inout PoolConfiguration) -> Void) throws {
         var configuration = plane.configuration
         body(&configuration)
-        plane = try DataPlane(adopting: configuration, replacing: plane)
+        try plane.reload(configuration)
     }
 
     private static func socket(_ port: UInt16) throws -> Descriptor {

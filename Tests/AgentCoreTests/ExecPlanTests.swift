@@ -19,7 +19,7 @@ import Testing
 
     private static func registered(changed: Bool) throws -> RegistrationOutcome {
         let text = "{\"changed\":\(changed),\"slot\":0,\"groups\":[\"ipfix\",\"bmp\"]}"
-        return .registered(try JSON.decode(DataPlane.Change.self, from: Array(text.utf8)), pid: 812)
+        return .registered(try JSON.decode(RegistrationChange.self, from: Array(text.utf8)), pid: 812)
     }
 
     private var retryPolicy = RegistrationRetryPolicy(collector: "c1", agentPath: "/a.sock", start: Self.start)

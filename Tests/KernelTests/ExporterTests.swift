@@ -85,7 +85,7 @@ import Testing
                 ReuseportGroup(name: "four", transport: .udp, address: .v4(0), port: 2_055),
                 ReuseportGroup(name: "six", transport: .udp, address: .v6(0, 0), port: 9_995, ipv6Only: true),
             ]
-            let plane = try DataPlane(adopting: configuration)
+            let plane = try Pool(adopting: configuration)
             var sockets: [String: [InternetSocket]] = [:]
             for collector in configuration.collectors {
                 let six = try InternetSocket(.udp, bind: .v6(0, 0), port: 9_995, reuseport: true, ipv6Only: true)

@@ -107,7 +107,7 @@ import Testing
             let maps = try PinnedMaps.read()
             let sockets = (pool!.udp, pool!.tcp)
             pool = nil
-            let adopted = try DataPlane(adopting: PoolFixture.configuration(["c4", "c3", "c2", "c1"]))
+            let adopted = try Pool(adopting: PoolFixture.configuration(["c4", "c3", "c2", "c1"]))
             #expect(try PinnedMaps.read() == maps)
             #expect(try adopted.status().groups[0].outcomes.selected == 400)
             #expect(try adopted.status().collectors.allSatisfy { $0.state == "active" })
@@ -122,13 +122,13 @@ import Testing
             _ = try Self.deliver(pool!)
             let sockets = (pool!.udp, pool!.tcp)
             pool = nil
-            var adopted: DataPlane? = try DataPlane(adopting: PoolFixture.configuration(["c1", "c3", "c4"]))
+            var adopted: Pool? = try Pool(adopting: PoolFixture.configuration(["c1", "c3", "c4"]))
             let status = try adopted!.status()
             #expect(status.groups[0].outcomes.selected == 400)
             #expect(status.collectors.map(\.slot) == [0, 2, 3])
             for source in Self.sources { #expect(try adopted!.explain(source).collector != "c2") }
             adopted = nil
-            adopted = try DataPlane(adopting: PoolFixture.configuration(["c1", "c3", "c4", "c9"]))
+            adopted = try Pool(adopting: PoolFixture.configuration(["c1", "c3", "c4", "c9"]))
             #expect(try adopted!.status().collectors.map(\.slot) == [0, 2, 3, 1])
             #expect(try adopted!.status().collectors[3].groups["ipfix"]?.runs == 0)
             _ = sockets
@@ -138,11 +138,11 @@ import Testing
     @Test func `256 of 256 slots taken: a new name is heir to a freed slot, and no row names it before`() async throws {
         try await Sandbox.run { _ in
             var names = (0..<256).map { "c\($0)" }
-            var plane: DataPlane? = try DataPlane(adopting: PoolFixture.configuration(names))
+            var plane: Pool? = try Pool(adopting: PoolFixture.configuration(names))
             let slot = try plane!.status().collectors[7].slot
             plane = nil
             names[7] = "heir"
-            plane = try DataPlane(adopting: PoolFixture.configuration(names))
+            plane = try Pool(adopting: PoolFixture.configuration(names))
             let heir = try plane!.status().collectors[7]
             #expect(heir.name == "heir" && heir.slot == slot && heir.state == "empty")
             #expect(heir.share > 0.003 && heir.share < 0.005)
@@ -176,7 +176,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(registering: false)
             let configuration = pool.plane.configuration
-            let second = #expect(throws: Failure.self) { try DataPlane(adopting: configuration) }
+            let second = #expect(throws: Failure.self) { try Pool(adopting: configuration) }
             #expect(second?.kind == .conflict)
             #expect(second?.description.contains("another agent runs pool edge") == true)
         }
@@ -193,7 +193,7 @@ import Testing
             for layout: UInt64 in [2, 99] {
                 try PinnedMaps.setLayoutVersion(layout)
                 let maps = try PinnedMaps.read()
-                let failure = try #require(throws: Failure.self) { try DataPlane(adopting: configuration) }
+                let failure = try #require(throws: Failure.self) { try Pool(adopting: configuration) }
                 #expect(failure.kind == .conflict && failure.cause.contains("its pins have layout \(layout)"))
                 #expect(failure.remedy.contains("reuseport-agent unload --pool edge"))
                 #expect(try PinnedMaps.read() == maps)
@@ -210,7 +210,7 @@ import Testing
             let maps = try PinnedMaps.read()
             var other = PoolFixture.configuration(["c1", "c2", "c3", "c4"])
             other.seed = "another"
-            let refused = #expect(throws: Failure.self) { try DataPlane(adopting: other) }
+            let refused = #expect(throws: Failure.self) { try Pool(adopting: other) }
             #expect(refused?.description.contains("another seed") == true)
             #expect(try PinnedMaps.read() == maps)
             _ = sockets

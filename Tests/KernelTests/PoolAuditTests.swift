@@ -11,10 +11,10 @@ import Testing
     }
 
     /// The program of another pool, as any other one that somebody may attach.
-    private static func otherPool(_ pool: PoolFixture) throws -> DataPlane {
+    private static func otherPool(_ pool: PoolFixture) throws -> Pool {
         var configuration = pool.plane.configuration
         configuration.pool = "other"
-        return try DataPlane(adopting: configuration)
+        return try Pool(adopting: configuration)
     }
 
     @Test func `a collector leaves by reload before any audit: its sockets are told as its own, until they are closed`()

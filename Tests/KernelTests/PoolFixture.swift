@@ -5,8 +5,8 @@ import Testing
 
 /// A pool on this thread's kernel, and collectors of this process.
 final class PoolFixture {
-    private var running: DataPlane?
-    var plane: DataPlane { running! }
+    private var running: Pool?
+    var plane: Pool { running! }
     let address: IPAddress
     private(set) var udp: [String: InternetSocket] = [:]
     private(set) var tcp: [String: InternetSocket] = [:]
@@ -19,7 +19,7 @@ final class PoolFixture {
         hold: Duration = .milliseconds(300), registering: Bool = true
     ) throws {
         self.address = address
-        running = try DataPlane(adopting: Self.configuration(names, address, hold))
+        running = try Pool(adopting: Self.configuration(names, address, hold))
         if registering { for name in names { try start(name) } }
     }
 
@@ -28,12 +28,12 @@ final class PoolFixture {
     /// - Parameter registering: these collectors; nil: all.
     init(_ configuration: PoolConfiguration, pins: [Pin] = [], registering names: [String]? = nil) throws {
         address = configuration.groups[0].address
-        running = try DataPlane(adopting: configuration, pins: pins)
+        running = try Pool(adopting: configuration, pins: pins)
         for name in names ?? configuration.collectors.map(\.name) { try start(name) }
     }
 
     func reload(_ configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false) throws {
-        running = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
+        try plane.reload(configuration, pins: pins, reshuffle: reshuffle)
     }
 
     static func configuration(
@@ -77,20 +77,20 @@ final class PoolFixture {
         let configuration = other ?? plane.configuration
         let pins = plane.pins
         running = nil
-        running = try DataPlane(adopting: configuration, pins: pins)
+        running = try Pool(adopting: configuration, pins: pins)
     }
 
     @discardableResult
     func register(
         _ name: String, _ sockets: [InternetSocket], owner: ProcessIdentity? = nil, replacing: Bool = false
-    ) throws -> DataPlane.Change {
+    ) throws -> RegistrationChange {
         try plane.register(
             name, sockets.enumerated().map { try Self.offer($0.element.number, label: "fd \($0.offset + 3)") },
             owner: owner, replacing: replacing)
     }
 
     /// New sockets take the slot; the old ones are closed with their last owner.
-    func replace(_ name: String) throws -> DataPlane.Change {
+    func replace(_ name: String) throws -> RegistrationChange {
         let sockets: [InternetSocket] = [
             try .collector(.udp, address, port: Self.ipfixPort), try .collector(.tcp, address, port: Self.bmpPort),
         ]

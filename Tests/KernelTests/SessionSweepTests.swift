@@ -78,7 +78,7 @@ import Testing
             other.disconnect(byReset: true)
             try Self.waitForEnds(from: 10_001)
             let hasLeft = try pool.plane.sweepSessions(after: 0, act: "test")
-            #expect(!hasLeft || ContinuousClock.now - start > DataPlane.sweepMargin)
+            #expect(!hasLeft || ContinuousClock.now - start > Pool.sweepMargin)
             for _ in 0..<2 { #expect(try !pool.plane.sweepSessions(after: 0, margin: .seconds(60), act: "test")) }
             #expect(try PinnedMaps.sessionPorts().sorted() == [10_000, 20_000])
             #expect(try Self.sweep(pool), "only the margin kept it")
@@ -133,7 +133,7 @@ import Testing
             while rounds <= 20 || swept <= 20 || ContinuousClock.now - start < .seconds(1) {
                 guard ContinuousClock.now - start < .seconds(60) else { break }
                 // Few entries are older than the margin: without it those of all ended sessions go.
-                let margin = rounds % 5 == 4 ? Duration.zero : DataPlane.sweepMargin
+                let margin = rounds % 5 == 4 ? Duration.zero : Pool.sweepMargin
                 for (number, router) in routers.enumerated() where (number + rounds) % 3 == 0 {
                     if router.client == nil {
                         try router.connect(pool, from: UInt16(5_000 + number))

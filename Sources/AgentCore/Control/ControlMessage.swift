@@ -58,7 +58,7 @@ package enum RegistrationManner: String, Codable, Sendable {
 
 /// The agent's answer: one JSON value, after which the agent closes the stream.
 package enum ControlReply: Codable, Sendable {
-    case changed(DataPlane.Change)
+    case changed(RegistrationChange)
     /// `changed` is false if the state was already as requested.
     case done(changed: Bool)
     case progress(DrainProgress)

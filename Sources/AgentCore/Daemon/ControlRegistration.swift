@@ -9,7 +9,7 @@ struct ControlRegistration {
 
     func register(
         _ collector: String, _ labels: [String], hasOwner: Bool, _ manner: RegistrationManner?, _ request: Request
-    ) throws -> DataPlane.Change {
+    ) throws -> RegistrationChange {
         let act = "register \(collector)"
         let announced = labels.count + (hasOwner ? 1 : 0)
         guard announced == request.descriptors.count, !labels.isEmpty else {
@@ -43,7 +43,7 @@ struct ControlRegistration {
 
     func registerProcess(
         _ collector: String, pid said: Int32, _ manner: RegistrationManner?, _ request: Request
-    ) throws -> DataPlane.Change {
+    ) throws -> RegistrationChange {
         let act = "register \(collector)"
         // Held from here on: whoever has its pid later is another process.
         let process = try self.process(said, request, act: act)

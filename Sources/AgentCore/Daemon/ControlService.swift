@@ -31,7 +31,7 @@ final class ControlService: RequestService {
         self.log = log
     }
 
-    private var plane: DataPlane { pool.plane }
+    private var plane: Pool { pool.plane }
 
     func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
         guard atEnd else { return nil }

@@ -10,7 +10,7 @@ extension RunningPool {
     func register(
         _ collector: String, _ process: borrowing OtherProcess, owner: ProcessIdentity, isRecognised: Bool = false,
         replacing: Bool = false
-    ) throws(RegistrationPlan.Refusal) -> DataPlane.Change {
+    ) throws(RegistrationPlan.Refusal) -> RegistrationChange {
         let act = "register \(collector)"
         let groups = plane.configuration.groups
         let sockets: ProcessSockets

@@ -6,8 +6,7 @@ import SockArrayCore
 /// The pool that the agent runs, with the configuration that is in force. A
 /// reload replaces it as a whole, or not at all.
 final class RunningPool {
-    private(set) var plane: DataPlane { didSet { planeCount += 1 } }
-    private var planeCount = 0
+    let plane: Pool
     private let configurationPath: String
     private let log: Logger
     private var mark = LoadMark()
@@ -31,7 +30,7 @@ final class RunningPool {
         let file = StateFile(configuration)
         try file.check(besides: path)
         let pins = try file.read { log.warning("\($0)") }
-        plane = try DataPlane(adopting: configuration, pins: pins)
+        plane = try Pool(adopting: configuration, pins: pins)
         configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
         rpa_trim_memory()
         if plane.hasChangedRows {
@@ -47,13 +46,8 @@ final class RunningPool {
         logDepartures()
     }
 
-    /// Tells whether something was registered, unregistered or reloaded since.
-    struct Revision: Equatable {
-        let plane: Int
-        let count: Int
-    }
-
-    var revision: Revision { Revision(plane: planeCount, count: plane.revision) }
+    /// Changes with each registration, its undoing and each reload.
+    var revision: Int { plane.revision }
 
     /// Something has happened that readers of GET /events are told of.
     func note(_ kind: PoolEvent.Kind, collector: String? = nil, exporter: String? = nil, _ text: String) {
@@ -96,7 +90,7 @@ final class RunningPool {
         if configuration.stateFile != plane.configuration.stateFile, !plane.pins.isEmpty {
             try StateFile(configuration).write(plane.pins, act: act)
         }
-        try replacePlane(configuration, plane.pins, reshuffle: reshuffle)
+        try reload(configuration, plane.pins, reshuffle: reshuffle)
         // In force, whatever can't be told of it.
         let waiting = (try? plane.rowsWaitingForSessions(act: act)) ?? 0
         if waiting > 0 {
@@ -165,7 +159,7 @@ final class RunningPool {
         let file = StateFile(plane.configuration)
         try file.write(plan.pins, act: act)
         do {
-            try replacePlane(plane.configuration, plan.pins)
+            try reload(plane.configuration, plan.pins)
         } catch {
             try? file.write(plane.pins, act: act)
             throw error
@@ -177,16 +171,9 @@ final class RunningPool {
         return plan
     }
 
-    private func replacePlane(
-        _ configuration: PoolConfiguration, _ pins: [Pin], reshuffle: Bool = false
-    ) throws(Failure) {
-        plane = try DataPlane(adopting: configuration, pins: pins, reshuffle: reshuffle, replacing: plane)
-        // Sessions that began while the table was made, of exporters that share a row.
-        guard plane.hasMisplacedSessions else { return }
-        do {
-            plane = try DataPlane(adopting: configuration, pins: pins, replacing: plane)
-        } catch {
-            log.error("\(error)")
+    private func reload(_ configuration: PoolConfiguration, _ pins: [Pin], reshuffle: Bool = false) throws(Failure) {
+        if let remainder = try plane.reload(configuration, pins: pins, reshuffle: reshuffle) {
+            log.error("\(remainder)")
         }
     }
 

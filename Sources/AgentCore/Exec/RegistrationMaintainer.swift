@@ -161,7 +161,7 @@ package final class RegistrationMaintainer {
         }
     }
 
-    private func noteRegistered(_ change: DataPlane.Change, _ pid: Int32) -> RegistrationOutcome {
+    private func noteRegistered(_ change: RegistrationChange, _ pid: Int32) -> RegistrationOutcome {
         registered = ProcessIdentity(pid: pid)
         return .registered(change, pid: pid)
     }

@@ -3,7 +3,7 @@ import SockArrayCore
 /// How one attempt to register ended.
 enum RegistrationOutcome {
     /// - Parameter pid: the collector's process.
-    case registered(DataPlane.Change, pid: Int32)
+    case registered(RegistrationChange, pid: Int32)
     /// It hasn't bound all its sockets.
     case incomplete(Failure)
     /// Nobody answers on the control socket.
@@ -66,7 +66,7 @@ struct RegistrationRetryPolicy {
         }
     }
 
-    private mutating func registered(_ change: DataPlane.Change, _ pid: Int32) -> String? {
+    private mutating func registered(_ change: RegistrationChange, _ pid: Int32) -> String? {
         defer {
             state = .registered
             wasRegistered = true

@@ -1,5 +1,5 @@
 /// What a generation was made for (rpa_shape).
-struct GenerationShape: Equatable, Sendable {
+package struct GenerationShape: Equatable, Sendable {
     var assignment: UInt64 = 0
     var tableSize: UInt64 = 0
     var seedFingerprint: UInt64 = 0

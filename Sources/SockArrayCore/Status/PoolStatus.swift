@@ -38,46 +38,33 @@ public struct PoolStatus: Equatable, Sendable, Codable {
         public var groups: [String: Membership]
     }
 
-    /// A collector in one group.
-    public struct Membership: Equatable, Sendable, Codable {
-        /// SO_COOKIE of its socket; nil: it has none now.
-        public var cookie: UInt64?
-        /// Since its name came to the pool.
-        public var runs: UInt64
-        /// Of these, in place of a collector that is away.
-        public var failedOver: UInt64
-        /// UDP header and payload, or the TCP header of a SYN.
-        public var bytes: UInt64
-        /// Received and not yet read; 0 for TCP.
-        public var queuedBytes: UInt64
-        /// TCP: connections that wait to be accepted.
-        public var queuedConnections: UInt64?
-        /// What its sockets had no room for, one after the other, since its name came to the
-        /// pool: datagrams, of TCP SYNs and connections. What a socket dropped in the seconds
-        /// before it ended may not be in it.
-        public var drops: UInt64
-    }
+    public typealias Membership = PoolSnapshot.Membership
+    public typealias Group = PoolSnapshot.Group
+    public typealias Outcomes = PoolSnapshot.Outcomes
+}
 
-    public struct Group: Equatable, Sendable, Codable {
-        public var name: String
-        public var `protocol`: String
-        public var address: String
-        public var port: Int
-        /// There is a socket of ours to attach the program through, and the last
-        /// audit did not find that in vain.
-        public var attached: Bool
-        public var outcomes: Outcomes
-        /// Of the runs that were held or found no collector.
-        public var droppedBytes: UInt64
+extension PoolStatus {
+    public init(_ snapshot: PoolSnapshot) {
+        let configuration = snapshot.configuration
+        self.init(
+            pool: configuration.pool, assignment: configuration.assignment.rawValue, tableSize: snapshot.tableSize,
+            collectors: snapshot.collectors.map {
+                Collector($0, hasAffinity: configuration.assignment.hasAffinity)
+            }, groups: snapshot.groups, tracking: snapshot.tracking)
     }
+}
 
-    /// Every run of the program in exactly one.
-    public struct Outcomes: Equatable, Sendable, Codable {
-        public var selected: UInt64
-        public var failedOver: UInt64
-        public var held: UInt64
-        public var noCollector: UInt64
-        public var badPacket: UInt64
+extension PoolStatus.Collector {
+    init(_ snapshot: PoolSnapshot.Collector, hasAffinity: Bool) {
+        var holdLeft: Double?
+        if case .holding(let left) = snapshot.state { holdLeft = left / .seconds(1) }
+        self.init(
+            name: snapshot.configured.name, slot: Int(snapshot.slot.index), state: snapshot.state.name,
+            advice: CollectorAdvice.text(
+                for: snapshot.configured, snapshot.state, hasRegistered: snapshot.hasRegistered,
+                hasAffinity: hasAffinity, isDraining: snapshot.isDraining),
+            holdLeft: holdLeft, weight: snapshot.configured.weight, share: snapshot.share, pid: snapshot.pid,
+            drain: snapshot.drain, groups: snapshot.memberships)
     }
 }
 

@@ -13,7 +13,7 @@ import Testing
                 var configuration = PoolFixture.configuration(["c1", "c2"])
                 configuration.pool = "pool-\(found.count)"
                 change(&configuration)
-                let plane = try DataPlane(adopting: configuration)
+                let plane = try Pool(adopting: configuration)
                 for (stream, folder) in [("UDP", "udp-4739-0_0_0_0"), ("TCP", "tcp-1790-0_0_0_0")] {
                     found["\(name), \(stream)"] = try Self.size(ofProgramIn: "\(configuration.pool)/groups/\(folder)")
                 }

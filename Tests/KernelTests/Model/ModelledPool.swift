@@ -5,7 +5,7 @@ import TelemetryLab
 /// The real pool beside a model: it does what the model did, with real sockets.
 /// Time passes by setting the slots' clocks back.
 final class ModelledPool {
-    private(set) var plane: DataPlane?
+    private(set) var plane: Pool?
     private(set) var configuration: PoolConfiguration
     private(set) var sockets: [PoolModel.Socket: Member] = [:]
     private var sessions: [Int: Session] = [:]
@@ -41,7 +41,7 @@ final class ModelledPool {
         self.sources = sources
         exporters = try sources.map { try InternetSocket(.udp, bind: $0) }
         foreign = try ForeignSocketArray()
-        plane = try DataPlane(adopting: configuration)
+        plane = try Pool(adopting: configuration)
     }
 
     /// Leaves nothing in the kernel.
@@ -73,9 +73,9 @@ final class ModelledPool {
         case .undrain(let name): _ = try plane!.undrain(name)
         case .configure(let collectors):
             configuration.collectors = Self.list(collectors)
-            plane = try DataPlane(adopting: configuration, replacing: plane)
+            if let plane { try plane.reload(configuration) } else { plane = try Pool(adopting: configuration) }
         case .killAgent: plane = nil
-        case .startAgent: plane = try DataPlane(adopting: configuration)
+        case .startAgent: plane = try Pool(adopting: configuration)
         case .wait(let time):
             try PinnedMaps.letPass(Self.hold * time / PoolModel.hold, pool: configuration.pool)
         case .openSession(let source): answer.acceptedBy = try openSession(source)

@@ -20,7 +20,7 @@ final class UsageSource: EventSource {
     private let counters: UsageCounters
     private var course = Course.off
     private var settings: UsageSettings?
-    private var seen: RunningPool.Revision
+    private var seen: Int
     private var reloads: Int
     /// Why there is no recorder, although one is configured.
     private var error: String?

@@ -15,7 +15,7 @@ final class CollectorWatch: EventSource {
     /// Slots by the cookies of their registered sockets.
     private var slots: [UInt64: Slot] = [:]
     private var owners: [Slot: WatchedProcess] = [:]
-    private var seen: RunningPool.Revision?
+    private var seen: Int?
     /// When rows that wait for sessions are looked at again, should an event have been missed.
     private var nextLook: UInt64?
     /// Nothing else is done until then.

@@ -10,7 +10,7 @@ final class EventRecorder: EventSource {
     private let log: Logger
     private var history = PoolHistory()
     private var rows: RowDeliveries?
-    private var seen: RunningPool.Revision
+    private var seen: Int
     private var seenWrites: UInt64
     /// Who was lost, and nobody could say how yet.
     private var untold: Set<String> = []

@@ -48,7 +48,7 @@ final class ExporterWatch: EventSource {
         }
         if let summary = pause.summary(now: now) { pool.note(.newExporter, summary) }
         guard next <= now else { return }
-        do { try pool.plane.lookAtPace(act: act) } catch { log.error("\(error)") }
+        do { try pool.plane.adjustSamplingInterval(act: act) } catch { log.error("\(error)") }
         let isExact = pool.plane.configuration.tracking.interval == .zero
         if next > 0 { pool.activeExporters = isExact ? nil : count }
         // What many events passed through.

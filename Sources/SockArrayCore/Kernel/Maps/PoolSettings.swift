@@ -86,22 +86,9 @@ struct PoolSettings {
     }
 }
 
-extension PoolSettings {
-    /// - Throws: `.conflict` for pins of another version's layout.
-    func checkLayout(pool: String, act: String) throws(Failure) {
-        guard layoutVersion != 0, layoutVersion != UInt64(RPA_LAYOUT_VERSION) else { return }
-        throw Failure(
-            .conflict, act: act,
-            cause: "its pins have layout \(layoutVersion), this version knows layout \(RPA_LAYOUT_VERSION)",
-            remedy: "run the version that made them, or run: reuseport-agent unload --pool \(pool) "
-                + "(its collectors register again after it)")
-    }
-}
-
 extension GenerationShape {
-    /// - Throws: `.conflict` for a table that would move most exporters.
-    func checkKeepsAssignment(of present: GenerationShape, isRunning: Bool, act: String) throws(Failure) {
-        guard !keepsAssignment(of: present) else { return }
+    /// Why a table that would move most exporters is not put in force.
+    func reshuffleFailure(from present: GenerationShape, isRunning: Bool, act: String) -> Failure {
         func name(_ code: UInt64) -> String { Assignment.allCases.first { $0.code == code }?.rawValue ?? "another one" }
         let change =
             if assignment != present.assignment {
@@ -112,7 +99,7 @@ extension GenerationShape {
                 "its table has \(present.tableSize) rows, the configuration says \(tableSize)"
             }
         let reload = "reuseport-agent reload --reshuffle"
-        throw Failure(
+        return Failure(
             .conflict, act: act, cause: "\(change), and that moves most exporters to other collectors",
             remedy: isRunning
                 ? "put the old value back, or, if they may move, run: \(reload)"

@@ -5,7 +5,7 @@ import Glibc
 /// knows (`probe` of the settings): the program counts it and drops it, as nothing
 /// else does. The kernel tells nobody which program a group has.
 struct ProgramProbe {
-    private let plane: GroupPlane
+    private let group: PoolGroup
     private let settings: PoolSettings
     private let hash: ExporterHash
     /// Also its source.
@@ -19,10 +19,10 @@ struct ProgramProbe {
     /// An answer on loopback comes before the call returns, unless the machine is busy.
     static let patience: UInt64 = 8_000_000
 
-    init(at target: IPAddress, of plane: GroupPlane, _ settings: PoolSettings, _ hash: ExporterHash) throws(KernelError)
+    init(at target: IPAddress, of group: PoolGroup, _ settings: PoolSettings, _ hash: ExporterHash) throws(KernelError)
     {
-        (self.plane, self.settings, self.hash, self.target) = (plane, settings, hash, target)
-        countBefore = try plane.losses().probes
+        (self.group, self.settings, self.hash, self.target) = (group, settings, hash, target)
+        countBefore = try group.losses().probes
     }
 
     /// Sends one. The settings' probe stays set.
@@ -31,12 +31,12 @@ struct ProgramProbe {
     /// - Throws: EADDRNOTAVAIL, ENETUNREACH, EPERM (a firewall): nothing was sent.
     mutating func send() throws(KernelError) -> UInt64 {
         let (family, bytes) = target.familyAndBytes
-        let transport = plane.group.transport
+        let transport = group.group.transport
         let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
         var port = self.port
         let prober = Descriptor(
             owning: try kernel(
-                "bind a probe of group \(plane.group.name)",
+                "bind a probe of group \(group.group.name)",
                 withUnsafeBytes(of: bytes) {
                     rpa_prober(Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, &port)
                 }))
@@ -44,10 +44,10 @@ struct ProgramProbe {
         try checkStaysHere()
         settings.setProbe(hash(target) &+ UInt64(port))
         try kernel(
-            "probe group \(plane.group.name)",
+            "probe group \(group.group.name)",
             withUnsafeBytes(of: bytes) {
                 rpa_send_probe(
-                    prober.number, Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, plane.group.port)
+                    prober.number, Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, group.group.port)
             })
         let deadline = rpa_monotonic_ns() + Self.patience
         var wait = pollfd(fd: prober.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
@@ -65,7 +65,7 @@ struct ProgramProbe {
     /// addresses can be bound that are another's (ip_nonlocal_bind).
     private func checkStaysHere() throws(KernelError) {
         let (family, bytes) = target.familyAndBytes
-        let act = "find the way of a probe of group \(plane.group.name)"
+        let act = "find the way of a probe of group \(group.group.name)"
         let isLocal = try kernel(
             act,
             withUnsafeBytes(of: bytes) { rpa_is_local(Int32(family), $0.bindMemory(to: UInt8.self).baseAddress) })
@@ -73,13 +73,13 @@ struct ProgramProbe {
     }
 
     private mutating func isSeenAgain() throws(KernelError) -> Bool {
-        let now = try plane.losses().probes - countBefore
+        let now = try group.losses().probes - countBefore
         defer { seen = now }
         return now > seen
     }
 }
 
-extension GroupPlane {
+extension PoolGroup {
     /// Asks whether our program is attached; if it isn't, attaches it.
     ///
     /// - Parameters:
@@ -94,19 +94,19 @@ extension GroupPlane {
         var probes: [ProgramProbe] = []
         var refusal: Int32?
         for target in group.probeTargets(among: sockets) {
-            var knock = try ProgramProbe(at: target, of: self, settings, hash)
+            var probe = try ProgramProbe(at: target, of: self, settings, hash)
             do {
-                if try knock.send() > 0 { return .attached }
-                unanswered += knock.unanswered
-                probes.append(knock)
+                if try probe.send() > 0 { return .attached }
+                unanswered += probe.unanswered
+                probes.append(probe)
             } catch {
                 refusal = error.errno
             }
         }
         if probes.isEmpty { return .unsendable(errno: refusal) }
         guard attachAgain() else { return .unreachable }
-        for var knock in probes {
-            switch try? knock.send() {
+        for var probe in probes {
+            switch try? probe.send() {
             case nil, 0: unanswered += 1
             case 1: return .replaced
             // The first was late: the program was there.

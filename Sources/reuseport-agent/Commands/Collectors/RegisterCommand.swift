@@ -32,7 +32,7 @@ struct RegisterCommand: ParsableCommand {
     }
 }
 
-extension DataPlane.Change {
+extension RegistrationChange {
     func sentence(of collector: String) -> String {
         let groups = groups.joined(separator: ", ")
         return "\(collector) \(changed ? "is" : "was already") registered: slot \(slot), groups \(groups)"

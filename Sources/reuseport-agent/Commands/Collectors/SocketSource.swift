@@ -49,7 +49,7 @@ struct SocketSource: ParsableArguments {
     }
 
     func register(_ collector: String, _ manner: RegistrationManner?, with client: ControlClient) throws
-        -> DataPlane.Change
+        -> RegistrationChange
     {
         let registration = Registration(collector: collector, manner: manner, client: client)
         if pid != nil || pidFile != nil { return try registration.process(pid: pid, pidFile: pidFile, wait: wait) }
@@ -73,7 +73,7 @@ private struct Registration {
         return try ListenDescriptors.fromEnvironment(groups: status.groups.map(\.name), act: act)
     }
 
-    func descriptors(_ numbers: [Int32]) throws(Failure) -> DataPlane.Change {
+    func descriptors(_ numbers: [Int32]) throws(Failure) -> RegistrationChange {
         for number in numbers where fcntl(number, F_GETFD) == -1 {
             throw Failure(
                 .unfitSocket, act: act, cause: "fd \(number) is not open", errno: EBADF,
@@ -93,7 +93,7 @@ private struct Registration {
 
     /// Repeats the request until every group is bound: nfacctd writes its pid file and
     /// binds its UDP port about 5 s after it binds BMP.
-    func process(pid: Int32?, pidFile: String?, wait: Double?) throws -> DataPlane.Change {
+    func process(pid: Int32?, pidFile: String?, wait: Double?) throws -> RegistrationChange {
         let deadline = ContinuousClock.now + .seconds(wait ?? 0)
         while true {
             var failure: Failure

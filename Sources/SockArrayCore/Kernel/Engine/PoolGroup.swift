@@ -1,7 +1,7 @@
 import CBPFShim
 
 /// The kernel objects of one group: its sockets, its counters, its programs.
-package final class GroupPlane {
+package final class PoolGroup {
     let group: ReuseportGroup
     package let sockets: SocketArray
     /// The group's bit and index in what the groups of the pool share.
@@ -46,16 +46,23 @@ package final class GroupPlane {
         self.sockets = SocketArray(map: sockets)
     }
 
-    /// Those of the configuration's groups, each in its folder of pins.
+    /// The configuration's groups, each in its folder of pins.
+    ///
+    /// - Parameter present: groups that are open; those that have not changed are used again, with
+    ///   their placeholders.
     static func all(
-        of configuration: PoolConfiguration, in folder: PinFolder, settings: borrowing PoolSettings,
-        registry: borrowing GroupRegistry
-    ) throws(PlaneError) -> [GroupPlane] {
-        var groups: [GroupPlane] = []
+        of configuration: PoolConfiguration, _ maps: PoolMaps, reusing present: [PoolGroup] = []
+    ) throws(PlaneError) -> [PoolGroup] {
+        var groups: [PoolGroup] = []
         for group in configuration.groups {
-            let pins = folder.subfolder("groups").subfolder(group.pinName)
+            if let open = present.first(where: { $0.group == group }) {
+                groups.append(open)
+                continue
+            }
+            let pins = maps.folder.subfolder("groups").subfolder(group.pinName)
             try PlaneError.wrap { () throws(KernelError) in try pins.make() }
-            groups.append(try GroupPlane(group: group, pins: pins, settings: settings.map, registry: registry))
+            groups.append(
+                try PoolGroup(group: group, pins: pins, settings: maps.settings.map, registry: maps.registry))
         }
         return groups
     }
@@ -141,7 +148,7 @@ package final class GroupPlane {
 }
 
 /// What the group has counted.
-extension GroupPlane {
+extension PoolGroup {
     /// Since the group was made, over all collectors that had the slot: it never goes back,
     /// whatever agents and collectors come and go.
     func rawTraffic(of slot: Slot) throws(KernelError) -> SlotTraffic { try traffic.raw(of: slot) }
@@ -160,10 +167,27 @@ extension GroupPlane {
     func baseTraffic() throws(KernelError) -> [SlotTraffic] { try traffic.allBases() }
 
     /// Drops of each slot's sockets, one after the other, since its present name came to it, by index.
-    func totalDrops() throws(KernelError) -> [UInt64] { try drops.totals() }
+    ///
+    /// - Parameter members: the group's sockets, as they were listed just now: their drops count,
+    ///   also those that no audit has counted yet.
+    func totalDrops(_ members: [BoundSocket]) throws(KernelError) -> [UInt64] {
+        var totals = try drops.totals()
+        let dropping = members.filter { $0.drops != 0 }
+        guard !dropping.isEmpty else { return totals }
+        for index in totals.indices {
+            let slot = Slot(UInt16(index))
+            guard let cookie = try sockets.cookie(at: slot),
+                let socket = dropping.first(where: { $0.cookie == cookie })
+            else { continue }
+            var counted = try drops.drops(of: slot)
+            counted.note(UInt32(truncatingIfNeeded: socket.drops), of: cookie)
+            totals[index] = counted.total
+        }
+        return totals
+    }
 
     /// - Parameter count: the socket's own, modulo 2^32.
-    func note(_ count: UInt32, of cookie: UInt64, at slot: Slot) throws(KernelError) {
+    func count(_ count: UInt32, of cookie: UInt64, at slot: Slot) throws(KernelError) {
         let before = try drops.drops(of: slot)
         var after = before
         after.note(count, of: cookie)
@@ -184,5 +208,13 @@ extension GroupPlane {
             sum.probes += cpu.probes
             sum.bytes += cpu.bytes
         }
+    }
+}
+
+extension ReuseportGroup {
+    /// The name of the group's folder of pins. It identifies the group. (bpffs allows no dots.)
+    var pinName: String {
+        let bound = "\(address)".map { $0 == "." || $0 == ":" ? "_" : String($0) }.joined()
+        return "\(transport.rawValue)-\(port)-\(bound)\(ipv6Only ? "-ipv6_only" : "")"
     }
 }

@@ -1,41 +1,5 @@
 import CBPFShim
 
-/// Bytes by collector and group, for usage events.
-extension DataPlane {
-    /// - Parameter places: indices by source that were read before: they are read again,
-    ///   whoever has them now.
-    public func usageReading(places: [UInt32: Set<UInt32>], act: String) throws(Failure) -> UsageReading {
-        try attempt(act) { () throws(KernelError) in
-            let names = tenants.all().mapValues(\.name)
-            var counters: [UsageReading.Counter] = []
-            for plane in groups {
-                try plane.traffic.read(into: &counters, names, places) { .collector($0, group: plane.group.name) }
-            }
-            // Not configured any more: they count for whom they did.
-            for departed in departedTraffic {
-                var last: [UsageReading.Counter] = []
-                try departed.table.read(into: &last, names, places) { .collector($0, group: departed.name) }
-                for counter in last {
-                    var counter = counter
-                    (counter.fallback, counter.series) = (counter.series, nil)
-                    counters.append(counter)
-                }
-            }
-            return UsageReading(
-                incarnation: settings.incarnation, counters: counters,
-                departed: Set(departedTraffic.filter { !$0.mayCount(in: folder) }.map(\.source)))
-        }
-    }
-
-    var countsForUsage: Bool { configuration.usage != nil || !departedTraffic.isEmpty }
-
-    /// What these counted is kept elsewhere.
-    public func forgetTraffic(of sources: Set<UInt32>) {
-        for departed in departedTraffic where sources.contains(departed.source) { departed.remove(in: folder) }
-        departedTraffic.removeAll { sources.contains($0.source) }
-    }
-}
-
 /// The counts of a group that left the configuration. Pinned by the kernel's number of
 /// the map, they are there until their bytes are in events on the disk, whichever agent
 /// makes these.
@@ -76,7 +40,7 @@ final class DepartedTraffic {
 
     /// What is kept, of agents before too; without those that are in the configuration
     /// (again), or weren't kept whole.
-    static func all(in pool: PinFolder, besides groups: [GroupPlane]) throws(KernelError) -> [DepartedTraffic] {
+    static func all(in pool: PinFolder, besides groups: [PoolGroup]) throws(KernelError) -> [DepartedTraffic] {
         let present = Set(try groups.map { group throws(KernelError) in try group.traffic.identity() })
         var all: [DepartedTraffic] = []
         for entry in folder(in: pool).names() {
@@ -114,24 +78,5 @@ final class DepartedTraffic {
             rpa_map_id(map.number, &identity) >= 0
         else { return nil }
         return identity
-    }
-}
-
-extension TrafficTable {
-    /// - Parameter series: by a collector's name.
-    fileprivate func read(
-        into counters: inout [UsageReading.Counter], _ names: [Slot: String], _ places: [UInt32: Set<UInt32>],
-        _ series: (String) -> UsageSeries
-    ) throws(KernelError) {
-        let source = try identity()
-        let slots = Set(names.keys).union((places[source] ?? []).map { Slot(UInt16($0)) }).sorted()
-        for slot in slots {
-            // In this order: a base is never more than what is counted after it.
-            let base = try base(of: slot).bytes
-            counters.append(
-                UsageReading.Counter(
-                    source: source, index: UInt32(slot.index), series: names[slot].map(series),
-                    total: try raw(of: slot).bytes, base: base))
-        }
     }
 }

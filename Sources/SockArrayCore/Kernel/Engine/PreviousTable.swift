@@ -7,7 +7,7 @@ struct PreviousTable {
     private let apart: [Int: Int]
 
     /// - Parameters:
-    ///   - predecessor: its table, where it is known.
+    ///   - predecessor: the table of the generation before, if it is known.
     init(
         ofNumber number: UInt64, _ shape: GenerationShape, as table: AssignmentTable,
         predecessor: AssignmentTable?, in folder: PinFolder
@@ -30,30 +30,25 @@ struct PreviousTable {
     }
 }
 
-extension DataPlane {
-    /// Exporters that another table takes from where they are, and whose row it gives
-    /// to others too: they are to have rows of their own until their sessions have ended.
+extension PreviousTable {
+    /// Exporters that another table takes from where they are, and whose row it gives to others too:
+    /// they keep rows of their own until their sessions have ended.
     ///
-    /// - Parameter base: the other table, which keeps nobody.
+    /// - Parameters:
+    ///   - base: the other table, which keeps nobody.
+    ///   - left: exporters with rows of their own in the table before that are to keep them.
     /// - Returns: names or addresses.
-    static func exportersToKeep(
-        _ base: AssignmentTable, over former: PreviousTable, replacing predecessor: DataPlane?, _ live: [LiveSession]
+    func exportersToKeep(
+        from base: AssignmentTable, leaving left: [AssignmentTable.Apart], _ live: [LiveSession]
     ) -> Set<String> {
-        var kept: Set<String> = []
-        // Whose session begins from now on isn't among those that live.
-        if let predecessor {
-            let left = predecessor.table.exportersWithDedicatedRows.filter {
-                $0.isPinned || predecessor.waiting[$0.row] != nil
-            }
-            kept.formUnion(base.places(of: left).joined().filter { $0.row < base.tableSize }.map(\.exporter))
-        }
+        var kept = Set(base.places(of: left).joined().filter { $0.row < base.tableSize }.map(\.exporter))
         var peers: [String: [Slot: Set<IPAddress>]] = [:]
         for session in live {
             guard let slot = session.slot, let place = base.place(of: session.connection.peer) else { continue }
             peers[place.exporter, default: [:]][slot, default: []].insert(session.connection.peer.unmapped)
-            if place.row < base.tableSize, former.row(at: place.row)?.owner != slot { kept.insert(place.exporter) }
+            if place.row < base.tableSize, row(at: place.row)?.owner != slot { kept.insert(place.exporter) }
         }
-        // One exporter's addresses at several collectors: it is with most of them.
+        // An exporter whose addresses are at several collectors stays with most of them.
         for bySlot in peers.values where bySlot.count > 1 {
             let largest = bySlot.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }!.key
             for (slot, addresses) in bySlot where slot != largest { kept.formUnion(addresses.map { "\($0)" }) }

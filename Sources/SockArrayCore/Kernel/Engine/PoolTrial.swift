@@ -11,19 +11,20 @@ public final class PoolTrial {
     private let act: String
     private var made: Made?
 
-    /// What the maps' step leaves to the next.
+    /// What the step `maps` makes for the next one.
     private final class Made {
-        let settings: PoolSettings
         let maps: PoolMaps
+        let sightings: SightingTable?
         let generation: Generation
-        let groups: [GroupPlane]
+        let groups: [PoolGroup]
 
         init(_ configuration: PoolConfiguration) throws(PlaneError) {
             let folder = PinFolder.unpinned
-            settings = try PoolSettings(in: folder)
-            maps = try PoolMaps(configuration, in: folder)
+            maps = try PoolMaps(in: folder)
+            let limit = configuration.tracking.size
+            sightings = limit == 0 ? nil : try SightingTable(limit: limit, in: folder)
             generation = try Generation(making: AssignmentTable(configuration), number: 1, in: folder)
-            groups = try GroupPlane.all(of: configuration, in: folder, settings: settings, registry: maps.registry)
+            groups = try PoolGroup.all(of: configuration, maps)
         }
     }
 
@@ -59,7 +60,7 @@ public final class PoolTrial {
         facts.mapBytes = all.bytes
         facts.countsLockedMemory = rpa_counts_locked_memory() == 1
         facts.lockedMemory = ProcessLimits.current().lockedMemory
-        facts.canMigrate = GroupPlane.kernelMigrates
+        facts.canMigrate = PoolGroup.kernelMigrates
         return facts
     }
 
@@ -68,7 +69,7 @@ public final class PoolTrial {
         var facts = TrialFacts()
         facts.programs = []
         for group in made.groups {
-            try group.load(made.generation, poolMaps: made.maps.bindings(with: made.settings))
+            try group.load(made.generation, poolMaps: made.maps.bindings(with: made.sightings))
             facts.programs? += group.programNames
         }
         return facts

@@ -2,8 +2,9 @@ import CBPFShim
 
 /// The exporters that the program tracks: what it counted of each, and how often it reports them.
 final class ExporterTracker {
-    private let maps: PoolMaps
-    private let tracking: Tracking
+    private let pool: ActivePool
+    /// What `pace` is adjusted to.
+    private var tracking: Tracking
     private var pace = SamplingPace()
     /// Traffic of exporters without counters of their own, as it was reported last. A report is
     /// never less than the one before.
@@ -11,14 +12,16 @@ final class ExporterTracker {
     /// The same, as it was read last, and until when (CLOCK_MONOTONIC) it counts as recent.
     private var recentUntracked: (traffic: ExporterTraffic, expiry: UInt64)?
 
-    /// - Parameter predecessor: of the same pool, with the configuration before. Its pace stays if
-    ///   tracking has not changed.
-    init(_ maps: PoolMaps, _ tracking: Tracking, replacing predecessor: ExporterTracker?) {
-        self.maps = maps
-        self.tracking = tracking
-        guard let predecessor else { return }
-        reportedUntracked = predecessor.reportedUntracked
-        if predecessor.tracking == tracking { pace = predecessor.pace }
+    init(_ pool: ActivePool) {
+        self.pool = pool
+        tracking = pool.deployment.configuration.tracking
+    }
+
+    /// After a reload: the interval stays lengthened unless tracking has changed.
+    func followConfiguration() {
+        let configured = pool.deployment.configuration.tracking
+        if configured != tracking { (tracking, pace) = (configured, SamplingPace()) }
+        recentUntracked = nil
     }
 
     /// The least time between two reports of an exporter, as it is now.
@@ -27,20 +30,20 @@ final class ExporterTracker {
     /// The tracked exporters in no order, and the traffic of all others. Without tracking there are
     /// none. While exporters come and go, an address may occur twice.
     func read() throws(KernelError) -> (sightings: [Sighting], untracked: ExporterTraffic) {
-        let forgotten = try maps.forgottenSightings.counts()
+        let forgotten = try pool.maps.forgottenSightings.counts()
         var all: (sightings: [Sighting], untracked: ExporterTraffic) = ([], ExporterTraffic())
-        if let sightings = maps.sightings { all = try sightings.read() }
+        if let sightings = pool.deployment.sightings { all = try sightings.read() }
         all.untracked += ExporterTraffic(runs: forgotten.runs, bytes: forgotten.bytes)
         return all
     }
 
     func status() throws(KernelError) -> TrackingStatus {
-        let forgotten = try maps.forgottenSightings.counts()
+        let forgotten = try pool.maps.forgottenSightings.counts()
         var status = TrackingStatus(
             size: tracking.size, fill: 0, interval: 0, configuredInterval: tracking.interval / .seconds(1),
             untracked: ExporterTraffic(runs: forgotten.runs, bytes: forgotten.bytes), evicted: forgotten.evicted,
             eventsLost: forgotten.events_lost)
-        guard let sightings = maps.sightings else { return status }
+        guard let sightings = pool.deployment.sightings else { return status }
         let (used, evicted) = try sightings.admitted()
         let unplaced = try sightings.unplaced()
         status.tracked = used
@@ -75,7 +78,7 @@ final class ExporterTracker {
     ///
     /// - Returns: false if nothing is tracked.
     func adjustInterval() throws(KernelError) -> Bool {
-        guard let sightings = maps.sightings else { return false }
+        guard let sightings = pool.deployment.sightings else { return false }
         let (traffic, eventsLost) = try sightings.unplaced()
         pace.look(
             SamplingPace.Pressure(
@@ -84,10 +87,10 @@ final class ExporterTracker {
     }
 
     /// Forgets which exporters had their last collector in these slots. Their counts stay.
-    func forget(_ slots: Set<Slot>) throws(KernelError) { try maps.sightings?.forget(slots) }
+    func forget(_ slots: Set<Slot>) throws(KernelError) { try pool.deployment.sightings?.forget(slots) }
 
     /// Adds up the counts of tables of other sizes and removes them.
-    func takeForgotten(waitForRuns: () -> Void) throws(PlaneError) {
-        try maps.forgottenSightings.takeTables(except: tracking.size, waitForRuns: waitForRuns)
+    func takeForgotten() throws(PlaneError) {
+        try pool.maps.forgottenSightings.takeTables(except: tracking.size, waitForRuns: waitForRuns)
     }
 }

@@ -1,3 +1,5 @@
+import CBPFShim
+
 /// Why a pool's kernel objects could not be made, adopted or used.
 package enum PlaneError: Error {
     /// A call that has no meaning of its own here.
@@ -6,6 +8,10 @@ package enum PlaneError: Error {
     case program(KernelError, verifierLog: String)
     /// A pin is there that this version can't use.
     case foreignPin(path: String)
+    /// The pool's pins have the layout of another version.
+    case otherLayout(found: UInt64)
+    /// Another table would move most exporters, and nobody has allowed that.
+    case reshuffle(from: GenerationShape, to: GenerationShape, isRunning: Bool)
     /// A socket like a group's could not be made.
     case groupSocket(KernelError)
     /// No descriptor could be borrowed.
@@ -18,7 +24,7 @@ package enum PlaneError: Error {
     private var errno: Int32? {
         switch self {
         case .call(let error), .program(let error, _), .groupSocket(let error), .borrowing(let error): error.errno
-        case .foreignPin: nil
+        case .foreignPin, .otherLayout, .reshuffle: nil
         }
     }
 
@@ -44,6 +50,14 @@ package enum PlaneError: Error {
             refusal = Refusal.ofGroupSocket(error, .current(callsBPF: false))
         case .borrowing(let error):
             refusal = Refusal.ofBorrowing(error, .current(callsBPF: false))
+        case .otherLayout(let found):
+            return Failure(
+                .conflict, act: act,
+                cause: "its pins have layout \(found), this version knows layout \(RPA_LAYOUT_VERSION)",
+                remedy: "run the version that made them, or run: reuseport-agent unload --pool \(pool) "
+                    + "(its collectors register again after it)")
+        case .reshuffle(let present, let shape, let isRunning):
+            return shape.reshuffleFailure(from: present, isRunning: isRunning, act: act)
         case .foreignPin(let path):
             return Failure(
                 .conflict, act: act, cause: "\(path) was pinned by another version or another program",
