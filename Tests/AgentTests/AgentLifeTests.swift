@@ -82,72 +82,6 @@ import Testing
         }
     }
 
-    @Test func `unload detaches through the collectors that it can reach: the kernel scatters again`() async throws {
-        try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let udp = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
-            let tcp = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
-            let holder = try ChildProcess(["sleep", "60"], in: sandbox, descriptors: [5: udp.number, 6: tcp.number])
-            let result = try agent.command(["register", "--collector", "c1", "--pid", "\(holder.pid)"])
-            #expect(result.exitCode == 0, "\(result.errorOutput)")
-            agent.process.send(SIGTERM)
-            try agent.process.wait()
-            let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
-            #expect(unloaded.errorOutput == "")
-            let stranger = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
-            for index in 0..<UInt32(200) {
-                try InternetSocket(.udp, bind: .v4(0x0a06_0000 + index)).send([1], to: .v4(0x7f00_0001), 4_739)
-            }
-            let there = stranger.receiveWaiting().count
-            #expect(there > 50 && there < 150)
-        }
-    }
-
-    @Test func `unload of a pool whose sockets it can't reach: the kernel scatters again`() async throws {
-        try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let collectors = try agent.registerFour()  // held by this process, of no pid inside
-            agent.process.send(SIGTERM)
-            try agent.process.wait()
-            let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
-            #expect(unloaded.exitCode == 0 && unloaded.errorOutput.contains("the kernel choose"), "\(unloaded)")
-            /// What each collector gets of so many datagrams of one exporter.
-            func send(_ count: Int) throws -> [Int] {
-                var counts = collectors.map { _ in 0 }
-                for _ in 0..<count {
-                    try InternetSocket(.udp, bind: .v4(0x0a06_0001)).send([1], to: .v4(0x7f00_0001), 4_739)
-                    for (index, collector) in collectors.enumerated() {
-                        counts[index] += collector.udp.receiveWaiting().count
-                    }
-                }
-                return counts
-            }
-            // The kernel empties the programs' map in the background.
-            let isScattered = try waitUntil(.seconds(30)) {
-                let counts = try send(20)
-                return counts.count { $0 > 0 } > 1
-            }
-            #expect(isScattered)
-            let counts = try send(200)
-            #expect(counts.reduce(0, +) == 200 && counts.allSatisfy { $0 > 20 }, "\(counts)")
-        }
-    }
-
-    @Test func `unload one folder too high, or of what is no pool's, is refused: every pin stays`() async throws {
-        try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let pins = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge")
-            mkdir("/sys/fs/bpf/other", 0o700)
-            mkdir("/sys/fs/bpf/other/maps", 0o700)
-            for (name, count) in [("reuseport-agent", 1), ("other", 1)] {
-                let result = try agent.command(["unload", "--pool", name, "--bpffs", "/sys/fs/bpf"])
-                #expect(result.exitCode == 3 && result.errorOutput.contains("it has no settings"), "\(result)")
-                #expect(FileText.names(in: "/sys/fs/bpf/\(name)").count == count)
-            }
-            #expect(!pins.isEmpty && FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge") == pins)
-        }
-    }
-
     @Test func `a second agent on the pool is refused with exit 5, the first one goes on`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
@@ -280,41 +214,5 @@ extension AssignmentPlan {
             let owners = Set(plans.map { $0.explain(address).collector })
             return owners.count == 1 && names.contains((owners.first ?? nil) ?? "")
         }
-    }
-}
-
-/// What a service manager listens on (sd_notify(3)).
-private final class NotifySocket {
-    private let socket: Descriptor
-
-    init(_ path: String) throws {
-        socket = Descriptor(owning: Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0))
-        var name = sockaddr_un()
-        name.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
-        let result = withUnsafeBytes(of: &name) { raw in
-            bind(socket.number, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(raw.count))
-        }
-        guard result == 0 else { throw LabError("bind \(path): errno \(errno)") }
-    }
-
-    /// All that came since the last call, a line for each message.
-    var received: String {
-        var text = ""
-        var bytes = [UInt8](repeating: 0, count: 1_024)
-        while true {
-            let length = recv(socket.number, &bytes, bytes.count, Int32(MSG_DONTWAIT))
-            guard length > 0 else { return text }
-            text += String(decoding: bytes[..<length], as: UTF8.self) + "\n"
-        }
-    }
-}
-
-/// /proc/PID/status inside the sandbox.
-extension String {
-    func occurrences(of part: String) -> Int {
-        let (text, wanted) = (Array(utf8), Array(part.utf8))
-        guard text.count >= wanted.count else { return 0 }
-        return (0...(text.count - wanted.count)).count { text[$0..<($0 + wanted.count)].elementsEqual(wanted) }
     }
 }

@@ -93,42 +93,6 @@ import Testing
         }
     }
 
-    @Test func `a reload that runs out of descriptors at any point is all or nothing`() async throws {
-        try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let collectors = try agent.registerFour()
-            let old = AgentFixture.configuration()
-            let new = AgentFixture.configuration(
-                collectors: ["c1", "c2", "c3", "c5"], hold: "20s",
-                extra: "exporters: [{name: e, addresses: [10.0.0.1]}]")
-            var failures = 0
-            // Enough to accept the command, and then one more each time.
-            let least = try AgentFootprint.atRest(agent).descriptors.values.reduce(0, +) + 2
-            for limit in least...least + 60 {
-                try FileText.write(new, to: agent.configurationPath)
-                let maps = try PinnedMaps.read()
-                let set = try ChildProcess(
-                    ["prlimit", "--pid", "\(agent.process.pid)", "--nofile=\(limit):1024"], in: sandbox)
-                try set.wait()
-                let result = try agent.command(["reload"])
-                let unset = try ChildProcess(
-                    ["prlimit", "--pid", "\(agent.process.pid)", "--nofile=1024:1024"], in: sandbox)
-                try unset.wait()
-                let names = try agent.command(["status", "--json"]).output
-                if result.exitCode == 0 {
-                    #expect(names.contains("\"c5\"") && !names.contains("\"c4\""))
-                    break
-                }
-                failures += 1
-                #expect(try PinnedMaps.read() == maps, "limit \(limit): \(result.errorOutput)")
-                #expect(names.contains("\"c4\"") && !names.contains("\"c5\""))
-                try FileText.write(old, to: agent.configurationPath)
-            }
-            #expect(failures > 5 && failures < 60, "\(failures)")
-            _ = collectors
-        }
-    }
-
     @Test func `SIGHUP applies a changed file; one that can't be used changes no map, and is logged`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: Subject.program)
@@ -156,83 +120,6 @@ import Testing
             #expect(waitUntil(.seconds(5)) { agent.process.errorOutput.contains("error") })
             #expect(try PinnedMaps.read() == maps)
             _ = collectors
-        }
-    }
-
-    @Test func `killed at each step of a reload, the next agent goes on: no exporter at two collectors`() async throws {
-        try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let collectors = try agent.registerFour()
-            let sources = (0..<UInt32(100)).map { IPAddress.v4(0x0a00_0001 + $0) }
-            let without = try agent.owners(of: sources)
-            let aliased = AgentFixture.configuration(
-                extra: "exporters: [{name: alias, addresses: [10.0.0.0/28], collector: c4}]")
-            var killed = 0
-            for step in stride(from: 1, through: 400, by: 7) {
-                try FileText.write(step % 2 == 0 ? aliased : AgentFixture.configuration(), to: agent.configurationPath)
-                _ = try agent.endingItself(atCall: step, of: "bpf,mmap,munmap,mkdir,unlink,rmdir,close,openat")
-                _ = try agent.command(["reload"])
-                if agent.hasEndedItself() {
-                    killed += 1
-                } else {
-                    try agent.kill()
-                }
-                // What is in force is the old table or the new one, for all.
-                var owners: [String] = []
-                for source in sources { owners.append(try source.meeting(at: collectors)) }
-                let pinned = owners.prefix(15).allSatisfy { $0 == "c4" }
-                #expect(pinned || owners.prefix(15) == without.prefix(15), "step \(step)")
-                #expect(owners.dropFirst(15) == without.dropFirst(15), "step \(step)")
-                try agent.restart()
-            }
-            #expect(killed >= 15, "\(killed)")
-            #expect(try agent.command(["status", "--json"]).output.occurrences(of: "\"state\":\"active\"") == 4)
-        }
-    }
-
-    @Test func `killed while a group is removed, and started with it again: UDP and TCP of an exporter meet`()
-        async throws
-    {
-        try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let collectors = try agent.registerFour()
-            let sources = (0..<UInt32(12)).map { IPAddress.v4(0x0a00_0001 + $0) }
-            func reload(_ text: String) throws {
-                try FileText.write(text, to: agent.configurationPath)
-                let result = try agent.command(["reload"])
-                #expect(result.exitCode == 0, "\(result)")
-            }
-            let pinned = AgentFixture.configuration(
-                extra: "exporters: [{name: p, addresses: [10.0.0.0/24], collector: c1}]")
-            let alias = "exporters: [{name: a, addresses: [192.0.2.0/24]}]"
-            let withoutBMP = """
-                pool: edge
-                collectors: [c1, c2, c3, c4]
-                groups: [{name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}]
-                \(alias)
-                """
-            var killed = 0
-            for step in stride(from: 1, through: 13, by: 2) {
-                try reload(pinned)
-                try reload(AgentFixture.configuration())
-                try FileText.write(withoutBMP, to: agent.configurationPath)
-                _ = try agent.endingItself(atCall: step, of: "unlink,rmdir,membarrier")
-                _ = try agent.command(["reload"])
-                if agent.hasEndedItself() {
-                    killed += 1
-                } else {
-                    try agent.kill()
-                }
-                try FileText.write(AgentFixture.configuration(extra: alias), to: agent.configurationPath)
-                try agent.restart()
-                for collector in collectors { #expect(try collector.register(with: agent).exitCode == 0) }
-                let owners = try agent.owners(of: sources)
-                for (source, owner) in zip(sources, owners) {
-                    #expect(try source.meeting(at: collectors) == owner, "step \(step)")
-                }
-                #expect(Set(owners).count > 1)
-            }
-            #expect(killed >= 4, "\(killed)")
         }
     }
 
@@ -269,64 +156,5 @@ import Testing
             let owners = try agent.owners(of: sources)
             for (source, owner) in zip(sources, owners) { #expect(try source.meeting(at: collectors) == owner) }
         }
-    }
-}
-
-/// What the kernel sent instead of delivering.
-struct NetworkCounters: Equatable {
-    private(set) var unreachable: Int
-    private(set) var resets: Int
-
-    /// Without those that answered the agent's own probes.
-    init(in sandbox: Sandbox) throws {
-        func probes() throws -> [Int] {
-            try ["udp-4739-0_0_0_0", "tcp-1790-0_0_0_0"].map { try PinnedMaps.probes(of: $0) }
-        }
-        var before: [Int]
-        repeat {
-            before = try probes()
-            try self.init(withProbesIn: sandbox)
-        } while try probes() != before
-        unreachable -= before[0]
-        resets -= before[1]
-    }
-
-    private init(withProbesIn sandbox: Sandbox) throws {
-        let reader = try ChildProcess(["cat", "/proc/net/snmp"], in: sandbox)
-        try reader.wait()
-        let lines = reader.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
-        func value(_ group: String, _ name: String) throws -> Int {
-            let rows = lines.filter { $0.first == group + ":" }
-            guard rows.count == 2, let column = rows[0].firstIndex(of: name), let value = Int(rows[1][column]) else {
-                throw LabError("/proc/net/snmp has no \(group) \(name)")
-            }
-            return value
-        }
-        unreachable = try value("Icmp", "OutDestUnreachs")
-        resets = try value("Tcp", "OutRsts")
-    }
-}
-
-extension IPAddress {
-    /// Who gets its datagram and its connection, if that is one collector.
-    func meeting(at collectors: [CollectorSockets]) throws -> String {
-        try? InternetSocket(.udp, bind: self).send([1], to: .v4(0x7f00_0001), 4_739)
-        let stream = try InternetSocket(.tcp, bind: self)
-        try? stream.connect(.v4(0x7f00_0001), 1_790)
-        let got = collectors.map { ($0.name, $0.udp.receiveWaiting().count, $0.tcp.acceptWaiting().count) }
-        return got.first { $0.1 == 1 && $0.2 == 1 }?.0 ?? "nobody"
-    }
-}
-
-extension AgentFixture {
-    /// Who gets what the exporters send now.
-    func owners(of sources: [IPAddress]) throws -> [String] {
-        let result = try command(["explain", "--json"] + sources.map(\.description))
-        let owners = result.output.split(separator: "\n").compactMap { line -> String? in
-            let parts = line.split(separator: "\"")
-            return parts.firstIndex(of: "collector").map { String(parts[$0 + 2]) }
-        }
-        guard owners.count == sources.count else { throw LabError("\(result.errorOutput)") }
-        return owners
     }
 }
