@@ -5,10 +5,10 @@ import TelemetryLab
 import Testing
 
 /// The agent comes, goes and is killed; the data plane goes on.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct AgentLifeTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct AgentLifeTests {
     @Test func `killed and started again five times under traffic: 0 of 20,000 datagrams lost or moved`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let sources = (0..<UInt32(200)).map { IPAddress.v4(0x0a05_0000 + $0) }
             let senders = try sources.map { try InternetSocket(.udp, bind: $0) }
@@ -49,11 +49,11 @@ import Testing
 
     @Test func `SIGTERM and SIGINT end it with 0 and leave the data plane, unload removes that`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             for signal in [SIGTERM, SIGINT] {
                 let maps = try PinnedMaps.read()
-                let refused = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+                let refused = try CommandResult.of(AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox)
                 #expect(refused.exitCode == 5)
                 #expect(refused.errorOutput.contains("its agent is running; stop the agent first"))
                 agent.process.send(signal)
@@ -70,13 +70,13 @@ import Testing
             for _ in 0..<200 { try sender.send([1], to: .v4(0x7f00_0001), 4_739) }
             #expect(stranger.receiveWaiting().isEmpty)
             let stranded = try CommandResult.of(
-                Subject.program, ["unload", "--pool", "edge"], in: sandbox, user: 1_000)
+                AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox, user: 1_000)
             #expect(stranded.exitCode == 6)
             #expect(stranded.errorOutput.contains("may not be opened (EACCES); run it as root, or as the agent's user"))
-            let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+            let unloaded = try CommandResult.of(AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox)
             #expect(unloaded.exitCode == 0, "\(unloaded.errorOutput)")
             #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
-            let twice = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+            let twice = try CommandResult.of(AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox)
             #expect(twice.exitCode == 3)
             _ = collectors
         }
@@ -84,7 +84,7 @@ import Testing
 
     @Test func `a second agent on the pool is refused with exit 5, the first one goes on`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let path = sandbox.newPath("elsewhere.yaml")
             let sockets = "control_socket: {path: /run/c.sock}\nstatus_socket: {path: /run/s.sock}"
             try FileText.write(AgentFixture.configuration(extra: sockets), to: path)
@@ -98,7 +98,7 @@ import Testing
 
     @Test func `killed at each step of a registration, a new agent finishes it and others never move`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             var killed = 0
             // Each of the first 40 steps, then every seventh.
@@ -129,7 +129,7 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let others = try agent.registerFour()
             _ = try agent.command(["unregister", "--collector", "c4"])
             for _ in 0..<20 {
@@ -154,7 +154,7 @@ import Testing
     @Test func `killed 60 times while it applies a changed list: no row names a slot without a collector`() async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             try agent.kill()
             let configurations = try [["c1", "c2", "c5", "c6"], ["c2", "c3", "c1"], ["c1", "c2"]].map { names in
@@ -169,7 +169,7 @@ import Testing
             #expect(senders.count == 50)
             for round in 0..<60 {
                 let starting = try ChildProcess(
-                    [Subject.program, "run", "--config", configurations[round % 3]], in: sandbox)
+                    [AgentUnderTest.program, "run", "--config", configurations[round % 3]], in: sandbox)
                 // From before its first map call to well after its last store.
                 usleep(UInt32(round) * 8_000)
                 starting.send(SIGKILL)
@@ -191,7 +191,8 @@ import Testing
             let configuration = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(), to: configuration)
             let agent = try ChildProcess(
-                [Subject.program, "run", "--config", configuration], in: sandbox, environment: ["NOTIFY_SOCKET": path])
+                [AgentUnderTest.program, "run", "--config", configuration], in: sandbox,
+                environment: ["NOTIFY_SOCKET": path])
             #expect(waitUntil(.seconds(10)) { listener.received.contains("READY=1") })
             #expect(access(AgentFixture.controlPath, F_OK) == 0)
             agent.send(SIGTERM)

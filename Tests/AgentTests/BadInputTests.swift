@@ -5,7 +5,7 @@ import TelemetryLab
 import Testing
 
 /// What no client should send, and what no machine should lack.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct BadInputTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct BadInputTests {
     /// After whatever it was: the same maps, and the agent answers.
     private static func checkUnharmed(
         _ agent: AgentFixture, _ before: PinnedMaps, sourceLocation: SourceLocation = #_sourceLocation
@@ -40,7 +40,7 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let before = try PinnedMaps.read()
             let descriptorsBefore = FileText.names(in: "/proc/\(agent.process.pid)/fd").count
@@ -82,7 +82,7 @@ import Testing
 
     @Test func `requests that no command sends don't end the agent`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let weights = ["0", "-1", "9223372036854775807", "1099511627776"]
             var requests = weights.flatMap { weight in
                 [
@@ -108,7 +108,7 @@ import Testing
             // A lower limit would stay in force during the next tests of this process.
             limit = rlimit(rlim_cur: max(limit.rlim_cur, 8_192), rlim_max: max(limit.rlim_max, 8_192))
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let before = try PinnedMaps.read()
             var idle: [Int32] = []
@@ -123,7 +123,7 @@ import Testing
 
     @Test func `300 clients connect before the first one asks: each is answered`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             // While it is stopped they queue up, and it finds them all at once.
             agent.process.send(SIGSTOP)
             let clients = try (0..<300).map { _ in try Self.connect(AgentFixture.controlPath).release() }
@@ -145,7 +145,7 @@ import Testing
 
     @Test func `100 clients that connect and go without a word: both sockets answer the next one`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             for _ in 0..<50 {
                 for path in [AgentFixture.statusPath, AgentFixture.controlPath] { _ = try Self.connect(path) }
             }
@@ -157,14 +157,14 @@ import Testing
 
     @Test func `output that can't be written: exit 1, told but for a reader that went away`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             for arguments in ["status", "explain 192.0.2.1", "check", "--help"] {
                 for (script, text) in [
                     ("> /dev/full", "cannot write the output: standard output does not take it (ENOSPC)"),
                     (">&-", "(EBADF)"),
                 ] {
                     let process = try ChildProcess(
-                        ["sh", "-c", "\(Subject.program) \(arguments) \(script)"], in: sandbox)
+                        ["sh", "-c", "\(AgentUnderTest.program) \(arguments) \(script)"], in: sandbox)
                     #expect(try process.wait() == 1, "\(arguments) \(script)")
                     #expect(process.errorOutput.contains(text), "\(process.errorOutput)")
                 }
@@ -189,7 +189,7 @@ import Testing
             let path = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(), to: path)
             let run = try ChildProcess(
-                ["sh", "-c", "ulimit -n 8; exec \(Subject.program) run --config \(path)"], in: sandbox)
+                ["sh", "-c", "ulimit -n 8; exec \(AgentUnderTest.program) run --config \(path)"], in: sandbox)
             #expect(try run.wait() == 6)
             #expect(run.errorOutput.contains("the limit of open files is too low (EMFILE); raise it: ulimit -n"))
             #expect(run.errorOutput.contains("LimitNOFILE="))
@@ -200,7 +200,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let path = sandbox.newPath("bad.yaml")
             func run() throws -> CommandResult {
-                try CommandResult.of(Subject.program, ["run", "--config", path], in: sandbox)
+                try CommandResult.of(AgentUnderTest.program, ["run", "--config", path], in: sandbox)
             }
             try FileText.write(AgentFixture.configuration(extra: "colector: c9"), to: path)
             let unknown = try run()
@@ -227,14 +227,14 @@ import Testing
             #expect(umount2("/sys/fs/bpf", 0) == 0)
             let path = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(extra: "bpffs: /run/pins"), to: path)
-            let refused = try CommandResult.of(Subject.program, ["run", "--config", path], in: sandbox)
+            let refused = try CommandResult.of(AgentUnderTest.program, ["run", "--config", path], in: sandbox)
             #expect(refused.exitCode == 6)
             #expect(
                 refused.errorOutput.contains(
                     "no bpffs is mounted at or above /run/pins; mount it as root: mkdir -p /run/pins && mount -t bpf bpf /run/pins"
                 ))
             #expect(access("/run/pins", F_OK) == -1)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             #expect(rpa_is_bpffs("/sys/fs/bpf") == 1)
             _ = agent
         }
@@ -244,7 +244,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let path = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(), to: path)
-            let run = [Subject.program, "run", "--config", path]
+            let run = [AgentUnderTest.program, "run", "--config", path]
             let bounded = try ChildProcess(["setpriv", "--bounding-set=-bpf,-sys_admin"] + run, in: sandbox)
             #expect(try bounded.wait() == 6, "\(bounded.errorOutput)")
             #expect(bounded.errorOutput.contains("(EPERM)"), "\(bounded.errorOutput)")
@@ -262,7 +262,8 @@ import Testing
             // From the first program load on: maps and their pins work.
             let run = try ChildProcess(
                 [
-                    "strace", "-qq", "-o", "/dev/null", "-e", "inject=bpf:error=EINVAL:when=15+", Subject.program,
+                    "strace", "-qq", "-o", "/dev/null", "-e", "inject=bpf:error=EINVAL:when=15+",
+                    AgentUnderTest.program,
                     "run", "--config", path,
                 ],
                 in: sandbox)
@@ -270,18 +271,18 @@ import Testing
             #expect(run.errorOutput.contains("EINVAL"), "\(run.errorOutput)")
             #expect(run.errorOutput.contains("reuseport-agent check"), "\(run.errorOutput)")
             // What was half made is finished by the next one.
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             #expect(try agent.registerFour().count == 4)
         }
     }
 
     @Test func `systemd's descriptors: LISTEN_FDS, and LISTEN_FDNAMES picks among them`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let sockets = try CollectorSockets("c1")
             let other = try InternetSocket(.udp, bind: .v4(0x7f00_0001), port: 9)
             // The shell's exec keeps its pid, which LISTEN_PID has to name.
-            let script = "LISTEN_PID=$$ exec \(Subject.program) register --collector c1 --listen-fds"
+            let script = "LISTEN_PID=$$ exec \(AgentUnderTest.program) register --collector c1 --listen-fds"
             let process = try ChildProcess(
                 ["sh", "-c", script], in: sandbox,
                 environment: ["LISTEN_FDS": "3", "LISTEN_FDNAMES": "ipfix:http:bmp"],

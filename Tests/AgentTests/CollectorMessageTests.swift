@@ -4,13 +4,13 @@ import TelemetryLab
 import Testing
 
 /// What the agent's log says of a collector that goes and comes back.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct CollectorMessageTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct CollectorMessageTests {
     @Test func `kill -9 of each of 4, one after the other: told as an end with its pid, 1 failover and 1 return each`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "500ms"))
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(hold: "500ms"))
             // The agent waits 100 ms for the end of a process whose socket was closed. The priority
             // lets a killed process end in time on a busy machine.
             func start(_ name: String) throws -> CountedCollector {
@@ -51,7 +51,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "10s"))
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(hold: "10s"))
             let udp = try ["c1", "c4"].map { _ in try InternetSocket.collector(.udp, .v4(0), port: 4_739) }
             var tcp = try ["c1", "c4"].map { _ in try InternetSocket.collector(.tcp, .v4(0), port: 1_790) }
             for (index, name) in ["c1", "c4"].enumerated() {
@@ -74,7 +74,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(
                     hold: "20s", extra: "assignment: round-robin\n" + StatusClient.Place.configuration))
             let collectors = try (1...3).map { try CountedCollector("c\($0)", in: sandbox) }
@@ -115,7 +115,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "500ms"))
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(hold: "500ms"))
             func setLimit(_ limit: Int) throws {
                 let command = ["prlimit", "--pid", "\(agent.process.pid)", "--nofile=\(limit):1024"]
                 try ChildProcess(command, in: sandbox).wait()

@@ -8,7 +8,7 @@ struct Exec {
     private let sandbox: Sandbox
 
     /// The collector that is built into the program: binds all at once, then prints `ready`.
-    static let collector = [Subject.program, "demo-collector"]
+    static let collector = [AgentUnderTest.program, "demo-collector"]
 
     /// A first process of a PID namespace of its own, in the sandbox's network namespace.
     static let asFirstProcess = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -19,7 +19,7 @@ struct Exec {
     ) throws {
         self.sandbox = sandbox
         process = try ChildProcess(
-            prefix + [Subject.program, "exec", "--collector", name] + options + ["--"] + command, in: sandbox,
+            prefix + [AgentUnderTest.program, "exec", "--collector", name] + options + ["--"] + command, in: sandbox,
             descriptors: descriptors, user: user)
     }
 

@@ -4,17 +4,18 @@ import TelemetryLab
 import Testing
 
 /// A real nfacctd under `exec`: it binds BMP at once and its UDP port some 5 s later.
-@Suite(.serialized, .enabled(if: Subject.hasNfacctd, "needs root and the Debian package pmacct"))
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasNfacctd, "needs root and the Debian package pmacct"))
 struct ExecNfacctdTests {
     @Test func `nfacctd as it is: registered within 1 s of its last bind, TERM ends both, and again`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(collectors: ["c1"]))
             var times: [Duration] = []
             for round in 0..<3 {
                 let collector = try NfacctdCollector(
                     "c1", in: sandbox, startingAfresh: true,
-                    launcher: [Subject.program, "exec", "--collector", "c1", "--"])
+                    launcher: [AgentUnderTest.program, "exec", "--collector", "c1", "--"])
                 let exec = collector.process
                 // Beside the agent's own socket there, from the first registration on.
                 let isBound = waitUntil(.seconds(20), every: .milliseconds(2)) {

@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// `exec` stands for its command: signals, ends, orphans, terminals.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ExecProcessTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ExecProcessTests {
     @Test(arguments: [
         ("exit 0", Int32(0)), ("exit 3", 3), ("kill -TERM $$", -SIGTERM), ("kill -KILL $$", -SIGKILL),
         ("kill -SEGV $$", -SIGSEGV), ("kill -HUP $$", -SIGHUP),
@@ -35,7 +35,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             func run(_ arguments: [String]) throws -> CommandResult {
-                try CommandResult.of(Subject.program, ["exec", "--collector", "c1"] + arguments, in: sandbox)
+                try CommandResult.of(AgentUnderTest.program, ["exec", "--collector", "c1"] + arguments, in: sandbox)
             }
             for arguments in [[], ["--"], ["--wiat", "3", "true"], ["--wait", "-1", "--", "true"]] {
                 let result = try run(arguments)
@@ -108,7 +108,7 @@ import Testing
 
     @Test func `an agent that hangs keeps no signal back`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             agent.process.send(SIGSTOP)
             let exec = try Exec(in: sandbox)
             #expect(exec.waitUntilPrinted("ready\n"))
@@ -169,7 +169,7 @@ import Testing
             try FileText.write(
                 """
                 set -m
-                \(Subject.program) exec --collector c1 -- \
+                \(AgentUnderTest.program) exec --collector c1 -- \
                     perl -e '$| = 1; $SIG{INT} = sub { print "GOT\\n" }; print "ready\\n"; sleep 1 while 1'
                 echo stopped; fg; echo end $?
                 """, to: script)

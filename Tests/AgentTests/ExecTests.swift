@@ -4,12 +4,12 @@ import TelemetryLab
 import Testing
 
 /// `exec` registers what it runs, and keeps it registered.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ExecTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ExecTests {
     @Test func `a collector is registered without further doing, said once, and leaves its slot when it is killed`()
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let exec = try Exec(in: sandbox)
             #expect(exec.waitUntilSaid("c1 is registered", .seconds(5)))
             #expect(try agent.ownerPid() == exec.processes[0])
@@ -28,7 +28,7 @@ import Testing
     @Test func `behind a shell, that starts it again, the collector is found, not the shell: both times`() async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let exec = try Exec(["sh", "-c", "while :; do \"$@\"; done", "sh"] + Exec.collector, in: sandbox)
             #expect(exec.waitUntilSaid("c1 is registered: "))
             let first = exec.processes[1]
@@ -43,7 +43,7 @@ import Testing
     @Test func `as user 1000, with the agent as root and a control socket of mode 0666`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(
                     extra: "control_socket: {path: \(AgentFixture.controlPath), mode: \"0666\"}"))
             let exec = try Exec(in: sandbox, user: 1_000)
@@ -57,7 +57,7 @@ import Testing
 
     @Test func `first process of a PID namespace: the agent outside knows the collector by its own pid`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let exec = try Exec(in: sandbox, prefix: Exec.asFirstProcess)
             #expect(exec.waitUntilSaid("groups ipfix, bmp, process 2\n"), "\(exec.said)")
             let collector = exec.processes[1]
@@ -73,10 +73,10 @@ import Testing
             let path = sandbox.newPath("agent.yaml")
             try FileText.write(AgentFixture.configuration(), to: path)
             let agent = try ChildProcess(
-                Exec.asFirstProcess + [Subject.program, "run", "--config", path], in: sandbox)
+                Exec.asFirstProcess + [AgentUnderTest.program, "run", "--config", path], in: sandbox)
             let exec = try Exec(in: sandbox)
             #expect(exec.waitUntilSaid("c1 is registered: "), "\(exec.said)")
-            let status = try CommandResult.of(Subject.program, ["status", "--json"], in: sandbox).output
+            let status = try CommandResult.of(AgentUnderTest.program, ["status", "--json"], in: sandbox).output
             #expect(status.contains("\"state\":\"active\"") && !status.contains("\"pid\""), "\(status)")
             agent.send(SIGTERM)
         }
@@ -86,7 +86,7 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let exec = try Exec(
                 ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"] + Exec.collector, in: sandbox,
                 prefix: ["setpriv", "--bounding-set=-sys_ptrace"] + Exec.asFirstProcess)
@@ -101,14 +101,15 @@ import Testing
         try await Sandbox.run(.unhurried) { sandbox in
             let exec = try Exec(in: sandbox)
             #expect(exec.waitUntilSaid("waiting for the agent at \(AgentFixture.controlPath): "))
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             #expect(exec.waitUntilSaid("c1 is registered: ", .seconds(5)))
             try agent.kill()
             waitUntil(.seconds(10)) { exec.said.occurrences(of: "waiting for the agent") == 2 }
             try agent.restart()
             #expect(exec.waitUntilSaid("c1 is registered as before: ", .seconds(5)))
             try agent.kill()
-            #expect(try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox).exitCode == 0)
+            #expect(
+                try CommandResult.of(AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox).exitCode == 0)
             try agent.restart()
             #expect(exec.waitUntilSaid("c1 is registered again: ", .seconds(15)))
             #expect(try agent.isActive())
@@ -121,7 +122,8 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(collectors: ["c1"]))
             let exec = try Exec(as: "c2", in: sandbox)
             #expect(exec.waitUntilSaid("register c2: pool edge has no collector of that name; it has c1; use one"))
             #expect(try exec.waitUntilTried(2))
@@ -136,7 +138,7 @@ import Testing
 
     @Test func `a slot held by another is refused once on both sides, and taken when that is gone`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let holder = try Exec(in: sandbox)
             #expect(holder.waitUntilSaid("c1 is registered: "))
             let exec = try Exec(in: sandbox)
@@ -158,7 +160,7 @@ import Testing
         command: [String], hasAgent: Bool, code: Int32, cause: String
     ) async throws {
         try await Sandbox.run { sandbox in
-            let agent = hasAgent ? try AgentFixture(in: sandbox, program: Subject.program) : nil
+            let agent = hasAgent ? try AgentFixture(in: sandbox, program: AgentUnderTest.program) : nil
             let exec = try Exec(command, in: sandbox, options: ["--wait", "0.5"])
             let start = ContinuousClock.now
             #expect(try exec.process.wait() == code)

@@ -5,12 +5,12 @@ import TelemetryLab
 import Testing
 
 /// What is mocked: strace makes bpf(2) fail for an agent that runs.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct FailingAuditTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FailingAuditTests {
     @Test func `audits fail while a datagram waits at a placeholder: few calls are tried, and one line is logged`()
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             #expect(try agent.command(["check", "--live"]).exitCode == 0)
             let trace = sandbox.newPath("agent.trace")

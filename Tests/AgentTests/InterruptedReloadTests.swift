@@ -4,11 +4,11 @@ import TelemetryLab
 import Testing
 
 /// A reload that runs out of descriptors, or whose agent is killed.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root: namespaces and CAP_BPF"))
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root: namespaces and CAP_BPF"))
 struct InterruptedReloadTests {
     @Test func `a reload that runs out of descriptors at any point is all or nothing`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let old = AgentFixture.configuration()
             let new = AgentFixture.configuration(
@@ -44,7 +44,7 @@ struct InterruptedReloadTests {
 
     @Test func `killed at each step of a reload, the next agent goes on: no exporter at two collectors`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let sources = (0..<UInt32(100)).map { IPAddress.v4(0x0a00_0001 + $0) }
             let without = try agent.owners(of: sources)
@@ -77,7 +77,7 @@ struct InterruptedReloadTests {
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let sources = (0..<UInt32(12)).map { IPAddress.v4(0x0a00_0001 + $0) }
             func reload(_ text: String) throws {

@@ -6,12 +6,12 @@ import Testing
 @testable import EvidenceLab
 
 /// What the kernel refuses, or SIGKILL ends, in the middle of an act. strace makes it happen.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct InterruptionTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct InterruptionTests {
     @Test func `sock_diag refuses any one call of a reload: nothing has changed, or all has, and the rest follows`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let sources = (0..<UInt32(40)).map { IPAddress.v4(0x0a00_0001 + $0) }
             let pinned = AgentFixture.configuration(
@@ -60,7 +60,7 @@ import Testing
         try await Sandbox.run(.unhurried) { sandbox in
             let path = sandbox.newPath("state.json")
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: "state_file: \(path)"))
             let collectors = try agent.registerFour()
             // Exporters of one collector alone: something is to be moved.
@@ -87,7 +87,7 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             var (killed, dismissed) = (0, 0)
             for step in 1...60 {
@@ -120,7 +120,7 @@ import Testing
             func configuration(_ count: Int) -> String {
                 AgentFixture.configuration(collectors: (1...count).map { "c\($0)" }, extra: "on_move: reset")
             }
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: configuration(4))
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program, configuration: configuration(4))
             let collectors = try CountedCollector.four(in: sandbox, with: agent)
             let (before, after) = (
                 AssignmentPlan.edge((1...4).map { "c\($0)" }), AssignmentPlan.edge((1...5).map { "c\($0)" })
@@ -162,14 +162,14 @@ import Testing
 
     @Test func `an agent that starts short of descriptors takes no living collector's sockets out`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             try agent.kill()
             var ready = 0
             for limit in 40...160 {
                 let short = try ChildProcess(
                     [
-                        "prlimit", "--nofile=\(limit):\(limit)", Subject.program, "run", "--config",
+                        "prlimit", "--nofile=\(limit):\(limit)", AgentUnderTest.program, "run", "--config",
                         agent.configurationPath,
                     ], in: sandbox)
                 waitUntil(.seconds(60), every: .milliseconds(2)) {

@@ -6,7 +6,7 @@ import Testing
 @testable import AgentCore
 
 /// What is counted, when the agent is killed in the middle of what it does with it.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct KilledCountTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct KilledCountTests {
     /// `selected` of each group, and what each collector got by UDP.
     private static func counts(_ agent: AgentFixture) throws -> (selected: [String: UInt64], runs: [String: UInt64]) {
         let status = try JSON.decode(PoolStatus.self, from: Array(agent.command(["status", "--json"]).output.utf8))
@@ -21,7 +21,7 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             var collectors = try agent.registerFour()
             var sent: UInt64 = 0
             var (killed, step) = (0, 1)
@@ -75,7 +75,7 @@ import Testing
     {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(collectors: ["c1"], extra: "table_size: 1024"))
             func collector() throws -> CollectorSockets {
                 let sockets = try CollectorSockets("c1")

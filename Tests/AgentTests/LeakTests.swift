@@ -2,13 +2,13 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct LeakTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LeakTests {
     @Test func `10,000 registrations, 3 in 10 refused: no descriptor, no map entry more, memory within 2 MiB`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(collectors: ["c1", "c2", "c3"], extra: "table_size: 256"))
             let round = try RegistrationRound(in: sandbox)
             for _ in 0..<1_000 / RegistrationRound.registrations { try round.run() }
@@ -25,7 +25,8 @@ import Testing
     @Test func `12,000 sessions come and go: no event wakes the agent for each, and their entries go`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(collectors: ["c1"]))
             let listener = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
             let socket = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
             defer { withExtendedLifetime((socket, listener)) {} }

@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// Where the agent's sockets can't be, and what becomes of what stands there.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ListenAddressTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ListenAddressTests {
     /// Both say the same of a configuration, and leave no pins.
     private static func refuse(
         _ key: String, _ path: String, _ exitCode: Int32, _ text: String, in sandbox: Sandbox, user: UInt32? = nil,
@@ -13,13 +13,13 @@ import Testing
         let file = sandbox.newPath("edge.yaml")
         let other = "bpffs: /sys/fs/bpf"  // it exists, so that it is no cause
         try FileText.write(AgentFixture.configuration(extra: "\(key): {path: \(path)}\n\(other)"), to: file)
-        let run = try CommandResult.of(Subject.program, ["run", "--config", file], in: sandbox, user: user)
+        let run = try CommandResult.of(AgentUnderTest.program, ["run", "--config", file], in: sandbox, user: user)
         #expect(run.exitCode == exitCode, "\(run.errorOutput)", sourceLocation: sourceLocation)
         #expect(
             run.errorOutput.contains("cannot listen at \(path): \(text)"), "\(run.errorOutput)",
             sourceLocation: sourceLocation)
         #expect(run.errorOutput.contains("choose another path for \(key)"), sourceLocation: sourceLocation)
-        let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox, user: user)
+        let check = try CommandResult.of(AgentUnderTest.program, ["check", "--config", file], in: sandbox, user: user)
         #expect(check.exitCode == exitCode, "\(check.output)", sourceLocation: sourceLocation)
         #expect(check.output.contains("✗ \(key) \(path): cannot listen at \(path): \(text)"), "\(check.output)")
         #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
@@ -51,7 +51,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(extra: "control_socket: {path: /run/c.sock}"), to: file)
-            let run = try CommandResult.of(Subject.program, ["run", "--config", file], in: sandbox, user: 1_000)
+            let run = try CommandResult.of(AgentUnderTest.program, ["run", "--config", file], in: sandbox, user: 1_000)
             #expect(run.exitCode == 6)
             #expect(
                 run.errorOutput.contains("/run may not be written (EACCES); run it as root, or as a user who may write")
@@ -61,7 +61,7 @@ import Testing
 
     @Test func `on stop it removes its own sockets alone`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             unlink(AgentFixture.controlPath)
             try FileText.write("precious", to: AgentFixture.controlPath)
             agent.process.send(SIGTERM)
@@ -73,7 +73,7 @@ import Testing
 
     @Test func `another pool's agent on the same sockets: exit 5, it leaves no pins`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let other = sandbox.newPath("other.yaml")
             let text = AgentFixture.configuration()
             try FileText.write("pool: other" + text.dropFirst("pool: edge".count), to: other)
@@ -95,7 +95,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: StatusClient.Place.configuration))
             let check = try agent.command(["check", "--config", agent.configurationPath])
             #expect(check.exitCode == 0, "\(check.output)")
@@ -121,7 +121,7 @@ import Testing
             var other: InternetSocket? = try .collector(
                 .tcp, StatusClient.Place.loopback, port: StatusClient.Place.port)
             for command in ["run", "check"] {
-                let result = try CommandResult.of(Subject.program, [command, "--config", file], in: sandbox)
+                let result = try CommandResult.of(AgentUnderTest.program, [command, "--config", file], in: sandbox)
                 #expect(result.exitCode == 5)
                 let text = result.output + result.errorOutput
                 #expect(text.contains("cannot listen at 127.0.0.1:9477: another process listens there"), "\(text)")
@@ -130,11 +130,12 @@ import Testing
             #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
             #expect(access(AgentFixture.controlPath, F_OK) == -1)
             other = nil
-            let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+            let check = try CommandResult.of(AgentUnderTest.program, ["check", "--config", file], in: sandbox)
             #expect(check.exitCode == 0 && check.output.contains("✓ status_http 127.0.0.1:9477"), "\(check.output)")
             let low = AgentFixture.configuration(extra: "status_http: 127.0.0.1:80\(bpffs)")
             try FileText.write(low, to: file)
-            let user = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox, user: 1_000)
+            let user = try CommandResult.of(
+                AgentUnderTest.program, ["check", "--config", file], in: sandbox, user: 1_000)
             #expect(user.exitCode == 6)
             #expect(user.output.contains("cannot listen at 127.0.0.1:80: the port may not be taken"), "\(user.output)")
             _ = other
@@ -145,7 +146,7 @@ import Testing
         try await Sandbox.run { sandbox in
             for (text, place) in [("127.0.0.1:9477", "127.0.0.1"), ("\"[::1]:9477\"", "[::1]")] {
                 let agent = try AgentFixture(
-                    in: sandbox, program: Subject.program,
+                    in: sandbox, program: AgentUnderTest.program,
                     configuration: AgentFixture.configuration(extra: "status_http: \(text)"))
                 let curl = try ChildProcess(["curl", "-s", "http://\(place):9477/status"], in: sandbox)
                 #expect(try curl.wait() == 0)
@@ -166,7 +167,7 @@ import Testing
     @Test func `a status_http that isn't loopback: one warning, that readers need no password`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: "status_http: \"[::]:9477\""))
             let warning = "status_http [::]:9477 is not a loopback address: whoever reaches it may read"
             #expect(waitUntil(.seconds(5)) { agent.process.errorOutput.contains(warning) })
@@ -178,7 +179,7 @@ import Testing
 
     @Test func `what is no control socket is named as what it is: exit 3`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             func status(_ path: String, _ text: String) throws {
                 let result = try agent.command(["status", "--control", path])
                 #expect(result.exitCode == 3)

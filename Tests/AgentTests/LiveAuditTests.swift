@@ -7,10 +7,10 @@ import Testing
 @testable import AgentCore
 
 /// The agent finds by itself what isn't as it should be, tells of it, and says so when asked.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct LiveAuditTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LiveAuditTests {
     @Test func `a pool as it should be: check --live has 11 checks, all well, and exit 0`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let check = try agent.command(["check", "--live"])
             #expect(check.exitCode == 0, "\(check.errorOutput)")
@@ -31,7 +31,7 @@ import Testing
     @Test(arguments: ["udp", "tcp"])
     func `a detached program is found within 5 s, attached again, listed, and logged once`(kind: String) async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             #expect(try agent.command(["check", "--live"]).exitCode == 0)
             let member = kind == "udp" ? collectors[1].udp : collectors[1].tcp
@@ -62,7 +62,7 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             // The audit that check makes puts off the next one until 5 s after it.
             let start = WallClock.now
@@ -96,7 +96,7 @@ import Testing
 
     @Test func `a collector that nobody registered is told after 10 s, and that it is gone`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             var stranger: InternetSocket? = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
             #expect(try agent.command(["check", "--live"]).exitCode == 0, "it may be about to register")
@@ -124,13 +124,14 @@ import Testing
             chown("/run/reuseport-agent", user, user)
             try unit.prepare(in: sandbox, user: user)
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]),
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(collectors: ["c1"]),
                 launcher: UnitFile.launcher(
                     user: user, capabilities: unit.capabilities.filter { $0 != "CAP_CHOWN" }))
             let collector = try BuiltInCollector(
                 "c1",
                 command: UnitFile.launcher(user: collectorUser, capabilities: []) + [
-                    Subject.program, "demo-collector",
+                    AgentUnderTest.program, "demo-collector",
                 ],
                 in: sandbox)
             #expect(collector.waitUntilReady(.seconds(20)))
@@ -155,7 +156,9 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let lines = [["--live"], ["--live", "--config", "/run/edge.yaml"], ["--control", "/run/control.sock"]]
-            let codes = try lines.map { try CommandResult.of(Subject.program, ["check"] + $0, in: sandbox).exitCode }
+            let codes = try lines.map {
+                try CommandResult.of(AgentUnderTest.program, ["check"] + $0, in: sandbox).exitCode
+            }
             #expect(codes == [3, 2, 2])
         }
     }
@@ -172,7 +175,7 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             _ = try agent.command(["check", "--live"])
             // Of the agent, as this process knows it.

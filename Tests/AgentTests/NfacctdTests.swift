@@ -7,7 +7,7 @@ import Testing
 @testable import AgentCore
 
 /// The main job, with real collectors.
-@Suite(.serialized, .enabled(if: Subject.hasNfacctd, "needs root and nfacctd (Debian package pmacct)"))
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasNfacctd, "needs root and nfacctd (Debian package pmacct)"))
 struct NfacctdTests {
     private static let names = ["c1", "c2", "c3", "c4"]
 
@@ -102,7 +102,7 @@ struct NfacctdTests {
     @Test func `4 nfacctd, 60 exporters with 4 streams and a BMP session each: 60 of 60 meet`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let collectors = try Self.startCollectors(in: sandbox)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             try Self.register(collectors, agent)
             let exporters = (1...60).map { Exporter(.v4(0xc000_0200 + UInt32($0))) }
             #expect(try Self.meetings(of: exporters, at: collectors) == 60)
@@ -170,7 +170,7 @@ struct NfacctdTests {
             ])
         try await Sandbox.run { sandbox in
             let collectors = try Self.startCollectors(in: sandbox)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             try Self.register(collectors, agent)
             #expect(try Self.replay(to: collectors, expecting: alone) == alone)
             for capture in Self.captures {
@@ -187,11 +187,11 @@ struct NfacctdTests {
     }
 
     @Test func `4 routers of gobgpd and pmacctd's probe: real BMP routes and real IPFIX meet, 4 of 4`() async throws {
-        try #require(RealRouter.isInstalled || !Subject.mustRun, "needs the Debian packages gobgpd and pmacct")
+        try #require(RealRouter.isInstalled || !AgentUnderTest.mustRun, "needs the Debian packages gobgpd and pmacct")
         guard RealRouter.isInstalled else { return }
         try await Sandbox.run(.unhurried) { sandbox in
             let collectors = try Self.startCollectors(in: sandbox)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             try Self.register(collectors, agent)
             let routers = try (1...4).map { number in
                 try RealRouter(
@@ -219,7 +219,7 @@ struct NfacctdTests {
 
     @Test func `register --pid-file right after the start waits for nfacctd's pid file and its ports`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let pidFile = "\(sandbox.folder)/c1.pid"
             try FileText.write("99999\n", to: pidFile)  // of one that was killed
             let collector = try NfacctdCollector("c1", in: sandbox)
@@ -239,7 +239,7 @@ struct NfacctdTests {
             }
             for collector in collectors { #expect(collector.waitUntilReady()) }
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(collectors: ["c1", "c2"], hold: "60s"))
             try Self.register(collectors, agent)
             let exporters = (1...20).map { Exporter(.v4(0xc000_0200 + UInt32($0))) }

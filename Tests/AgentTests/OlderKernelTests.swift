@@ -6,7 +6,7 @@ import Testing
 
 /// Kernels before 5.14, which do not migrate connections. Where the kernel does, strace mocks
 /// one that does not: bpf(2) refuses the program that asks, as such a kernel's verifier does.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OlderKernelTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OlderKernelTests {
     private static func tracer(_ file: String, refusing call: Int? = nil) -> [String] {
         let refusal = call.map { ["-e", "inject=bpf:error=EACCES:when=\($0)"] } ?? []
         return ["strace", "-f", "-qq", "-v", "-o", file, "-e", "trace=bpf"] + refusal
@@ -35,7 +35,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("check.trace")
-            let asked = try ChildProcess(Self.tracer(file) + [Subject.program, "check"], in: sandbox)
+            let asked = try ChildProcess(Self.tracer(file) + [AgentUnderTest.program, "check"], in: sandbox)
             try asked.wait()
             #expect(
                 asked.output.contains("✓ connections of a closing listener: they migrate to the collector's new one"))
@@ -46,7 +46,7 @@ import Testing
                 calls[question].contains(
                     "insns=[{code=BPF_LDX|BPF_DW|BPF_MEM, dst_reg=BPF_REG_0, src_reg=BPF_REG_1, off=48,"))
             let refused = try ChildProcess(
-                Self.tracer("/dev/null", refusing: question + 1) + [Subject.program, "check"], in: sandbox)
+                Self.tracer("/dev/null", refusing: question + 1) + [AgentUnderTest.program, "check"], in: sandbox)
             #expect(try refused.wait() == asked.exitCode)
             #expect(
                 refused.output.contains(
@@ -65,7 +65,7 @@ import Testing
             question = try await Sandbox.run { sandbox in
                 let file = sandbox.newPath("agent.trace")
                 let agent = try AgentFixture(
-                    in: sandbox, program: Subject.program, launcher: Self.tracer(file, refusing: refusedCall))
+                    in: sandbox, program: AgentUnderTest.program, launcher: Self.tracer(file, refusing: refusedCall))
                 let calls = try Self.calls(in: file)
                 let migrating: Set<Substring> = ["dispatch_or_mig", "select_or_migra"]
                 #expect(
@@ -88,13 +88,13 @@ import Testing
     @Test(.enabled(if: !kernelMigrates, "this kernel migrates connections; Linux 5.10 does not"))
     func `on a kernel without migration check says so, and waiting connections are reset`() async throws {
         try await Sandbox.run { sandbox in
-            let check = try CommandResult.of(Subject.program, ["check"], in: sandbox)
+            let check = try CommandResult.of(AgentUnderTest.program, ["check"], in: sandbox)
             #expect(check.exitCode == 0, "\(check.output)")
             #expect(
                 check.output.contains(
                     "– connections of a closing listener: the kernel can't migrate them: they are reset"),
                 "\(check.output)")
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             var collectors = try agent.registerFour()
             #expect(try Self.survivors(of: 20, &collectors, with: agent) == 0)
         }

@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// Limits of open files (RLIMIT_NOFILE) against what collectors have open.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OpenFilesTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OpenFilesTests {
     private static let sessionCount = 1_500
     /// Runs a command with 500 connected sockets, whose numbers go before those of its own.
     private static let behind500Sockets = [
@@ -18,7 +18,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, launcher: ["prlimit", "--nofile=256:256"])
+                in: sandbox, program: AgentUnderTest.program, launcher: ["prlimit", "--nofile=256:256"])
             let collector = try CountedCollector("c1", in: sandbox, launcher: Self.behind500Sockets)
             let routers = try Self.openSessions(with: collector)
             try collector.register(with: agent)
@@ -31,10 +31,10 @@ import Testing
         try await Sandbox.run { sandbox in
             let collector = try CountedCollector(
                 "c1", in: sandbox,
-                launcher: ["prlimit", "--nofile=256:8192", Subject.program, "exec", "--collector", "c1", "--"]
+                launcher: ["prlimit", "--nofile=256:8192", AgentUnderTest.program, "exec", "--collector", "c1", "--"]
                     + Self.behind500Sockets)
             let routers = try Self.openSessions(with: collector)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             #expect(waitUntil(.seconds(5)) { (try? agent.isActive()) ?? false }, "\(collector.process.errorOutput)")
             #expect(try agent.ownerPid() == collector.pid && routers.count == Self.sessionCount)
         }
@@ -45,7 +45,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let limits = ["prlimit", "--nofile=256:1024"]
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, launcher: limits)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program, launcher: limits)
             #expect(try Self.limits(of: agent.process.pid) == ["1024", "1024"])
             let exec = try Exec(["sh", "-c", "ulimit -Sn; ulimit -Hn"], in: sandbox, prefix: limits)
             #expect(try exec.process.wait() == 0)

@@ -4,11 +4,11 @@ import TelemetryLab
 import Testing
 
 /// What operators do with drain, replace, register and unregister, and are told.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OperatorTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OperatorTests {
     private static func agent(in sandbox: Sandbox, _ collectors: [String], hold: String = "10s") throws -> AgentFixture
     {
         try AgentFixture(
-            in: sandbox, program: Subject.program,
+            in: sandbox, program: AgentUnderTest.program,
             configuration: AgentFixture.configuration(collectors: collectors, hold: hold))
     }
 

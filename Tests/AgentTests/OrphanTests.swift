@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// A child that outlives its collector, and has inherited both sockets of it.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OrphanTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OrphanTests {
     private static let configuration = AgentFixture.configuration(
         collectors: ["{name: c1, command: sleep 6001}", "c2"], hold: "20s")
 
@@ -37,7 +37,8 @@ import Testing
         meanwhile: Meanwhile
     ) async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program, configuration: Self.configuration)
             let collector = try Self.collector(leaving: true, in: sandbox)
             #expect(waitUntil(.seconds(5)) { (try? agent.ownerPid()) == collector.pid })
             try FileText.write("", to: "\(sandbox.folder)/go")

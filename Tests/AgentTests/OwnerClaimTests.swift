@@ -7,7 +7,7 @@ import Testing
 @testable import AgentCore
 
 /// Who may say whose process a collector is: `replace --terminate` ends it one day.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct OwnerClaimTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OwnerClaimTests {
     private static let user: UInt32 = 1_000
 
     /// A process of somebody's, and a pidfd of it.
@@ -32,7 +32,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let open = "control_socket: {path: \(AgentFixture.controlPath), mode: \"0666\"}"
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(extra: open))
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(extra: open))
             let sockets = try sandbox.asUser(Self.user) { try CollectorSockets("c1") }
             let (own, victim) = (
                 try Sleeper(of: Self.user, in: sandbox), try Sleeper(of: other, in: sandbox)

@@ -6,7 +6,7 @@ import Testing
 
 /// The agent as examples/systemd/reuseport-agent.service runs it: its user, its
 /// capabilities, its folder of pins. What is mocked is systemd, by setpriv.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct PrivilegeTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct PrivilegeTests {
     private static let user: UInt32 = 64_000
     private static let collectorUser: UInt32 = 1_001
 
@@ -25,12 +25,13 @@ import Testing
                 let file = sandbox.newPath("edge.yaml")
                 try FileText.write(AgentFixture.configuration(), to: file)
                 return try CommandResult.of(
-                    launcher[0], Array(launcher.dropFirst()) + [Subject.program, "run", "--config", file], in: sandbox)
+                    launcher[0], Array(launcher.dropFirst()) + [AgentUnderTest.program, "run", "--config", file],
+                    in: sandbox)
             }, message: "CAP_BPF is missing (EPERM); give it CAP_BPF"),
         Need(
             capability: "CAP_SYS_PTRACE",
             attempt: { sandbox, launcher in
-                let agent = try AgentFixture(in: sandbox, program: Subject.program, launcher: launcher)
+                let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program, launcher: launcher)
                 let collector = try collector("c1", in: sandbox)
                 return try agent.command(["register", "--collector", "c1", "--pid", "\(collector.process.pid)"])
             }, message: "could not be borrowed (EPERM); give the agent CAP_SYS_PTRACE"),
@@ -40,7 +41,7 @@ import Testing
                 let file = sandbox.newPath("edge.yaml")
                 try FileText.write(AgentFixture.configuration(extra: "collector_user: \(collectorUser)"), to: file)
                 return try CommandResult.of(
-                    launcher[0], Array(launcher.dropFirst()) + [Subject.program, "check", "--config", file],
+                    launcher[0], Array(launcher.dropFirst()) + [AgentUnderTest.program, "check", "--config", file],
                     in: sandbox)
             }, message: "CAP_CHOWN is missing"),
     ]
@@ -59,7 +60,9 @@ import Testing
     private static func collector(_ name: String, in sandbox: Sandbox) throws -> BuiltInCollector {
         let collector = try BuiltInCollector(
             name,
-            command: UnitFile.launcher(user: collectorUser, capabilities: []) + [Subject.program, "demo-collector"],
+            command: UnitFile.launcher(user: collectorUser, capabilities: []) + [
+                AgentUnderTest.program, "demo-collector",
+            ],
             in: sandbox)
         guard collector.waitUntilReady(.seconds(20)) else { throw LabError(collector.process.errorOutput) }
         return collector
@@ -74,7 +77,7 @@ import Testing
             let launcher = UnitFile.launcher(user: Self.user, capabilities: unit.capabilities)
             let exporters = "exporters: [{name: lab, addresses: [198.51.100.0/24, 198.51.100.7], collector: c2}]"
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(collectors: ["c1", "c2"], extra: exporters),
                 launcher: launcher)
             #expect(ProcessFacts.user(of: agent.process.pid) == Self.user)
@@ -124,7 +127,8 @@ import Testing
             agent.process.send(SIGTERM)
             #expect(try agent.process.wait() == 0)
             let unload = try CommandResult.of(
-                launcher[0], Array(launcher.dropFirst()) + [Subject.program, "unload", "--pool", "edge"], in: sandbox)
+                launcher[0], Array(launcher.dropFirst()) + [AgentUnderTest.program, "unload", "--pool", "edge"],
+                in: sandbox)
             #expect(unload.exitCode == 0, "\(unload.errorOutput)")
             #expect(access("/sys/fs/bpf/reuseport-agent/edge", F_OK) == -1)
         }
@@ -160,7 +164,7 @@ import Testing
         try await Sandbox.run { sandbox in
             try Self.prepare(sandbox, try UnitFile("reuseport-agent.service"))
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(extra: extra),
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(extra: extra),
                 launcher: UnitFile.launcher(user: Self.user, capabilities: ["CAP_BPF"]))
             #expect(try agent.command(["status"]).exitCode == 0)
         }
@@ -169,7 +173,7 @@ import Testing
     @Test func `pins that an agent left that ran as root are taken over by the unit's user`() async throws {
         try await Sandbox.run { sandbox in
             let unit = try UnitFile("reuseport-agent.service")
-            let asRoot = try AgentFixture(in: sandbox, program: Subject.program)
+            let asRoot = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try asRoot.registerFour()
             asRoot.process.send(SIGTERM)
             try asRoot.process.wait()
@@ -177,7 +181,7 @@ import Testing
             // systemd gives an existing RuntimeDirectory= to the unit's user.
             try Self.prepare(sandbox, unit)
             let launcher = UnitFile.launcher(user: Self.user, capabilities: unit.capabilities)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, launcher: launcher)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program, launcher: launcher)
             #expect(try PinnedMaps.read().differences(from: before) == [])
             #expect(agent.process.errorOutput.contains("c4 (slot 3, active)"), "\(agent.process.errorOutput)")
             #expect(collectors.count == 4)
@@ -194,7 +198,7 @@ import Testing
             func check(_ capabilities: [String]) throws -> CommandResult {
                 let launcher = UnitFile.launcher(user: Self.user, capabilities: capabilities)
                 return try CommandResult.of(
-                    launcher[0], Array(launcher.dropFirst()) + [Subject.program, "check", "--config", file],
+                    launcher[0], Array(launcher.dropFirst()) + [AgentUnderTest.program, "check", "--config", file],
                     in: sandbox)
             }
             let without = try check(unit.capabilities.filter { $0 != "CAP_CHOWN" })
@@ -215,7 +219,7 @@ import Testing
                 let installed = unit.split(
                     separator: "/usr/local/bin/reuseport-agent", omittingEmptySubsequences: false)
                 let path = "\(sandbox.folder)/\(name)"
-                try FileText.write(installed.joined(separator: Subject.program), to: path)
+                try FileText.write(installed.joined(separator: AgentUnderTest.program), to: path)
                 let result = try CommandResult.of("systemd-analyze", ["verify", "--man=no", path], in: sandbox)
                 #expect(result.exitCode == 0, "\(result.errorOutput)")
                 #expect(!result.errorOutput.contains(name.prefix { $0 != "." && $0 != "@" }), "\(result.errorOutput)")

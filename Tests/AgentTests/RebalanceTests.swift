@@ -4,7 +4,8 @@ import TelemetryLab
 import Testing
 
 /// Pins that the agent makes from what it measured, and the file that keeps them.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root: namespaces and CAP_BPF")) struct RebalanceTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root: namespaces and CAP_BPF"))
+struct RebalanceTests {
     private static let statePath = "/run/state/edge.json"
     private static let names = (1...8).map { "c\($0)" }
     private static let configuration = AgentFixture.configuration(collectors: names, extra: "state_file: \(statePath)")
@@ -13,7 +14,8 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program, configuration: Self.configuration)
             let collectors = try Self.names.map { name in
                 let sockets = try CollectorSockets(name)
                 #expect(try sockets.register(with: agent).exitCode == 0)
@@ -51,7 +53,7 @@ import Testing
 
     @Test func `--over measures from now on: yesterday's elephant isn't pinned`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             func send(_ number: UInt32, _ count: Int) throws {
                 let exporter = try InternetSocket(.udp, bind: .v4(0x0a00_0000 + number))
@@ -112,7 +114,8 @@ import Testing
         try await Sandbox.run { sandbox in
             mkdir("/run/state", 0o755)
             try FileText.write(text, to: Self.statePath)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program, configuration: Self.configuration)
             #expect(agent.process.errorOutput.contains(message), "\(agent.process.errorOutput)")
             #expect(FileText.read(Self.statePath + ".unusable") == text)
             #expect(access(Self.statePath, F_OK) == -1)
@@ -141,7 +144,8 @@ import Testing
             try FileText.write(AgentFixture.configuration(extra: "state_file: \(path)"), to: configurationPath)
             var before = stat()
             #expect(lstat(path, &before) == 0)
-            let result = try CommandResult.of(Subject.program, ["run", "--config", configurationPath], in: sandbox)
+            let result = try CommandResult.of(
+                AgentUnderTest.program, ["run", "--config", configurationPath], in: sandbox)
             #expect(result.exitCode == exitCode && result.errorOutput.contains(message), "\(result)")
             var after = stat()
             #expect(lstat(path, &after) == 0 && after.st_ino == before.st_ino && after.st_mode == before.st_mode)
@@ -152,7 +156,7 @@ import Testing
     @Test func `a rebalance while a collector is away is refused: exit 5, and names it`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(collectors: ["c1", "c2", "c3", "c4", "c5"]))
             let collectors = try agent.registerFour()
             let result = try agent.command(["plan", "--rebalance", "--apply"])
@@ -167,7 +171,8 @@ import Testing
             try FileText.write(
                 "{\"version\":1,\"pool\":\"edge\",\"pins\":[{\"exporter\":\"10.0.0.1\",\"collector\":\"c3\"}]}",
                 to: Self.statePath)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program, configuration: Self.configuration)
             for text in ["", "{{{"] {
                 try FileText.write(text, to: Self.statePath)
                 for command in ["plan", "reload"] { #expect(try agent.command([command]).exitCode == 0) }
@@ -193,7 +198,8 @@ import Testing
                 {"exporter":"no address","collector":"c3"},{"exporter":"10.0.0.2","collector":"gone"}]}
                 """
             try FileText.write(text, to: Self.statePath)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program, configuration: Self.configuration)
             let pinned = try agent.command(["explain", "10.0.0.1", "::ffff:10.0.0.1", "--json"]).output
             #expect(
                 pinned.occurrences(of: "\"why\":\"pin\"") == 2 && pinned.occurrences(of: "\"collector\":\"c3\"") == 2)
@@ -206,7 +212,7 @@ import Testing
         try await Sandbox.run { sandbox in
             // Not even root makes a folder in /proc.
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: "state_file: /proc/reuseport/edge.json"))
             let collectors = try agent.registerFour()
             let owner = try agent.owners(of: [.v4(0x0a00_0001)])

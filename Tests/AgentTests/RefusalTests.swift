@@ -6,7 +6,7 @@ import Testing
 
 /// What can't be registered is refused with its exit code and a message, and
 /// the maps are the same before and after, byte for byte.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct RefusalTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RefusalTests {
     /// Runs the refused command between two readings of the maps.
     private static func refuse(
         _ exitCode: Int32, _ texts: String..., sourceLocation: SourceLocation = #_sourceLocation,
@@ -25,7 +25,7 @@ import Testing
     @Test func `13 kinds of unfit descriptors, each beside a fit one: exit 4, nothing is registered`() async throws {
         let elsewhere = try InternetSocket.collector(.udp, .v4(0x7f00_0001), port: 0)
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             _ = try agent.registerFour().dropLast()
             _ = try agent.command(["unregister", "--collector", "c4"])
             let tcp = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
@@ -68,7 +68,7 @@ import Testing
 
     @Test func `a socket that was bound without SO_REUSEPORT: exit 4`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let udp = try InternetSocket(.udp, bind: .v4(0), port: 4_739)
             let tcp = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
             try Self.refuse(4, "fd 10 (udp 0.0.0.0:4739) was bound without SO_REUSEPORT; set SO_REUSEPORT before bind")
@@ -83,7 +83,7 @@ import Testing
 
     @Test func `half a collector, a taken name, a moved socket, an unknown name: 4, 5, 5, 5`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let four = try agent.registerFour()
             _ = try agent.command(["unregister", "--collector", "c4"])
             try Self.refuse(4, "half a collector: no socket of group ipfix") {
@@ -104,7 +104,7 @@ import Testing
 
     @Test func `--pid: no such process, one without sockets, one of another address`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             func register(_ pid: Int32) throws -> CommandResult {
                 try agent.command(["register", "--collector", "c1", "--pid", "\(pid)"])
             }
@@ -129,7 +129,7 @@ import Testing
 
     @Test func `--pid-file: missing, empty, stale, then a collector's: waited for, 4 until then`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let path = sandbox.newPath("c1.pid")
             let arguments = ["register", "--collector", "c1", "--pid-file", path]
             try Self.refuse(4, "\(path) is not there (ENOENT); wait until", "--wait 30") {
@@ -148,7 +148,7 @@ import Testing
             try Self.refuse(2, "can't be read (EISDIR)") {
                 try agent.command(["register", "--collector", "c1", "--pid-file", sandbox.folder])
             }
-            let waiting = try ChildProcess([Subject.program] + arguments + ["--wait", "20"], in: sandbox)
+            let waiting = try ChildProcess([AgentUnderTest.program] + arguments + ["--wait", "20"], in: sandbox)
             usleep(200_000)
             let sockets = try CollectorSockets("c1")
             let holder = try ChildProcess(
@@ -161,7 +161,7 @@ import Testing
 
     @Test func `explain without a registered collector tells that no program is attached`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let text = "no collector is registered: no program is attached"
             #expect(try agent.command(["explain", "192.0.2.1"]).output.contains(text))
             #expect(try !agent.command(["explain", "192.0.2.1", "--json"]).output.contains(text))
@@ -194,7 +194,7 @@ import Testing
                     "108 bytes, and a socket's has at most 107"
                 ),
             ] {
-                let result = try CommandResult.of(Subject.program, arguments, in: sandbox)
+                let result = try CommandResult.of(AgentUnderTest.program, arguments, in: sandbox)
                 #expect(result.exitCode == 2, "\(arguments): \(result.errorOutput)")
                 #expect(result.errorOutput.contains(text), "\(arguments): \(result.errorOutput)")
             }
@@ -207,7 +207,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let open = "control_socket: {path: \(AgentFixture.controlPath), mode: \"0666\"}"
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(extra: open))
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(extra: open))
             let sockets = try CollectorSockets("c1")
             let result = try agent.register("c1", [sockets.udp.number, sockets.tcp.number], user: 1_000)
             #expect(result.exitCode == 0, "\(result.errorOutput)")
@@ -226,17 +226,18 @@ import Testing
     @Test func `commands without an agent: exit 3, and how to start it`() async throws {
         try await Sandbox.run { sandbox in
             for arguments in [["status"], ["explain", "192.0.2.1"], ["unregister", "--collector", "c1"]] {
-                let result = try CommandResult.of(Subject.program, arguments, in: sandbox)
+                let result = try CommandResult.of(AgentUnderTest.program, arguments, in: sandbox)
                 #expect(result.exitCode == 3)
                 #expect(
                     result.errorOutput.contains(
                         "no agent answers at /run/reuseport-agent/control.sock (ENOENT); start it"))
             }
             let unset = try CommandResult.of(
-                Subject.program, ["status"], in: sandbox, environment: ["REUSEPORT_AGENT_CONTROL": ""])
+                AgentUnderTest.program, ["status"], in: sandbox, environment: ["REUSEPORT_AGENT_CONTROL": ""])
             #expect(unset.errorOutput.contains("no agent answers at /run/reuseport-agent/control.sock"))
             let elsewhere = try CommandResult.of(
-                Subject.program, ["status"], in: sandbox, environment: ["REUSEPORT_AGENT_CONTROL": "/run/other.sock"])
+                AgentUnderTest.program, ["status"], in: sandbox,
+                environment: ["REUSEPORT_AGENT_CONTROL": "/run/other.sock"])
             #expect(elsewhere.errorOutput.contains("/run/other.sock"))
         }
     }

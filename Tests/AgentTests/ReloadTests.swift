@@ -4,13 +4,14 @@ import TelemetryLab
 import Testing
 
 /// A running agent's configuration changes.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root: namespaces and CAP_BPF")) struct ReloadTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root: namespaces and CAP_BPF")) struct ReloadTests
+{
     @Test func `2,000 exporters through a reload that adds one collector and removes one: each datagram arrives once`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(collectors: ["c1", "c2", "c3", "c4"]))
             var collectors = try agent.registerFour()
             let traffic = try NumberedTraffic(exporters: 2_000)
@@ -52,7 +53,7 @@ import Testing
 
     @Test func `a group added by reload: the others go on, it fills as the collectors register again`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let sources = (0..<UInt32(60)).map { IPAddress.v4(0x0a00_0001 + $0) }
             let before = try agent.owners(of: sources)
@@ -95,7 +96,7 @@ import Testing
 
     @Test func `SIGHUP applies a changed file; one that can't be used changes no map, and is logged`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             try FileText.write(AgentFixture.configuration(collectors: ["c1", "c2"]), to: agent.configurationPath)
             agent.process.send(SIGHUP)
@@ -125,7 +126,7 @@ import Testing
 
     @Test func `30 reloads leave the agent with as many descriptors as one`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             func reload(_ round: Int) throws -> Int {
                 try FileText.write(
                     AgentFixture.configuration(extra: "exporters: [{name: e, addresses: [10.0.0.\(round)]}]"),
@@ -149,7 +150,7 @@ import Testing
                     "- {name: r\(index), addresses: [10.\(index >> 16).\(index >> 8 & 255).\(index & 255)]\(pin)}")
             }
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: lines.joined(separator: "\n")))
             let collectors = try agent.registerFour()
             let sources = stride(from: UInt32(0), to: 100_000, by: 1_999).map { IPAddress.v4(0x0a00_0000 + $0) }

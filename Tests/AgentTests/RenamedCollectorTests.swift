@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// c1 becomes c9 in the configuration, and its process runs on with a session.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct RenamedCollectorTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RenamedCollectorTests {
     private static let exporter = IPAddress("10.0.0.1")!
 
     /// c1 alone, so that it has the session; then c9 and c2 are in the configuration.
@@ -12,7 +12,7 @@ import Testing
         in sandbox: Sandbox
     ) throws -> (agent: AgentFixture, collector: CountedCollector, router: InternetSocket) {
         let agent = try AgentFixture(
-            in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
+            in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(collectors: ["c1"]))
         let collector = try CountedCollector("c1", in: sandbox)
         try collector.register(with: agent)
         let router = try InternetSocket(.tcp, bind: exporter)

@@ -4,10 +4,10 @@ import TelemetryLab
 import Testing
 
 /// What unload leaves of a pool, and what it refuses.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UnloadTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UnloadTests {
     @Test func `unload detaches through the collectors that it can reach: the kernel scatters again`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let udp = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
             let tcp = try InternetSocket.collector(.tcp, .v4(0), port: 1_790)
             let holder = try ChildProcess(["sleep", "60"], in: sandbox, descriptors: [5: udp.number, 6: tcp.number])
@@ -15,7 +15,7 @@ import Testing
             #expect(result.exitCode == 0, "\(result.errorOutput)")
             agent.process.send(SIGTERM)
             try agent.process.wait()
-            let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+            let unloaded = try CommandResult.of(AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox)
             #expect(unloaded.errorOutput == "")
             let stranger = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
             for index in 0..<UInt32(200) {
@@ -28,11 +28,11 @@ import Testing
 
     @Test func `unload of a pool whose sockets it can't reach: the kernel scatters again`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()  // held by this process, of no pid inside
             agent.process.send(SIGTERM)
             try agent.process.wait()
-            let unloaded = try CommandResult.of(Subject.program, ["unload", "--pool", "edge"], in: sandbox)
+            let unloaded = try CommandResult.of(AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox)
             #expect(unloaded.exitCode == 0 && unloaded.errorOutput.contains("the kernel choose"), "\(unloaded)")
             /// What each collector gets of so many datagrams of one exporter.
             func send(_ count: Int) throws -> [Int] {
@@ -58,7 +58,7 @@ import Testing
 
     @Test func `unload one folder too high, or of what is no pool's, is refused: every pin stays`() async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let pins = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge")
             mkdir("/sys/fs/bpf/other", 0o700)
             mkdir("/sys/fs/bpf/other/maps", 0o700)

@@ -12,7 +12,7 @@ final class CountedCollector {
     let process: ChildProcess
     private let sandbox: Sandbox
 
-    static let program = Subject.program.replacingSuffix("reuseport-agent", with: "EvidenceLab")
+    static let program = AgentUnderTest.program.replacingSuffix("reuseport-agent", with: "EvidenceLab")
 
     /// - Parameters:
     ///   - launcher: a command that runs it, ended by its command line.
@@ -31,7 +31,7 @@ final class CountedCollector {
     /// The same, run by `exec`.
     static func underExec(_ name: String, in sandbox: Sandbox, user: UInt32? = nil) throws -> CountedCollector {
         try CountedCollector(
-            name, in: sandbox, launcher: [Subject.program, "exec", "--collector", name, "--"], user: user)
+            name, in: sandbox, launcher: [AgentUnderTest.program, "exec", "--collector", name, "--"], user: user)
     }
 
     func waitUntilBound() throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import EvidenceLab
 
 /// Collectors that the agent recognises by itself.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct DiscoveryTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct DiscoveryTests {
     enum Way: String, CaseIterable {
         case pidFile, command, user
         case commandOfUser
@@ -58,7 +58,7 @@ import Testing
     ) async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: way.configuration)
+                in: sandbox, program: AgentUnderTest.program, configuration: way.configuration)
             var collector = try way.start(in: sandbox)
             try collector.waitUntilBound()
             #expect(waitUntil(.seconds(5)) { (try? agent.isActive()) ?? false })
@@ -80,7 +80,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let way = Way.command
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: way.configuration)
+                in: sandbox, program: AgentUnderTest.program, configuration: way.configuration)
             var collector = try way.start(in: sandbox)
             #expect(waitUntil(.seconds(5)) { (try? agent.isActive()) ?? false })
             #expect(try agent.command(["unregister", "--collector", "c1"]).exitCode == 0)
@@ -103,7 +103,7 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             // A shell that starts it again.
             let exec = try Exec(["sh", "-c", "while :; do \"$@\"; done", "sh"] + Exec.collector, in: sandbox)
             #expect(exec.waitUntilSaid("c1 is registered: "))

@@ -7,7 +7,7 @@ import Testing
 @testable import AgentCore
 
 /// Addresses that nobody has: what they do to the exporters that are there.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct FloodTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FloodTests {
     /// FLOOD=10000000 in the environment makes it as many.
     private static let count = getenv("FLOOD").flatMap { UInt32(String(cString: $0)) } ?? 1_000_000
 
@@ -16,7 +16,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: "tracking: {size: 65536, interval: 5s}"))
             let collectors = try agent.registerFour()
             let sources = (0..<200).map { IPAddress.v4(0x0b00_0000 + UInt32($0)) }

@@ -7,12 +7,12 @@ import Testing
 @testable import EvidenceLab
 
 /// While a row has a live session, its exporters' datagrams go where that is.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct FollowedSessionTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FollowedSessionTests {
     @Test func `4 to 5 collectors with 200 sessions that end and reopen: 0 datagrams reach a process without theirs`()
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             var collectors = try CountedCollector.four(in: sandbox, with: agent)
             let names = (1...5).map { "c\($0)" }
             let (before, after) = (AssignmentPlan.edge(Array(names.prefix(4))), AssignmentPlan.edge(names))
@@ -50,7 +50,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "200ms"))
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(hold: "200ms"))
             var collectors = try CountedCollector.four(in: sandbox, with: agent)
             let plan = AssignmentPlan.edge((1...4).map { "c\($0)" })
             let traffic = try CountedTraffic(exporters: 200, rate: 10_000, sessions: 200, by: plan, in: sandbox)
@@ -91,7 +91,7 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let unpinned = AgentFixture.configuration(extra: "table_size: 256")
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: unpinned)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program, configuration: unpinned)
             let collectors = try CountedCollector.four(in: sandbox, with: agent)
             let plan = AssignmentPlan.edge((1...4).map { "c\($0)" })
             let traffic = try CountedTraffic(exporters: 200, rate: 10_000, sessions: 200, by: plan, in: sandbox)
@@ -123,7 +123,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let extra = "on_move: reset"
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(extra: extra))
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(extra: extra))
             var collectors = try CountedCollector.four(in: sandbox, with: agent)
             let names = (1...5).map { "c\($0)" }
             let (before, after) = (AssignmentPlan.edge(Array(names.prefix(4))), AssignmentPlan.edge(names))

@@ -7,7 +7,7 @@ import Testing
 @testable import EvidenceLab
 
 /// One of four collectors is killed under load.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct KilledCollectorTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct KilledCollectorTests {
     private static let hold: Duration = .milliseconds(800)
 
     private static let plan = AssignmentPlan.edge(["c1", "c2", "c3", "c4"])
@@ -18,7 +18,7 @@ import Testing
     ) async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(hold: "800ms"))
+                in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(hold: "800ms"))
             var collectors = try CountedCollector.four(in: sandbox, with: agent)
             let traffic = try CountedTraffic(
                 exporters: 200, rate: 20_000, sessions: 200, by: Self.plan, in: sandbox)

@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// What a crashed nfacctd leaves behind.
-@Suite(.serialized, .enabled(if: Subject.hasNfacctd, "needs root and nfacctd (Debian package pmacct)"))
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasNfacctd, "needs root and nfacctd (Debian package pmacct)"))
 struct NfacctdCrashTests {
     /// A router: opens its session again until a collector answers.
     private static func open(_ exporter: Exporter, _ stream: [UInt8]) throws -> (refusals: Int, took: Duration) {
@@ -51,7 +51,7 @@ struct NfacctdCrashTests {
     /// - Returns: nil: its plugins may have ended meanwhile.
     private static func killOne(in sandbox: Sandbox) throws -> Sight? {
         let agent = try AgentFixture(
-            in: sandbox, program: Subject.program,
+            in: sandbox, program: AgentUnderTest.program,
             configuration: AgentFixture.configuration(collectors: ["c1", "c2"], hold: "3s"))
         let collectors = try ["c1", "c2"].map {
             try NfacctdCollector($0, in: sandbox, changing: ["print_refresh_time[flows]": "60"])

@@ -7,7 +7,7 @@ import Testing
 @testable import EvidenceLab
 
 /// All collectors at once are killed, and started again, as a service manager does.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct RestartTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RestartTests {
     private static let configuration = AgentFixture.configuration(
         hold: "20s", extra: "control_socket: {path: \(AgentFixture.controlPath), mode: \"0666\"}")
 
@@ -20,7 +20,8 @@ import Testing
         user: UInt32?
     ) async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, configuration: Self.configuration)
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program, configuration: Self.configuration)
             let names = ["c1", "c2", "c3", "c4"]
             var collectors = try names.map { try CountedCollector.underExec($0, in: sandbox, user: user) }
             for collector in collectors { try collector.waitUntilBound() }

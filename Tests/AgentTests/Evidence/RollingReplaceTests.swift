@@ -7,12 +7,12 @@ import Testing
 @testable import EvidenceLab
 
 /// Four collectors are replaced one after the other, as in an upgrade.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct RollingReplaceTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RollingReplaceTests {
     @Test func `ten rounds of replace of 4 under load, 200 sessions being opened: 0 lost, 0 elsewhere, 0 reset`()
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             var collectors = try CountedCollector.four(in: sandbox, with: agent)
             let plan = AssignmentPlan.edge(collectors.map(\.name))
             let traffic = try CountedTraffic(exporters: 200, rate: 50_000, sessions: 200, by: plan, in: sandbox)

@@ -6,14 +6,14 @@ import Testing
 @testable import AgentCore
 
 /// What is counted in each place, beside what the collectors' sockets got.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct SumsTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct SumsTests {
     @Test func `1,000,000 datagrams and 800 connections, a collector and the agent started again: all sums agree`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let names = ["c1", "c2", "c3", "c4"]
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(collectors: names, address: "::", hold: "20s"))
             var load = try Load()
             for name in names { try load.start(name, agent) }

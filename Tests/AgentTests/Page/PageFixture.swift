@@ -11,7 +11,7 @@ enum PageFixture {
 
     static func agent(in sandbox: Sandbox, hold: String = "10s") throws -> AgentFixture {
         try AgentFixture(
-            in: sandbox, program: Subject.program,
+            in: sandbox, program: AgentUnderTest.program,
             configuration: AgentFixture.configuration(
                 collectors: names, hold: hold, extra: StatusClient.Place.configuration))
     }

@@ -3,7 +3,8 @@ import TelemetryLab
 import Testing
 
 /// How the page looks at every width and in both color schemes, and what a screen reader gets.
-@Suite(.serialized, .enabled(if: Subject.hasChromium, "needs root and Debian packages chromium, chromium-driver"))
+@Suite(
+    .serialized, .enabled(if: AgentUnderTest.hasChromium, "needs root and Debian packages chromium, chromium-driver"))
 struct PageLayoutTests {
     @Test func `from 720 to 1920 pixels the table of groups fits its card, with totals of 10 digits and rates`()
         async throws

@@ -3,7 +3,8 @@ import Testing
 
 /// Rates, figures, colours, addresses: the parts of the page that know nothing of it,
 /// where they run, in Chromium.
-@Suite(.serialized, .enabled(if: Subject.hasChromium, "needs root and Debian packages chromium, chromium-driver"))
+@Suite(
+    .serialized, .enabled(if: AgentUnderTest.hasChromium, "needs root and Debian packages chromium, chromium-driver"))
 struct PageModuleTests {
     private static func evaluate<Value: Decodable & Sendable>(
         _ type: Value.Type, _ modules: [String], _ body: String

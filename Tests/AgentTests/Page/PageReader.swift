@@ -89,7 +89,8 @@ extension String {
 
 extension BuiltInCollector {
     static func registered(_ name: String, with agent: AgentFixture) throws -> BuiltInCollector {
-        let collector = try BuiltInCollector(name, command: [Subject.program, "demo-collector"], in: agent.sandbox)
+        let collector = try BuiltInCollector(
+            name, command: [AgentUnderTest.program, "demo-collector"], in: agent.sandbox)
         guard collector.waitUntilReady(.seconds(20)) else { throw LabError(collector.process.errorOutput) }
         let result = try agent.command(["register", "--collector", name, "--pid", "\(collector.process.pid)"])
         guard result.exitCode == 0 else { throw LabError(result.errorOutput) }

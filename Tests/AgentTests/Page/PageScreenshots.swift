@@ -11,7 +11,8 @@ import Testing
 
 /// Makes docs/page-light.png and docs/page-dark.png, from routers' captures:
 /// PAGE_SCREENSHOTS=docs swift test --filter PageScreenshots
-@Suite(.enabled(if: getenv("PAGE_SCREENSHOTS") != nil && Subject.hasChromium, "only with PAGE_SCREENSHOTS=FOLDER"))
+@Suite(
+    .enabled(if: getenv("PAGE_SCREENSHOTS") != nil && AgentUnderTest.hasChromium, "only with PAGE_SCREENSHOTS=FOLDER"))
 struct PageScreenshots {
     private static let names = (1...6).map { "c\($0)" }
 
@@ -22,7 +23,7 @@ struct PageScreenshots {
         let captures = try Capture.all(in: Checkout.captures)
         let pictures = try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(
                     collectors: Self.names, hold: "20s", extra: StatusClient.Place.configuration))
             let collectors = try Self.names.map { try BuiltInCollector.registered($0, with: agent) }

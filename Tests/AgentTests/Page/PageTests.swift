@@ -6,7 +6,8 @@ import Testing
 @testable import AgentCore
 
 /// The page at /, in Chromium, against a running agent with traffic.
-@Suite(.serialized, .enabled(if: Subject.hasChromium, "needs root and Debian packages chromium, chromium-driver"))
+@Suite(
+    .serialized, .enabled(if: AgentUnderTest.hasChromium, "needs root and Debian packages chromium, chromium-driver"))
 struct PageTests {
     @Test func `3 collectors, 12 exporters over UDP and TCP: what the page shows is /status, group by group`()
         async throws

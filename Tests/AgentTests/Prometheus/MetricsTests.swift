@@ -7,8 +7,8 @@ import Testing
 
 /// GET /metrics of a running agent.
 @Suite(
-    .serialized, .enabled(if: Subject.hasPrivilege, "needs root"),
-    .enabled(if: PrometheusServer.isInstalled || Subject.mustRun, "needs Debian's prometheus"))
+    .serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root"),
+    .enabled(if: PrometheusServer.isInstalled || AgentUnderTest.mustRun, "needs Debian's prometheus"))
 struct MetricsTests {
     private static func send(_ count: Int, sources: Int = 50) throws {
         for index in 0..<UInt32(sources) {
@@ -29,7 +29,7 @@ struct MetricsTests {
         try await Sandbox.run { sandbox in
             let names = ["_", "0", "A-b_9", String(repeating: "x", count: 63), "e1", "away"]
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(
                     collectors: names.map { "\"\($0)\"" }, hold: "60s", extra: StatusClient.Place.configuration))
             var collectors: [CollectorSockets] = []
@@ -75,7 +75,7 @@ struct MetricsTests {
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             var collectors = try agent.registerFour()
             // Its queue has room for few.
             try collectors[0].udp.set(SOL_SOCKET, SO_RCVBUF, 4_096)
@@ -129,7 +129,7 @@ struct MetricsTests {
     @Test func `Prometheus scrapes the TCP address, and answers with the numbers that /status gives`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: StatusClient.Place.configuration))
             let collectors = try agent.registerFour()
             let prometheus = try PrometheusServer(in: sandbox)

@@ -9,8 +9,8 @@ import Testing
     private static let folder = Checkout.examples + "/prometheus"
 
     @Suite(
-        .serialized, .enabled(if: Subject.hasPrivilege, "needs root"),
-        .enabled(if: PrometheusServer.isInstalled || Subject.mustRun, "needs Debian's prometheus"))
+        .serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root"),
+        .enabled(if: PrometheusServer.isInstalled || AgentUnderTest.mustRun, "needs Debian's prometheus"))
     struct Promtool {
         @Test(arguments: [
             ["check", "config", "prometheus.yml"], ["check", "rules", "reuseport-agent.rules.yml"],

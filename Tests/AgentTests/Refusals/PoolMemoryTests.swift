@@ -6,7 +6,7 @@ import Testing
 @testable import AgentCore
 
 /// The memory that a limit is advised by, beside what the kernel counts for a pool's maps.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct PoolMemoryTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct PoolMemoryTests {
     @Test(arguments: [
         "tracking: off", "", "tracking: {size: 300000}", "table_size: 1048576",
         "exporters: [{name: lab, addresses: [198.51.100.0/24]}]",
@@ -15,7 +15,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(extra: extra), to: file)
-            let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+            let check = try CommandResult.of(AgentUnderTest.program, ["check", "--config", file], in: sandbox)
             let counted = try #require(
                 check.output.firstMatch(of: /maps can be made, ([0-9.]+) MiB/), "\(check.output)")
             let mebibytes = try #require(Double(counted.1))

@@ -9,7 +9,7 @@ import Testing
 
 /// What `check` and `run` say where the kernel refuses the agent: the same cause and the same
 /// remedy, which works when it is followed.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct RefusedStartTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RefusedStartTests {
     private static let lab = CountedCollector.program
 
     /// How a machine or a container refuses, and what is said of it.
@@ -62,7 +62,8 @@ import Testing
             let refusal = Self.refusals[index]
             let file = try Self.configuration(in: sandbox)
             for command in ["check", "run"] {
-                let result = try Self.command(refusal.launcher + [Subject.program, command, "--config", file], sandbox)
+                let result = try Self.command(
+                    refusal.launcher + [AgentUnderTest.program, command, "--config", file], sandbox)
                 let text = command == "check" ? result.output : result.errorOutput
                 #expect(result.exitCode == 6, "\(refusal.name), \(command): \(text)")
                 #expect(text.contains(refusal.cause), "\(refusal.name), \(command): \(text)")
@@ -84,7 +85,8 @@ import Testing
             try group.limit(toMebibytes: limit)
             var advised: Set<Substring> = []
             for command in ["check", "run"] {
-                let result = try Self.command(group.launcher + [Subject.program, command, "--config", file], sandbox)
+                let result = try Self.command(
+                    group.launcher + [AgentUnderTest.program, command, "--config", file], sandbox)
                 let text = command == "check" ? result.output : result.errorOutput
                 #expect(result.exitCode == 6, "\(command): \(text)")
                 #expect(text.contains("the limit of its control group is \(limit) MiB ("), "\(command): \(text)")
@@ -109,7 +111,8 @@ import Testing
             let launcher = isTrusted ? [] : ["setpriv", "--bounding-set", "-sys_admin,-perfmon"]
             for command in ["check", "run"] {
                 let result = try Self.command(
-                    launcher + ["env", "LD_PRELOAD=\(library)", Subject.program, command, "--config", file], sandbox)
+                    launcher + ["env", "LD_PRELOAD=\(library)", AgentUnderTest.program, command, "--config", file],
+                    sandbox)
                 let text = command == "check" ? result.output : result.errorOutput
                 #expect(result.exitCode == 6, "\(text)")
                 #expect(
@@ -132,7 +135,7 @@ import Testing
             let launcher = ["setpriv", "--bounding-set", "-sys_resource", "prlimit", "--memlock=65536:65536"]
             guard isCounted else { return try Self.expectAllWell(launcher, file, sandbox) }
             for command in ["check", "run"] {
-                let result = try Self.command(launcher + [Subject.program, command, "--config", file], sandbox)
+                let result = try Self.command(launcher + [AgentUnderTest.program, command, "--config", file], sandbox)
                 let text = command == "check" ? result.output : result.errorOutput
                 #expect(result.exitCode == 6, "\(text)")
                 // Other maps of the same user may leave no room for the smallest one.
@@ -140,7 +143,7 @@ import Testing
                 #expect(text.contains("64 KiB"), "\(text)")
                 #expect(text.contains("LimitMEMLOCK=infinity"), "\(text)")
             }
-            let check = try Self.command([Subject.program, "check", "--config", file], sandbox)
+            let check = try Self.command([AgentUnderTest.program, "check", "--config", file], sandbox)
             #expect(check.output.contains("this kernel counts them as locked memory"), "\(check.output)")
         }
     }
@@ -157,9 +160,10 @@ import Testing
             let file = try Self.configuration(in: sandbox)
             let (checked, started) = (sandbox.newPath("check.trace"), sandbox.newPath("run.trace"))
             let tracer = ["strace", "-f", "-qq", "-v", "-s", "128", "-e", "trace=bpf", "-o"]
-            let check = try Self.command(tracer + [checked, Subject.program, "check", "--config", file], sandbox)
+            let check = try Self.command(
+                tracer + [checked, AgentUnderTest.program, "check", "--config", file], sandbox)
             #expect(check.exitCode == 0, "\(check.output)")
-            let agent = try AgentFixture(in: sandbox, program: Subject.program, launcher: tracer + [started])
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program, launcher: tracer + [started])
             try agent.kill()
             let (tried, made) = try (Self.objects(in: checked), Self.objects(in: started))
             #expect(made.count > 20, "\(made)")
@@ -172,14 +176,14 @@ import Testing
             let file = try Self.configuration(in: sandbox, "state_file: /run/nowhere/edge.json")
             chmod("/sys/fs/bpf", 0o777)
             let unit = UnitFile.launcher(user: 64_000, capabilities: ["CAP_BPF"])
-            let check = try Self.command(unit + [Subject.program, "check", "--config", file], sandbox)
+            let check = try Self.command(unit + [AgentUnderTest.program, "check", "--config", file], sandbox)
             #expect(
                 check.output.contains(
                     "– state_file /run/nowhere/edge.json: plan --rebalance --apply could not keep its pins: cannot "
                         + "write state_file /run/nowhere/edge.json: /run/nowhere/edge.json could not be replaced (EACCES)"
                 ),
                 "\(check.output)")
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let other = sandbox.newPath("other.yaml")
             let sockets = "control_socket: {path: /run/other.sock}\nstatus_socket: {path: /run/other-status.sock}"
             let text = AgentFixture.configuration(extra: sockets).replacing("pool: edge", with: "pool: other")
@@ -208,10 +212,10 @@ import Testing
     private static func expectAllWell(
         _ launcher: [String], _ file: String, _ sandbox: Sandbox, _ extra: String = ""
     ) throws {
-        let check = try command(launcher + [Subject.program, "check", "--config", file], sandbox)
+        let check = try command(launcher + [AgentUnderTest.program, "check", "--config", file], sandbox)
         #expect(check.exitCode == 0, "\(check.output)")
         let agent = try AgentFixture(
-            in: sandbox, program: Subject.program, configuration: AgentFixture.configuration(extra: extra),
+            in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(extra: extra),
             launcher: launcher)
         try agent.kill()
         try agent.restart()

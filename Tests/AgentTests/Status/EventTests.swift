@@ -8,10 +8,10 @@ import Testing
 @testable import AgentCore
 
 /// GET /events of a running agent.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct EventTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct EventTests {
     private static func agent(in sandbox: Sandbox, hold: String = "2s", extra: String = "") throws -> AgentFixture {
         try AgentFixture(
-            in: sandbox, program: Subject.program,
+            in: sandbox, program: AgentUnderTest.program,
             configuration: AgentFixture.configuration(
                 hold: hold, extra: StatusClient.Place.configuration + "\n" + extra))
     }

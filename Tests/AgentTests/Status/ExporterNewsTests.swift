@@ -6,13 +6,13 @@ import Testing
 @testable import AgentCore
 
 /// What the program tells the agent of exporters, and the agent its readers.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct ExporterNewsTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ExporterNewsTests {
     @Test func `3 new exporters are told one by one, 500 more in one sentence, one that moves by its collectors`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(
                     hold: "300ms", extra: "tracking: {interval: 1s}\non_move: immediate"))
             var collectors = try agent.registerFour()
@@ -53,7 +53,7 @@ import Testing
     @Test func `active is how many exporters sent within the last interval`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: "tracking: {interval: 2s}"))
             let collectors = try agent.registerFour()
             let exporters = try (0..<50).map { try InternetSocket(.udp, bind: .v4(0x0a00_0000 + UInt32($0))) }

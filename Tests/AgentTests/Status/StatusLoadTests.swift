@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// Slow readers, half requests and many of all of them: the agent's own work goes on.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct StatusLoadTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct StatusLoadTests {
     @Test
     func `500 clients at once: registrations take their time, no datagram is lost, and nothing is left of them`()
         async throws
@@ -12,7 +12,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let traffic = try NumberedTraffic(exporters: 1_000)
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: StatusClient.Place.configuration))
             let collectors = try agent.registerFour()
             try traffic.sendRound(to: collectors)
@@ -44,7 +44,7 @@ import Testing
     @Test func `readers of events that don't read are given up, and the others get every event`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(
                     hold: "1h", extra: StatusClient.Place.configuration + "\ntable_size: 256"))
             let churn = try RegistrationChurn("c1")
@@ -79,7 +79,7 @@ import Testing
         try await Sandbox.run { sandbox in
             let traffic = try NumberedTraffic(exporters: 1_000)
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: StatusClient.Place.configuration))
             let collectors = try agent.registerFour()
             try traffic.sendRound(to: collectors)

@@ -5,12 +5,12 @@ import TestSupport
 import Testing
 
 /// What the status server answers, over the Unix socket and TCP alike.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct StatusServerTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct StatusServerTests {
     private static let places = [StatusClient.Place.unix, .tcp]
 
     private static func agent(in sandbox: Sandbox, extra: String = "") throws -> AgentFixture {
         try AgentFixture(
-            in: sandbox, program: Subject.program,
+            in: sandbox, program: AgentUnderTest.program,
             configuration: AgentFixture.configuration(extra: StatusClient.Place.configuration + "\n" + extra))
     }
 

@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 
 /// Thousands of messages: nobody reads them, or they repeat.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct LogFloodTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LogFloodTests {
     @Test func `10,000 messages into a pipe that nobody reads: registration goes on; read at last, the loss is told`()
         async throws
     {
@@ -13,14 +13,14 @@ import Testing
             #expect(pipe(&ends) == 0)
             for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
             let agent = try LogFixture.start(
-                [Subject.program, "run", "--config", try LogFixture.file(in: sandbox)], in: sandbox,
+                [AgentUnderTest.program, "run", "--config", try LogFixture.file(in: sandbox)], in: sandbox,
                 descriptors: [2: ends[1]])
             close(ends[1])
             let before = try #require(AgentFootprint.memory(of: agent.pid))
             for index in 0..<10_000 { try LogFixture.refuse("x\(index)") }
             let collector = try CollectorSockets("c1")
             let registered = try CommandResult.of(
-                Subject.program,
+                AgentUnderTest.program,
                 ["register", "--collector", "c1", "--pid", "\(try LogFixture.holder(of: collector, in: sandbox).pid)"],
                 in: sandbox)
             #expect(registered.exitCode == 0, "\(registered)")
@@ -64,7 +64,7 @@ import Testing
         try await Sandbox.run(.unhurried) { sandbox in
             // A small table: what 2,000 changes of the rows cost isn't the subject.
             let agent = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: "table_size: 4096"))
             let holder = try LogFixture.holder(of: try CollectorSockets("c1"), in: sandbox)
             for _ in 0..<1_000 {

@@ -6,12 +6,12 @@ import Testing
 @testable import AgentCore
 
 /// What a running agent writes, and where.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct LogOutputTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LogOutputTests {
     @Test func `stderr to a file: each line is a JSON object with time, level, message and pool, to the last one`()
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             for name in ["c9", "\"\\\u{1}\n{}"] { try LogFixture.refuse(name) }
             agent.process.send(SIGTERM)
@@ -35,7 +35,7 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             func run(_ file: String, _ format: String...) throws -> String {
                 let result = try agent.command(["run", "--config", file] + format)
                 #expect(result.exitCode != 0 && result.errorOutput.split(separator: "\n").count == 1)
@@ -69,7 +69,8 @@ import Testing
             let journal = try FakeJournal()
             let script = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2); exec \"$0\" \"$@\""
             let agent = try LogFixture.start(
-                ["sh", "-c", script, Subject.program, "run", "--config", try LogFixture.file(in: sandbox)], in: sandbox)
+                ["sh", "-c", script, AgentUnderTest.program, "run", "--config", try LogFixture.file(in: sandbox)],
+                in: sandbox)
             let first = try #require(journal.next())
             #expect(
                 first.hasPrefix(
@@ -103,7 +104,7 @@ import Testing
                 ("debug", true, true), ("info", false, true), ("warning", false, false),
             ] {
                 let agent = try LogFixture.start(
-                    [Subject.program, "run", "--config", path, "--log-level", level], in: sandbox)
+                    [AgentUnderTest.program, "run", "--config", path, "--log-level", level], in: sandbox)
                 _ = try LogFixture.client.send(.explain(addresses: ["nonsense"]), act: "try")
                 _ = try LogFixture.client.send(
                     .plan(ConfigurationChange(remove: ["c77"])), act: "try")
@@ -123,8 +124,8 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
-            let collector = [Subject.program, "demo-collector"]
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let collector = [AgentUnderTest.program, "demo-collector"]
             func exec(_ name: String, _ flags: [String]) throws -> ChildProcess {
                 try agent.start(["exec", "--collector", name] + flags + ["--"] + collector)
             }
@@ -151,7 +152,7 @@ import Testing
             for (variable, hasColor) in [("", true), ("1", false)] {
                 let terminal = try PseudoTerminal(lines: 24, columns: 80)
                 let agent = try terminal.start(
-                    ["sh", "-c", "exec \(Subject.program) run --config \(path) 2>&1"], in: sandbox,
+                    ["sh", "-c", "exec \(AgentUnderTest.program) run --config \(path) 2>&1"], in: sandbox,
                     environment: ["NO_COLOR": variable])
                 let isReady = waitUntil(.seconds(20)) {
                     terminal.read()

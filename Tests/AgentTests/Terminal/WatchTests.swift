@@ -4,14 +4,14 @@ import TelemetryLab
 import Testing
 
 /// `status --watch` on terminals, with a running agent.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct WatchTests {
-    private static let command = [Subject.program, "status", "--watch", "--interval", "0.2"]
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct WatchTests {
+    private static let command = [AgentUnderTest.program, "status", "--watch", "--interval", "0.2"]
 
     private static func withAgent(
         _ body: @escaping @Sendable (Sandbox, AgentFixture, [CollectorSockets]) throws -> Void
     ) async throws {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             try body(sandbox, agent, try agent.registerFour())
         }
     }
@@ -119,7 +119,7 @@ import Testing
             let screen = try WatchedScreen(Self.command, in: sandbox)
             #expect(
                 screen.shows("no answer yet: cannot show the status: no agent answers at"), "\(screen.picture.text)")
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             #expect(screen.shows("○ empty"), "\(screen.picture.text)")
             screen.terminal.type("q")
             #expect(screen.hasEnded(with: 0))
@@ -167,7 +167,9 @@ import Testing
                 ([], [:], true), ([], ["NO_COLOR": "1"], false), (["--color", "never"], [:], false),
                 (["--color", "always"], ["NO_COLOR": "1"], true),
             ] as [([String], [String: String], Bool)] {
-                for command in [Self.command, [Subject.program, "status"], [Subject.program, "check", "--live"]] {
+                for command in [
+                    Self.command, [AgentUnderTest.program, "status"], [AgentUnderTest.program, "check", "--live"],
+                ] {
                     let screen = try WatchedScreen(command + arguments, in: sandbox, environment: environment)
                     #expect(screen.shows(command[1] == "check" ? "✓ sources" : "● active"))
                     #expect(screen.picture.hasColor == hasColor, "\(command) \(arguments) \(environment)")
@@ -201,7 +203,7 @@ import Testing
             try agent.restart()
             let count = plain.output.occurrences(of: "pool edge, ")
             #expect(waitUntil(.seconds(15)) { plain.output.occurrences(of: "pool edge, ") > count })
-            let script = "set -o pipefail; \(Subject.program) status --watch --interval 3600 | true"
+            let script = "set -o pipefail; \(AgentUnderTest.program) status --watch --interval 3600 | true"
             let piped = try ChildProcess(["bash", "-c", script], in: sandbox)
             #expect(try piped.wait(.seconds(15)) == 1 && piped.errorOutput == "", "at once, not an hour later")
             for process in [plain, json] { process.send(SIGTERM) }

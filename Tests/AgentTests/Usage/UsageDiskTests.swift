@@ -6,22 +6,22 @@ import Testing
 @testable import AgentCore
 
 /// Usage events on a disk that takes its time: the agent has other things to do.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageDiskTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageDiskTests {
     @Test func `usage leaves while the disk takes 40 s for a batch: the agent answers meanwhile, no byte is lost`()
         async throws
     {
         try await Sandbox.run { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            let disk = try SlowDisk(of: lab, "fsync", in: sandbox)
-            try lab.send(for: .milliseconds(500))
-            try disk.expectNoWait(lab) {
-                try lab.configureWithoutUsage()
-                #expect(try lab.status() == nil)
+            let fixture = try UsageFixture(in: sandbox)
+            let disk = try SlowDisk(of: fixture, "fsync", in: sandbox)
+            try fixture.send(for: .milliseconds(500))
+            try disk.expectNoWait(fixture) {
+                try fixture.configureWithoutUsage()
+                #expect(try fixture.status() == nil)
             }
             try disk.end()
-            try lab.configure()
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly(events: lab.fileEvents)
+            try fixture.configure()
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly(events: fixture.fileEvents)
         }
     }
 
@@ -29,19 +29,19 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            try lab.send(for: .milliseconds(300))
-            try lab.expectExactly(events: lab.fileEvents)
-            try lab.configureWithoutUsage()
+            let fixture = try UsageFixture(in: sandbox)
+            try fixture.send(for: .milliseconds(300))
+            try fixture.expectExactly(events: fixture.fileEvents)
+            try fixture.configureWithoutUsage()
             usleep(500_000)
-            let disk = try SlowDisk(of: lab, "pread64", in: sandbox)
-            try disk.expectNoWait(lab) {
-                try lab.configure()
-                #expect(try lab.status() == UsageStatus())
+            let disk = try SlowDisk(of: fixture, "pread64", in: sandbox)
+            try disk.expectNoWait(fixture) {
+                try fixture.configure()
+                #expect(try fixture.status() == UsageStatus())
             }
             try disk.end()
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly(events: lab.fileEvents)
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly(events: fixture.fileEvents)
         }
     }
 
@@ -50,13 +50,13 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let taken = sandbox.newPath("taken")
-            let lab = try UsageLab(in: sandbox, target: "command: [/bin/sh, -c, \"cat >> \(taken)\"]")
-            let disk = try SlowDisk(of: lab, "pread64", in: sandbox)
-            try lab.send(for: .milliseconds(500))
-            try disk.expectNoWait(lab) { try lab.registerAll() }
+            let fixture = try UsageFixture(in: sandbox, target: "command: [/bin/sh, -c, \"cat >> \(taken)\"]")
+            let disk = try SlowDisk(of: fixture, "pread64", in: sandbox)
+            try fixture.send(for: .milliseconds(500))
+            try disk.expectNoWait(fixture) { try fixture.registerAll() }
             try disk.end()
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(taken) ?? "") }
         }
     }
 
@@ -65,15 +65,15 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let gate = try UsageGate(in: sandbox)
-            let lab = try UsageLab(in: sandbox, target: gate.target, limit: "64KiB")
-            try lab.fillQueue(to: 64 << 10)
-            let disk = try SlowDisk(of: lab, "pread64", in: sandbox)
-            try lab.send(for: .milliseconds(500))
-            try disk.expectNoWait(lab) { try lab.registerAll() }
+            let fixture = try UsageFixture(in: sandbox, target: gate.target, limit: "64KiB")
+            try fixture.fillQueue(to: 64 << 10)
+            let disk = try SlowDisk(of: fixture, "pread64", in: sandbox)
+            try fixture.send(for: .milliseconds(500))
+            try disk.expectNoWait(fixture) { try fixture.registerAll() }
             try disk.end()
             try gate.open()
-            #expect(try lab.agent.command(["reload"]).exitCode == 0)
-            try lab.expectExactly(within: .seconds(90), events: gate.events)
+            #expect(try fixture.agent.command(["reload"]).exitCode == 0)
+            try fixture.expectExactly(within: .seconds(90), events: gate.events)
         }
     }
 
@@ -81,18 +81,18 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            let disk = try SlowDisk(of: lab, "fsync", in: sandbox)
-            try lab.send(for: .milliseconds(500))
-            lab.agent.process.send(SIGTERM)
+            let fixture = try UsageFixture(in: sandbox)
+            let disk = try SlowDisk(of: fixture, "fsync", in: sandbox)
+            try fixture.send(for: .milliseconds(500))
+            fixture.agent.process.send(SIGTERM)
             // The thread that strace holds keeps what is left of it from being reaped.
-            let process = "/proc/\(lab.agent.process.pid)/stat"
+            let process = "/proc/\(fixture.agent.process.pid)/stat"
             #expect(waitUntil(.seconds(30)) { FileText.read(process)?.contains(") Z ") == true })
             try disk.end(by: SIGKILL)
-            #expect(try lab.agent.process.wait() == 0)
-            try lab.agent.restart()
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly(events: lab.fileEvents)
+            #expect(try fixture.agent.process.wait() == 0)
+            try fixture.agent.restart()
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly(events: fixture.fileEvents)
         }
     }
 
@@ -102,38 +102,40 @@ import Testing
     {
         try await Sandbox.run { sandbox in
             let gate = try UsageGate(in: sandbox)
-            let lab = try UsageLab(in: sandbox, target: gate.target, limit: "64KiB")
-            try lab.fillQueue(to: 64 << 10)
-            try Self.expectOffLoop(lab, lab.queue + "/", ["pread64", "write", "fsync", "rename", "unlink"]) {
-                for _ in 1...3 { try lab.send(for: .milliseconds(200)) }
+            let fixture = try UsageFixture(in: sandbox, target: gate.target, limit: "64KiB")
+            try fixture.fillQueue(to: 64 << 10)
+            try Self.expectOffLoop(fixture, fixture.queue + "/", ["pread64", "write", "fsync", "rename", "unlink"]) {
+                for _ in 1...3 { try fixture.send(for: .milliseconds(200)) }
                 try gate.open()
-                lab.agent.process.send(SIGHUP)
-                try lab.expectExactly(within: .seconds(90), events: gate.events)
+                fixture.agent.process.send(SIGHUP)
+                try fixture.expectExactly(within: .seconds(90), events: gate.events)
             }
         }
     }
 
     @Test func `no call on the events' file is of the agent's loop`() async throws {
         try await Sandbox.run { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            try Self.expectOffLoop(lab, lab.file, ["openat", "pread64", "write", "fsync"]) {
-                for _ in 1...3 { try lab.send(for: .milliseconds(200)) }
-                try lab.expectExactly(events: lab.fileEvents)
+            let fixture = try UsageFixture(in: sandbox)
+            try Self.expectOffLoop(fixture, fixture.file, ["openat", "pread64", "write", "fsync"]) {
+                for _ in 1...3 { try fixture.send(for: .milliseconds(200)) }
+                try fixture.expectExactly(events: fixture.fileEvents)
             }
         }
     }
 
     /// - Parameter calls: that are made on the path, by other threads.
-    private static func expectOffLoop(_ lab: UsageLab, _ path: String, _ calls: [String], _ body: () throws -> Void)
+    private static func expectOffLoop(
+        _ fixture: UsageFixture, _ path: String, _ calls: [String], _ body: () throws -> Void
+    )
         throws
     {
-        let trace = lab.agent.sandbox.newPath("trace")
-        let tracer = try lab.traced(["-y", "-o", trace, "-e", "trace=%file,%desc"])
+        let trace = fixture.agent.sandbox.newPath("trace")
+        let tracer = try fixture.traced(["-y", "-o", trace, "-e", "trace=%file,%desc"])
         try body()
         tracer.send(SIGTERM)
         try tracer.wait()
         let lines = (FileText.read(trace) ?? "").split(separator: "\n").filter { $0.contains(path) }
-        let loop = lines.filter { $0.hasPrefix("\(lab.agent.process.pid) ") }
+        let loop = lines.filter { $0.hasPrefix("\(fixture.agent.process.pid) ") }
         #expect(loop.isEmpty, "\(loop.prefix(5))")
         for call in calls { #expect(lines.contains { $0.contains(" \(call)(") }, "\(call)") }
     }
@@ -146,19 +148,19 @@ private final class SlowDisk {
     private let trace: String
 
     /// From here on.
-    init(of lab: UsageLab, _ call: String, in sandbox: Sandbox) throws {
+    init(of fixture: UsageFixture, _ call: String, in sandbox: Sandbox) throws {
         self.call = call
         trace = sandbox.newPath("trace")
-        tracer = try lab.traced([
+        tracer = try fixture.traced([
             "-o", trace, "-e", "trace=\(call)", "-e", "inject=\(call):delay_enter=40000000",
         ])
     }
 
     /// - Parameter change: while calls take 40 s each, it and 3 answers take less time than one.
-    func expectNoWait(_ lab: UsageLab, _ change: () throws -> Void) throws {
+    func expectNoWait(_ fixture: UsageFixture, _ change: () throws -> Void) throws {
         let start = ContinuousClock.now
         try change()
-        for _ in 1...3 { _ = try lab.status() }
+        for _ in 1...3 { _ = try fixture.status() }
         #expect(ContinuousClock.now - start < .seconds(30))
     }
 

@@ -6,20 +6,20 @@ import Testing
 @testable import AgentCore
 
 /// Usage events of a real agent: their sum is what the collectors' sockets got.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageEventTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageEventTests {
     @Test func `20 agents killed at random moments under traffic: the events' sum is the bytes sent, no key twice`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
+            let fixture = try UsageFixture(in: sandbox)
             for _ in 1...20 {
-                try lab.send(for: .milliseconds(Int.random(in: 150...500)))
-                try lab.agent.kill()
-                try lab.send(for: .milliseconds(50))
-                try lab.agent.restart()
+                try fixture.send(for: .milliseconds(Int.random(in: 150...500)))
+                try fixture.agent.kill()
+                try fixture.send(for: .milliseconds(50))
+                try fixture.agent.restart()
             }
-            try lab.send(for: .milliseconds(100))
-            try lab.expectExactly(events: lab.fileEvents)
+            try fixture.send(for: .milliseconds(100))
+            try fixture.expectExactly(events: fixture.fileEvents)
         }
     }
 
@@ -27,26 +27,26 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
+            let fixture = try UsageFixture(in: sandbox)
             var missed: [String] = []
             // Of the thread that keeps them, of the one that reads and appends, and between the threads.
             let keeping = ["mkdir", "openat", "write", "fsync", "rename", "openat:2", "fsync:2", "unlink", "write:2"]
             let appending = ["openat", "fstat,newfstatat", "pread64", "write", "fsync"]
             let between = ["pread64"] + (1...3).map { "clone3,clone:\($0)" }
-            let steps = (keeping + between).map { ($0, [String]()) } + appending.map { ($0, ["-P", lab.file]) }
+            let steps = (keeping + between).map { ($0, [String]()) } + appending.map { ($0, ["-P", fixture.file]) }
             for (step, path) in steps {
-                let tracer = try lab.ending(atCall: step, options: path)
-                try lab.send(for: .milliseconds(10))
-                if !waitBriefly(.seconds(20), { lab.agent.process.exitCode != nil }) {
+                let tracer = try fixture.ending(atCall: step, options: path)
+                try fixture.send(for: .milliseconds(10))
+                if !waitBriefly(.seconds(20), { fixture.agent.process.exitCode != nil }) {
                     missed.append("\(step)\(path.first ?? "")")
-                    try lab.agent.kill()
+                    try fixture.agent.kill()
                 }
                 tracer.send(SIGTERM)
                 try tracer.wait()
-                try lab.agent.restart()
+                try fixture.agent.restart()
             }
             #expect(missed.isEmpty)
-            try lab.expectExactly(events: lab.fileEvents)
+            try fixture.expectExactly(events: fixture.fileEvents)
         }
     }
 
@@ -55,20 +55,20 @@ import Testing
     {
         try await Sandbox.run(.unhurried) { sandbox in
             let disk = try SmallDisk(in: sandbox)
-            let lab = try UsageLab(in: sandbox, folder: disk.folder)
-            try lab.send(for: .milliseconds(300))
+            let fixture = try UsageFixture(in: sandbox, folder: disk.folder)
+            try fixture.send(for: .milliseconds(300))
             disk.fill()
-            try lab.send(for: .milliseconds(800))
-            #expect(waitUntil(.seconds(10)) { lab.agent.process.errorOutput.contains("ENOSPC") })
-            let status = try lab.agent.command(["status", "--json"]).output
+            try fixture.send(for: .milliseconds(800))
+            #expect(waitUntil(.seconds(10)) { fixture.agent.process.errorOutput.contains("ENOSPC") })
+            let status = try fixture.agent.command(["status", "--json"]).output
             #expect(status.contains("\"last_error\":") && status.contains("ENOSPC"), "\(status)")
             // One that starts while it is full goes on from the same.
-            try lab.agent.kill()
-            try lab.agent.restart()
-            try lab.send(for: .milliseconds(300))
+            try fixture.agent.kill()
+            try fixture.agent.restart()
+            try fixture.send(for: .milliseconds(300))
             disk.empty()
-            try lab.expectExactly(events: lab.fileEvents)
-            #expect(lab.agent.process.errorOutput.contains("again"))
+            try fixture.expectExactly(events: fixture.fileEvents)
+            #expect(fixture.agent.process.errorOutput.contains("again"))
         }
     }
 
@@ -78,16 +78,16 @@ import Testing
     {
         try await Sandbox.run(.unhurried) { sandbox in
             let disk = try SmallDisk(in: sandbox)
-            let lab = try UsageLab(in: sandbox, folder: disk.folder)
-            try lab.send(for: .milliseconds(300))
+            let fixture = try UsageFixture(in: sandbox, folder: disk.folder)
+            try fixture.send(for: .milliseconds(300))
             disk.fill()
-            try lab.send(for: .milliseconds(300))
-            try lab.configure(groups: "groups:\n  - {name: bmp, protocol: tcp, address: 0.0.0.0, port: 1790}\n")
-            #expect(waitUntil(.seconds(10)) { lab.agent.process.errorOutput.contains("ENOSPC") })
-            try lab.agent.kill()
-            try lab.agent.restart()
+            try fixture.send(for: .milliseconds(300))
+            try fixture.configure(groups: "groups:\n  - {name: bmp, protocol: tcp, address: 0.0.0.0, port: 1790}\n")
+            #expect(waitUntil(.seconds(10)) { fixture.agent.process.errorOutput.contains("ENOSPC") })
+            try fixture.agent.kill()
+            try fixture.agent.restart()
             disk.empty()
-            try lab.expectExactly(events: lab.fileEvents)
+            try fixture.expectExactly(events: fixture.fileEvents)
             let departed = "/sys/fs/bpf/reuseport-agent/edge/departed"
             #expect(waitUntil(.seconds(10)) { access(departed, F_OK) != 0 })
         }
@@ -98,29 +98,31 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox, interval: "1h")
-            try lab.send(for: .milliseconds(200))
-            lab.agent.process.send(SIGTERM)
-            #expect(try lab.agent.process.wait() == 0)
-            let sum = try lab.fileEvents().reduce(0) { $0 + $1.value }
-            #expect(sum == lab.bytes && sum > 0)
+            let fixture = try UsageFixture(in: sandbox, interval: "1h")
+            try fixture.send(for: .milliseconds(200))
+            fixture.agent.process.send(SIGTERM)
+            #expect(try fixture.agent.process.wait() == 0)
+            let sum = try fixture.fileEvents().reduce(0) { $0 + $1.value }
+            #expect(sum == fixture.bytes && sum > 0)
         }
     }
 
     @Test func `a file that is renamed away is made again by its path, and no event is in both`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
+            let fixture = try UsageFixture(in: sandbox)
             for step in 1...4 {
-                try lab.send(for: .milliseconds(300))
-                try #require(rename(lab.file, "\(lab.file).\(step)") == 0)
+                try fixture.send(for: .milliseconds(300))
+                try #require(rename(fixture.file, "\(fixture.file).\(step)") == 0)
                 if step % 2 == 0 {
-                    try lab.agent.kill()
-                    try lab.agent.restart()
+                    try fixture.agent.kill()
+                    try fixture.agent.restart()
                 }
             }
-            try lab.send(for: .milliseconds(300))
-            try lab.expectExactly {
-                try [".1", ".2", ".3", ".4", ""].flatMap { try UsageLab.events(FileText.read(lab.file + $0) ?? "") }
+            try fixture.send(for: .milliseconds(300))
+            try fixture.expectExactly {
+                try [".1", ".2", ".3", ".4", ""].flatMap {
+                    try UsageFixture.events(FileText.read(fixture.file + $0) ?? "")
+                }
             }
         }
     }
@@ -141,13 +143,13 @@ import Testing
                 cat >> \(taken)
                 """, to: script)
             chmod(script, 0o755)
-            let lab = try UsageLab(in: sandbox, target: "command: [\(script)]")
-            try lab.send(for: .milliseconds(200))
-            #expect(waitUntil(.seconds(10)) { lab.agent.process.errorOutput.contains("ended with 3: not yet") })
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
-            let first = try UsageLab.events(FileText.read(taken + ".first") ?? "").map(\.idempotencyKey)
-            let all = try UsageLab.events(FileText.read(taken) ?? "").map(\.idempotencyKey)
+            let fixture = try UsageFixture(in: sandbox, target: "command: [\(script)]")
+            try fixture.send(for: .milliseconds(200))
+            #expect(waitUntil(.seconds(10)) { fixture.agent.process.errorOutput.contains("ended with 3: not yet") })
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(taken) ?? "") }
+            let first = try UsageFixture.events(FileText.read(taken + ".first") ?? "").map(\.idempotencyKey)
+            let all = try UsageFixture.events(FileText.read(taken) ?? "").map(\.idempotencyKey)
             #expect(!first.isEmpty && Array(all.prefix(first.count)) == first)
         }
     }
@@ -156,18 +158,19 @@ import Testing
     func `a POST target that is down, then answers 503, then is there: every event once, in order`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let receiver = try UsageReceiver(in: sandbox)
-            let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")
-            try lab.send(for: .milliseconds(400))
-            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("can't be delivered") })
-            try lab.agent.kill()
-            try lab.agent.restart()
-            try lab.send(for: .milliseconds(400))
+            let fixture = try UsageFixture(in: sandbox, target: "url: \"\(receiver.url)\"")
+            try fixture.send(for: .milliseconds(400))
+            #expect(waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains("can't be delivered") })
+            try fixture.agent.kill()
+            try fixture.agent.restart()
+            try fixture.send(for: .milliseconds(400))
             #expect(
                 try waitUntil(.seconds(10)) {
-                    try lab.agent.command(["status", "--json"]).output.contains("\"last_error\":\"usage events can't")
+                    try fixture.agent.command(["status", "--json"]).output.contains(
+                        "\"last_error\":\"usage events can't")
                 })
             try receiver.start(refusing: 2)
-            try lab.expectExactly(events: receiver.events)
+            try fixture.expectExactly(events: receiver.events)
             let numbers = try receiver.events().map { $0.idempotencyKey.split(separator: "-")[1] }.compactMap {
                 Int($0)
             }
@@ -183,15 +186,16 @@ import Testing
         try await Sandbox.run(.unhurried) { sandbox in
             let receiver = try UsageReceiver(in: sandbox)
             try receiver.start(refusing: 0, path: "/other")
-            let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")
-            try lab.send(for: .milliseconds(200))
-            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("are refused, and wait in") })
-            #expect(lab.agent.process.errorOutput.contains("the answer was 400"))
-            try lab.configure(target: "url: \"\(receiver.base)/moved\"")
-            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("redirects are not followed") })
+            let fixture = try UsageFixture(in: sandbox, target: "url: \"\(receiver.url)\"")
+            try fixture.send(for: .milliseconds(200))
+            #expect(waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains("are refused, and wait in") })
+            #expect(fixture.agent.process.errorOutput.contains("the answer was 400"))
+            try fixture.configure(target: "url: \"\(receiver.base)/moved\"")
+            #expect(
+                waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains("redirects are not followed") })
             #expect(try receiver.events().isEmpty)
-            try lab.configure(target: "url: \"\(receiver.base)/other\"")
-            try lab.expectExactly(events: receiver.events)
+            try fixture.configure(target: "url: \"\(receiver.base)/other\"")
+            try fixture.expectExactly(events: receiver.events)
         }
     }
 
@@ -199,23 +203,23 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
+            let fixture = try UsageFixture(in: sandbox)
             let other = "groups:\n  - {name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}\n"
             for round in 1...3 {
-                try lab.send(for: .milliseconds(150))
+                try fixture.send(for: .milliseconds(150))
                 // bmp leaves, and c4.
-                try lab.configure(collectors: ["c1", "c2", "c3"], groups: other)
-                try lab.send(for: .milliseconds(150))
+                try fixture.configure(collectors: ["c1", "c2", "c3"], groups: other)
+                try fixture.send(for: .milliseconds(150))
                 if round == 2 {
-                    try lab.agent.kill()
-                    try lab.agent.restart()
+                    try fixture.agent.kill()
+                    try fixture.agent.restart()
                 }
-                try lab.configure()
-                try lab.registerAll()
+                try fixture.configure()
+                try fixture.registerAll()
             }
-            try lab.send(for: .milliseconds(150))
-            try lab.expectExactly(events: lab.fileEvents)
-            let collectors = Set(try lab.fileEvents().compactMap(\.collector))
+            try fixture.send(for: .milliseconds(150))
+            try fixture.expectExactly(events: fixture.fileEvents)
+            let collectors = Set(try fixture.fileEvents().compactMap(\.collector))
             #expect(collectors == ["c1", "c2", "c3", "c4"])
         }
     }
@@ -223,16 +227,16 @@ import Testing
     @Test func `60 intervals through a command leave no descriptor, no child and under 1 MiB behind`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let taken = sandbox.newPath("taken")
-            let lab = try UsageLab(in: sandbox, target: "command: [/bin/sh, -c, \"cat >> \(taken)\"]")
+            let fixture = try UsageFixture(in: sandbox, target: "command: [/bin/sh, -c, \"cat >> \(taken)\"]")
             func isQuiet() -> Bool {
-                FileText.read("/proc/\(lab.agent.process.pid)/task/\(lab.agent.process.pid)/children") == ""
+                FileText.read("/proc/\(fixture.agent.process.pid)/task/\(fixture.agent.process.pid)/children") == ""
             }
-            for _ in 1...20 { try lab.send(for: .milliseconds(100)) }
-            try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
-            let before = try AgentFootprint.atRest(lab.agent)
-            for _ in 1...60 { try lab.send(for: .milliseconds(100)) }
-            try lab.expectExactly { try UsageLab.events(FileText.read(taken) ?? "") }
-            let after = try AgentFootprint.atRest(lab.agent)
+            for _ in 1...20 { try fixture.send(for: .milliseconds(100)) }
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(taken) ?? "") }
+            let before = try AgentFootprint.atRest(fixture.agent)
+            for _ in 1...60 { try fixture.send(for: .milliseconds(100)) }
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(taken) ?? "") }
+            let after = try AgentFootprint.atRest(fixture.agent)
             #expect(after.descriptors == before.descriptors && isQuiet(), "\(before), \(after)")
             #expect(after.residentKiB < before.residentKiB + 1_024, "\(before), \(after)")
         }
@@ -244,13 +248,13 @@ import Testing
         try await Sandbox.run(.unhurried) { sandbox in
             // Nobody takes them until the end.
             let gate = try UsageGate(in: sandbox)
-            let lab = try UsageLab(in: sandbox, target: gate.target, limit: "64KiB")
-            try lab.fillQueue(to: 64 << 10)
-            for _ in 1...20 { try lab.send(for: .milliseconds(100)) }
-            #expect(lab.queueSize < 72 << 10, "\(lab.queueSize)")
+            let fixture = try UsageFixture(in: sandbox, target: gate.target, limit: "64KiB")
+            try fixture.fillQueue(to: 64 << 10)
+            for _ in 1...20 { try fixture.send(for: .milliseconds(100)) }
+            #expect(fixture.queueSize < 72 << 10, "\(fixture.queueSize)")
             try gate.open()
-            lab.agent.process.send(SIGHUP)
-            try lab.expectExactly(within: .seconds(90), events: gate.events)
+            fixture.agent.process.send(SIGHUP)
+            try fixture.expectExactly(within: .seconds(90), events: gate.events)
         }
     }
 }

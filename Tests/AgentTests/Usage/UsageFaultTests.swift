@@ -7,12 +7,12 @@ import Testing
 
 /// System calls of the agent's disk jobs that fail for a while: nothing is lost by it,
 /// and nothing is there twice. Each job has a thread, of which strace counts the calls.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageFaultTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageFaultTests {
     /// - Parameter fault: of strace's `inject=`.
-    private static func with(_ fault: String, _ lab: UsageLab, _ body: () throws -> Void) throws {
-        let trace = lab.agent.sandbox.newPath("trace")
+    private static func with(_ fault: String, _ fixture: UsageFixture, _ body: () throws -> Void) throws {
+        let trace = fixture.agent.sandbox.newPath("trace")
         let call = fault.prefix { $0 != ":" }
-        let tracer = try lab.traced(["-o", trace, "-e", "trace=\(call)", "-e", "inject=\(fault)"])
+        let tracer = try fixture.traced(["-o", trace, "-e", "trace=\(call)", "-e", "inject=\(fault)"])
         try body()
         tracer.send(SIGTERM)
         try tracer.wait()
@@ -25,20 +25,21 @@ import Testing
     {
         try await Sandbox.run(.unhurried) { sandbox in
             let gate = try UsageGate(in: sandbox)
-            let lab = try UsageLab(in: sandbox, target: gate.target, limit: "64KiB")
-            try lab.fillQueue(to: 64 << 10)
+            let fixture = try UsageFixture(in: sandbox, target: gate.target, limit: "64KiB")
+            try fixture.fillQueue(to: 64 << 10)
             // The file's is the first.
-            try Self.with("fsync:error=EIO:when=2", lab) {
-                for _ in 1...5 { try lab.send(for: .milliseconds(200)) }
+            try Self.with("fsync:error=EIO:when=2", fixture) {
+                for _ in 1...5 { try fixture.send(for: .milliseconds(200)) }
                 #expect(
                     waitUntil(.seconds(20)) {
-                        lab.agent.process.errorOutput.contains("could not be synced (EIO): a crash of the machine may")
+                        fixture.agent.process.errorOutput.contains(
+                            "could not be synced (EIO): a crash of the machine may")
                     })
             }
             try gate.open()
-            #expect(try lab.agent.command(["reload"]).exitCode == 0)
-            try lab.expectExactly(within: .seconds(90), events: gate.events)
-            #expect(try waitUntil(.seconds(20)) { try lab.status()?.lastError == nil })
+            #expect(try fixture.agent.command(["reload"]).exitCode == 0)
+            try fixture.expectExactly(within: .seconds(90), events: gate.events)
+            #expect(try waitUntil(.seconds(20)) { try fixture.status()?.lastError == nil })
         }
     }
 
@@ -47,13 +48,14 @@ import Testing
         _ fault: String
     ) async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            try Self.with(fault, lab) {
-                for _ in 1...5 { try lab.send(for: .milliseconds(200)) }
+            let fixture = try UsageFixture(in: sandbox)
+            try Self.with(fault, fixture) {
+                for _ in 1...5 { try fixture.send(for: .milliseconds(200)) }
             }
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly(events: lab.fileEvents)
-            #expect(!lab.agent.process.errorOutput.contains("not delivered"), "\(lab.agent.process.errorOutput)")
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly(events: fixture.fileEvents)
+            #expect(
+                !fixture.agent.process.errorOutput.contains("not delivered"), "\(fixture.agent.process.errorOutput)")
         }
     }
 
@@ -64,21 +66,22 @@ import Testing
     ) async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let gate = try UsageGate(in: sandbox)
-            let lab = try UsageLab(in: sandbox, target: gate.target)
-            for _ in 1...3 { try lab.send(for: .milliseconds(200)) }
+            let fixture = try UsageFixture(in: sandbox, target: gate.target)
+            for _ in 1...3 { try fixture.send(for: .milliseconds(200)) }
             // What the disk refuses for good is counted on, and isn't delivered meanwhile.
-            lab.expectAllKept()
-            try Self.with(fault, lab) {
+            fixture.expectAllKept()
+            try Self.with(fault, fixture) {
                 try gate.open()
-                #expect(try lab.agent.command(["reload"]).exitCode == 0)
-                try lab.expectExactly {
+                #expect(try fixture.agent.command(["reload"]).exitCode == 0)
+                try fixture.expectExactly {
                     var keys: Set<String> = []
                     return try gate.events().filter { keys.insert($0.idempotencyKey).inserted }
                 }
             }
-            #expect(try lab.agent.command(["reload"]).exitCode == 0)
-            #expect(try waitUntil(.seconds(20)) { try lab.status()?.pendingEvents == 0 })
-            #expect(!lab.agent.process.errorOutput.contains("not delivered"), "\(lab.agent.process.errorOutput)")
+            #expect(try fixture.agent.command(["reload"]).exitCode == 0)
+            #expect(try waitUntil(.seconds(20)) { try fixture.status()?.pendingEvents == 0 })
+            #expect(
+                !fixture.agent.process.errorOutput.contains("not delivered"), "\(fixture.agent.process.errorOutput)")
         }
     }
 
@@ -87,15 +90,15 @@ import Testing
         _ fault: String
     ) async throws {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            try Self.with(fault, lab) {
-                for _ in 1...3 { try lab.send(for: .milliseconds(200)) }
-                try lab.expectExactly(events: lab.fileEvents)
+            let fixture = try UsageFixture(in: sandbox)
+            try Self.with(fault, fixture) {
+                for _ in 1...3 { try fixture.send(for: .milliseconds(200)) }
+                try fixture.expectExactly(events: fixture.fileEvents)
             }
-            let lines = lab.agent.process.errorOutput.split(separator: "\n")
+            let lines = fixture.agent.process.errorOutput.split(separator: "\n")
             #expect(lines.count { $0.contains("without threads") } == 1, "\(lines)")
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly(events: lab.fileEvents)
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly(events: fixture.fileEvents)
         }
     }
 
@@ -103,19 +106,19 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            try lab.send(for: .milliseconds(300))
-            try lab.expectExactly(events: lab.fileEvents)
-            try lab.agent.kill()
-            let name = try #require(FileText.names(in: lab.queue).last)
-            let batch = "\(lab.queue)/\(name)"
+            let fixture = try UsageFixture(in: sandbox)
+            try fixture.send(for: .milliseconds(300))
+            try fixture.expectExactly(events: fixture.fileEvents)
+            try fixture.agent.kill()
+            let name = try #require(FileText.names(in: fixture.queue).last)
+            let batch = "\(fixture.queue)/\(name)"
             try #require(rename(batch, batch + ".away") == 0 && symlink(batch, batch) == 0)
-            try lab.agent.restart()
-            #expect(try lab.status()?.lastError?.contains("may have what was counted last (ELOOP)") == true)
-            try lab.send(for: .milliseconds(200))
+            try fixture.agent.restart()
+            #expect(try fixture.status()?.lastError?.contains("may have what was counted last (ELOOP)") == true)
+            try fixture.send(for: .milliseconds(200))
             try #require(rename(batch + ".away", batch) == 0)
-            try lab.expectExactly(events: lab.fileEvents)
-            #expect(try lab.status()?.lastError == nil)
+            try fixture.expectExactly(events: fixture.fileEvents)
+            #expect(try fixture.status()?.lastError == nil)
         }
     }
 
@@ -124,17 +127,17 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            try lab.send(for: .milliseconds(300))
-            try lab.expectExactly(events: lab.fileEvents)
-            try lab.configureWithoutUsage()
+            let fixture = try UsageFixture(in: sandbox)
+            try fixture.send(for: .milliseconds(300))
+            try fixture.expectExactly(events: fixture.fileEvents)
+            try fixture.configureWithoutUsage()
             usleep(500_000)
-            try Self.with("pread64:delay_enter=300000", lab) {
-                try lab.configure()
-                lab.agent.process.send(SIGTERM)
+            try Self.with("pread64:delay_enter=300000", fixture) {
+                try fixture.configure()
+                fixture.agent.process.send(SIGTERM)
                 #expect(waitUntil(.seconds(20)) { access(AgentFixture.controlPath, F_OK) != 0 })
             }
-            #expect(try lab.agent.process.wait() == 0)
+            #expect(try fixture.agent.process.wait() == 0)
         }
     }
 }

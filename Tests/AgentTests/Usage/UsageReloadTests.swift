@@ -6,26 +6,26 @@ import Testing
 @testable import AgentCore
 
 /// Usage that comes and goes by reload.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageReloadTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageReloadTests {
     @Test func `usage with another pool's folder comes by reload: status and health tell why, until it is mended`()
         async throws
     {
         try await Sandbox.run { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            try lab.configureWithoutUsage()
-            waitUntil(.seconds(5)) { !FileText.names(in: lab.queue).isEmpty }
-            let name = try #require(FileText.names(in: lab.queue).first { $0.hasSuffix(".jsonl") })
-            let kept = try #require(FileText.read("\(lab.queue)/\(name)"))
+            let fixture = try UsageFixture(in: sandbox)
+            try fixture.configureWithoutUsage()
+            waitUntil(.seconds(5)) { !FileText.names(in: fixture.queue).isEmpty }
+            let name = try #require(FileText.names(in: fixture.queue).first { $0.hasSuffix(".jsonl") })
+            let kept = try #require(FileText.read("\(fixture.queue)/\(name)"))
             let parts = kept.split(separator: "\"edge\"", omittingEmptySubsequences: false)
-            try FileText.write(parts.joined(separator: "\"core\""), to: "\(lab.queue)/\(name)")
-            try lab.configure()
-            #expect(try waitUntil(.seconds(10)) { try lab.status()?.lastError?.contains("pool core's") == true })
-            #expect(try lab.status()?.isOverdue == true)
-            unlink("\(lab.queue)/\(name)")
+            try FileText.write(parts.joined(separator: "\"core\""), to: "\(fixture.queue)/\(name)")
+            try fixture.configure()
+            #expect(try waitUntil(.seconds(10)) { try fixture.status()?.lastError?.contains("pool core's") == true })
+            #expect(try fixture.status()?.isOverdue == true)
+            unlink("\(fixture.queue)/\(name)")
             // Without another reload.
-            #expect(try waitUntil(.seconds(30)) { try lab.status() == UsageStatus() })
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly(events: lab.fileEvents)
+            #expect(try waitUntil(.seconds(30)) { try fixture.status() == UsageStatus() })
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly(events: fixture.fileEvents)
         }
     }
 
@@ -33,15 +33,15 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let meter = MeterLab.isThere ? try MeterLab(in: sandbox) : nil
+            let meter = MeterFixture.isThere ? try MeterFixture(in: sandbox) : nil
             defer { meter?.end() }
-            let lab = try UsageLab(
+            let fixture = try UsageFixture(
                 in: sandbox, interval: "1h", extra: meter?.configuration(internal: "10.0.0.0/8") ?? "")
-            try lab.send(for: .milliseconds(200))
+            try fixture.send(for: .milliseconds(200))
             try meter?.send(10, 72, from: "10.1.1.1", to: "10.2.2.2")
-            try lab.configureWithoutUsage(
+            try fixture.configureWithoutUsage(
                 groups: "groups:\n  - {name: bmp, protocol: tcp, address: 0.0.0.0, port: 1790}\n")
-            lab.expectAllKept(besides: meter == nil ? 0 : 10 * 100)
+            fixture.expectAllKept(besides: meter == nil ? 0 : 10 * 100)
             let pins = "/sys/fs/bpf/reuseport-agent/edge"
             #expect(
                 waitUntil(.seconds(10)) {
@@ -54,7 +54,7 @@ import Testing
         async throws
     {
         try await Sandbox.run { sandbox in
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let folder = sandbox.newPath("events")
             let usage = "usage: {to: {file: \(folder)/u.jsonl}, queue: {folder: \(folder)/queue}}\n"
             try FileText.write(AgentFixture.configuration(extra: usage), to: agent.configurationPath)
@@ -77,16 +77,17 @@ import Testing
         try await Sandbox.run(.unhurried) { sandbox in
             let receiver = try UsageReceiver(in: sandbox)
             try receiver.start(refusing: 0, path: "/other")
-            let lab = try UsageLab(in: sandbox, target: "url: \"\(receiver.url)\"")
-            for mended in [{ _ = try lab.agent.command(["reload"]) }, { lab.agent.process.send(SIGHUP) }] {
-                try lab.send(for: .milliseconds(200))
-                #expect(try waitUntil(.seconds(20)) { try lab.status()?.lastError?.contains("are refused") == true })
+            let fixture = try UsageFixture(in: sandbox, target: "url: \"\(receiver.url)\"")
+            for mended in [{ _ = try fixture.agent.command(["reload"]) }, { fixture.agent.process.send(SIGHUP) }] {
+                try fixture.send(for: .milliseconds(200))
+                #expect(
+                    try waitUntil(.seconds(20)) { try fixture.status()?.lastError?.contains("are refused") == true })
                 try receiver.stop()
                 try receiver.start(refusing: 0)
                 usleep(3_000_000)
-                #expect(try lab.status()?.pendingEvents ?? 0 > 0)
+                #expect(try fixture.status()?.pendingEvents ?? 0 > 0)
                 try mended()
-                try lab.expectExactly(events: receiver.events)
+                try fixture.expectExactly(events: receiver.events)
                 try receiver.stop()
                 try receiver.start(refusing: 0, path: "/other")
             }

@@ -6,7 +6,7 @@ import Testing
 @testable import AgentCore
 
 /// A file of usage events that can't be one.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageTargetTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageTargetTests {
     private static func configuration(_ file: String, queue: String) -> String {
         AgentFixture.configuration(
             hold: "1s", extra: "usage: {interval: 100ms, to: {file: \(file)}, queue: {folder: \(queue)}}\n")
@@ -51,11 +51,11 @@ import Testing
                 // An agent that starts waits for a folder.
                 for command in path.remedy == "make the folder" ? ["check"] : ["check", "run"] {
                     expectRefusal(
-                        try CommandResult.of(Subject.program, [command, "--config", file], in: sandbox), path)
+                        try CommandResult.of(AgentUnderTest.program, [command, "--config", file], in: sandbox), path)
                 }
             }
             #expect(FileText.names(in: "/sys/fs/bpf/reuseport-agent").isEmpty && access(queue, F_OK) != 0)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             for path in paths {
                 try FileText.write(Self.configuration(path.path, queue: queue), to: agent.configurationPath)
                 for command in ["plan", "reload"] { expectRefusal(try agent.command([command]), path) }
@@ -73,11 +73,11 @@ import Testing
             let file = sandbox.newPath("edge.yaml")
             let folder = sandbox.folder + "/state"
             try FileText.write(Self.configuration(folder + "/x.jsonl", queue: folder + "/queue"), to: file)
-            let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+            let check = try CommandResult.of(AgentUnderTest.program, ["check", "--config", file], in: sandbox)
             #expect(check.exitCode == 0 && check.output.contains("✓ usage: file \(folder)/x.jsonl"), "\(check.output)")
             #expect(access(folder, F_OK) != 0)
             _ = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: Self.configuration(folder + "/x.jsonl", queue: folder + "/queue"))
             #expect(access(folder + "/queue", F_OK) == 0)
         }
@@ -92,7 +92,7 @@ import Testing
             ] {
                 let usage = "usage: {to: {\(target)}, queue: {folder: \(sandbox.folder)/queue}}\n"
                 try FileText.write(AgentFixture.configuration(extra: usage), to: file)
-                let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+                let check = try CommandResult.of(AgentUnderTest.program, ["check", "--config", file], in: sandbox)
                 #expect(check.exitCode == 6 && check.output.contains(line), "\(check.output)")
             }
         }
@@ -112,7 +112,7 @@ import Testing
             func note(_ path: String) throws -> String {
                 try FileText.write(Self.configuration(path, queue: own), to: file)
                 let check = try CommandResult.of(
-                    launcher[0], Array(launcher.dropFirst()) + [Subject.program, "check", "--config", file],
+                    launcher[0], Array(launcher.dropFirst()) + [AgentUnderTest.program, "check", "--config", file],
                     in: sandbox)
                 #expect(check.exitCode == 0, "\(check.output)")
                 let lines = check.output.split(separator: "\n").map(String.init)
@@ -146,14 +146,14 @@ import Testing
         try await Sandbox.run { sandbox in
             let folder = sandbox.folder + "/mount"
             try #require(symlink("mount/x.jsonl", sandbox.folder + "/link") == 0)
-            let lab = try UsageLab(in: sandbox, target: "file: \(sandbox.folder)\(name)")
+            let fixture = try UsageFixture(in: sandbox, target: "file: \(sandbox.folder)\(name)")
             let said = "\(folder) doesn't exist (ENOENT); correct the path, or make the folder"
-            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains(said) })
-            #expect(lab.agent.process.errorOutput.contains("it is waited for"))
-            try lab.send(for: .milliseconds(300))
+            #expect(waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains(said) })
+            #expect(fixture.agent.process.errorOutput.contains("it is waited for"))
+            try fixture.send(for: .milliseconds(300))
             #expect(access(folder, F_OK) != 0)
             mkdir(folder, 0o755)
-            try lab.expectExactly { try UsageLab.events(FileText.read(folder + "/x.jsonl") ?? "") }
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(folder + "/x.jsonl") ?? "") }
         }
     }
 
@@ -163,20 +163,20 @@ import Testing
         try await Sandbox.run { sandbox in
             let folder = sandbox.folder + "/events"
             mkdir(folder, 0o755)
-            let lab = try UsageLab(in: sandbox, target: "file: \(folder)/x.jsonl")
-            try lab.send(for: .milliseconds(200))
+            let fixture = try UsageFixture(in: sandbox, target: "file: \(folder)/x.jsonl")
+            try fixture.send(for: .milliseconds(200))
             try #require(rename(folder, folder + ".away") == 0)
             func commands(_ file: String) throws -> [Int32] {
                 try FileText.write(
-                    Self.configuration(file, queue: lab.queue).replacing("100ms", with: "200ms"),
-                    to: lab.agent.configurationPath)
-                return try ["plan", "reload"].map { try lab.agent.command([$0]).exitCode }
+                    Self.configuration(file, queue: fixture.queue).replacing("100ms", with: "200ms"),
+                    to: fixture.agent.configurationPath)
+                return try ["plan", "reload"].map { try fixture.agent.command([$0]).exitCode }
             }
             #expect(try commands(folder + "/y.jsonl") == [2, 2])
             #expect(try commands(folder + "/x.jsonl") == [0, 0])
-            try lab.send(for: .milliseconds(200))
+            try fixture.send(for: .milliseconds(200))
             try #require(rename(folder + ".away", folder) == 0)
-            try lab.expectExactly { try UsageLab.events(FileText.read(folder + "/x.jsonl") ?? "") }
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(folder + "/x.jsonl") ?? "") }
         }
     }
 
@@ -188,13 +188,14 @@ import Testing
             let folder = sandbox.folder + "/events"
             mkdir(folder, 0o755)
             let file = folder + "/x.jsonl"
-            let lab = try UsageLab(in: sandbox, target: "file: \(file)")
+            let fixture = try UsageFixture(in: sandbox, target: "file: \(file)")
             try #require(rename(folder, folder + ".away") == 0)
-            try lab.send(for: .milliseconds(300))
-            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("could not be opened (ENOENT)") })
+            try fixture.send(for: .milliseconds(300))
+            #expect(
+                waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains("could not be opened (ENOENT)") })
             #expect(access(folder, F_OK) != 0)
             try #require(rename(folder + ".away", folder) == 0)
-            try lab.expectExactly { try UsageLab.events(FileText.read(file) ?? "") }
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(file) ?? "") }
         }
     }
 }

@@ -7,7 +7,7 @@ import Testing
 
 /// An agent that makes usage events, four collectors in this process, and exporters:
 /// what the collectors' sockets get is counted.
-final class UsageLab {
+final class UsageFixture {
     let agent: AgentFixture
     let file: String
     let queue: String
@@ -31,7 +31,7 @@ final class UsageLab {
         self.interval = interval
         let target = target ?? "file: \(file)"
         agent = try AgentFixture(
-            in: sandbox, program: Subject.program,
+            in: sandbox, program: AgentUnderTest.program,
             configuration: Self.configuration(target, queue: queue, interval: interval, limit: limit, extra: extra))
         collectors = try (1...4).map { try CollectorSockets("c\($0)") }
         exporters = try (1...12).map { try InternetSocket(.udp, bind: .v4(0x0a00_0000 + $0)) }
@@ -206,7 +206,7 @@ final class UsageGate {
     }
 
     func open() throws { try FileText.write("", to: gate) }
-    func events() throws -> [UsageEvent] { try UsageLab.events(FileText.read(taken) ?? "") }
+    func events() throws -> [UsageEvent] { try UsageFixture.events(FileText.read(taken) ?? "") }
 }
 
 /// A receiver of POSTs, in a language that has one.
@@ -219,7 +219,7 @@ final class UsageReceiver {
     var url: String { base + "/usage" }
 
     static var isThere: Bool {
-        Subject.mustRun
+        AgentUnderTest.mustRun
             || ["curl", "python3"].allSatisfy { name in
                 let path = getenv("PATH").map { String(cString: $0) } ?? ""
                 return path.split(separator: ":").contains { access("\($0)/\(name)", X_OK) == 0 }
@@ -266,5 +266,5 @@ final class UsageReceiver {
         try process?.wait()
     }
 
-    func events() throws -> [UsageEvent] { try UsageLab.events(FileText.read(received) ?? "") }
+    func events() throws -> [UsageEvent] { try UsageFixture.events(FileText.read(received) ?? "") }
 }

@@ -5,7 +5,7 @@ import TelemetryLab
 import Testing
 
 /// The program that these tests run: built beside them.
-enum Subject {
+enum AgentUnderTest {
     static let program: String = {
         let bundle = String(cString: lab_executed_path())
         return String(bundle[..<(bundle.lastIndex(of: "/") ?? bundle.startIndex)] + "/reuseport-agent")
