@@ -19,10 +19,10 @@ unit=examples/systemd/reuseport-agent.service
 # expression. The emulated processors are some 15 times slower and each pool takes seconds
 # for the verifier, so of each subject these are the tests with the least work. Root has
 # fewer of them, because its verifier is the lenient one.
-selection='SelectionTests/.a device.s IPv4|TurnTests/.round-robin: one'
-failover='LifeTests/.after the hold|WholeCollectorTests/.its UDP'
+selection='SelectionTests/.a device.s IPv4|TurnTests/.round-robin: an'
+failover='LifeTests/.after the hold|WholeCollectorTests/.connections for'
 reload='GenerationTests/.a group that left'
-drain='DrainTests/.drain: who'
+drain='DrainTests/.drain: exporters'
 sessions='SessionTests/.failback'
 adoption='LifeTests/.a new agent'
 refusals='LifeTests/.another seed|ReplaceTests/.a slot'

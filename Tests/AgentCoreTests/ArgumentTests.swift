@@ -13,7 +13,9 @@ import Testing
         ("router1", "it is not an IPv4 or IPv6 address", "192.0.2.1 or"), ("", "it is not", "192.0.2.1 or"),
         ("1.2.3/8", "it is not", "192.0.2.1 or"), ("[", "it is not", "192.0.2.1 or"), ("...", "it is not", "192"),
     ])
-    func `what an address has too much is named, and it is written without`(text: String, cause: String, write: String)
+    func `a refusal names the superfluous part of an address and writes the address without it`(
+        text: String, cause: String, write: String
+    )
         throws
     {
         let failure = try #require(throws: Failure.self) { try IPAddress(argument: text) }

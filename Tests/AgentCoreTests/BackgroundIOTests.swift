@@ -6,7 +6,7 @@ import Testing
 @testable import AgentCore
 
 @Suite struct BackgroundIOTests {
-    @Test func `a job has a thread: not done before its body ends, then readable, with its result`() throws {
+    @Test func `a job runs on a thread of its own; its end makes it readable, with its result`() throws {
         let gate = rpa_event()
         try #require(gate >= 0)
         defer { close(gate) }
@@ -20,7 +20,7 @@ import Testing
         #expect(job.isDone(by: rpa_monotonic_ns() + 20_000_000_000) && job.take() == 8)
     }
 
-    @Test func `without an eventfd (EMFILE) the job is done at once, here, and the loop comes back for it at once`() {
+    @Test func `without an eventfd (EMFILE) the job runs at once on the loop, which then takes its result`() {
         let caller = pthread_self()
         let job = BackgroundIO(tellingBy: -EMFILE) { pthread_equal(pthread_self(), caller) }
         #expect(job.refusal == EMFILE && job.deadline == 0 && job.isDone(by: 0))

@@ -7,7 +7,7 @@ import Testing
 @testable import AgentCore
 
 @Suite(.serialized) struct ChildDeliveryTests {
-    @Test func `a command that takes longer than its time is killed, and so is what it has started`() throws {
+    @Test func `a command that exceeds its time limit is killed with its children`() throws {
         let child = try ForkGate.pass {
             try ChildDelivery(
                 ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], input: [], now: rpa_monotonic_ns(),
@@ -25,7 +25,7 @@ import Testing
         #expect(waitUntil(.seconds(5)) { kill(-group, 0) != 0 })
     }
 
-    @Test func `a command that says 1 MB and reads nothing of its input ends by itself, with the first 2 KB kept`()
+    @Test func `a command that prints 1 MB and reads no input ends by itself; the first 2 KB are kept`()
         throws
     {
         let child = try ForkGate.pass {
@@ -42,7 +42,7 @@ import Testing
         #expect(end?.status == 7 << 8 && end?.text == String(repeating: "x", count: 2_048))
     }
 
-    @Test func `a program that isn't there is an error with its name`() {
+    @Test func `a missing program is an error that names it`() {
         let error = #expect(throws: KernelError.self) {
             try ForkGate.pass { try ChildDelivery(["/no/such"], input: [], now: 0) }
         }

@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func `the page has each key that is read, with its type, default and limits, and no other`() throws {
+    @Test func `the page documents each key with type, default and limits, and no other key`() throws {
         let written = try Self.rows()
         let read = ConfigurationKey.all.map {
             Row(path: $0.path, type: $0.type, standard: $0.standard, limits: $0.limits)

@@ -170,7 +170,7 @@ import Testing
     @Test(arguments: [
         "0", "-1", "1.5", "1001", "99999999999999999999", "x", "01", "+1", "0x10", "\"\"", "[1]", "1e3", "~",
     ])
-    func `a weight that is no whole number from 1 to 1000 is refused`(weight: String) throws {
+    func `a weight must be a whole number from 1 to 1000`(weight: String) throws {
         let text = "pool: edge\ncollectors: [c1, {name: c2, weight: \(weight)}]\n\(Self.groups)"
         let failure = try #require(throws: Failure.self) { _ = try ConfigurationText.read(text) }
         #expect(failure.description.contains("weight"), "\(failure)")
@@ -184,7 +184,7 @@ import Testing
         #expect(failure.description.contains("restart_hold"), "\(failure)")
     }
 
-    @Test func `257 collectors are more than the slots, 256 are not`() throws {
+    @Test func `257 collectors exceed the slots; 256 don't`() throws {
         func text(_ count: Int) -> String {
             "pool: edge\ncollectors: [\((1...count).map { "c\($0)" }.joined(separator: ", "))]\n\(Self.groups)"
         }
@@ -200,7 +200,7 @@ import Testing
         #expect(try PoolConfiguration.load(path: path).pool == "edge")
     }
 
-    @Test func `quotes may contain what looks like an alias, comments anything`() throws {
+    @Test func `quoted text may look like an alias, and comments may contain anything`() throws {
         let read = try ConfigurationText.read(
             "pool: edge # *a &b [[[[\ncollectors: [c1]\nseed: \"*x &y\"\n\(Self.groups)\n")
         #expect(read.seed == "*x &y")

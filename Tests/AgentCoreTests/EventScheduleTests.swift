@@ -19,7 +19,7 @@ import Testing
         return count
     }
 
-    @Test func `looks that fail while a comparison is due are tried 5 times in 5 s, and then both are done`() {
+    @Test func `failed looks while a comparison is due are repeated 5 times in 5 s, then both are done`() {
         var agenda = EventSchedule()
         let start = 10 * Self.second
         agenda.noteLook(states: [.active], mayHaveMoved: true, now: start)
@@ -39,8 +39,7 @@ import Testing
     }
 
     @Test
-    func `of a hold of 2.5 s and a slot that nobody had, the slot is looked at after 1 s, the hold 1 ms after its end`()
-    {
+    func `a slot without a collector is looked at after 1 s, the end of a hold of 2.5 s after 1 ms`() {
         var agenda = EventSchedule()
         agenda.noteLook(
             states: [.holding(left: .milliseconds(2_500)), .empty], mayHaveMoved: false, now: 7 * Self.second)

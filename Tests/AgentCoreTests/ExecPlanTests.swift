@@ -29,7 +29,7 @@ import Testing
         return (line, pause)
     }
 
-    @Test mutating func `a registration is said once, and looked at again every 5 s without a word`() throws {
+    @Test mutating func `a registration is logged once and then checked every 5 s without a message`() throws {
         #expect(
             note(try Self.registered(changed: true))
                 == ("c1 is registered: slot 0, groups ipfix, bmp, process 812", .seconds(5)))
@@ -37,14 +37,16 @@ import Testing
         #expect(note(try Self.registered(changed: true)).0?.hasPrefix("c1 is registered again: slot 0") == true)
     }
 
-    @Test mutating func `half a collector is looked for every 20 ms for 30 s, then named once and every 200 ms`() {
+    @Test
+    mutating func `an incomplete collector is looked for every 20 ms for 30 s, then named once and tried every 200 ms`()
+    {
         #expect(note(Self.half, after: 1) == (nil, .milliseconds(20)))
         #expect(note(Self.half, after: 29.9) == (nil, .milliseconds(20)))
         #expect(note(Self.half, after: 30) == ("cannot register c1: half; wait", .milliseconds(200)))
         #expect(note(Self.half, after: 31) == (nil, .milliseconds(200)))
     }
 
-    @Test mutating func `a collector that was whole and isn't is named at once and looked for every 20 ms`() throws {
+    @Test mutating func `a collector that becomes incomplete is named at once and looked for every 20 ms`() throws {
         _ = note(try Self.registered(changed: true), after: 100)
         #expect(note(Self.half, after: 105) == ("cannot register c1: half; wait", .milliseconds(20)))
         #expect(note(Self.half, after: 134) == (nil, .milliseconds(20)))
@@ -52,7 +54,8 @@ import Testing
         #expect(note(try Self.registered(changed: true)).0?.hasPrefix("c1 is registered again") == true)
     }
 
-    @Test mutating func `an agent that is away is said once, asked after 50 ms to 1 s, and 200 ms once it was there`()
+    @Test
+    mutating func `an unreachable agent is logged once; retries start at 50 ms to 1 s, at 200 ms once it has answered`()
         throws
     {
         let first = note(Self.noAgent)
@@ -70,13 +73,13 @@ import Testing
         #expect(note(try Self.registered(changed: false)).0?.hasPrefix("c1 is registered as before: ") == true)
     }
 
-    @Test mutating func `a refusal is said when its text changes, and tried again every second`() {
+    @Test mutating func `a refusal is logged when its text changes, and retried every second`() {
         #expect(note(Self.refused("a")) == ("cannot register c1: a; look", .seconds(1)))
         #expect(note(Self.refused("a")) == (nil, .seconds(1)))
         #expect(note(Self.refused("b")) == ("cannot register c1: b; look", .seconds(1)))
     }
 
-    @Test func `what a terminal told the whole group is not forwarded, all else is, but for the command's own`() {
+    @Test func `signals of the terminal to the whole process group aren't forwarded; all others are`() {
         let sharing = SignalForwarding(leadsSession: false, sharesGroup: true, command: 9)
         for signal in [SIGINT, SIGQUIT, SIGTSTP, SIGWINCH, SIGHUP, SIGCONT] {
             #expect(!sharing.forwards(signal, fromKernel: true, sender: 0))
@@ -93,7 +96,7 @@ import Testing
         #expect(sharing.stopsItself(SIGTSTP, fromKernel: true) && !sharing.stopsItself(SIGTSTP, fromKernel: false))
     }
 
-    @Test func `a request without has_owner, as an older command sends it, has none`() throws {
+    @Test func `a request without has_owner, from an older command, has no owner`() throws {
         let text = #"{"register":{"collector":"c1","labels":["fd 3"]}}"#
         #expect(
             try JSON.decode(ControlRequest.self, from: Array(text.utf8)) == .register(collector: "c1", labels: ["fd 3"])
@@ -102,7 +105,7 @@ import Testing
         #expect(try JSON.decode(ControlRequest.self, from: JSON.encode(whole)) == whole)
     }
 
-    @Test func `a passed pidfd names its process while that is there; another descriptor is refused`() throws {
+    @Test func `a passed pidfd names its process while that lives; another descriptor is refused`() throws {
         let own = try WatchedProcess(Descriptor(owning: rpa_pidfd_open(getpid())))
         #expect(own.identity != nil && own.identity == ProcessIdentity(pid: getpid()))
         var child: pid_t = 0

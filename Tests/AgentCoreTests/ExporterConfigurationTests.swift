@@ -24,7 +24,7 @@ import Testing
         ("{name: x, addresses: [198.51.100.1]}", "exporter x is there twice"),
         ("{name: a, addresses: [\"::ffff:198.51.100.7\"]}", "198.51.100.7 is there twice, for exporter x and for a"),
     ])
-    func `an exporter that is wrong is refused`(exporter: String, message: String) throws {
+    func `a wrong exporter is refused`(exporter: String, message: String) throws {
         let text = """
             pool: edge
             collectors: [c1]
@@ -38,7 +38,7 @@ import Testing
         #expect(failure.description.contains("edge.yaml:5"), "\(failure)")
     }
 
-    @Test func `exporters: aliases, prefixes that overlap, pins; none where there is no affinity`() throws {
+    @Test func `exporters have aliases, overlapping prefixes and pins; without affinity they are refused`() throws {
         let exporters = """
             exporters:
               - {name: pe1.zrh, addresses: [192.0.2.1, "2001:db8::1"]}
@@ -76,7 +76,7 @@ import Testing
         ("{interval: 0s}", "use 1s or more, or exact"), ("{interval: 10}", "interval 10 is not a duration"),
         ("{sizes: 100}", "tracking has no key sizes; write size"), ("[off]", "tracking is not a mapping"),
     ])
-    func `another tracking is refused, with what it may be`(text: String, problem: String) throws {
+    func `any other tracking is refused, with the allowed values`(text: String, problem: String) throws {
         let failure = try #require(throws: Failure.self) {
             _ = try ConfigurationText.read(
                 "pool: edge\ncollectors: [c1]\n\(ConfigurationText.groups)\ntracking: \(text)")

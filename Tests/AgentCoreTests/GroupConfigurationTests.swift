@@ -5,7 +5,7 @@ import Testing
 
 /// The keys of a group.
 @Suite struct GroupConfigurationTests {
-    @Test func `33 groups are more than a pool's 32: the line of the 33rd`() throws {
+    @Test func `33 groups exceed a pool's limit of 32; the error has the line of the 33rd`() throws {
         func text(_ count: Int) -> String {
             let groups = (1...count).map { "  - {name: g\($0), protocol: udp, address: 0.0.0.0, port: \(5_000 + $0)}" }
             return "pool: edge\ncollectors: [c1]\ngroups:\n\(groups.joined(separator: "\n"))"

@@ -9,13 +9,13 @@ import Testing
             pid: pid, count: count, names: names, ourPid: 7, groups: ["ipfix", "bmp"], act: "register c1")
     }
 
-    @Test func `those named like a group are taken, all where none is`() throws {
+    @Test func `sockets with a group's name are taken, or all sockets if none has such a name`() throws {
         #expect(try parse("7", "2", nil) == [3, 4])
         #expect(try parse("7", "3", "ipfix:http:bmp") == [3, 5])
         #expect(try parse("7", "2", "a:b") == [3, 4])
     }
 
-    @Test func `another process's, none, or a wrong count is a usage error`() {
+    @Test func `another process's sockets, none, or a wrong count is a usage error`() {
         for (pid, count, names) in [
             ("8", "2", nil), (nil, "2", nil), ("7", nil, nil), ("7", "0", nil), ("7", "-1", nil),
             ("7", "x", nil), ("7", "99999999", nil), ("7", "2", "a"),
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func `a wrong count is told before a missing pid, and a missing pid is no other process`() {
+    @Test func `a wrong count is reported before a missing pid, and a missing pid is not another process`() {
         for (pid, count, cause) in [
             (nil, "abc", "LISTEN_FDS is \"abc\", not a count"), (nil, "0", "LISTEN_FDS is \"0\""),
             (nil, "2", "LISTEN_PID is not set: it tells which process"), ("8", "2", "LISTEN_PID is 8, "),
@@ -57,7 +57,7 @@ import Testing
                 outcomes: .init(selected: 10, failedOver: 0, held: 0, noCollector: 0, badPacket: 0), droppedBytes: 0)
         ])
 
-    @Test func `fits 80 columns with a thousand million runs`() {
+    @Test func `the table fits 80 columns with 1,000 million runs`() {
         for line in StatusReport(Self.status, width: 80, wrapWidth: nil).lines { #expect(line.width <= 80, "\(line)") }
     }
 

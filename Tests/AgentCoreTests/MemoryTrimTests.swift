@@ -5,7 +5,7 @@ import Testing
 @Suite struct MemoryTrimTests {
     private static let second: UInt64 = 1_000_000_000
 
-    @Test func `100 large answers within a second are followed by one trim, a slow reader's by one a second`() {
+    @Test func `many large answers within a second cause one trim, a slow reader one a second`() {
         var trim = MemoryTrim()
         #expect(trim.deadline == nil && !trim.isDue(now: .max))
         for time in 0..<UInt64(100) { trim.noteLargeAnswer(now: 5 * Self.second + time) }
@@ -17,7 +17,7 @@ import Testing
         #expect(trim.deadline == nil)
     }
 
-    @Test func `64 KiB are not large, a byte more is`() {
+    @Test func `64 KiB isn't large, one more byte is`() {
         #expect(!MemoryTrim.isLarge(65_536) && MemoryTrim.isLarge(65_537))
     }
 }

@@ -9,7 +9,7 @@ import Testing
             collector: name, what: "has lost tcp 0.0.0.0:1790", fate: "wait", process: "process 7", hasEnded: hasEnded)
     }
 
-    @Test func `a process that ends 20 ms after its first socket has ended; one that lives on for 100 ms has lost it`()
+    @Test func `a process that ends 20 ms after its first socket has ended; if it lives for 100 ms it lost the socket`()
     {
         var losses = PendingLossReports()
         var isOver = false
@@ -23,14 +23,14 @@ import Testing
         #expect(losses.deadline == nil && losses.take(now: .max) == [])
     }
 
-    @Test func `somebody registers: what became of the one before is told at once, of another one not`() {
+    @Test func `a registration reports its predecessor's loss at once, and no other collector's`() {
         var losses = PendingLossReports()
         losses.add(Self.loss("c1") { false }, now: 0)
         losses.add(Self.loss("c2") { false }, now: 0)
         #expect(losses.take(of: "c1").map(\.collector) == ["c1"] && losses.collectors == ["c2"])
     }
 
-    @Test func `failover, return and a hold for one that never came are logged once, with rows and the next step`() {
+    @Test func `failover, return and the hold of a collector that never came are logged once, with the next step`() {
         let collector = PoolConfiguration.Collector(name: "c1")
         var rows = TableStatus.Collector(name: "c1", slot: 0, standing: .usable)
         (rows.owned, rows.served, rows.servedOfOthers) = (100, 90, 10)

@@ -44,7 +44,7 @@ import Testing
         ("unit: c1.service", "collectors c1 and c2 are both recognised by unit c1.service; say what only one"),
         ("user: ~", "user has no value"),
     ])
-    func `a recognition that is wrong is refused`(keys: String, message: String) throws {
+    func `a wrong recognition is refused`(keys: String, message: String) throws {
         let text =
             "pool: edge\ncollectors:\n  - {name: c1, unit: c1}\n  - {name: c2, \(keys)}\n\(ConfigurationText.groups)"
         let failure = try #require(throws: Failure.self) { _ = try ConfigurationText.read(text) }
@@ -52,7 +52,7 @@ import Testing
         #expect(failure.description.contains("edge.yaml:4"), "\(failure)")
     }
 
-    @Test func `two collectors of the very same recognition are refused, of other users not`() throws {
+    @Test func `two collectors with the same recognition are refused; with different users they are not`() throws {
         func read(_ first: String, _ second: String) throws(Failure) -> PoolConfiguration {
             try ConfigurationText.read(
                 "pool: edge\ncollectors:\n  - {name: a, \(first)}\n  - {name: b, \(second)}\n\(ConfigurationText.groups)"

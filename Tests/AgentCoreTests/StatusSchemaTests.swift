@@ -106,14 +106,14 @@ import Testing
         ] + (try events.map { ("event", try JSON.text($0)) })
     }
 
-    @Test func `whatever the types can say is valid, and they can say each of the schema's keys`() throws {
+    @Test func `every value of the types is valid, and together they use each key of the schema`() throws {
         let schema = try JSONSchema(path: Checkout.statusSchema)
         for (definition, text) in try Self.samples() { try schema.validate(text, as: definition) }
         #expect(schema.properties.subtracting(schema.seen).sorted() == [])
         #expect(schema.properties.count > 60)
     }
 
-    @Test func `with tracking off exporters are none, and the answer says that it is off, and how it is switched on`()
+    @Test func `with tracking off the list of exporters is empty and says how to switch tracking on`()
         throws
     {
         let texts = try Self.samples().filter { $0.definition.hasPrefix("exporter_") }.map(\.text)
@@ -121,13 +121,13 @@ import Testing
         #expect(texts.count == 5)
     }
 
-    @Test func `of 100 sessions of an address 64 are told, and that they are 100`() throws {
+    @Test func `64 of an address's 100 sessions are listed, and 100 counted`() throws {
         let detail = try Self.samples().first { $0.definition == "exporter_detail" }.map(\.text) ?? ""
         #expect(detail.contains("\"session_count\":100,"))
         #expect(detail.ranges(of: "\"peer_port\":").count == 64)
     }
 
-    @Test func `a key more, a key less, another type, a value beyond its bounds: not valid`() throws {
+    @Test func `an extra key, a missing key, another type and a value out of range are invalid`() throws {
         let schema = try JSONSchema(path: Checkout.statusSchema)
         func refuse(_ definition: String, _ text: String, _ problem: String) {
             let error = #expect(throws: JSONSchema.Problem.self, "\(text)") {

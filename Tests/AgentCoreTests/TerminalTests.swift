@@ -71,7 +71,7 @@ enum Pictures {
         }
     }
 
-    @Test func `whoever isn't active stands below the tables with the next step, 4 of them at most`() {
+    @Test func `at most 4 inactive collectors stand below the tables with the next step`() {
         var status = Pictures.status(collectors: 6) { $0 == 5 ? "active" : "empty" }
         for index in 0..<5 { status.collectors[index].advice = "it never registered; start it" }
         let text = StatusReport(status, width: 80, wrapWidth: nil).text(painted: false)
@@ -79,8 +79,7 @@ enum Pictures {
         #expect(text.contains("– collector c1 is empty: ") && text.contains("– 1 more aren't active"), "\(text)")
     }
 
-    @Test func `in a pipe there are no marks and no broken sentences, and the columns are those of a small pool, too`()
-    {
+    @Test func `in a pipe there are no marks and no cut sentences; the columns are those of a small pool`() {
         let text = StatusReport(Pictures.status(findings: 1), width: 80, wrapWidth: nil).text(painted: false)
         let lines = text.split(separator: "\n")
         #expect(lines[0] == "pool edge, round-robin, 1048576 rows")
@@ -93,7 +92,7 @@ enum Pictures {
         #expect(lines.contains("  12 runs not told apart, 12 bytes of them, 12 evicted, 12 events lost"))
     }
 
-    @Test func `usage has one line while it fails, another mark while it is overdue, and none while all is well`() {
+    @Test func `failing usage has one line, overdue usage a mark, and healthy usage neither`() {
         func line(_ usage: UsageStatus?) -> String? {
             var status = Pictures.status()
             status.usage = usage
@@ -108,7 +107,7 @@ enum Pictures {
     }
 
     @Test(arguments: Array(stride(from: 20, through: 240, by: 1)))
-    func `any width from 20 to 240 columns is kept`(width: Int) {
+    func `output keeps to any width from 20 to 240 columns`(width: Int) {
         for length in [0, 20, 63] {
             let status = Pictures.status(nameLength: length, number: length == 0 ? 5 : .max, findings: 1)
             let report = StatusReport(status, width: width, wrapWidth: width)
@@ -124,7 +123,7 @@ enum Pictures {
         #expect(!text.contains("…"))
     }
 
-    @Test func `colours stand beside marks and names: without them the text is the same`() {
+    @Test func `colors only repeat marks and names: without colors the text is the same`() {
         let status = Pictures.status(state: { ["active", "holding", "failed", "draining"][$0] })
         let report = StatusReport(status, width: 80, wrapWidth: 80)
         let plain = report.text(painted: false)
@@ -144,11 +143,11 @@ enum Pictures {
             (1_239_999, "1.23M"),
             (12_345_678, "12.3M"), (999_999_999, "999M"), (5_000_000_000, "5.00G"), (UInt64.max, "18.4E"),
         ] as [(UInt64, String)])
-    func `numbers have 5 characters at most, rounded down`(number: UInt64, text: String) {
+    func `numbers have at most 5 characters and are rounded down`(number: UInt64, text: String) {
         #expect(ShortText.number(number) == text)
     }
 
-    @Test func `100,000 random numbers keep to it, and their order`() {
+    @Test func `random numbers keep to 5 characters and to their order`() {
         var last = (0 as UInt64, "")
         for number in (0..<100_000).map({ _ in UInt64.random(in: 0 ... .max) >> UInt64.random(in: 0...63) }).sorted() {
             let text = ShortText.number(number)
@@ -163,15 +162,15 @@ enum Pictures {
             (0, "0"), (0.04, "0.1"), (1.25, "1.3"), (9.94, "9.9"), (9.96, "10"), (2_813.4, "2813"), (4.1e6, "4.10M"),
             (.infinity, "0"), (.nan, "0"), (-1, "0"), (1e30, "18.4E"),
         ] as [(Double, String)])
-    func `rates have a tenth below 10`(rate: Double, text: String) { #expect(ShortText.rate(rate) == text) }
+    func `rates below 10 have one decimal`(rate: Double, text: String) { #expect(ShortText.rate(rate) == text) }
 
-    @Test func `names lose their middle, and keep both ends`() {
+    @Test func `long names lose their middle and keep both ends`() {
         #expect(ShortText.middle("collector-zurich-17", to: 10) == "colle…h-17")
         #expect(ShortText.middle("c1", to: 2) == "c1" && ShortText.middle("abc", to: 1) == "a")
         #expect(ShortText.oneCell("a\u{1b}[2J\n–✗…漢e\u{301}") == "a?[2J?–✗…??")
     }
 
-    @Test func `sentences are wrapped between words, and words that are too long are cut`() {
+    @Test func `sentences wrap between words, and overlong words are cut`() {
         #expect(Wrapping.lines("one two three", width: 7) == ["one two", "three"])
         #expect(Wrapping.lines("one two", width: nil, first: "  ") == ["  one two"])
         #expect(
@@ -188,7 +187,7 @@ enum Pictures {
 }
 
 @Suite struct ColorTests {
-    @Test func `colour only on a terminal, without NO_COLOR, not on a dumb one; a flag says otherwise`() {
+    @Test func `color needs a terminal that isn't dumb and no NO_COLOR; a flag overrides this`() {
         func paints(_ choice: ColorChoice, _ isTerminal: Bool, _ noColor: String?, _ term: String?) -> Bool {
             choice.paints(isTerminal: isTerminal, noColor: noColor, term: term)
         }
@@ -201,7 +200,7 @@ enum Pictures {
         }
     }
 
-    @Test func `keys: q, Ctrl-C and Ctrl-D end it, j, k, arrows and pages scroll, others are nothing`() {
+    @Test func `q, Ctrl-C and Ctrl-D quit; j, k, arrows and page keys scroll; other keys do nothing`() {
         #expect(Keys.read([113]) == [.quit] && Keys.read([3]) == [.quit] && Keys.read([4]) == [.quit])
         #expect(Keys.read(Array("jk ".utf8)[...]) == [.scroll(1), .scroll(-1), .scroll(10)])
         #expect(
@@ -223,7 +222,7 @@ enum Pictures {
         .init(check: "control_socket /run/x", ok: true, detail: "it can be made"),
     ]
 
-    @Test func `in a pipe: sections, a line for each item, one for each remedy, and the sum`() {
+    @Test func `in a pipe each item and each remedy has a line, below its section and before the sum`() {
         #expect(
             CheckReport(Self.items, width: nil).text(painted: false) == """
                 machine
@@ -243,14 +242,14 @@ enum Pictures {
                 """)
     }
 
-    @Test(arguments: Array(20...120)) func `on a terminal no line is wider than it, with ticks in colour`(width: Int) {
+    @Test(arguments: Array(20...120)) func `on a terminal no line exceeds its width, and ticks have color`(width: Int) {
         let report = CheckReport(Self.items, width: width)
         #expect(report.lines.allSatisfy { $0.width <= width })
         #expect(report.text(painted: true).contains("\u{1b}[32m✓ \u{1b}[0mkernel"))
         #expect(report.lines.contains { $0.plain.hasPrefix("    run it as") })
     }
 
-    @Test func `of a running agent: a section for each group, and the pool; nothing wrong is all well`() {
+    @Test func `a running agent has a section for each group and one for the pool; without findings all is well`() {
         let items = ["group a: program", "group a: map", "group b: map", "sources"].map {
             CheckList.Item(check: $0, ok: true, detail: "well")
         }

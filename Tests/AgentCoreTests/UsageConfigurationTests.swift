@@ -14,7 +14,7 @@ import Testing
         return try ConfigurationReader(text: start + text, file: "edge.yaml").read()
     }
 
-    @Test func `usage has a minute, 64 MiB and a folder of the pool's by default`() throws {
+    @Test func `usage defaults to a minute, 64 MiB and the pool's folder`() throws {
         let read = try Self.read("usage: {to: {file: /var/lib/usage.jsonl}}\n")
         #expect(
             read.usage
@@ -88,8 +88,7 @@ import Testing
         ("usage: {to: {file: /a}}\nmeter: {cgroup: /c, internal: [10.0.0.1/8]}", "edge.yaml:5", "10.0.0.0/8"),
         ("usage: {to: {file: /a}}\nmeter: {cgroup: /c, internal: [\"::/0\", \"::/0\"]}", "edge.yaml:5", "there twice"),
     ])
-    func `what can't be used is refused with its line and what to do`(_ text: String, _ place: String, _ words: String)
-    {
+    func `an unusable value is refused with its line and a remedy`(_ text: String, _ place: String, _ words: String) {
         let error = #expect(throws: Failure.self) { try Self.read(text + "\n") }
         #expect(error?.kind == .usage)
         #expect("\(error!)".contains(place) && "\(error!)".contains(words), "\(error!)")

@@ -44,8 +44,7 @@ import Testing
         }
     }
 
-    @Test func `a reload during an attempt that fails has one more begun at once, and the next one waits again`() throws
-    {
+    @Test func `a reload during a failing attempt starts another at once; the next one waits again`() throws {
         defer { Self.removeFolder() }
         let delivery = UsageDelivery(try Self.queue(), to: .command(["/bin/sh", "-c", "exit 3"])) { _ in }
         let now: UInt64 = 1_000
@@ -63,7 +62,7 @@ import Testing
         queue.folder.file(try #require(queue.head).number)
     }
 
-    @Test func `a batch that can't be read for a while is tried again, and is the first to be delivered`() throws {
+    @Test func `a batch that is unreadable for a while is retried and delivered first`() throws {
         defer { Self.removeFolder() }
         let queue = try Self.queue()
         let file = try Self.batch(of: queue)
@@ -86,7 +85,7 @@ import Testing
     }
 
     @Test(arguments: [nil, "", "{}\n"])
-    func `a batch that is gone, or has no events, is said to be lost`(_ content: String?) throws {
+    func `a batch that is gone or has no events is reported as lost`(_ content: String?) throws {
         defer { Self.removeFolder() }
         let queue = try Self.queue()
         let file = try Self.batch(of: queue)
@@ -98,7 +97,7 @@ import Testing
         #expect(delivery.error?.hasSuffix("its 1 events are not delivered") == true && queue.head == nil)
     }
 
-    @Test func `usage that leaves while a batch is read starts no command for it, and the batch stays`() throws {
+    @Test func `usage that is removed while a batch is read starts no command, and the batch stays`() throws {
         defer { Self.removeFolder() }
         let queue = try Self.queue()
         var verdicts = 0

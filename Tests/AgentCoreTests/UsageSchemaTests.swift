@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test
-    func `events of collectors and of a cgroup are of the schema's keys, patterns and choices, and use all of them`()
+    func `events of collectors and cgroups use all of the schema's keys, patterns and choices, and no others`()
         throws
     {
         let schema = try Self.schema()
@@ -91,7 +91,7 @@ import Testing
         (0, "\n500", "failed"), (0, "\n503", "failed"), (0, "", "failed"),
         (7 << 8, "curl: (7) Failed to connect\n\n000", "failed"), (9, "", "failed"),
     ])
-    func `2xx is delivered; 3xx and 4xx need somebody, but for 408 and 429; all else is tried again`(
+    func `2xx is delivered; 3xx and 4xx except 408 and 429 need an operator; all else is retried`(
         _ status: Int32, _ text: String, _ verdict: String
     ) {
         #expect("\(UsagePost.verdict(status: status, text: text))".hasPrefix(verdict))

@@ -29,7 +29,7 @@ import Testing
         return view.frame(.init(lines: lines, columns: columns)).map(\.plain).joined(separator: "\n")
     }
 
-    @Test func `no frame is higher or wider than its terminal: 1 to 60 lines, 1 to 220 columns, 15 pools`() {
+    @Test func `no frame exceeds its terminal, from 1 line to 60 and from 1 column to 220`() {
         for (collectors, groups) in [(1, 1), (4, 2), (12, 3), (40, 4), (256, 32)] {
             for (length, number) in [(0, 5), (20, 123_456), (63, UInt64.max)] as [(Int, UInt64)] {
                 var view = Self.view(
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func `80 columns, 24 lines: 4 collectors with 2 groups, their rates, load, groups and what happened`() {
+    @Test func `80 columns and 24 lines show collectors, groups, rates, load and events`() {
         let text = Self.text(Self.view(events: 2, findings: 1), 24, 80)
         for part in [
             "pool edge, round-robin, 1048576 rows", "17:02:46  every 2 s  q quits",
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `few lines: groups summed, then a part of the collectors, and a line that says what is missing`() {
+    @Test func `with few lines groups are summed, some collectors are hidden, and a line says how many`() {
         let summed = Self.text(Self.view(events: 2), 14, 80)
         #expect(summed.contains("c4 ") && !summed.contains("  g1  ") && !summed.contains("GROUP  RUNS"), "\(summed)")
         let low = Self.text(Self.view(events: 2), 9, 80)
@@ -86,7 +86,7 @@ import Testing
         #expect(Self.text(wide, 24, 200).contains("▁▄█"))
     }
 
-    @Test func `an agent that is away: since when and why, above what it said last`() {
+    @Test func `an unreachable agent is shown with time and cause, above its last answer`() {
         var view = Self.view()
         view.rates = nil
         view.trouble = "cannot show the status: no agent answers at /run/a.sock (ENOENT); start it"
@@ -99,7 +99,7 @@ import Testing
         #expect(Self.text(never, 24, 80).contains("no answer yet: no agent"))
     }
 
-    @Test func `40 columns: why the agent is away is told whole, and how old what stands below is, without colours`() {
+    @Test func `40 columns show in full why the agent doesn't answer and how old the figures are, without color`() {
         var view = Self.view()
         view.trouble =
             "cannot show the status: no agent listens at /run/reuseport-agent/control.sock any more, and its collectors "
@@ -117,7 +117,7 @@ import Testing
         #expect(Figure.age(7_200) == "2 h" && Figure.age(.infinity) == "0 s")
     }
 
-    @Test func `30 collectors in 20 lines: scrolled past the end, one step back shows another row`() {
+    @Test func `after scrolling past the end, one step back shows another row`() {
         var view = Self.view(collectors: 30, groups: 1)
         view.offset = 8_192
         let size = TerminalFacts.Size(lines: 20, columns: 80)
@@ -130,14 +130,14 @@ import Testing
         #expect(view.offset == 0)
     }
 
-    @Test func `usage that is overdue is told, as status tells it`() {
+    @Test func `overdue usage is shown as status shows it`() {
         var view = Self.view(events: 2, findings: 1)
         #expect(!Self.text(view, 24, 80).contains("usage"))
         view.status?.usage = UsageStatus(pendingEvents: 3, lastError: "no receiver", isOverdue: true)
         #expect(Self.text(view, 24, 80).contains("✗ usage is overdue, 3 events wait: no receiver"))
     }
 
-    @Test func `rates: differences by time; what went back counts from 0, what is new waits`() {
+    @Test func `rates are differences over time; a counter that went back counts from 0, a new one has no rate`() {
         var old = Pictures.status(collectors: 2, groups: 1, number: 100)
         var new = Pictures.status(collectors: 3, groups: 1, number: 300)
         old.collectors[1].groups["g1"]!.runs = 1_000

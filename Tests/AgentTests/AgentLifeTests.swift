@@ -6,7 +6,7 @@ import Testing
 
 /// The agent comes, goes and is killed; the data plane goes on.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct AgentLifeTests {
-    @Test func `killed and started again five times under traffic: 0 of 20,000 datagrams lost or moved`() async throws {
+    @Test func `five kills and restarts under traffic lose and move none of 20,000 datagrams`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func `SIGTERM and SIGINT end it with 0 and leave the data plane, unload removes that`() async throws {
+    @Test func `SIGTERM and SIGINT end the agent with 0 and leave the data plane; unload removes it`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func `a second agent on the pool is refused with exit 5, the first one goes on`() async throws {
+    @Test func `a second agent of the pool is refused with exit 5, and the first continues`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let path = sandbox.newPath("elsewhere.yaml")
@@ -96,7 +96,9 @@ import Testing
         }
     }
 
-    @Test func `killed at each step of a registration, a new agent finishes it and others never move`() async throws {
+    @Test func `after a kill at each step of a registration, a new agent completes it and others never move`()
+        async throws
+    {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -125,7 +127,7 @@ import Testing
         }
     }
 
-    @Test func `a collector killed right after register, 20 times: its slot empties, the agent keeps nothing of it`()
+    @Test func `20 times, a collector killed right after register frees its slot, and the agent keeps no trace`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -151,7 +153,7 @@ import Testing
         }
     }
 
-    @Test func `killed 60 times while it applies a changed list: no row names a slot without a collector`() async throws
+    @Test func `after 60 kills while a changed list is applied, no row names a slot without a collector`() async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
@@ -184,7 +186,7 @@ import Testing
         }
     }
 
-    @Test func `sd_notify tells READY=1 and STOPPING=1`() async throws {
+    @Test func `sd_notify sends READY=1 and STOPPING=1`() async throws {
         try await Sandbox.run { sandbox in
             let path = "/run/notify.sock"
             let listener = try NotifySocket(path)

@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test func `1,000 idle connections on the status socket, 200 on the control socket: both answer`() async throws {
+    @Test func `idle connections on the status and control sockets block neither`() async throws {
         try await Sandbox.run { sandbox in
             var limit = rlimit()
             getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
@@ -143,7 +143,7 @@ import Testing
         }
     }
 
-    @Test func `100 clients that connect and go without a word: both sockets answer the next one`() async throws {
+    @Test func `after 100 clients that connect and close, both sockets answer the next one`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             for _ in 0..<50 {
@@ -155,7 +155,7 @@ import Testing
         }
     }
 
-    @Test func `output that can't be written: exit 1, told but for a reader that went away`() async throws {
+    @Test func `failing output is exit 1 with a message, except for a reader that closed the pipe`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             for arguments in ["status", "explain 192.0.2.1", "check", "--help"] {
@@ -196,7 +196,7 @@ import Testing
         }
     }
 
-    @Test func `a bad configuration: exit 2, and neither pins nor sockets are made`() async throws {
+    @Test func `a bad configuration is exit 2 and makes neither pins nor sockets`() async throws {
         try await Sandbox.run { sandbox in
             let path = sandbox.newPath("bad.yaml")
             func run() throws -> CommandResult {
@@ -222,7 +222,9 @@ import Testing
         }
     }
 
-    @Test func `a bpffs that isn't mounted is mounted at its standard place, elsewhere it is asked for`() async throws {
+    @Test func `an unmounted bpffs is mounted at its standard path; elsewhere it is a refusal with a remedy`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             #expect(umount2("/sys/fs/bpf", 0) == 0)
             let path = sandbox.newPath("edge.yaml")
@@ -240,7 +242,7 @@ import Testing
         }
     }
 
-    @Test func `no CAP_BPF: exit 6, and how to get it`() async throws {
+    @Test func `without CAP_BPF the exit code is 6, with the way to grant it`() async throws {
         try await Sandbox.run { sandbox in
             let path = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(), to: path)
@@ -255,7 +257,7 @@ import Testing
     }
 
     /// The kernel's refusal is mocked by strace, which makes bpf(2) fail.
-    @Test func `a kernel that lacks the program type: exit 6, EINVAL is told`() async throws {
+    @Test func `a kernel without the program type is exit 6, with EINVAL in the message`() async throws {
         try await Sandbox.run { sandbox in
             let path = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(), to: path)
@@ -276,7 +278,7 @@ import Testing
         }
     }
 
-    @Test func `systemd's descriptors: LISTEN_FDS, and LISTEN_FDNAMES picks among them`() async throws {
+    @Test func `register takes systemd's LISTEN_FDS and selects among them by LISTEN_FDNAMES`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let sockets = try CollectorSockets("c1")

@@ -5,7 +5,7 @@ import Testing
 
 /// What the agent's log says of a collector that goes and comes back.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct CollectorMessageTests {
-    @Test func `kill -9 of each of 4, one after the other: told as an end with its pid, 1 failover and 1 return each`()
+    @Test func `kill -9 of each of 4 collectors in turn is logged as an end with its pid, 1 failover and 1 return`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func `one of two sockets is closed: lost, not ended; unregistered: a notice with what brings it back`()
+    @Test func `a closed socket is a loss, not an end; unregister logs a notice with the way back`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test func `round-robin, 1 of 4 is killed and 1 never came: log, events, status and health say that nothing waits`()
+    @Test func `in round-robin no message says that traffic waits for a killed collector or one that never came`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    @Test func `a collector ends, a child has its sockets, and no file can be opened: its end is told once`()
+    @Test func `a collector's end is logged once although a child has its sockets and no file can be opened`()
         async throws
     {
         try await Sandbox.run { sandbox in

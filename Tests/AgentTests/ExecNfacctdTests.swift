@@ -6,7 +6,9 @@ import Testing
 /// A real nfacctd under `exec`: it binds BMP at once and its UDP port some 5 s later.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasNfacctd, "needs root and the Debian package pmacct"))
 struct ExecNfacctdTests {
-    @Test func `nfacctd as it is: registered within 1 s of its last bind, TERM ends both, and again`() async throws {
+    @Test func `an unmodified nfacctd is registered within 1 s of its last bind, TERM ends both, and it works again`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,

@@ -8,7 +8,7 @@ import Testing
     @Test(arguments: [
         ("exit 0", Int32(0)), ("exit 3", 3), ("kill -TERM $$", -SIGTERM), ("kill -KILL $$", -SIGKILL),
         ("kill -SEGV $$", -SIGSEGV), ("kill -HUP $$", -SIGHUP),
-    ]) func `exec ends as its command ends`(script: String, end: Int32) async throws {
+    ]) func `exec ends with its command's exit code or signal`(script: String, end: Int32) async throws {
         try await Sandbox.run { sandbox in
             let exec = try Exec(["sh", "-c", script], in: sandbox)
             #expect(try exec.process.wait() == end)
@@ -19,7 +19,9 @@ import Testing
         (["nonesuch"], Int32(127), "cannot run nonesuch: it is in no folder of PATH (ENOENT)"),
         (["/run/nonesuch"], 127, "there is no such file (ENOENT)"),
         (["/etc/passwd"], 126, "it may not be executed (EACCES)"), (["/run"], 126, "EACCES"),
-    ]) func `what can't be run: 127 if it isn't there, else 126`(command: [String], end: Int32, cause: String)
+    ]) func `a missing command is exit 127, one that can't be executed 126`(
+        command: [String], end: Int32, cause: String
+    )
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -30,7 +32,7 @@ import Testing
         }
     }
 
-    @Test func `usage is 2: no command, an unknown option before it; the command's own options are its own`()
+    @Test func `a missing command or unknown option is exit 2; options after the command are the command's`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -46,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func `the command begins as it would without exec: descriptors, signal mask, what nohup ignores`()
+    @Test func `the command starts as without exec: descriptors, signal mask and ignored signals`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -90,7 +92,7 @@ import Testing
         }
     }
 
-    @Test func `SIGTERM at any moment of the start ends both, 20 of 20`() async throws {
+    @Test func `SIGTERM at any moment of the start ends exec and command, 20 of 20 times`() async throws {
         try await Sandbox.run { sandbox in
             for index in 0..<20 {
                 let exec = try Exec(["sleep", "77"], in: sandbox)
@@ -106,7 +108,7 @@ import Testing
         FileText.names(in: "/proc").filter { FileText.read("/proc/\($0)/comm") == name + "\n" }
     }
 
-    @Test func `an agent that hangs keeps no signal back`() async throws {
+    @Test func `an agent that hangs delays no signal`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             agent.process.send(SIGSTOP)
@@ -119,7 +121,7 @@ import Testing
         }
     }
 
-    @Test func `killed by SIGKILL, exec takes its command along`() async throws {
+    @Test func `SIGKILL of exec ends its command, too`() async throws {
         try await Sandbox.run { sandbox in
             let exec = try Exec(Self.listener, in: sandbox)
             #expect(exec.waitUntilPrinted("ready\n"))
@@ -131,7 +133,7 @@ import Testing
         }
     }
 
-    @Test func `first process of a PID namespace: 20 orphans reaped, SIGTERM forwarded, death by signal 9 is 137`()
+    @Test func `as first process of a PID namespace exec reaps orphans, forwards SIGTERM and reports signal 9 as 137`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -156,7 +158,7 @@ import Testing
         return fields.count > 5 && fields[0].lowercased() != "t" && fields[2] == fields[5]
     }
 
-    @Test func `Ctrl-C and Ctrl-Z of a terminal reach the command once: exec sends neither, and stops with it`()
+    @Test func `Ctrl-C and Ctrl-Z reach the command once; exec sends neither and stops with the command`()
         async throws
     {
         try await Sandbox.run { sandbox in

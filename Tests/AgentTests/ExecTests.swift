@@ -5,7 +5,7 @@ import Testing
 
 /// `exec` registers what it runs, and keeps it registered.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ExecTests {
-    @Test func `a collector is registered without further doing, said once, and leaves its slot when it is killed`()
+    @Test func `exec registers a collector by itself, logs it once, and a kill frees its slot`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -25,8 +25,7 @@ import Testing
         }
     }
 
-    @Test func `behind a shell, that starts it again, the collector is found, not the shell: both times`() async throws
-    {
+    @Test func `a collector behind a shell that restarts it is registered both times, not the shell`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let exec = try Exec(["sh", "-c", "while :; do \"$@\"; done", "sh"] + Exec.collector, in: sandbox)
@@ -40,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func `as user 1000, with the agent as root and a control socket of mode 0666`() async throws {
+    @Test func `exec as user 1000 registers with a root agent through a control socket of mode 0666`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,
@@ -66,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func `an agent that can't see the collector's process registers its sockets all the same, without a pid`()
+    @Test func `an agent that can't see the process registers its sockets without a pid`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -82,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func `a collector of another user, that exec may not look into: the agent does, also across PID namespaces`()
+    @Test func `the agent finds a collector that exec may not inspect, also across PID namespaces`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -96,7 +95,8 @@ import Testing
         }
     }
 
-    @Test func `an agent that starts later, is killed and started again, and one whose pool was unloaded`() async throws
+    @Test func `exec registers after the agent starts late, is killed and restarted, or its pool is unloaded`()
+        async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
             let exec = try Exec(in: sandbox)
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test func `an unknown name is refused once on both sides, and registered after the reload that adds it`()
+    @Test func `an unknown name is logged as refused once on both sides, and registered after a reload adds it`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test func `a slot held by another is refused once on both sides, and taken when that is gone`() async throws {
+    @Test func `a slot of another process is logged as refused once on both sides, and taken when free`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let holder = try Exec(in: sandbox)
@@ -156,7 +156,7 @@ import Testing
         (["sleep", "60"], true, Int32(4), "no process of the command has a socket for every group"),
         (["sleep", "60"], false, 3, "no agent answers at"),
         (["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], false, 3, "no agent answers at"),
-    ]) func `--wait ends the command that is not registered in 0.5 s, with the reason's exit code`(
+    ]) func `--wait 0.5 s ends an unregistered command with the refusal's exit code`(
         command: [String], hasAgent: Bool, code: Int32, cause: String
     ) async throws {
         try await Sandbox.run { sandbox in

@@ -6,7 +6,7 @@ import Testing
 
 /// What is mocked: strace makes bpf(2) fail for an agent that runs.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FailingAuditTests {
-    @Test func `audits fail while a datagram waits at a placeholder: few calls are tried, and one line is logged`()
+    @Test func `failing audits with a datagram at a placeholder make few calls and log one line`()
         async throws
     {
         try await Sandbox.run { sandbox in

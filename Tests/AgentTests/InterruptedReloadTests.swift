@@ -42,7 +42,9 @@ struct InterruptedReloadTests {
         }
     }
 
-    @Test func `killed at each step of a reload, the next agent goes on: no exporter at two collectors`() async throws {
+    @Test func `after a kill at each step of a reload, the next agent sends no exporter to two collectors`()
+        async throws
+    {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -73,7 +75,7 @@ struct InterruptedReloadTests {
         }
     }
 
-    @Test func `killed while a group is removed, and started with it again: UDP and TCP of an exporter meet`()
+    @Test func `after a kill while a group is removed and a start with the group, UDP and TCP of an exporter meet`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

@@ -7,7 +7,7 @@ import Testing
 
 /// What the kernel refuses, or SIGKILL ends, in the middle of an act. strace makes it happen.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct InterruptionTests {
-    @Test func `sock_diag refuses any one call of a reload: nothing has changed, or all has, and the rest follows`()
+    @Test func `when sock_diag refuses any one call, a reload has changed nothing or all, and the rest follows`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func `a signal interrupts the first write of the state file: it is whole all the same`() async throws {
+    @Test func `a signal that interrupts the first write leaves the state file whole`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let path = sandbox.newPath("state.json")
             let agent = try AgentFixture(
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func `killed at each step of an unregistration: before it, or unregistered for good, never between`()
+    @Test func `after a kill at each step, an unregistration is undone or complete, never partial`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test func `on_move reset, killed at each step of moving rows and ending sessions: the next agent ends the rest`()
+    @Test func `after a kill at each step of moving rows and ending sessions, the next agent ends the rest`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -160,7 +160,7 @@ import Testing
         }
     }
 
-    @Test func `an agent that starts short of descriptors takes no living collector's sockets out`() async throws {
+    @Test func `an agent that starts with too few descriptors removes no living collector's sockets`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()

@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test
-    func `killed at each step of taking a collector out and of bringing another to its slot: no count is less or more`()
+    func `no count changes by a kill at each step of a removal and of its slot's next registration`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func `killed at each step of a replace: the drops of all sockets add up, none is missing or counts twice`()
+    @Test func `after a kill at each step of a replace, drops count each socket once`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

@@ -3,7 +3,7 @@ import TelemetryLab
 import Testing
 
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LeakTests {
-    @Test func `10,000 registrations, 3 in 10 refused: no descriptor, no map entry more, memory within 2 MiB`()
+    @Test func `10,000 registrations, 3 in 10 refused, leak no descriptor or map entry, and memory stays within 2 MiB`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test func `12,000 sessions come and go: no event wakes the agent for each, and their entries go`() async throws {
+    @Test func `12,000 short sessions don't wake the agent for each, and their entries disappear`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,

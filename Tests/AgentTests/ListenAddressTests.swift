@@ -25,7 +25,7 @@ import Testing
         #expect(FileText.names(in: "/sys/fs/bpf").filter { !$0.hasSuffix(".debug") }.isEmpty)
     }
 
-    @Test func `a file, a link, a directory, no folder, a read-only one: exit 2 of run and check, nothing is touched`()
+    @Test func `a socket path that is a file, link or directory, missing or read-only: exit 2, nothing is touched`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func `a folder that may not be written: exit 6`() async throws {
+    @Test func `a folder without write permission is exit 6`() async throws {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(extra: "control_socket: {path: /run/c.sock}"), to: file)
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func `on stop it removes its own sockets alone`() async throws {
+    @Test func `the agent removes only its own sockets when it stops`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             unlink(AgentFixture.controlPath)
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func `another pool's agent on the same sockets: exit 5, it leaves no pins`() async throws {
+    @Test func `another pool's agent on the same sockets is exit 5 and leaves no pins`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let other = sandbox.newPath("other.yaml")
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func `check beside the pool's own running agent: its 3 sockets are well, exit 0; another process's is not`()
+    @Test func `check accepts the 3 sockets of the pool's own running agent, and not another process's`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func `status_http of another process: exit 5 of run and check, no pins; port 80 of a user: exit 6`()
+    @Test func `a taken status_http is exit 5 of run and check without pins; port 80 of a user is exit 6`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -142,7 +142,8 @@ import Testing
         }
     }
 
-    @Test func `status_http answers over IPv4 and IPv6; another process can't join it by SO_REUSEPORT`() async throws {
+    @Test func `status_http answers over IPv4 and IPv6, and no other process can join it by SO_REUSEPORT`() async throws
+    {
         try await Sandbox.run { sandbox in
             for (text, place) in [("127.0.0.1:9477", "127.0.0.1"), ("\"[::1]:9477\"", "[::1]")] {
                 let agent = try AgentFixture(
@@ -164,7 +165,7 @@ import Testing
         }
     }
 
-    @Test func `a status_http that isn't loopback: one warning, that readers need no password`() async throws {
+    @Test func `a status_http beyond loopback logs one warning that readers need no password`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,
@@ -177,7 +178,7 @@ import Testing
         }
     }
 
-    @Test func `what is no control socket is named as what it is: exit 3`() async throws {
+    @Test func `a path that isn't a control socket is exit 3 and names the kind of file`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             func status(_ path: String, _ text: String) throws {

@@ -8,7 +8,7 @@ import Testing
 
 /// The agent finds by itself what isn't as it should be, tells of it, and says so when asked.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LiveAuditTests {
-    @Test func `a pool as it should be: check --live has 11 checks, all well, and exit 0`() async throws {
+    @Test func `check --live of a healthy pool has 11 good checks and exit 0`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test
-    func `a datagram at a placeholder brings an audit before the next is due; 30 exporters are back at their owners`()
+    func `a datagram at a placeholder triggers an early audit, and 30 exporters return to their owners`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test func `a collector that nobody registered is told after 10 s, and that it is gone`() async throws {
+    @Test func `an unregistered collector is reported after 10 s, and so is its end`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test func `an agent without CAP_CHOWN has no placeholder, says so, and attaches through a collector's socket`()
+    @Test func `an agent without CAP_CHOWN reports that it has no placeholder and attaches by a collector's socket`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -152,7 +152,8 @@ import Testing
         }
     }
 
-    @Test func `check --live: exit 3 without an agent, 2 beside --config, and --control alone is refused`() async throws
+    @Test func `check --live is exit 3 without an agent, and exit 2 beside --config or with --control alone`()
+        async throws
     {
         try await Sandbox.run { sandbox in
             let lines = [["--live"], ["--live", "--config", "/run/edge.yaml"], ["--control", "/run/control.sock"]]
@@ -171,7 +172,7 @@ import Testing
 
     /// One audit in 5 s, over 20 s with 4 collectors.
     @Test
-    func `the idle agent takes less than 0.5 % of a core and wakes fewer than 10 times a second, audits included`()
+    func `the idle agent with audits takes under 0.5 % of a core and wakes under 10 times a second`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

@@ -99,7 +99,7 @@ struct NfacctdTests {
         }
     }
 
-    @Test func `4 nfacctd, 60 exporters with 4 streams and a BMP session each: 60 of 60 meet`() async throws {
+    @Test func `with 4 nfacctd, the 4 streams and the BMP session of each of 60 exporters meet`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let collectors = try Self.startCollectors(in: sandbox)
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
@@ -119,7 +119,7 @@ struct NfacctdTests {
         }
     }
 
-    @Test func `without the agent nearly none of 60 meets`() async throws {
+    @Test func `without the agent hardly any of 60 exporters' streams meet`() async throws {
         var rounds: [String] = []
         for _ in 1...3 {
             let (met, flows, sessions) = try await Sandbox.run(.unhurried) { sandbox in
@@ -156,7 +156,7 @@ struct NfacctdTests {
         return result
     }
 
-    @Test func `capture 400: each router's flows and BMP on one of 4, and all that a single nfacctd decodes`()
+    @Test func `each router's captured flows and BMP reach one of 4 nfacctd, which decode as much as a single one`()
         async throws
     {
         let alone = try await Sandbox.run { sandbox in
@@ -186,7 +186,7 @@ struct NfacctdTests {
         }
     }
 
-    @Test func `4 routers of gobgpd and pmacctd's probe: real BMP routes and real IPFIX meet, 4 of 4`() async throws {
+    @Test func `real BMP routes of gobgpd and real IPFIX of pmacctd meet for 4 of 4 routers`() async throws {
         try #require(RealRouter.isInstalled || !AgentUnderTest.mustRun, "needs the Debian packages gobgpd and pmacct")
         guard RealRouter.isInstalled else { return }
         try await Sandbox.run(.unhurried) { sandbox in
@@ -217,7 +217,7 @@ struct NfacctdTests {
         }
     }
 
-    @Test func `register --pid-file right after the start waits for nfacctd's pid file and its ports`() async throws {
+    @Test func `register --pid-file waits for a starting nfacctd's pid file and its ports`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let pidFile = "\(sandbox.folder)/c1.pid"
@@ -230,7 +230,7 @@ struct NfacctdTests {
         }
     }
 
-    @Test func `an nfacctd restarted ten times, by SIGINT and SIGKILL: others never move, its own come back`()
+    @Test func `ten restarts of an nfacctd by SIGINT and SIGKILL move no other exporters, and its own return`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

@@ -30,7 +30,7 @@ import Testing
         return all.filter { name in calls.contains { $0.contains("prog_name=\"\(name)\"") } }
     }
 
-    @Test func `check asks by a program that reads migrating_sk; refused, it says that connections are reset`()
+    @Test func `check tests migration by loading a program, and reports that connections are reset without it`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test
-    func `refused, the agent loads the other two programs: 60 of 60 exporters meet, waiting connections are reset`()
+    func `without migration the agent loads two programs, 60 of 60 exporters meet, and waiting connections are reset`()
         async throws
     {
         var question: Int?

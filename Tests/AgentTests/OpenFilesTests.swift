@@ -13,7 +13,7 @@ import Testing
     ]
 
     @Test
-    func `an agent of 256 open files registers a collector of 500 other sockets and 1,500 sessions, and notes each`()
+    func `an agent with 256 open files registers a collector with 500 more sockets and 1,500 sessions`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func `exec of 256 open files registers a command of 500 other sockets and 1,500 sessions`() async throws {
+    @Test func `exec with 256 open files registers a command with 500 more sockets and 1,500 sessions`() async throws {
         try await Sandbox.run { sandbox in
             let collector = try CountedCollector(
                 "c1", in: sandbox,
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test func `of 256 open files, 1,024 at most: the agent takes the 1,024, and exec's command begins with 256`()
+    @Test func `with a limit of 256 open files, 1,024 at most, the agent takes 1,024 and exec's command 256`()
         async throws
     {
         try await Sandbox.run { sandbox in

@@ -19,7 +19,7 @@ import Testing
         return fields.count > 13 ? (Int(fields[12]) ?? 0) + (Int(fields[13]) ?? 0) : 0
     }
 
-    @Test func `drain --wait of the only collector: exit 5, why, and what helps; the agent takes no CPU by it`()
+    @Test func `drain --wait of the only collector is exit 5 with cause and remedy, and costs no CPU`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func `drain --wait with a session, timed out: exit 5; away, it is shown as draining all the same`()
+    @Test func `drain --wait that times out is exit 5; a collector that is down still shows as draining`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func `replace, and then replace --terminate of the same: the old process gets its SIGTERM`() async throws {
+    @Test func `replace followed by replace --terminate sends the old process SIGTERM`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try Self.agent(in: sandbox, ["c1"])
             let old = try CountedCollector("c1", in: sandbox)
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test func `the agent's own pid as a collector's: exit 4, nothing is registered`() async throws {
+    @Test func `the agent's own pid is refused as a collector's with exit 4`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try Self.agent(in: sandbox, ["c1", "c2"])
             let collector = try CollectorSockets("c1")

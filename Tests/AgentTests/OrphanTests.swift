@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: Meanwhile.allCases)
-    func `the child of an ended collector isn't registered in its place for 2 s, the next collector is`(
+    func `the child of an ended collector isn't registered in its place for 2 s; the next collector is`(
         meanwhile: Meanwhile
     ) async throws {
         try await Sandbox.run { sandbox in

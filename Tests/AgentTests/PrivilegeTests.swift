@@ -68,7 +68,7 @@ import Testing
         return collector
     }
 
-    @Test func `with the unit's capabilities alone: register, select, adopt after a kill, reload, unregister, unload`()
+    @Test func `with the unit's capabilities alone the agent registers, selects, adopts, reloads and unloads`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test func `each capability of the unit is needed: without it, exit 6 and what to give`() async throws {
+    @Test func `without any one of the unit's capabilities the exit code is 6, with the missing one`() async throws {
         let unit = try UnitFile("reuseport-agent.service")
         #expect(unit.capabilities == Self.needs.map(\.capability))
         #expect(unit.optionalCapabilities == Self.untried)
@@ -170,7 +170,7 @@ import Testing
         }
     }
 
-    @Test func `pins that an agent left that ran as root are taken over by the unit's user`() async throws {
+    @Test func `pins that an agent left as root are taken over by the unit's user`() async throws {
         try await Sandbox.run { sandbox in
             let unit = try UnitFile("reuseport-agent.service")
             let asRoot = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
@@ -188,7 +188,9 @@ import Testing
         }
     }
 
-    @Test func `check tells what on_move: reset and collector_user lack: exit 6; with them exit 0`() async throws {
+    @Test func `check is exit 6 without the capabilities of on_move: reset and collector_user, with them exit 0`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let unit = try UnitFile("reuseport-agent.service")
             try Self.prepare(sandbox, unit)
@@ -211,7 +213,7 @@ import Testing
     }
 
     @Test(.enabled(if: access("/usr/bin/systemd-analyze", X_OK) == 0, "needs systemd-analyze"))
-    func `systemd has nothing to say against the units`() async throws {
+    func `systemd-analyze accepts the units`() async throws {
         try await Sandbox.run { sandbox in
             for name in ["reuseport-agent.service", "nfacctd@.service"] {
                 let unit = try #require(FileText.read("\(Checkout.examples)/systemd/\(name)"))

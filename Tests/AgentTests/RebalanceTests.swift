@@ -10,7 +10,7 @@ struct RebalanceTests {
     private static let names = (1...8).map { "c\($0)" }
     private static let configuration = AgentFixture.configuration(collectors: names, extra: "state_file: \(statePath)")
 
-    @Test func `200 exporters with lognormal rates: max/mean from above 1.5 to at most 1.10, also after a restart`()
+    @Test func `rebalancing lognormal rates brings max/mean from above 1.5 to at most 1.10, also after a restart`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -51,7 +51,7 @@ struct RebalanceTests {
         }
     }
 
-    @Test func `--over measures from now on: yesterday's elephant isn't pinned`() async throws {
+    @Test func `--over measures from now on and doesn't pin an exporter that was heavy before`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -108,7 +108,7 @@ struct RebalanceTests {
         ("{\"version\":9,\"pool\":\"edge\",\"pins\":[]}", "is of version 9"),
         ("[1,2,3]", "is not whole"), ("{\"version\":1,\"pool\":\"edge\",\"pins\":{}}", "is not whole"),
     ])
-    func `a state file that can't be used is set aside, and the agent runs`(text: String, message: String)
+    func `an unusable state file is set aside, and the agent runs`(text: String, message: String)
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -127,7 +127,7 @@ struct RebalanceTests {
         ("another pool's", 5, "it is pool other's"), ("a folder", 2, "not a regular file"),
         ("a device", 2, "not a regular file"), ("the configuration", 2, "it is the configuration"),
     ])
-    func `a state file that is something else is refused and stays what it is`(
+    func `a foreign file in place of the state file is refused and stays unchanged`(
         kind: String, exitCode: Int32, message: String
     ) async throws {
         try await Sandbox.run { sandbox in
@@ -153,7 +153,7 @@ struct RebalanceTests {
         }
     }
 
-    @Test func `a rebalance while a collector is away is refused: exit 5, and names it`() async throws {
+    @Test func `a rebalance while a collector is down is exit 5 and names the collector`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,
@@ -165,7 +165,7 @@ struct RebalanceTests {
         }
     }
 
-    @Test func `a reload keeps the pins in force, whatever became of the state file`() async throws {
+    @Test func `a reload keeps the pins in force, whatever happened to the state file`() async throws {
         try await Sandbox.run { sandbox in
             mkdir("/run/state", 0o755)
             try FileText.write(
@@ -190,7 +190,7 @@ struct RebalanceTests {
         }
     }
 
-    @Test func `pins of names and addresses that are unknown have no effect, and stay in the file`() async throws {
+    @Test func `pins of unknown names and addresses have no effect and stay in the file`() async throws {
         try await Sandbox.run { sandbox in
             mkdir("/run/state", 0o755)
             let text = """
@@ -208,7 +208,7 @@ struct RebalanceTests {
         }
     }
 
-    @Test func `a state file that can't be written: exit 6, and no pin is in force`() async throws {
+    @Test func `an unwritable state file is exit 6, and no pin takes effect`() async throws {
         try await Sandbox.run { sandbox in
             // Not even root makes a folder in /proc.
             let agent = try AgentFixture(

@@ -22,7 +22,7 @@ import Testing
         #expect(try PinnedMaps.read().differences(from: before) == [], sourceLocation: sourceLocation)
     }
 
-    @Test func `13 kinds of unfit descriptors, each beside a fit one: exit 4, nothing is registered`() async throws {
+    @Test func `13 kinds of unfit descriptors are exit 4, even beside a fit one, and register nothing`() async throws {
         let elsewhere = try InternetSocket.collector(.udp, .v4(0x7f00_0001), port: 0)
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func `a socket that was bound without SO_REUSEPORT: exit 4`() async throws {
+    @Test func `a socket without SO_REUSEPORT is exit 4`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let udp = try InternetSocket(.udp, bind: .v4(0), port: 4_739)
@@ -81,7 +81,9 @@ import Testing
         }
     }
 
-    @Test func `half a collector, a taken name, a moved socket, an unknown name: 4, 5, 5, 5`() async throws {
+    @Test func `an incomplete collector is exit 4; a taken name, a moved socket and an unknown name are exit 5`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let four = try agent.registerFour()
@@ -102,7 +104,8 @@ import Testing
         }
     }
 
-    @Test func `--pid: no such process, one without sockets, one of another address`() async throws {
+    @Test func `--pid is refused for a missing process, one without sockets and one with another address`() async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             func register(_ pid: Int32) throws -> CommandResult {
@@ -127,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func `--pid-file: missing, empty, stale, then a collector's: waited for, 4 until then`() async throws {
+    @Test func `--pid-file that is missing, empty or stale is exit 4 after a wait; a collector's works`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let path = sandbox.newPath("c1.pid")
@@ -159,7 +162,7 @@ import Testing
         }
     }
 
-    @Test func `explain without a registered collector tells that no program is attached`() async throws {
+    @Test func `explain without a registered collector says that no program is attached`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let text = "no collector is registered: no program is attached"
@@ -171,7 +174,7 @@ import Testing
         }
     }
 
-    @Test func `usage errors: exit 2, and each says what to give`() async throws {
+    @Test func `usage errors are exit 2 and say what to write`() async throws {
         try await Sandbox.run { sandbox in
             for (arguments, text) in [
                 (["register", "--collector", "c1"], "one of --fd, --pid, --pid-file or --listen-fds"),
@@ -201,7 +204,7 @@ import Testing
         }
     }
 
-    @Test func `an unprivileged user who may open the control socket registers; one who may not gets exit 6`()
+    @Test func `an unprivileged user with access to the control socket registers; without access it is exit 6`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -223,7 +226,7 @@ import Testing
         }
     }
 
-    @Test func `commands without an agent: exit 3, and how to start it`() async throws {
+    @Test func `commands without an agent are exit 3 and say how to start it`() async throws {
         try await Sandbox.run { sandbox in
             for arguments in [["status"], ["explain", "192.0.2.1"], ["unregister", "--collector", "c1"]] {
                 let result = try CommandResult.of(AgentUnderTest.program, arguments, in: sandbox)

@@ -6,7 +6,7 @@ import Testing
 /// A running agent's configuration changes.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root: namespaces and CAP_BPF")) struct ReloadTests
 {
-    @Test func `2,000 exporters through a reload that adds one collector and removes one: each datagram arrives once`()
+    @Test func `a reload that adds and removes a collector delivers each datagram of 2,000 exporters once`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -51,7 +51,9 @@ import Testing
         }
     }
 
-    @Test func `a group added by reload: the others go on, it fills as the collectors register again`() async throws {
+    @Test func `a group added by reload fills as collectors register again, and the other groups continue`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -94,7 +96,7 @@ import Testing
         }
     }
 
-    @Test func `SIGHUP applies a changed file; one that can't be used changes no map, and is logged`() async throws {
+    @Test func `SIGHUP applies a changed file; an unusable file changes no map and is logged`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
@@ -141,7 +143,7 @@ import Testing
         }
     }
 
-    @Test func `100,000 exporters in the configuration: each of a sample goes where explain says`() async throws {
+    @Test func `with 100,000 configured exporters, each of a sample goes where explain says`() async throws {
         try await Sandbox.run { sandbox in
             var lines = ["exporters:"]
             for index in 0..<100_000 {

@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test
-    func `its process is refused as c9 with c1's name, until c1 is empty: its session has ended, and c2 is there`()
+    func `a renamed collector's process is refused as c9 until c1 is empty and c2 is there`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func `c1 is unregistered, although it left the configuration: its process is c9, with the session`()
+    @Test func `c1 can be unregistered after it left the configuration, and its process becomes c9 with its session`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test func `started again, it is registered as c9 at once`() async throws {
+    @Test func `a restarted collector is registered under its new name at once`() async throws {
         try await Sandbox.run { sandbox in
             let (agent, collector, router) = try Self.rename(in: sandbox)
             collector.kill()

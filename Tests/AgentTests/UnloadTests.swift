@@ -5,7 +5,7 @@ import Testing
 
 /// What unload leaves of a pool, and what it refuses.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UnloadTests {
-    @Test func `unload detaches through the collectors that it can reach: the kernel scatters again`() async throws {
+    @Test func `unload detaches through reachable collectors, and the kernel distributes again`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let udp = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
@@ -26,7 +26,9 @@ import Testing
         }
     }
 
-    @Test func `unload of a pool whose sockets it can't reach: the kernel scatters again`() async throws {
+    @Test func `unload without reachable sockets empties the programs' map, and the kernel distributes again`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()  // held by this process, of no pid inside
@@ -56,7 +58,8 @@ import Testing
         }
     }
 
-    @Test func `unload one folder too high, or of what is no pool's, is refused: every pin stays`() async throws {
+    @Test func `unload of a parent folder, or of one that holds no pool, is refused and keeps every pin`() async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let pins = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge")

@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func `drops of 3 sockets of one collector add up, over a replace, a new agent and an unregistration`()
+    @Test func `drops of a collector's 3 sockets add up over a replace, a new agent and an unregistration`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test func `a replace that is undone: the drops of the socket that comes back count once`() async throws {
+    @Test func `after a replace that is undone, the drops of the returning socket count once`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.pool(of: ["c1"]), registering: [])
             let sockets = [try Self.small(pool), try Self.small(pool)]
@@ -119,8 +119,7 @@ import Testing
         }
     }
 
-    @Test func `a listener whose queue of 1 is full: the kernel tells of the connections that it dropped`() async throws
-    {
+    @Test func `the kernel counts connections that a listener with a full queue drops`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.pool(of: ["c1"]), registering: [])
             let sockets = try Self.small(pool)

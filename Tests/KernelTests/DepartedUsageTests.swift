@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test
-    func `a group left: its 2,160 bytes are there for 2 more reloads and another agent, until they are forgotten`()
+    func `a removed group's bytes last for 2 more reloads and another agent, until they are forgotten`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func `a group that left, and came again before its bytes were forgotten, counts from 0 beside them`()
+    @Test func `a group that returns before its old bytes are forgotten counts from 0 beside them`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func `usage leaves: what left before is there for a last reading; without usage a group leaves nothing`()
+    @Test func `removed usage leaves earlier groups' bytes for a last reading; without usage a group leaves none`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func `an agent without usage takes away what those before it left`() async throws {
+    @Test func `an agent without usage removes the bytes that earlier agents left`() async throws {
         try await Sandbox.run { _ in
             let pool = try Self.pool()
             try pool.reload(Self.configuration(hasGroup: false))

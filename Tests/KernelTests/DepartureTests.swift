@@ -28,8 +28,7 @@ import Testing
         return configuration
     }
 
-    @Test func `a slot has its third collector: the loss of each one's first registrationNumber is news`() async throws
-    {
+    @Test func `a slot's loss is reported once for each of the three collectors that it has in turn`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             let slot = try Self.slot("c2", pool)
@@ -46,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func `a departed collector ends with its session: its slot is free at once`() async throws {
+    @Test func `a removed collector that ends with its session frees its slot at once`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .seconds(10))
             let router = try Self.router(at: "c2", pool)
@@ -64,7 +63,7 @@ import Testing
 
     /// The next group gets the number of the one that left, and its bit of each slot.
     @Test
-    func `a group leaves with a collector, the next one has its number: the collector keeps its session's exporter`()
+    func `a removed collector keeps its session's exporter when a removed group's number is used again`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -84,7 +83,9 @@ import Testing
     }
 
     @Test(arguments: ["the same agent", "reloaded"])
-    func `what a child has of an ended collector is an orphan, no stranger`(manner: String) async throws {
+    func `a socket that a child inherited from an ended collector is an orphan, not a stranger`(manner: String)
+        async throws
+    {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             let newcomer = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)

@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func `rank 2 is held: rank 1 keeps what it is to give away until that is over, then rank 3 has it`()
+    @Test func `while rank 2 is held, a draining rank 1 keeps its exporters; then rank 3 gets them`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func `rank 2 has never come: its clock starts with the drain, and nothing is dropped`() async throws {
+    @Test func `the hold of a rank 2 that never came starts with the drain, and nothing is dropped`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .seconds(20), registering: false)
             for name in ["c1", "c3", "c4"] { try pool.start(name) }
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func `the only one there keeps all it has, and gives it away when another comes`() async throws {
+    @Test func `a draining collector without another keeps its exporters until another registers`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"], hold: .milliseconds(50))
             let source = try Self.source(of: ["c1", "c2"], pool)
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test func `what waits for a collector that is away waits on in the next table, and its slot is free after that`()
+    @Test func `rows that wait for a collector that is down wait in the next table, too, and its slot is free later`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test func `a session from before the program was there: a drain keeps its datagrams, in the next table too`()
+    @Test func `a drain keeps datagrams with a session older than the program, also in the next table`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -125,7 +125,7 @@ import Testing
     }
 
     @Test
-    func `four ranks are away: the session at who stands in keeps its datagrams when that drains, and comes back`()
+    func `with four ranks down, a draining stand-in keeps its session's datagrams, and undrain brings them back`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test(arguments: [Assignment.roundRobin, .kernel])
-    func `without affinity: a drain and a replacement see the sessions all the same`(assignment: Assignment)
+    func `without affinity a drain and a replacement still see the sessions`(assignment: Assignment)
         async throws
     {
         try await Sandbox.run { _ in

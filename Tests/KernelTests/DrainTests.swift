@@ -8,7 +8,7 @@ import Testing
         try pool.plane.status().collectors.first { $0.name == name }!.state
     }
 
-    @Test func `drain: who has no session goes to rank 2 at once, who has one when it ends; undrain brings all back`()
+    @Test func `drain: exporters without a session move at once, others when it ends; undrain brings all back`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func `a draining collector that ends with sessions: nobody waits for it`() async throws {
+    @Test func `a draining collector that ends with sessions fails over at once`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .seconds(10))
             let source = try #require(
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func `all but one collector fail: a draining one takes in nobody`() async throws {
+    @Test func `a draining collector doesn't stand in when all others fail`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"], hold: .milliseconds(50))
             _ = try pool.plane.drain("c2")

@@ -32,7 +32,7 @@ import Testing
         return texts.enumerated().map { ($0.element, $0.offset % 3 == 0 ? "c\($0.offset / 3 % 4 + 1)" : nil) }
     }()
 
-    @Test func `51 nested prefixes of 10 lengths, a third of them pinned: 800 of 800 go by the longest`() async throws {
+    @Test func `with 51 nested prefixes, a third of them pinned, each address goes by the longest`() async throws {
         try await Sandbox.run { _ in
             let exporters = try Self.nested.enumerated().map {
                 try Self.exporter("e\($0.offset)", [$0.element.prefix], pin: $0.element.pin)
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func `a device with IPv4, IPv6 and a second IPv4 address meets in one collector over three groups`()
+    @Test func `a device's IPv4, IPv6 and second IPv4 address meet at one collector over three groups`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test func `a pinned exporter goes to its bucket's ranks while its collector is away, and comes back`()
+    @Test func `while its collector is down a pinned exporter goes to its bucket's ranks, and then returns`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    @Test func `sightings add up: 3,000 datagrams of 1,000 exporters, runs and bytes of each`() async throws {
+    @Test func `tracked exporters' runs and bytes add up over 3,000 datagrams of 1,000 exporters`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             for _ in 0..<3 {

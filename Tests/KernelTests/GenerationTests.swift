@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func `rendezvous to maglev, another seed, another table size: refused, with reshuffle applied to all groups`()
+    @Test func `another assignment, seed or table size is refused; with reshuffle all groups apply it`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func `exporters added and removed by reload: they move, none else does, counters go on`() async throws {
+    @Test func `a reload that adds and removes exporters moves no others, and counters continue`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             let before = try Self.owners(pool)
@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test func `a group that left the configuration is the kernel's again, the other one goes on`() async throws {
+    @Test func `a group that left the configuration is the kernel's again, and the other one continues`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             let before = try Self.owners(pool)
@@ -86,7 +86,7 @@ import Testing
 
     /// With tracking the ranks are kept with the sightings, without it the owners are asked.
     @Test(arguments: [Tracking(), .off])
-    func `an agent killed amid its writing of rows: UDP and TCP agree, and the next one writes the rest`(
+    func `after a kill while rows are written UDP and TCP agree, and the next agent writes the rest`(
         tracking: Tracking
     ) async throws {
         try await Sandbox.run { _ in
@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    @Test func `a pool whose next generation was left half made is adopted and reloaded`() async throws {
+    @Test func `a pool with an incomplete next generation is adopted and reloaded`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             let before = try Self.owners(pool)

@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test(arguments: cases, [true, false])
-    func `a datagram goes to whom the rule says, whoever was bound first`(one: Case, groupFirst: Bool) async throws {
+    func `a datagram goes where the rule says, in any order of binds`(one: Case, groupFirst: Bool) async throws {
         try await Sandbox.run { _ in
             let first = groupFirst ? try Self.member(.udp, one) : nil
             let rival = try one.rival.open(.udp)
@@ -108,7 +108,7 @@ import Testing
     }
 
     @Test(arguments: cases, [true, false])
-    func `a connection goes to whom the rule says, whoever was bound first`(one: Case, groupFirst: Bool) async throws {
+    func `a connection goes where the rule says, in any order of binds`(one: Case, groupFirst: Bool) async throws {
         try await Sandbox.run { _ in
             let first = groupFirst ? try Self.member(.tcp, one) : nil
             let rival = try one.rival.open(.tcp)
@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test(arguments: [InternetSocket.Kind.udp, .tcp])
-    func `of [::] dual-stack and [::] IPv6-only one gets all 50 of 50 by IPv6, and the rule says perhaps`(
+    func `one of [::] dual-stack and [::] IPv6-only gets all by IPv6, and the rule says perhaps`(
         kind: InternetSocket.Kind
     ) async throws {
         try await Sandbox.run { _ in

@@ -17,7 +17,7 @@ import Testing
         return places
     }
 
-    @Test func `rows that wait for a collector wait on at another agent: nothing was changed meanwhile`() async throws {
+    @Test func `rows that wait for a collector still wait with the next agent, which changes nothing`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(PoolFixture.configuration(["c1", "c2", "c3"]), registering: ["c2", "c3"])
             usleep(400_000)
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func `one collector restarted ten times: the others' exporters never move, its own come back`() async throws {
+    @Test func `ten restarts of a collector never move the others' exporters, and its own return`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .seconds(10))
             let before = try Self.deliver(pool)
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func `after the hold exporters go to rank 2 on both protocols, and return`() async throws {
+    @Test func `after the hold exporters go to rank 2 on both protocols, and later return`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: ModelledPool.hold)
             let source = try #require(Self.sources.first { try pool.plane.explain($0).collector == "c1" })
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func `more than 4 failed ranks: any usable collector of 12 stands in`() async throws {
+    @Test func `with more than 4 failed ranks any usable collector of 12 stands in`() async throws {
         try await Sandbox.run { _ in
             let names = (1...12).map { "c\($0)" }
             let pool = try PoolFixture(collectors: names, hold: .zero)
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test func `unregister sends exporters on at once, without a hold`() async throws {
+    @Test func `unregister fails exporters over at once, without a hold`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .seconds(60))
             _ = try pool.plane.unregister("c4")
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func `a new agent adopts pins, counts on and keeps every exporter's place`() async throws {
+    @Test func `a new agent adopts the pins, continues the counters and keeps every exporter in place`() async throws {
         try await Sandbox.run { _ in
             var pool: PoolFixture? = try PoolFixture()
             let before = try Self.deliver(pool!)
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    @Test func `a collector that left the configuration loses its slot, its counts stay in the group's`() async throws {
+    @Test func `a collector that left the configuration loses its slot, and the group keeps its counts`() async throws {
         try await Sandbox.run { _ in
             var pool: PoolFixture? = try PoolFixture()
             _ = try Self.deliver(pool!)
@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    @Test func `256 of 256 slots taken: a new name is heir to a freed slot, and no row names it before`() async throws {
+    @Test func `with all 256 slots taken a new name inherits a freed slot, and no row names it earlier`() async throws {
         try await Sandbox.run { _ in
             var names = (0..<256).map { "c\($0)" }
             var plane: Pool? = try Pool(adopting: PoolFixture.configuration(names))
@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    @Test func `256 slots, one that is freed has a live collector, and who is next is held: the heir has it at once`()
+    @Test func `the heir of a freed slot gets it at once, although its collector lives and the next rank is held`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    @Test func `a pool is run by one agent at a time`() async throws {
+    @Test func `only one agent at a time runs a pool`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(registering: false)
             let configuration = pool.plane.configuration
@@ -182,7 +182,7 @@ import Testing
         }
     }
 
-    @Test func `pins of a layout that this version doesn't know: refused, nothing changes, unload is named`()
+    @Test func `pins of an unknown layout are refused unchanged, and the refusal names unload`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -202,7 +202,7 @@ import Testing
         }
     }
 
-    @Test func `another seed on a pool is refused, and nothing changes`() async throws {
+    @Test func `another seed on a pool is refused and changes nothing`() async throws {
         try await Sandbox.run { _ in
             var pool: PoolFixture? = try PoolFixture()
             let sockets = (pool!.udp, pool!.tcp)

@@ -11,7 +11,7 @@ import Testing
         return Descriptor(owning: number)
     }
 
-    @Test func `256 values of an array, and of each CPU's of another, are those that single lookups find`() throws {
+    @Test func `a batch lookup of an array or a per-CPU array equals single lookups`() throws {
         let cpus = Int(rpa_possible_cpus())
         for (kind, words) in [(RPA_MAP_ARRAY, 5), (RPA_MAP_PERCPU_ARRAY, 3)] {
             let map = try Self.map(kind, 8 * words, entries: 256)
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func `of a kind that has no such call, 2 sockets are looked up one by one; a gap is told`() async throws {
+    @Test func `a map without batch lookup is read one key at a time, and a gap is reported`() async throws {
         try await Sandbox.run { _ in
             let map = try Self.map(RPA_MAP_SOCKARRAY, 8, entries: 2)
             let sockets = try (0..<2).map { _ in

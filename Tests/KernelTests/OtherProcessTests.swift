@@ -5,8 +5,7 @@ import TelemetryLab
 import Testing
 
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces")) struct OtherProcessTests {
-    @Test func `held by its pidfd, a process that has ended is nobody, also when another one has its pid`() async throws
-    {
+    @Test func `a pidfd of a process that has ended names nobody, even if its pid is in use again`() async throws {
         try await Sandbox.run { sandbox in
             let first = try ChildProcess(["sleep", "600"], in: sandbox)
             let held = OtherProcess(pid: first.pid, pidfd: Descriptor(owning: rpa_pidfd_open(first.outerPid)))

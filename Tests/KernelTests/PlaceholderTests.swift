@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test(arguments: [(UInt32(1_000), UInt32(1_001)), (1_001, 1_000)])
-    func `c1 was of one user, c2 is of another: an agent that starts has placeholders of c2's, 5 of 5 times`(
+    func `an agent that starts gives placeholders the user of the living collector, not the former one's`(
         past: UInt32, present: UInt32
     ) async throws {
         try await Sandbox.run { sandbox in
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `nobody is there: the lowest of the users that collectors had; if that can't bind, the other`()
+    @Test func `without collectors placeholders have the lowest former user, or the other if that can't bind`()
         async throws
     {
         try await Sandbox.run { sandbox in

@@ -17,7 +17,7 @@ import Testing
         return try Pool(adopting: configuration)
     }
 
-    @Test func `a collector leaves by reload before any audit: its sockets are told as its own, until they are closed`()
+    @Test func `sockets of a collector that left before any audit are reported under its name until closed`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(arguments: ["0.0.0.0", "::", "127.0.0.1", "192.0.2.1", "::1"])
-    func `100 audits: both groups' programs are seen, no collector gets anything, no outcome counts`(address: String)
+    func `100 audits see both groups' programs, deliver nothing and count no outcome`(address: String)
         async throws
     {
         try await Sandbox.run { _ in
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test(arguments: ["0.0.0.0", "::"])
-    func `a detached program is found by one audit, and attached again, UDP and TCP`(address: String) async throws {
+    func `one audit finds a detached program and attaches it again, for UDP and TCP`(address: String) async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(address: IPAddress(address)!)
             for member in [pool.udp["c1"]!, pool.tcp["c2"]!] { #expect(rpa_detach_reuseport(member.number) == 0) }
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func `another pool's program in our groups is found by one audit, and ours is again`() async throws {
+    @Test func `one audit finds another pool's program in our groups and restores ours`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             let other = try Self.otherPool(pool)
@@ -90,21 +90,21 @@ import Testing
         }
     }
 
-    @Test func `an address that isn't this host's gets no probe: it would leave the host`() async throws {
+    @Test func `an address of another host gets no probe, which would leave this host`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1"], address: IPAddress("2001:db8::1")!)
             #expect(try Self.probes(pool) == [.unsendable(errno: 99), .unsendable(errno: 99)])
         }
     }
 
-    @Test func `a group without any member is not asked`() async throws {
+    @Test func `a group without members gets no probe`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(registering: false)
             #expect(try Self.probes(pool) == [.empty, .empty])
         }
     }
 
-    @Test func `when all collectors are gone, the placeholders keep the groups, and their programs are seen`()
+    @Test func `without collectors the placeholders keep the groups, and audits see their programs`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -115,7 +115,7 @@ import Testing
         }
     }
 
-    @Test func `what reaches a placeholder can be read there, and an audit empties it`() async throws {
+    @Test func `datagrams that reach a placeholder can be read there, and an audit empties it`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1"])
             func readable() -> Int {
@@ -131,7 +131,7 @@ import Testing
         }
     }
 
-    @Test func `a socket in nobody's slot is a stranger, one that left its slot is its collector's`() async throws {
+    @Test func `a socket without a slot is a stranger; one that left its slot belongs to its collector`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             var history = AuditHistory()
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    @Test func `a socket that another program puts into our map is found, and a restarted agent takes it as it is`()
+    @Test func `a foreign socket in our map is found, and a restarted agent accepts it`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func `a probe goes round an address that another socket has`() async throws {
+    @Test func `a probe avoids an address that another socket has`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             let narrow = try InternetSocket.collector(.udp, IPAddress("127.0.0.1")!, port: PoolFixture.ipfixPort)
@@ -183,7 +183,7 @@ import Testing
         }
     }
 
-    @Test func `one busy address of 1,200 runs is the lone source, by what was seen`() async throws {
+    @Test func `tracking names the lone source of 1,200 runs`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             var census = SourceCensus()

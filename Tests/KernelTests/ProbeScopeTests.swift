@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test(arguments: ["192.0.2.77", "2001:db8::77"])
-    func `a group at the address of an interface, not loopback's: its program is seen, and attached again, 0 leave`(
+    func `a group at an interface's address is probed and attached again, and no probe leaves the host`(
         address: String
     ) async throws {
         try await Sandbox.run { sandbox in
@@ -31,7 +31,7 @@ import Testing
     ///     IPv6: of no interface. Both can be bound by ip_nonlocal_bind.
     ///   - forwards: what went round by loopback might be sent on.
     @Test(arguments: ["192.0.2.77", "2001:db8::77"], [false, true])
-    func `a group at an address that is routed elsewhere: of the probes of 10 audits 0 leave the host`(
+    func `the probes of a group at an address that is routed elsewhere don't leave the host`(
         address: String, forwards: Bool
     ) async throws {
         try await Sandbox.run { sandbox in

@@ -16,7 +16,7 @@ import Testing
         .command(try CommandPattern(text), user: user)
     }
 
-    @Test func `by command, by user, by both: of processes of the sockets' users, and of a user that is named`()
+    @Test func `a command or user matches processes of the sockets' users, and of a named user`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func `a process with the number that this one has in another PID namespace is found`() async throws {
+    @Test func `a process with this one's pid in another PID namespace is found`() async throws {
         try await Sandbox.run { sandbox in
             let number = getpid()
             let script = "echo \(number - 1) > /proc/sys/kernel/ns_last_pid; sleep 606 & wait"
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func `arguments with spaces, newlines and none at all; one that has ended is not found`() async throws {
+    @Test func `arguments with spaces, with newlines or missing are read; an ended process isn't found`() async throws {
         try await Sandbox.run { sandbox in
             let odd = try ChildProcess(["sh", "-c", "sleep 602\n:", "my collector", ""], in: sandbox)
             func isFound(_ pattern: String) throws -> Bool {
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `by pid file: whatever its user; stale, empty or missing it is nobody's`() async throws {
+    @Test func `a pid file finds its process of any user; stale, empty or missing it finds none`() async throws {
         try await Sandbox.run { sandbox in
             let sleeper = try ChildProcess(["sleep", "603"], in: sandbox)
             let path = sandbox.newPath("c1.pid")
@@ -79,7 +79,9 @@ import Testing
         }
     }
 
-    @Test func `by unit: the control group, through folders below it, of any user; the parent first`() async throws {
+    @Test func `a unit finds the processes of its control group and those below, of any user, the parent first`()
+        async throws
+    {
         let name = "reuseport-agent-test-\(getpid())-\(UInt32.random(in: 0 ... .max))@c1.service"
         try await Sandbox.run { sandbox in
             let mount = sandbox.newPath("cgroup")
@@ -111,7 +113,8 @@ import Testing
     }
 
     @Test(.enabled(if: NfacctdCollector.isInstalled, "needs pmacct"))
-    func `nfacctd writes over its command line: found by it and its title, before its plugin`() async throws {
+    func `nfacctd, which overwrites its command line, is found by command and by title before its plugin`() async throws
+    {
         try await Sandbox.run { sandbox in
             let c1 = try NfacctdCollector("c1", in: sandbox)
             let byFile = ["c1": try Self.command("c1.conf")]
@@ -127,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func `2,000 processes of another user cost a stat each, a third of what their command lines would`()
+    @Test func `2,000 processes of another user cost a stat each, a third of reading their command lines`()
         async throws
     {
         try await Sandbox.run { sandbox in

@@ -8,7 +8,7 @@ import Testing
     @Test(
         .enabled(if: Kernel.migratesConnections, "needs sk_reuseport/migrate: Linux 5.14"),
         arguments: ["0.0.0.0", "::", "::1"])
-    func `50 connections wait at the old listener: it closes, and the new one accepts all, their data intact`(
+    func `50 connections that wait at the old listener move to the new one with their data`(
         address: String
     ) async throws {
         try await Sandbox.run { _ in
@@ -48,7 +48,9 @@ import Testing
         }
     }
 
-    @Test func `a slot with a live socket is refused without --replace, and a half collector with it`() async throws {
+    @Test func `a slot with a live socket is refused without --replace, and so is an incomplete collector`()
+        async throws
+    {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             let before = try PinnedMaps.read()

@@ -6,7 +6,7 @@ import Testing
 /// What the kernel tells of the exporters' sessions.
 @Suite struct SessionCourseTests {
     @Test(arguments: [("0.0.0.0", "10.0.0.1"), ("::", "10.0.0.1"), ("::", "fd00::7")])
-    func `sessions by exporter: up since the SYN, payload, round-trip time, collector; none when they ended`(
+    func `sessions by exporter have start, payload, round-trip time and collector, and vanish when they end`(
         bind: String, source: String
     ) async throws {
         try await Sandbox.run { _ in
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func `of 100 sessions from one address, and 1 from another, 64 and 1 are told, and 100 and 1 counted`()
+    @Test func `64 of an address's 100 sessions are listed, all are counted, and so are another address's`()
         async throws
     {
         try await Sandbox.run { _ in

@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [IPAddress.v4(0), .v6(0, 0)])
-    func `of 300 sessions 20 live: after two sweeps these are known, and no other`(address: IPAddress) async throws {
+    func `after two sweeps only the 20 living ones of 300 sessions are known`(address: IPAddress) async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(address: address)
             let living = try (0..<UInt16(20)).map { index in
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `nothing is forgotten until enough sessions have begun`() async throws {
+    @Test func `a sweep forgets nothing until enough sessions have begun`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             try Self.openAndEnd(50, pool)
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `who has just begun isn't forgotten, nor who is back from the same port`() async throws {
+    @Test func `a sweep forgets neither a new session nor one that is back from the same port`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             try Self.openAndEnd(2, pool)
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func `an entry that began anew since it was looked at stays`() async throws {
+    @Test func `a sweep keeps an entry whose session began again since it was read`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             try Self.openAndEnd(1, pool)
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test func `a SYN that nobody answered for is forgotten too`() async throws {
+    @Test func `a sweep forgets a SYN without an answer, too`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             // Waits for data that never comes, and is no session until then.
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test func `sweeps without a pause, while routers come and go at few ports: who lives is known at the end`()
+    @Test func `constant sweeps while routers come and go at few ports know the living sessions at the end`()
         async throws
     {
         try await Sandbox.run { sandbox in

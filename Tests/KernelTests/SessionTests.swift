@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test(arguments: [Assignment.rendezvous, .maglev])
-    func `4 to 5 collectors with 60 sessions: nobody is torn; who has none goes at once; the others when theirs ends`(
+    func `a fifth collector splits none of 60 exporters: those with a session move when it ends, others at once`(
         assignment: Assignment
     ) async throws {
         try await Sandbox.run { _ in
@@ -60,8 +60,7 @@ import Testing
         }
     }
 
-    @Test func `failback: who opened a session at the next rank stays there until it ends, both streams`() async throws
-    {
+    @Test func `failback: a session opened at the next rank keeps both streams there until it ends`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .milliseconds(100))
             let sources = (0..<UInt32(200)).map { IPAddress.v4(0x0a05_0000 + $0) }
@@ -90,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func `a session at a collector that left the configuration: explain tells its name until it ends`()
+    @Test func `explain names a collector that left the configuration until its session ends`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -106,7 +105,7 @@ import Testing
         }
     }
 
-    @Test func `an alias: the session of one address keeps datagrams of the others`() async throws {
+    @Test func `a session of one alias address keeps the datagrams of the others`() async throws {
         try await Sandbox.run { _ in
             var configuration = PoolFixture.configuration(["c1", "c2"])
             configuration.exporters = (0..<20).map { index in
@@ -133,7 +132,7 @@ import Testing
         }
     }
 
-    @Test func `a pin made while the session lives: it and the datagrams stay until it ends`() async throws {
+    @Test func `a new pin leaves a session and its datagrams in place until the session ends`() async throws {
         try await Sandbox.run { _ in
             var configuration = PoolFixture.configuration(["c1", "c2", "c3", "c4"])
             let pool = try PoolFixture(configuration)
@@ -152,7 +151,7 @@ import Testing
         }
     }
 
-    @Test func `an agent killed while rows wait: the next one has them waiting too`() async throws {
+    @Test func `after a kill while rows wait, the next agent has them waiting, too`() async throws {
         try await Sandbox.run { _ in
             var configuration = PoolFixture.configuration(["c1", "c2"])
             let pool = try PoolFixture(configuration)
@@ -173,7 +172,7 @@ import Testing
     }
 
     @Test(.enabled(if: Privilege.canEndSessions, "needs CAP_NET_ADMIN: sock_destroy"))
-    func `on_move reset: old sessions are cut, and both streams are at the new owner when the router is back`()
+    func `on_move reset cuts old sessions, and both streams are at the new owner when the router returns`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -196,7 +195,7 @@ import Testing
         }
     }
 
-    @Test func `on_move immediate: datagrams go at once, sessions stay`() async throws {
+    @Test func `on_move immediate moves datagrams at once and leaves sessions`() async throws {
         try await Sandbox.run { _ in
             var configuration = PoolFixture.configuration(["c1", "c2"])
             configuration.onMove = .immediate
@@ -238,7 +237,7 @@ import Testing
         }
     }
 
-    @Test func `reshuffle with 60 sessions: nobody is torn`() async throws {
+    @Test func `a reshuffle with 60 sessions splits no exporter`() async throws {
         try await Sandbox.run { _ in
             var configuration = PoolFixture.configuration(["c1", "c2", "c3", "c4"])
             let pool = try PoolFixture(configuration)

@@ -29,7 +29,9 @@ import Testing
         }
     }
 
-    @Test func `a pin goes while its session lives: neither it nor its bucket's other exporter is torn`() async throws {
+    @Test func `removing a pin with a live session splits neither its exporter nor the other one of the bucket`()
+        async throws
+    {
         try await Sandbox.run { _ in
             let configuration = Self.configuration()
             let (first, second) = try Self.mates()
@@ -59,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `two addresses become one exporter while both have sessions: each stays with its own until that ends`()
+    @Test func `two addresses that become one exporter each stay with their session's collector until it ends`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -83,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func `reshuffle of 200 exporters with sessions in 64 rows, and back: nobody is torn`() async throws {
+    @Test func `a reshuffle of 200 exporters with sessions in 64 rows, and back, splits none`() async throws {
         try await Sandbox.run { _ in
             var configuration = Self.configuration()
             let pool = try PoolFixture(configuration)

@@ -10,7 +10,7 @@ extension SocketDiagTests {
         private static let loopback = IPAddress("127.0.0.1")!
 
         @Test(arguments: [ReuseportGroup.TransportProtocol.udp, .tcp], ["0.0.0.0", "127.0.0.1", "::", "fd00::1"])
-        func `a closed UDP socket or listener is told once, and is in no dump by then`(
+        func `a closed UDP socket or listener is reported once, and is in no dump by then`(
             _ transport: ReuseportGroup.TransportProtocol, _ address: String
         ) async throws {
             try await Sandbox.run { sandbox in
@@ -35,7 +35,7 @@ extension SocketDiagTests {
             }
         }
 
-        @Test func `SIGKILL of the one that has 2 sockets: 2 events, and none while a child still has them`()
+        @Test func `SIGKILL of the owner of 2 sockets causes 2 events, and none while a child still has them`()
             async throws
         {
             try await Sandbox.run { sandbox in
@@ -57,7 +57,7 @@ extension SocketDiagTests {
         }
 
         @Test(arguments: ["0.0.0.0", "::"])
-        func `a session that its peer closed is told when its owner closes it too, and then is in no dump`(
+        func `a session that its peer closed is reported when its owner closes it, and is in no dump by then`(
             _ bind: String
         ) async throws {
             try await Sandbox.run { _ in
@@ -79,7 +79,7 @@ extension SocketDiagTests {
             }
         }
 
-        @Test func `without sessions: their ends aren't told, a listener's is; with them again: both`() async throws {
+        @Test func `without sessions only a listener's end is reported; with sessions theirs, too`() async throws {
             try await Sandbox.run { _ in
                 var listener: InternetSocket? = try .collector(.tcp, .v4(0), port: Self.port)
                 let cookie = try listener!.cookie
@@ -103,7 +103,7 @@ extension SocketDiagTests {
         }
 
         @Test
-        func `a session that its owner closed first is told at once, and stays as FIN_WAIT2 until its peer closes`()
+        func `a session that its owner closed first is reported at once and stays in FIN_WAIT2`()
             async throws
         {
             try await Sandbox.run { _ in
@@ -124,7 +124,7 @@ extension SocketDiagTests {
         }
 
         @Test
-        func `the 1 session that waits in a closed listener's queue is told besides the listener, a request is not`()
+        func `a session in a closed listener's queue is reported beside the listener, a request is not`()
             async throws
         {
             try await Sandbox.run { _ in
@@ -210,7 +210,7 @@ extension SocketDiagTests {
             }
         }
 
-        @Test func `2,000 sockets end before anybody reads: all are told`() async throws {
+        @Test func `the ends of 2,000 sockets are reported although they came before the first read`() async throws {
             try await Sandbox.run { _ in
                 let events = try SocketCloseEvents(ports: [Self.port], withSessions: true)
                 var cookies: Set<UInt64> = []
@@ -222,8 +222,7 @@ extension SocketDiagTests {
             }
         }
 
-        @Test func `10 times a collector's 2 sockets end: when that is told, neither is in its sockarray`() async throws
-        {
+        @Test func `when a socket's end is reported, it has left its sockarray`() async throws {
             try await Sandbox.run { _ in
                 let pool = try PoolFixture()
                 let events = try SocketCloseEvents(

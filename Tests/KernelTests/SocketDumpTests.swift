@@ -18,7 +18,7 @@ extension SocketDiagTests {
                 || member.interface != facts.interface || (!facts.isConnected && member.ipv6Only != facts.ipv6Only)
         }
 
-        @Test func `7 UDP sockets of one port, of 6 kinds of bind and one with a peer, are listed as they are`()
+        @Test func `UDP sockets of one port, of each kind of bind and one with a peer, are listed as they are`()
             async throws
         {
             try await Sandbox.run { _ in
@@ -50,7 +50,7 @@ extension SocketDiagTests {
             }
         }
 
-        @Test func `TCP: 4 listeners are listed, not their 3 sessions, nor a socket that only is bound`() async throws {
+        @Test func `listeners are listed, not their sessions, nor a socket that is only bound`() async throws {
             try await Sandbox.run { _ in
                 let listeners: [InternetSocket] = try [
                     .collector(.tcp, .v4(0), port: Self.port), .collector(.tcp, .v4(0x7f00_0001), port: Self.port),
@@ -75,7 +75,7 @@ extension SocketDiagTests {
             }
         }
 
-        @Test func `a queue of 5 datagrams has bytes, a full one has drops, and fchown moves a socket to uid 1000`()
+        @Test func `a queue with datagrams has bytes, a full one has drops, and fchown moves a socket to uid 1000`()
             async throws
         {
             try await Sandbox.run { _ in
@@ -99,7 +99,7 @@ extension SocketDiagTests {
         }
 
         @Test(arguments: [ReuseportGroup.TransportProtocol.udp, .tcp])
-        func `3,000 sockets of one port and 500 of another: a dump has each of the 3,000 once`(
+        func `a dump has each of 3,000 sockets of one port once, and none of another port`(
             _ transport: ReuseportGroup.TransportProtocol
         ) async throws {
             try await Sandbox.run { _ in

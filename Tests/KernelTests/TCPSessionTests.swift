@@ -16,7 +16,7 @@ extension SocketDiagTests {
         @Test(arguments: [
             ("0.0.0.0", "127.0.0.1", "10.0.0.1"), ("::", "127.0.0.1", "10.0.0.1"), ("::", "::1", "fd00::7"),
         ])
-        func `a session to 0.0.0.0, of IPv4 to ::, and of IPv6: both ends, before accept and after it`(
+        func `sessions of IPv4, of IPv4 to :: and of IPv6 have both ends, before and after accept`(
             _ bind: String, _ target: String, _ source: String
         ) async throws {
             try await Sandbox.run { _ in
@@ -41,7 +41,7 @@ extension SocketDiagTests {
         }
 
         @Test(arguments: ["0.0.0.0", "::"])
-        func `a request, held by TCP_DEFER_ACCEPT, is SYN_RECV, and the session has its cookie`(
+        func `a request held by TCP_DEFER_ACCEPT is SYN_RECV, and its session has its cookie`(
             _ bind: String
         ) async throws {
             try await Sandbox.run { _ in
@@ -60,7 +60,7 @@ extension SocketDiagTests {
             }
         }
 
-        @Test func `5 states of sessions that end, and nothing after them`() async throws {
+        @Test func `ending sessions show 5 states, and disappear`() async throws {
             try await Sandbox.run { _ in
                 let listener = try InternetSocket.collector(.tcp, .v4(0), port: Self.port)
                 func reaches(_ state: TCPSession.State?, _ end: (SessionFixture) throws -> Void) throws -> Bool {
@@ -113,7 +113,7 @@ extension SocketDiagTests {
             arguments: [
                 ("0.0.0.0", "127.0.0.1", "10.0.0.1"), ("::", "127.0.0.1", "10.0.0.1"), ("::", "::1", "fd00::7"),
             ])
-        func `destroy of 1 of 2 sessions: its peer reads ECONNRESET, its owner ECONNABORTED, the other goes on`(
+        func `destroy of a session gives its peer ECONNRESET and its owner ECONNABORTED, and spares the other`(
             _ bind: String, _ target: String, _ source: String
         ) async throws {
             try await Sandbox.run { _ in
@@ -135,7 +135,7 @@ extension SocketDiagTests {
         }
 
         @Test(.enabled(if: Privilege.canEndSessions, "needs CAP_NET_ADMIN: sock_destroy"))
-        func `destroy with an old cookie spares a session of the same addresses and ports, and 0 listeners`()
+        func `destroy with an old cookie spares a new session of the same addresses, and listeners`()
             async throws
         {
             try await Sandbox.run { _ in
@@ -150,7 +150,7 @@ extension SocketDiagTests {
         }
 
         @Test(.enabled(if: Privilege.canEndSessions, "needs CAP_NET_ADMIN: sock_destroy"))
-        func `destroy of a request and of a session not yet accepted`() async throws {
+        func `destroy ends a request and a session that isn't accepted yet`() async throws {
             try await Sandbox.run { _ in
                 let listener = try InternetSocket.collector(.tcp, .v6(0, 0), port: Self.port)
                 func fixture() throws -> SessionFixture {
@@ -167,7 +167,7 @@ extension SocketDiagTests {
             }
         }
 
-        @Test func `uid 1000 lists and knows what can be done, and destroy is EPERM`() async throws {
+        @Test func `uid 1000 can list sessions, and destroy is refused with EPERM`() async throws {
             try await Sandbox.run { sandbox in
                 let listener = try InternetSocket.collector(.tcp, .v4(0), port: Self.port)
                 let fixture = try SessionFixture(to: listener, .v4(0x7f00_0001), Self.port, from: Self.router)

@@ -40,7 +40,8 @@ import Testing
         #expect(seen == counted, sourceLocation: place)
     }
 
-    @Test func `a slot gets another collector: exporters of the one before are not said to be at it`() async throws {
+    @Test func `after a slot changes hands the former collector's exporters aren't shown at the new one`() async throws
+    {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(Tracking()))
             let sources = (0..<60).map(Self.source)
@@ -63,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func `400 exporters, two protocols each: counts by protocol, times, and who got the last run`() async throws {
+    @Test func `tracking has counts by protocol, times and the last receiver of each exporter`() async throws {
         try await Sandbox.run { _ in
             let start = BootClock.now()
             let pool = try PoolFixture(Self.configuration(Tracking()))
@@ -89,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func `room for 64: of 2,000 sources 64 are told apart, and all sums agree`() async throws {
+    @Test func `with room for 64, 64 of 2,000 sources are tracked, and all sums agree`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(Tracking(size: 64)))
             for index in 0..<2_000 {
@@ -104,7 +105,7 @@ import Testing
         }
     }
 
-    @Test func `who was silent for an interval gives way, who sends stays, and nothing is lost of the sums`()
+    @Test func `a silent exporter makes room for a new one, an active one stays, and the sums keep both`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -145,7 +146,7 @@ import Testing
         }
     }
 
-    @Test func `200 datagrams of an exporter within an interval, from two CPUs: one event; in two intervals two`()
+    @Test func `an exporter's datagrams within an interval from two CPUs cause one event, in two intervals two`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -178,7 +179,7 @@ import Testing
         }
     }
 
-    @Test func `exact: 300 datagrams of 5 exporters are 300 events, and the counts are the same`() async throws {
+    @Test func `with interval exact each datagram is an event, and the counts are the same`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(Tracking(interval: .zero)))
             for index in 0..<300 { try pool.send(from: Self.source(index % 5)) }
@@ -189,7 +190,7 @@ import Testing
         }
     }
 
-    @Test func `an exporter that fails over is told as moved, once`() async throws {
+    @Test func `an exporter that fails over is reported as moved, once`() async throws {
         try await Sandbox.run { _ in
             let tracking = Tracking(size: 64, interval: .seconds(60))
             let pool = try PoolFixture(Self.configuration(tracking, hold: ModelledPool.hold))
@@ -208,7 +209,7 @@ import Testing
         }
     }
 
-    @Test func `events that nobody takes are lost and counted, the counts go on`() async throws {
+    @Test func `unread events are lost and counted, and the counts continue`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(Tracking(interval: .zero)))
             let count = 20_000
@@ -228,7 +229,7 @@ import Testing
         }
     }
 
-    @Test func `another size, off, and on again: the sums go on`() async throws {
+    @Test func `tracking's sums continue over another size, off and on again`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(Tracking(size: 100)))
             func send() throws {

@@ -15,7 +15,7 @@ import Testing
     /// Every CPU counts its own turns, so counts may differ by one for each CPU.
     private static let slack = Int(sysconf(Int32(_SC_NPROCESSORS_CONF)))
 
-    @Test func `round-robin: one exporter's 400 datagrams go to 4 collectors, 100 each`() async throws {
+    @Test func `round-robin: an exporter's datagrams go to all collectors in equal numbers`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(.roundRobin))
             let exporter = try InternetSocket(.udp, bind: .v4(0x0a00_0001))
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func `round-robin with one collector away: nothing is held, three get 200 of 600 each`() async throws {
+    @Test func `round-robin with one collector down holds nothing, and the others share its turns`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(.roundRobin))
             pool.stop("c2")
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func `round-robin with weights 1, 2, 5: 100, 200 and 500 of 800`() async throws {
+    @Test func `round-robin follows weights 1, 2 and 5`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(.roundRobin, weights: [1, 2, 5]))
             let exporter = try InternetSocket(.udp, bind: .v4(0x0a00_0001))
@@ -57,7 +57,8 @@ import Testing
         }
     }
 
-    @Test func `kernel: a flow stays, 1,000 flows of one exporter are spread, each counted with its slot`() async throws
+    @Test func `assignment kernel keeps a flow in place, spreads 1,000 flows of an exporter and counts each by slot`()
+        async throws
     {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(.kernel))
@@ -82,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func `all away: each run is no_collector`() async throws {
+    @Test func `without collectors each run is no_collector`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(.roundRobin))
             let lastMember = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)

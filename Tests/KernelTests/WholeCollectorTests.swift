@@ -5,7 +5,7 @@ import Testing
 
 /// A collector is usable as a whole, or not at all: the program sees to it alone.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct WholeCollectorTests {
-    @Test func `its BMP listener is gone, and only datagrams come: they are held, then at rank 2, and so is BMP`()
+    @Test func `datagrams for a collector without its BMP listener are held, then both streams go to rank 2`()
         async throws
     {
         try await Sandbox.run { _ in
@@ -23,7 +23,9 @@ import Testing
         }
     }
 
-    @Test func `its UDP socket is gone, and only connections come: refused, then at rank 2`() async throws {
+    @Test func `connections for a collector without its UDP socket are refused, then both streams go to rank 2`()
+        async throws
+    {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: ModelledPool.hold)
             let source = try Self.source(of: "c2", pool)
@@ -37,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func `three groups, one of them added later: a collector without a socket there is whole in the others`()
+    @Test func `a collector without a socket in an added group is complete in the other groups`()
         async throws
     {
         try await Sandbox.run { _ in

@@ -9,7 +9,7 @@ import Testing
         ("2001:DB8::1", "2001:db8::1"),
         ("::ffff:192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
     ])
-    func `reads what CIDR notation says, IPv4-mapped as IPv4`(text: String, canonical: String) throws {
+    func `a prefix is read from CIDR notation, IPv4-mapped as IPv4`(text: String, canonical: String) throws {
         #expect(try AddressPrefix(parsing: text).description == canonical)
     }
 
@@ -17,7 +17,7 @@ import Testing
         "", "/24", "192.0.2.0/", "192.0.2.0/33", "192.0.2.0/-1", "192.0.2.0/024", "192.0.2.0/+8", "192.0.2/24",
         "2001:db8::/129", "fe80::1%eth0", "192.0.2.0/24/8", "::ffff:0.0.0.0/95", "host",
     ])
-    func `refuses what is none`(text: String) {
+    func `text that isn't a prefix is refused`(text: String) {
         #expect(throws: AddressPrefix.ParseError.notAPrefix) { try AddressPrefix(parsing: text) }
     }
 

@@ -57,12 +57,12 @@ import Testing
         #expect(try plan.explain(#require(IPAddress("203.0.113.10"))).why == "owner")
     }
 
-    @Test func `without exporters nothing is looked up, and rows are the table's alone`() {
+    @Test func `without exporters there are no lookups, and rows are those of the table`() {
         let table = AssignmentTable(.pool(names))
         #expect(table.lookup.isEmpty && table.rowCount == 65_536)
     }
 
-    @Test func `weights 5, 1, 1: turns a b a c a a a … of nginx's smooth round-robin, by hand`() {
+    @Test func `turns for weights 5, 1 and 1 are those of nginx's smooth round-robin, by hand`() {
         // Credits after each turn, from (5, 1, 1): a -2 1 1, a -4 2 2, b 1 -4 3, a -1 -3 4, c 4 -2 -2, a 2 -1 -1, a 0 0 0.
         let table = AssignmentTable(.pool(["a", "b", "c"], weights: ["a": 5], assignment: .roundRobin))
         #expect(table.tableSize == 7)
@@ -73,12 +73,12 @@ import Testing
         #expect(turns == [0, 0, 1, 0, 2, 0, 0])
     }
 
-    @Test func `weights with a common divisor make a short cycle: 1,000 and 500 take turns of three`() {
+    @Test func `weights with a common divisor make a short cycle`() {
         let table = AssignmentTable(.pool(["a", "b"], weights: ["a": 1_000, "b": 500], assignment: .kernel))
         #expect(table.tableSize == 3)
     }
 
-    @Test func `no affinity: explain names nobody in particular`() throws {
+    @Test func `without affinity explain names no collector`() throws {
         let plan = AssignmentPlan(.pool(names, assignment: .roundRobin))
         let explanation = plan.explain(try #require(IPAddress("192.0.2.1")))
         #expect(explanation.why == "round-robin" && explanation.collector == nil && explanation.bucket == nil)

@@ -33,7 +33,7 @@ import Testing
         AuditHistory.Moment(uptime: .seconds(seconds), time: 1_700_000_000 + seconds)
     }
 
-    @Test func `a pool as it should be: 0 findings, 6 checks, all well, exit 0`() {
+    @Test func `a healthy pool has 0 findings, 6 good checks and exit 0`() {
         var history = AuditHistory()
         let report = history.judge(Self.facts(), at: Self.moment(0))
         #expect(report.findings.isEmpty && report.new.isEmpty && report.over.isEmpty)
@@ -43,7 +43,7 @@ import Testing
         #expect(report.exitCode == 0)
     }
 
-    @Test func `a stranger is a finding after 10 s, is new once and over once`() {
+    @Test func `a stranger is a finding after 10 s, and is reported once as new and once as over`() {
         var history = AuditHistory()
         let facts = Self.facts([Self.socket(5)])
         #expect(history.judge(facts, at: Self.moment(0)).findings.isEmpty)
@@ -76,7 +76,7 @@ import Testing
         #expect(history.judge(half, at: Self.moment(14)).findings.isEmpty)
     }
 
-    @Test func `what was registered and isn't any more is told by its collector's name, and costs nothing`() {
+    @Test func `a formerly registered socket is reported with its collector's name as a note, with exit 0`() {
         var history = AuditHistory()
         _ = history.judge(Self.facts(), at: Self.moment(0))
         let replaced = Self.facts([Self.socket(3)], entries: [Self.entry("c1", 3), Self.entry("c2", 2)])
@@ -89,7 +89,7 @@ import Testing
         #expect(report.checks.filter(\.isMissingOption).map(\.check) == ["group ipfix: members"])
     }
 
-    @Test func `a slot with another socket than the registered one is found at once, an empty one is not`() {
+    @Test func `a slot with a foreign socket is found at once; an empty slot is fine`() {
         var history = AuditHistory()
         let empty = Self.facts(entries: [Self.entry("c1", 1, present: .some(nil)), Self.entry("c2", 2)])
         #expect(history.judge(empty, at: Self.moment(0)).findings.isEmpty)
@@ -102,7 +102,7 @@ import Testing
         #expect(history.judge(planted, at: Self.moment(2)).findings.map(\.name) == ["socket_replaced"])
     }
 
-    @Test func `a replaced program stays listed for 60 s, and a second time is news`() {
+    @Test func `a replaced program stays listed for 60 s, and a second replacement is reported again`() {
         var history = AuditHistory()
         let first = history.judge(Self.facts(probe: .replaced), at: Self.moment(100))
         #expect(first.new.map(\.name) == ["program_replaced"] && first.exitCode == 5)
@@ -115,7 +115,7 @@ import Testing
         #expect(end.findings.isEmpty && end.over.map(\.name) == ["program_replaced"])
     }
 
-    @Test func `a group that nothing could be attached to isn't attached in the status, one that is only unseen is`() {
+    @Test func `a group without a successful attach isn't attached in the status; an unseen one is`() {
         let outcomes = PoolStatus.Outcomes(selected: 0, failedOver: 0, held: 0, noCollector: 0, badPacket: 0)
         let group = Self.facts().groups[0].group
         for (probe, isAttached) in [
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test func `a probe that isn't seen: at once where nothing could be attached, else after 10 s and as a note`() {
+    @Test func `an unseen probe is a finding at once after a failed attach, else a note after 10 s`() {
         var history = AuditHistory()
         let lost = history.judge(Self.facts(probe: .unreachable), at: Self.moment(0))
         #expect(lost.findings.map(\.name) == ["program_unverified"] && lost.exitCode == 5)
@@ -163,7 +163,7 @@ import Testing
         #expect(other.judge(facts, at: Self.moment(0)).findings.isEmpty)
     }
 
-    @Test func `no placeholder: each errno has its remedy`() {
+    @Test func `each errno of a missing placeholder has its remedy`() {
         for (errno, remedy): (Int32, String) in [
             (1, "CAP_CHOWN"), (13, "CAP_NET_BIND_SERVICE"), (98, "collector_user"), (99, "give this host the address"),
             (24, "limits"),
@@ -180,7 +180,7 @@ import Testing
         }
     }
 
-    @Test func `one source and a session that could not be ended are notes of the pool`() {
+    @Test func `a lone source and a session that couldn't be ended are notes of the pool`() {
         var facts = Self.facts()
         facts.loneSource = IPAddress("192.0.2.1")
         facts.resetRefusal = 1
@@ -209,22 +209,22 @@ import Testing
         return census.loneSource
     }
 
-    @Test func `999 of 1,000 runs since the last look make a lone source, 998 don't`() {
+    @Test func `999 of 1,000 runs since the last reading make a lone source, 998 don't`() {
         #expect(Self.loneSource(after: [7, 5_000], [1_006, 5_001]) == .v4(0))
         #expect(Self.loneSource(after: [7, 5_000], [1_005, 5_002]) == nil)
     }
 
-    @Test func `what had no place among the sightings counts against it`() {
+    @Test func `untracked runs count against a lone source`() {
         #expect(Self.loneSource(after: [0], [2_000]) == .v4(0))
         #expect(Self.loneSource(after: [0], [2_000], untracked: 3) == nil)
     }
 
-    @Test func `fewer than 1,000 runs, or one collector alone, tell nothing`() {
+    @Test func `fewer than 1,000 runs, or a single collector, make no lone source`() {
         #expect(Self.loneSource(after: [0], [999]) == nil)
         #expect(Self.loneSource(after: [0], [100_000], isSpread: false) == nil)
     }
 
-    @Test func `reading what each sent is due at first and after 1,000 runs`() {
+    @Test func `a reading of the exporters is due at first and after 1,000 runs`() {
         var census = SourceCensus()
         #expect(census.isDue(runs: 0))
         census.look(runs: 50, Self.sightings([50]), untracked: 0, isSpread: true)

@@ -39,7 +39,7 @@ import Testing
         Failure(kind, act: "use edge.yaml:2:1", cause: "it is wrong", remedy: "put it right")
     }
 
-    @Test func `what is optional and missing has a remedy and fails nothing`() {
+    @Test func `a missing optional item has a remedy and no failure`() {
         let list = Self.list(Self.host(mayBorrowSockets: false), Self.trial(canMigrate: false))
         #expect(list.exitCode == 0)
         #expect(
@@ -51,7 +51,7 @@ import Testing
         #expect(all.items.allSatisfy { !$0.isMissingOption })
     }
 
-    @Test func `the machine counts before the configuration, that before a socket in use`() {
+    @Test func `the exit code is the machine's first, then the configuration's, then that of a socket in use`() {
         func code(_ trial: TrialReport, _ configuration: Failure.Kind?, _ socket: Failure.Kind?) -> Int32 {
             Self.list(
                 Self.host(), trial,
@@ -68,7 +68,7 @@ import Testing
         #expect(code(Self.trial(failing: [.programs: Self.failure(.privilege)]), .usage, nil) == 6)
     }
 
-    @Test func `status_http beyond loopback is no failure, and who can read it is told; what the agent has is well`() {
+    @Test func `status_http beyond loopback isn't a failure, and check says who can read it`() {
         func item(_ address: IPAddress, isTheAgents: Bool = false) -> CheckList.Item? {
             var place = CheckList.Place(name: "status_http x")
             place.endpoint = .init(address: address, port: 9_477)
@@ -83,20 +83,20 @@ import Testing
         #expect(item(.v6(0, 0), isTheAgents: true)?.remedy != nil)
     }
 
-    @Test func `the cause of a bad configuration is told once`() {
+    @Test func `the cause of a bad configuration is reported once`() {
         let list = Self.list(Self.host(), configuration: .failure(Self.failure(.usage)))
         #expect(list.items.last?.detail == "cannot use edge.yaml:2:1: it is wrong")
         #expect(list.items.last?.remedy == "put it right")
     }
 
-    @Test func `of two lists, 6 for the machine goes before 2 for what was written, and either before the others`() {
+    @Test func `with two lists, exit 6 for the machine goes before 2 for the configuration, and both before others`() {
         let codes: [(Int32, Int32, Int32)] = [
             (0, 0, 0), (2, 6, 6), (6, 2, 6), (2, 0, 2), (0, 2, 2), (3, 2, 2), (3, 6, 6), (3, 0, 3), (0, 6, 6),
         ]
         for (own, other, both) in codes { #expect(CheckList.exitCode(own, and: other) == both, "\(own), \(other)") }
     }
 
-    @Test func `on_move: reset takes CAP_NET_ADMIN, another collector_user CAP_CHOWN: exit 6 without, and no more`() {
+    @Test func `on_move: reset needs CAP_NET_ADMIN, another collector_user CAP_CHOWN: exit 6 without them`() {
         func items(_ configuration: PoolConfiguration, _ host: HostFacts) -> (Int32, [String]) {
             let list = Self.list(host, configuration: .success(configuration))
             return (list.exitCode, list.items.filter { !$0.ok }.map(\.detail))
@@ -115,7 +115,7 @@ import Testing
         #expect(items(other, Self.host()) == (0, []))
     }
 
-    @Test func `each step of the trial that failed is an item with the words of run`() {
+    @Test func `each failed step of the trial is an item with the words of run`() {
         let names: [TrialStep: String] = [
             .systemCalls: "bpf(2)", .maps: "maps", .programs: "programs", .memory: "memory", .socketDiag: "sock_diag",
             .groupSockets: "sockets",
@@ -133,7 +133,7 @@ import Testing
         #expect(Self.list(Self.host(), Self.trial(failing: [.borrowing: Self.failure(.privilege)])).exitCode == 0)
     }
 
-    @Test func `maps have their size and what limits it, programs their names and what they cost`() {
+    @Test func `maps have their size and its limit, programs their names and their cost`() {
         func detail(_ check: String, _ trial: TrialReport = Self.trial(), _ limits: ProcessLimits = ProcessLimits())
             -> String?
         {

@@ -23,7 +23,7 @@ import Testing
         #expect(Self.advice(.holding(left: .seconds(7))) == texts[3])
     }
 
-    @Test func `one that never came is told so, before, during and after its hold`() throws {
+    @Test func `a collector that never came is described as such before, during and after its hold`() throws {
         for state in [SlotState.empty, .holding(left: .seconds(1)), .absent] {
             let text = try #require(Self.advice(state, registrations: false))
             #expect(text.hasPrefix("it never registered, and ") && text.contains("; start it by: "), "\(text)")
@@ -46,7 +46,7 @@ import Testing
                     + "or, if it runs: reuseport-agent register --collector c1 --pid PID") == true)
     }
 
-    @Test func `a drain says how it ends, one that left the configuration how it goes`() {
+    @Test func `advice for a draining collector has the command to end it, or says that it left the configuration`() {
         #expect(Self.advice(.draining)?.hasSuffix("reuseport-agent undrain --collector c1") == true)
         for state in [SlotState.empty, .absent, .holding(left: .seconds(1)), .failed] {
             let text = Self.advice(state, registrations: state == .failed, isDraining: true)
@@ -57,7 +57,7 @@ import Testing
         #expect(Self.advice(.draining, weight: 0)?.hasPrefix("it left the configuration") == true)
     }
 
-    @Test func `without affinity nothing waits in any of 5 states: the others have its turns, held or failed alike`()
+    @Test func `without affinity no traffic waits in any of 5 states: the others share the collector's turns`()
         throws
     {
         let states: [SlotState] = [.empty, .absent, .draining, .holding(left: .seconds(1)), .failed]
@@ -80,7 +80,7 @@ import Testing
             Self.advice(.draining, hasAffinity: false, weight: 0)?.contains("exporters leave it") == false)
     }
 
-    @Test func `each reason of health says what to do; a group is told once, by its finding where it has one`() {
+    @Test func `each reason of health has a next step, and a group with a finding is reported once`() {
         var status = PoolStatus(
             pool: "edge", assignment: "rendezvous", tableSize: 256,
             collectors: [

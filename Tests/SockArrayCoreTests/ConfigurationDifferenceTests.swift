@@ -13,7 +13,7 @@ import Testing
         return edge.differences(to: later)
     }
 
-    @Test func `another tracking size, interval, or none is told with both values`() {
+    @Test func `another tracking size or interval, or none, is reported with both values`() {
         #expect(
             Self.differences { $0.tracking.size = 1_024 } == [
                 "tracking: 65536 -> 1024 exporters; they are counted anew, and what they have sent as not told apart"
@@ -25,7 +25,7 @@ import Testing
         #expect(off.differences(to: Self.edge) == ["tracking: off -> 65536 exporters"])
     }
 
-    @Test func `usage and meter: off, on, and each of their settings`() throws {
+    @Test func `differences of usage and meter cover off, on and each setting`() throws {
         var usage = UsageSettings(target: .file("/var/x.jsonl"), folder: "/var/q")
         #expect(Self.differences { $0.usage = usage } == ["usage: off -> to file /var/x.jsonl"])
         var before = Self.edge
@@ -48,7 +48,7 @@ import Testing
         #expect(before.differences(to: after).first == "usage headers: none -> /etc/h")
     }
 
-    @Test func `of a receiver's url no query is told, of its command no arguments, and a change of them alone is`() {
+    @Test func `a url's query and a command's arguments aren't shown, and a change of them alone is reported`() {
         func differences(_ before: UsageSettings.Target, _ after: UsageSettings.Target) -> [String] {
             var (old, new) = (Self.edge, Self.edge)
             old.usage = UsageSettings(target: before, folder: "/var/q")
@@ -74,7 +74,8 @@ import Testing
                 == ["usage: off -> to url https://billing.example/v1"])
     }
 
-    @Test func `hold, on_move, users, files and recognition are told; weights and names are the table's`() {
+    @Test
+    func `differences name hold, on_move, users, files and recognition, and leave weights and names to the table`() {
         let texts = Self.differences {
             $0.restartHold = .milliseconds(500)
             $0.onMove = .reset
@@ -90,7 +91,7 @@ import Testing
             ])
     }
 
-    @Test func `plan and reload say them beside the rows, and that nothing changes where nothing does`() {
+    @Test func `plan and reload report differences beside the rows, and say so if nothing changes`() {
         func notes(_ after: PoolConfiguration) -> [String] {
             MovePlan(from: AssignmentPlan(Self.edge), to: AssignmentPlan(after), sightings: []).notes
         }
@@ -100,7 +101,7 @@ import Testing
         #expect(notes(later) == ["tracking interval: 10s -> 60s"])
     }
 
-    @Test func `a folder of pins that the agent's user may not use: root, or the unit that gives it`() {
+    @Test func `for a pins folder that the agent's user may not use the remedy is root or the unit`() {
         let denied = PlaneError.call(KernelError(operation: "mkdir /sys/fs/bpf/reuseport-agent", errno: 13))
         let text = "\(denied.failure(act: "run pool edge", pool: "edge"))"
         #expect(text.contains("mkdir /sys/fs/bpf/reuseport-agent was not permitted (EACCES); run it as root, or by"))

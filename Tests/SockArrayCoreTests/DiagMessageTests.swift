@@ -60,7 +60,7 @@ import Testing
         #expect(socket.queued == 512 && socket.drops == 88)
     }
 
-    @Test func `2 sockets, 1 unknown message and the end are read in their order, from an odd address too`() {
+    @Test func `sockets, an unknown message and the end are read in order, also from an odd address`() {
         let datagram =
             Self.message(20, Self.body) + Self.message(4, []) + Self.message(20, Self.body + Self.ipv6Only)
             + Self.message(3, [0, 0, 0, 0])
@@ -71,7 +71,7 @@ import Testing
         #expect(odd.sockets.map(\.port) == [4_739, 4_739])
     }
 
-    @Test func `an error's -2 comes out, an interrupted answer is -4, an error of 0 is the end`() {
+    @Test func `an error is returned as its errno, an interrupted answer as -4, and error 0 is the end`() {
         let refused = Self.bytes(of: Int32(-2))
         #expect(Self.read(Self.message(2, refused)).results == [-2])
         #expect(Self.read(Self.message(3, refused)).results == [-2])
@@ -81,7 +81,7 @@ import Testing
         #expect(Self.read(Self.message(3, [0, 0, 0, 0], flags: 0x12)).results == [-4])
     }
 
-    @Test func `10 lengths that can't be are -74, and nothing is read beyond them`() {
+    @Test func `impossible lengths are -74, and nothing beyond them is read`() {
         for length: UInt32 in [0, 15, 17, 87, 89, .max] {
             let results = Self.read(Self.message(20, Self.body, length: length)).results
             #expect(results == [-EBADMSG], "nlmsg_len \(length)")
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test func `attributes too short for their value leave it 0`() {
+    @Test func `attributes too short for their value count as 0`() {
         let short =
             Self.attribute(7, [UInt8](repeating: 9, count: 35)) + Self.attribute(10, []) + Self.attribute(11, [])
         let (results, sockets) = Self.read(Self.message(20, Self.body + short))
@@ -100,7 +100,7 @@ import Testing
         #expect(sockets.map(\.drops) == [0] && sockets.map(\.protocol) == [0] && sockets.map(\.ipv6_only) == [0])
     }
 
-    @Test func `cut at each of its bytes, or with 20,000 random ones, a datagram is read to its end and no further`() {
+    @Test func `a datagram that is cut or random is never read beyond its end`() {
         let whole =
             Self.message(20, Self.body + Self.memory + Self.protocolUDP) + Self.message(20, Self.body + Self.ipv6Only)
         for count in 0..<whole.count {

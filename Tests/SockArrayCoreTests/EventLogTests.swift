@@ -11,7 +11,7 @@ import Testing
         return log
     }
 
-    @Test func `after 10,000 news of exporters a collector's 3 events are there, and the last 256 news, by number`() {
+    @Test func `10,000 events of exporters push out no event of a collector, and the last 256 are kept`() {
         let life: [(PoolEvent.Kind, Bool)] = [(.lost, false), (.held, false), (.failedOver, false)]
         let news = (0..<10_000).map { ($0 % 2 == 0 ? PoolEvent.Kind.newExporter : .moved, true) }
         let all = Self.log(life + news).after(0)
@@ -19,7 +19,7 @@ import Testing
         #expect(all.map(\.id) == Array(1...3) + Array(9_748...10_003))
     }
 
-    @Test func `rows that move, and the sum of news, are on their own side`() {
+    @Test func `moved rows count as events of the pool, and the sum of new exporters as one of exporters`() {
         // Rows are the pool's, `n more exporters are new` the exporters'.
         let all = Self.log(
             [(.moved, false)] + Array(repeating: (.newExporter, false), count: 300)
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 2, 3, 300, 599, 600, 601, UInt64.max])
-    func `after a number come those above it, ascending, each once`(id: UInt64) {
+    func `a reader gets the events above its number, ascending, each once`(id: UInt64) {
         let log = Self.log((0..<600).map { $0 % 3 == 0 ? (.registered, false) : (.newExporter, true) })
         #expect(log.lastID == 600)
         let all = log.after(0).map(\.id)
@@ -37,7 +37,7 @@ import Testing
         #expect(log.after(id).map(\.id) == all.filter { $0 > id })
     }
 
-    @Test func `missed are those that are not kept, also between those that are`() {
+    @Test func `missed events are those that are no longer kept, also in gaps`() {
         let log = Self.log([(.lost, false)] + Array(repeating: (.newExporter, true), count: 300))
         func missed(after id: UInt64) -> MissedEvents? {
             MissedEvents(after: id, last: log.lastID, kept: log.after(id).count)

@@ -26,7 +26,7 @@ import Testing
         ("192.0.2.1", 65_210), ("10.0.0.1", 5_311), ("203.0.113.90", 16_948), ("2001:db8::1", 22_969),
         ("2001:db8:1:2:3:4:5:6", 65_313),
     ])
-    func `is the same on every host and release`(text: String, bucket: UInt32) throws {
+    func `the hash is the same on every host and release`(text: String, bucket: UInt32) throws {
         let address = try #require(IPAddress(text))
         #expect(hash.bucket(of: address, tableSize: 65_536).index == bucket)
     }

@@ -53,13 +53,13 @@ import Testing
         ("prefix", "x", "write it like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.1"), ("prefix", "10.0.0.0/33", "is none"),
         ("order", "x", "there is no parameter order; use sort, limit, offset, collector, prefix"),
     ])
-    func `what isn't allowed is refused, and what is allowed told`(name: String, value: String, text: String) {
+    func `a wrong parameter is refused with the allowed values`(name: String, value: String, text: String) {
         let failure = #expect(throws: Failure.self) { try query([(name, value)]) }
         #expect(failure?.kind == .usage && "\(failure!)".contains(text), "\(failure!)")
     }
 
     @Test(arguments: ExporterQuery.Key.allCases, [false, true])
-    func `pages of 7 in any order are those of all 1,000 sorted at once, equals by address`(
+    func `pages in any order are those of all exporters sorted at once, ties by address`(
         key: ExporterQuery.Key, isDescending: Bool
     ) {
         let records = Self.records(1_000)
@@ -92,7 +92,7 @@ import Testing
         #expect(IPAddress.isOrdered(.v4(.max), before: .v6(0, 1)))
     }
 
-    @Test func `a collector's and a prefix's own, together, and none beyond the last`() throws {
+    @Test func `filters by collector and by prefix combine, and a page after the last is empty`() throws {
         let records = Self.records(1_000)
         let ones = records.count { $0.slot == Slot(0) }
         #expect(try select(query([("collector", "c1"), ("limit", "1")]), records).matching == ones)
@@ -106,7 +106,7 @@ import Testing
         #expect(select(ExporterQuery(), []).matching == 0)
     }
 
-    @Test func `65,536 exporters of equal bytes, or one alone, don't take the time of their square`() {
+    @Test func `65,536 exporters with equal bytes don't take quadratic time`() {
         var records = (0..<UInt32(65_536)).map { ExporterRecord(address: .v4($0)) }
         var query = ExporterQuery()
         query.offset = 32_768

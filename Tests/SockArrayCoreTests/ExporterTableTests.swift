@@ -11,7 +11,7 @@ import Testing
         return exporters.filter { $0.key.covers(full) }.max { $0.key.length < $1.key.length }.map { Int($0.value) }
     }
 
-    @Test func `20 tables of random overlapping prefixes: 20,000 lookups follow the definition`() {
+    @Test func `lookups in tables of random overlapping prefixes follow the definition`() {
         var generator = SplitMix(state: 3)
         for _ in 0..<20 {
             var exporters: [AddressPrefix: UInt32] = [:]
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test func `all 129 and 33 lengths nested in one another: each address finds its longest prefix`() throws {
+    @Test func `with all prefix lengths nested each address finds its longest prefix`() throws {
         var exporters: [AddressPrefix: UInt32] = [:]
         let deepIPv6 = AddressPrefix(try #require(IPAddress("2001:db8:1234:5678:9abc:def0:1234:5679")))
         let deepIPv4 = AddressPrefix(try #require(IPAddress("203.0.113.91")))
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func `100,000 exporters: each is found, at most half of the entries are used`() {
+    @Test func `each of 100,000 exporters is found, with at most half of the entries used`() {
         var exporters: [AddressPrefix: UInt32] = [:]
         for number in 0..<UInt32(100_000) {
             let address: IPAddress =

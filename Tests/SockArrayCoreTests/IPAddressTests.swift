@@ -11,7 +11,7 @@ import Testing
         ("fe80::1:2:3:4", "fe80::1:2:3:4"), ("1::", "1::"), ("0:0:0:1::", "0:0:0:1::"),
         ("1:2:3:4:5:6:7.8.9.10", "1:2:3:4:5:6:708:90a"),
     ])
-    func `is written as RFC 5952 says`(text: String, canonical: String) throws {
+    func `an address is written as RFC 5952 says`(text: String, canonical: String) throws {
         let address = try #require(IPAddress(text))
         #expect(address.description == canonical)
         #expect(IPAddress(canonical) == address)
@@ -22,7 +22,7 @@ import Testing
         ":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::", "::g", "fe80::1%eth0",
         "::1/64", "1:2:3:4:5:6:7:8::", "::1.2.3", "1.2.3.4::", "::+1", "[::1]",
     ])
-    func `refuses what inet_pton refuses`(text: String) {
+    func `text that inet_pton refuses is refused`(text: String) {
         #expect(IPAddress(text) == nil)
     }
 

@@ -30,7 +30,7 @@ import Testing
     }
 
     /// By hand: B0 of weight 2 has turns 1, 2, 3, 4, B1 of weight 1 has 2 and 4.
-    @Test func `half the weight has a turn in every second round`() {
+    @Test func `half the weight gets a turn in every second round`() {
         let backends = [
             MaglevPermutation(candidate: 0, offset: 3, skip: 4, weight: 2),
             MaglevPermutation(candidate: 1, offset: 0, skip: 2, weight: 1),
@@ -120,20 +120,20 @@ import Testing
             Maglev(seed: "test").row(of: Bucket(3), among: [], tableSize: 7) == BucketRow(word: .max))
     }
 
-    @Test func `of 256 collectors and 2 rows, 2 own one each`() {
+    @Test func `with 256 collectors and 2 rows, 2 collectors own one each`() {
         let rows = Self.table(Self.candidates(256), size: 2)
         #expect(Set(rows.map(\.owner)).count == 2)
     }
 
     @Test(arguments: [1, 8, 20, 40])
-    func `the order of the list is of no meaning`(_ count: Int) {
+    func `the order of the list doesn't matter`(_ count: Int) {
         var generator = SplitMix(state: UInt64(count))
         let all = [WeightedCollector].random(count, using: &generator)
         #expect(Self.table(all.shuffled(using: &generator), size: 257) == Self.table(all, size: 257))
     }
 
     @Test(arguments: [1, 3, 8, 20, 40, 256])
-    func `a row by itself is that of the table`(_ count: Int) {
+    func `a single row equals that of the table`(_ count: Int) {
         var generator = SplitMix(state: UInt64(count))
         let all = [WeightedCollector].random(count, using: &generator)
         let rows = Self.table(all, size: 257)
@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 8, 100, 256])
-    func `of equal weights none has 2 rows more than another`(_ count: Int) {
+    func `with equal weights the numbers of rows differ by at most 1`(_ count: Int) {
         var generator = SplitMix(state: UInt64(count))
         let owned = Self.rowsOwned([WeightedCollector].random(count, upTo: 1, using: &generator), size: 4_099)
         #expect(owned.count == count)
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func `65,537 is prime, and the next one from 65,536 on`() {
+    @Test func `65,537 is the next prime from 65,536 on`() {
         #expect((-3...30).filter(Maglev.isPrime) == [2, 3, 5, 7, 11, 13, 17, 19, 23, 29])
         #expect(Maglev.isPrime(65_537) && !Maglev.isPrime(65_535) && !Maglev.isPrime(255 * 257))
         #expect([-1, 2, 14, 65_536, 65_537, 65_538].map(Maglev.nextPrime) == [2, 2, 17, 65_537, 65_537, 65_539])

@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func `another weight moves rows only to the one that gains`() throws {
+    @Test func `another weight moves rows only to the collector that gains`() throws {
         let before = PoolConfiguration.pool(["c1", "c2", "c3"])
         let after = try ConfigurationChange(weight: [.init(name: "c2", weight: 2)]).applied(to: before, act: "plan")
         let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), sightings: [])
@@ -36,7 +36,7 @@ import Testing
         #expect(abs(plan.balance[1].share.after - 0.5) < 0.01)
     }
 
-    @Test func `another seed is compared by addresses: 7 of 8 move, within 2 %`() {
+    @Test func `another seed is compared by addresses: 7 of 8 exporters move, within 2 %`() {
         let before = PoolConfiguration.pool((1...8).map { "c\($0)" })
         var after = before
         after.seed = "other"
@@ -45,7 +45,7 @@ import Testing
         #expect(abs(Double(plan.rows.moved) / Double(plan.rows.total) - 0.875) < 0.02)
     }
 
-    @Test func `turns: nothing moves, and the balance is of turns`() {
+    @Test func `without affinity nothing moves, and the balance is that of turns`() {
         let before = PoolConfiguration.pool(["a", "b"], assignment: .roundRobin)
         let after = PoolConfiguration.pool(["a", "b"], weights: ["a": 3], assignment: .roundRobin)
         let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), sightings: sightings)
@@ -53,7 +53,7 @@ import Testing
         #expect(plan.balance.map(\.share.after) == [0.75, 0.25])
     }
 
-    @Test func `a change is refused for names that are or aren't there, and for 0 or 257 collectors`() {
+    @Test func `a change is refused for present or missing names, and for 0 or 257 collectors`() {
         let pool = PoolConfiguration.pool(["c1"])
         func code(_ change: ConfigurationChange) -> Int32? {
             do { _ = try change.applied(to: pool, act: "plan") } catch { return error.exitCode }
@@ -72,7 +72,7 @@ import Testing
         #expect(throws: Failure.self) { try ConfigurationChange(remove: ["c2"]).applied(to: pinning, act: "plan") }
     }
 
-    @Test func `notes name what rows don't tell: newcomers, groups, and what takes --reshuffle`() throws {
+    @Test func `notes name what rows don't show: new collectors, groups, and changes that need --reshuffle`() throws {
         let before = PoolConfiguration.pool(["c1", "c2"])
         var after = PoolConfiguration.pool(["c1", "c3"], tableSize: 1_024)
         after.groups[0].port = 9_995

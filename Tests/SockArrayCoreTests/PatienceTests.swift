@@ -6,7 +6,7 @@ import Testing
         (Duration.zero, 25.0), (.seconds(1), 25), (.seconds(60), 25), (.seconds(120), 50), (.seconds(300), 125),
         (.seconds(600), 250), (.seconds(86_400), 250),
     ])
-    func `a collector that is away is looked for each 25 ms for 60 s, and each 250 ms from 600 s on`(
+    func `a missing collector is looked for every 25 ms for 60 s, and every 250 ms from 600 s on`(
         away: Duration, milliseconds: Double
     ) {
         let pause = Patience.ofDiscovery.pause(after: away) / .milliseconds(1)
@@ -17,14 +17,14 @@ import Testing
         (Duration.zero, 10.0), (.milliseconds(100), 10), (.milliseconds(500), 50), (.seconds(1), 100),
         (.seconds(3_600), 100),
     ])
-    func `queues are looked at each 10 ms at first, and each 100 ms from 1 s on`(
+    func `queues are read every 10 ms at first, and every 100 ms from 1 s on`(
         waited: Duration, milliseconds: Double
     ) {
         let pause = Patience.ofQueues.pause(after: waited) / .milliseconds(1)
         #expect(abs(pause - milliseconds) < 0.001, "\(pause)")
     }
 
-    @Test func `in a minute 2,400 looks, as ever; in a day 351,000 instead of 3,456,000`() {
+    @Test func `a minute has 2,400 looks, and a day 351,000 instead of 3,456,000`() {
         func looks(_ limit: Duration) -> Int {
             var (time, count) = (Duration.zero, 0)
             while time < limit {

@@ -22,7 +22,7 @@ import Testing
         _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), loss: String? = nil
     ) -> [PoolEvent.Kind] { entries(before, after, loss: loss).map(\.kind) }
 
-    @Test func `a collector's life: registered, lost, held, failed over, registered, returned`() {
+    @Test func `a collector's events are registered, lost, held, failed over, registered, returned`() {
         var history = PoolHistory()
         func look(_ registrations: UInt64, _ state: SlotState, at time: Int, loss: String? = nil) -> [String] {
             history.look(
@@ -50,7 +50,7 @@ import Testing
             ])
     }
 
-    @Test func `without affinity the others have its turns, from its loss on, and it has them again when it is back`() {
+    @Test func `without affinity the others get a lost collector's turns at once, until it is back`() {
         var history = PoolHistory()
         func look(_ registrations: UInt64, _ state: SlotState) -> [String] {
             history.look(Self.moment(registrations, state), hasAffinity: false, at: .seconds(5)).map(\.text)
@@ -67,26 +67,26 @@ import Testing
             ])
     }
 
-    @Test func `one that is lost and back between two looks is lost, registered and returned`() {
+    @Test func `a collector that is lost and back between two looks is lost, registered and returned`() {
         #expect(Self.kinds((1, .active), (2, .active), loss: "has ended") == [.lost, .registered, .returned])
         #expect(Self.kinds((1, .active), (2, .active)) == [.registered])
     }
 
-    @Test func `one that never came is held from the first packet for it on, and then failed over, not returned`() {
+    @Test func `a collector that never came is held from its first packet, then failed over and never returned`() {
         #expect(Self.kinds((0, .empty), (0, .holding(left: .seconds(1)))) == [.held])
         #expect(Self.kinds((0, .holding(left: .seconds(1))), (0, .absent)) == [.failedOver])
         #expect(Self.kinds((0, .absent), (1, .active)) == [.registered])
         #expect(Self.kinds((0, .empty), (0, .empty)) == [])
     }
 
-    @Test func `one that is unregistered is lost and failed over at once; a drain is no event`() {
+    @Test func `an unregistered collector is lost and failed over at once; a drain is no event`() {
         let entries = Self.entries((1, .active), (1, .failed), loss: "was unregistered")
         #expect(entries.map(\.kind) == [.lost, .failedOver] && entries[0].text == "collector c1 was unregistered")
         #expect(Self.kinds((1, .active), (1, .draining)) == [])
         #expect(Self.kinds((1, .draining), (1, .holding(left: .seconds(1)))) == [.lost, .held])
     }
 
-    @Test func `a loss that can't be worded yet is told by the next look, and others meanwhile`() {
+    @Test func `a loss with an unknown cause is reported by the next look, and others meanwhile`() {
         var history = PoolHistory()
         func look(_ first: SlotState, _ second: SlotState, untold: Set<String>, losses: [String: String]) -> [String] {
             history.look(
@@ -109,7 +109,7 @@ import Testing
             ])
     }
 
-    @Test func `an agent that starts repeats nothing, and tells the end of a hold that it found`() {
+    @Test func `an agent that starts repeats no event, and reports the end of a hold that it found`() {
         #expect(Self.kinds((3, .holding(left: .seconds(2))), (3, .failed)) == [.failedOver])
         #expect(
             Self.entries((3, .failed), (4, .active)).map(\.text).last == "collector c1 is back: its exporters return")
@@ -121,7 +121,7 @@ import Testing
         #expect(history.look(Self.moment(1, .active), hasAffinity: true, at: .zero).isEmpty)
     }
 
-    @Test func `of 4 collectors that one of leaves, the shifts are its rows, by whom they go to`() throws {
+    @Test func `when 1 of 4 collectors leaves, the shifts are its rows by the collectors that gain them`() throws {
         let names = (1...4).map { "c\($0)" }
         let pool = PoolConfiguration(
             pool: "edge", collectors: names.map { .init(name: $0) }, groups: [], tableSize: 1_024)

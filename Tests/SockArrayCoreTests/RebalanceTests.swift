@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func `200 lognormal exporters on 8 collectors come from above 1.5 to 1.10 with under 10 pins in the mean`() {
+    @Test func `few pins bring 200 lognormal exporters on 8 collectors from above 1.5 to 1.10`() {
         let collectors = Self.even(8)
         var counts: [Int] = []
         for seed in UInt64(1)...60 where counts.count < 20 {
@@ -78,7 +78,7 @@ import Testing
         print("moved of 200 exporters, 20 seeds: \(counts), mean \(Double(counts.reduce(0, +)) / 20)")
     }
 
-    @Test func `the pins applied give the ratio after, of weights 1, 2, 3 and 5, within 2^-40`() {
+    @Test func `with its pins applied a plan has the ratio that it states, for any weights`() {
         let collectors = Self.collectors([1, 2, 3, 5])
         for seed in UInt64(1)...10 {
             let loads = Self.lognormal(150, over: collectors, sigma: 1, seed: seed)
@@ -122,7 +122,7 @@ import Testing
         return fewest
     }
 
-    @Test func `8 exporters on 3 collectors take at most 1 pin more than the best of 6,561 plans, bound 1.25`() {
+    @Test func `a plan takes at most 1 pin more than the best of all plans`() {
         var (solvable, optimal) = (0, 0)
         for seed in UInt64(1)...100 {
             let loads = Self.lognormal(8, over: Self.even(3), sigma: seed % 2 == 0 ? 1 : 0.4, seed: seed)
@@ -138,7 +138,7 @@ import Testing
         #expect(optimal * 100 >= 95 * solvable)
     }
 
-    @Test func `within the bound nothing changes, and a needless pin of an earlier plan is kept`() {
+    @Test func `within the bound nothing changes, and an unnecessary earlier pin is kept`() {
         var loads = Self.loads([100, 104, 96, 1], at: ["c0", "c1", "c2", "c0"])
         let none = Rebalance(loads: loads, collectors: Self.even(3), bound: 1.10)
         #expect(none.pins.isEmpty && none.moved.isEmpty && none.isReached)
@@ -150,7 +150,7 @@ import Testing
         #expect(kept.moved.isEmpty)
     }
 
-    @Test func `a plan of its own result changes nothing, reached or not`() {
+    @Test func `a plan of a plan's result changes nothing, whether it reached the bound or not`() {
         for (sigma, seed) in [(1.0, UInt64(3)), (1.5, 4), (2.5, 5)] {
             let collectors = Self.even(8)
             let loads = Self.lognormal(100, over: collectors, sigma: sigma, seed: seed)
@@ -162,7 +162,7 @@ import Testing
         }
     }
 
-    @Test func `an overloaded collector first sends home whom an earlier plan pinned to it`() {
+    @Test func `an overloaded collector first releases exporters that an earlier plan pinned to it`() {
         let loads = [
             Load(exporter: "heavy", collector: "c0", home: "c0", bytes: 100),
             Load(exporter: "guest", collector: "c0", home: "c1", bytes: 50),
@@ -174,7 +174,7 @@ import Testing
         #expect(plan.before == 1.5 && plan.after == 1)
     }
 
-    @Test func `two full collectors exchange where no single move fits: 6 + 6 and 4 + 4 to 10 and 10`() {
+    @Test func `two full collectors exchange exporters where no single move fits`() {
         let loads = Self.loads([6, 6, 4, 4], at: ["c0", "c0", "c1", "c1"])
         let plan = Rebalance(loads: loads, collectors: Self.even(2), bound: 1.05)
         #expect(plan.before == 1.2 && plan.after == 1)
@@ -182,7 +182,7 @@ import Testing
         #expect(plan.pins.map(\.collector) == ["c1", "c0"])
     }
 
-    @Test func `an exporter of 4 means stays, all the others leave it but 1%, and the rest is within 1.10`() {
+    @Test func `a very heavy exporter stays, nearly all others leave it, and the rest is within 1.10`() {
         // 1,000 on c0 next to 1, 2, 3, … 40; 10 each of 20 and 28 on the others.
         let companions = (1...40).map(UInt64.init)
         let loads = Self.loads(
@@ -202,7 +202,7 @@ import Testing
         }
     }
 
-    @Test func `two exporters too heavy for any collector part, and no third pin is made`() {
+    @Test func `two exporters that are too heavy for any collector are separated with no third pin`() {
         let loads = Self.loads([100, 90, 1, 1], at: ["c0", "c0", "c1", "c2"])
         let plan = Rebalance(loads: loads, collectors: Self.even(4), bound: 1.10)
         #expect(plan.pins == [Pin(exporter: "e1", collector: "c3")])
@@ -216,7 +216,7 @@ import Testing
         #expect(plan.before == 5 && plan.isReached)
     }
 
-    @Test func `an exporter that is not movable stays, and gets no pin even away from home`() {
+    @Test func `an immovable exporter stays and gets no pin, even away from its home`() {
         let loads = [
             Load(exporter: "fixed", collector: "c0", home: "c1", bytes: 100, isMovable: false),
             Load(exporter: "free", collector: "c0", home: "c0", bytes: 90),
@@ -229,7 +229,7 @@ import Testing
         #expect(alone.before == 2 && alone.after == 2 && !alone.isReached)
     }
 
-    @Test func `the pin to a collector that left is void, and an exporter of two unlisted ones is left out`() {
+    @Test func `a pin to a collector that left is void, and an exporter of two unlisted ones is left out`() {
         let loads = [
             Load(exporter: "orphan", collector: "gone", home: "c0", bytes: 10),
             Load(exporter: "stray", collector: "gone", home: "lost", bytes: 1_000),
@@ -240,7 +240,7 @@ import Testing
         #expect(plan.before == 1)
     }
 
-    @Test func `one collector, no collector, no exporter and 0 bytes are all at 1.0`() {
+    @Test func `one collector, no collector, no exporter and 0 bytes all have the ratio 1.0`() {
         let loads = Self.loads([7, 9], at: ["c0", "c0"])
         let silent = Self.loads([0, 0, 0], at: ["c0", "c0", "c1"])
         for plan in [
@@ -254,7 +254,7 @@ import Testing
         }
     }
 
-    @Test func `the order of loads and collectors is of no meaning, also among 60 equal exporters`() {
+    @Test func `the order of loads and collectors doesn't matter, also among equal exporters`() {
         var generator = SplitMix(state: 9)
         let collectors = Self.collectors([1, 1, 2, 2])
         let equal = (0..<60).map { Load(exporter: "e\($0)", collector: "c0", home: "c0", bytes: 5) }
@@ -270,7 +270,7 @@ import Testing
         }
     }
 
-    @Test func `40 exporters of 2^64 - 1 bytes each, all on 1 of 4 collectors, are spread 11, 11, 11 and 7`() {
+    @Test func `exporters of 2^64 - 1 bytes each, all on 1 of 4 collectors, are spread evenly`() {
         let loads = Self.loads(Array(repeating: .max, count: 40), at: Array(repeating: "c0", count: 40))
         let plan = Rebalance(loads: loads, collectors: Self.even(4), bound: 1.10)
         #expect(plan.before == 4 && plan.isReached)

@@ -15,7 +15,7 @@ import Testing
         ("nfacctd  -f", false), ("-d", true), ("d", false), ("nfacctd -d", false),
         ("nfacctd -f /etc/pmacct/c1.conf -d x", false),
     ])
-    func `a command without wildcards is found as whole words, folders before the first may lack`(
+    func `a command without wildcards matches whole words; the folders before the first may be missing`(
         pattern: String, matches: Bool
     ) throws {
         #expect(try Self.command(pattern, ["/usr/sbin/nfacctd", "-f", "/etc/pmacct/c1.conf", "-d"]) == matches)
@@ -27,11 +27,11 @@ import Testing
         ("/usr/sbin/nfacctd -f /etc/pmacct/c1.conf?", false), ("*-f*c1*", true), ("*c2*", false),
         ("****1.conf", true), ("*a*a*a*a*a*", false), ("?usr?sbin?nfacctd*", true), ("*c1.conf*c1.conf*", false),
     ])
-    func `with wildcards the whole command line has to match`(pattern: String, matches: Bool) throws {
+    func `a pattern with wildcards must match the whole command line`(pattern: String, matches: Bool) throws {
         #expect(try Self.command(pattern, ["/usr/sbin/nfacctd", "-f", "/etc/pmacct/c1.conf"]) == matches)
     }
 
-    @Test func `odd command lines: none, empty, with spaces, newlines, signs that aren't ASCII`() throws {
+    @Test func `odd command lines match as defined: none, empty, with spaces, newlines or non-ASCII text`() throws {
         #expect(try !Self.command("?*x", []))
         #expect(try !Self.command("kworker", []))
         #expect(try !Self.command("a", [""]))
@@ -47,14 +47,14 @@ import Testing
         #expect(try !Self.command("nfacctd: Core Process [c1]", ["nfacctd: Print Plugin [c1]"]))
     }
 
-    @Test func `1,024 stars and letters on 32 KiB that don't match take no exponential time`() throws {
+    @Test func `1,024 stars and letters against 32 KiB take no exponential time`() throws {
         let pattern = Recognition.command(try CommandPattern(String(repeating: "*a", count: 500) + "b"), user: nil)
         let process = ProcessDescription(pid: 7, user: 0, commandLine: [String(repeating: "a", count: 32_768)])
         let time = ContinuousClock().measure { #expect(!pattern.matches(process)) }
         #expect(time < .seconds(20), "\(time)")
     }
 
-    @Test func `patterns that are no patterns: empty, spaces around, 1,025 bytes, nothing but wildcards`() {
+    @Test func `patterns are refused if empty, with spaces around, over 1,024 bytes or only wildcards`() {
         for text in ["", " a", "a ", "\na", String(repeating: "a", count: 1_025)] {
             #expect(throws: CommandPattern.Problem.spelling) { try CommandPattern(text) }
         }
@@ -84,7 +84,7 @@ import Testing
         ("cpu", "/system.slice/_cpu.service", true), ("_c1", "/system.slice/__c1.service", true),
         ("_c1", "/system.slice/_c1.service", false), ("service", "/system.slice/service.service", true),
     ])
-    func `a unit is a component of the path of control groups, before that of a user's own manager`(
+    func `a unit is a component of the control group's path, before that of a user's manager`(
         name: String, path: String, matches: Bool
     ) throws {
         let recognition = Recognition.unit(try UnitName(name))
@@ -92,7 +92,7 @@ import Testing
         #expect(recognition.matches(process) == matches)
     }
 
-    @Test func `unit names: templates, other types, other letters and 256 bytes are refused`() {
+    @Test func `unit names that are templates, of other types, with other letters or of 256 bytes are refused`() {
         #expect(throws: UnitName.Problem.template) { try UnitName("nfacctd@") }
         #expect(throws: UnitName.Problem.template) { try UnitName("nfacctd@.service") }
         #expect(throws: UnitName.Problem.type("timer")) { try UnitName("a.timer") }
@@ -102,7 +102,7 @@ import Testing
         #expect(throws: Never.self) { try UnitName(String(repeating: "a", count: 247)) }
     }
 
-    @Test func `command and user: both have to match; a user alone is any process of it; a pid file none`() throws {
+    @Test func `command and user must both match; a user alone matches all its processes, a pid file none`() throws {
         let process = ProcessDescription(pid: 7, user: 1_000, commandLine: ["collect", "c1"], cgroups: ["/"])
         let pattern = try CommandPattern("c1")
         #expect(Recognition.command(pattern, user: nil).matches(process))
@@ -114,7 +114,7 @@ import Testing
         #expect(!Recognition.pidFile("/run/c1.pid").matches(process))
     }
 
-    @Test func `the ancestor of the others comes first, whatever the pids and what stands between`() {
+    @Test func `the ancestor of all others comes first, for any pids and any processes between`() {
         // 50 → 9 → 20 → 60: 9 is a shell that doesn't match. 70 is 1's.
         let parents: [Int32: Int32] = [50: 1, 9: 50, 20: 9, 60: 20, 70: 1, 1: 0]
         #expect(Recognition.ancestorsFirst([60, 20, 50]) { parents[$0] } == [50, 20, 60])

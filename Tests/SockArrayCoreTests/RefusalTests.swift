@@ -7,7 +7,7 @@ import Testing
         KernelError(operation: operation, errno: errno)
     }
 
-    @Test func `EPERM of bpf(2) is explained by the first thing that the process lacks`() {
+    @Test func `EPERM of bpf(2) is explained by the first thing that is missing`() {
         func cause(_ limits: ProcessLimits) -> String { Refusal.ofBPF(Self.error(1), limits).cause }
         #expect(cause(ProcessLimits(mayUseBPF: false)).hasSuffix("was refused: CAP_BPF is missing"))
         // Root is not advised to become root.
@@ -27,14 +27,14 @@ import Testing
         #expect(cause(ProcessLimits(bpfAnswer: 1)).contains("a security module may forbid it"))
     }
 
-    @Test func `ENOSYS is a filter's, or the kernel has no bpf(2)`() {
+    @Test func `ENOSYS means a filter, or a kernel without bpf(2)`() {
         func text(_ limits: ProcessLimits) -> Refusal { Refusal.ofBPF(Self.error(38), limits) }
         #expect(text(ProcessLimits(hasSeccompFilter: true, bpfAnswer: 38)).cause.contains("seccomp filter"))
         #expect(text(ProcessLimits(bpfAnswer: 38)).cause.hasSuffix("the kernel has no bpf(2)"))
         #expect(text(ProcessLimits(bpfAnswer: 38)).remedy.contains("CONFIG_BPF_SYSCALL"))
     }
 
-    @Test func `want of memory names the limit and one that is enough, rounded up to 8 MiB`() {
+    @Test func `a lack of memory names the limit and a sufficient one, rounded up to 8 MiB`() {
         let limit = ProcessLimits.MemoryLimit(bytes: 24 << 20, file: "/sys/fs/cgroup/x/memory.max")
         let limits = ProcessLimits(memory: limit)
         let refused = Refusal.ofBPF(Self.error(12), limits, memoryNeed: 41 << 20)
@@ -76,7 +76,7 @@ import Testing
         #expect(root.remedy == "report the verifier's lines with the output of uname -r as a fault of the agent")
     }
 
-    @Test func `a program that the verifier was not asked about is refused like any call of bpf(2)`() {
+    @Test func `a program that didn't reach the verifier is refused like any call of bpf(2)`() {
         let refused = KernelError(operation: "bpf_prog_load dispatch", errno: 1)
         #expect(
             Refusal.ofProgram(refused, log: "", ProcessLimits(mayUseBPF: false)).cause

@@ -37,12 +37,12 @@ import Testing
         #expect(plan.placements.allSatisfy { !$0.isPresent })
     }
 
-    @Test func `what stands there already is present, and one socket may come under two numbers`() throws {
+    @Test func `a registered socket is present, and may come under two descriptors`() throws {
         let plan = try plan([Self.udp, Self.tcp, Self.udp], cookies: [[Slot(0): 10], [:]])
         #expect(plan.placements.map(\.isPresent) == [true, false])
     }
 
-    @Test func `half a collector is incomplete, unless the other half stands there`() throws {
+    @Test func `a collector with one socket is incomplete, unless the other one is registered`() throws {
         let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.tcp]) }
         guard case .incomplete(let failure) = refused else {
             Issue.record("\(String(describing: refused))")
@@ -76,7 +76,7 @@ import Testing
         #expect(refused?.failure.remedy == "run: reuseport-agent unregister --collector c2")
     }
 
-    @Test func `a socket of a collector that left the configuration: its name, and what helps but unregister`() throws {
+    @Test func `a socket of a collector that left is refused with its name and unregister as the remedy`() throws {
         let refused = refusal { () throws(RegistrationPlan.Refusal) in
             try plan([Self.udp, Self.tcp], cookies: [[:], [Slot(7): 20]], departed: [Slot(7): "c0"])
         }

@@ -35,7 +35,7 @@ import Testing
         #expect(abs(Double(moved) - expected) < 3 * sigma)
     }
 
-    @Test func `the order of the list is of no meaning`() {
+    @Test func `the order of the list doesn't matter`() {
         var generator = SplitMix(state: 3)
         let shuffled = Self.candidates(20).shuffled(using: &generator)
         #expect(Self.table(shuffled, size: 4_096) == Self.table(Self.candidates(20), size: 4_096))
@@ -102,7 +102,7 @@ import Testing
         #expect(abs(Double(taken) - 4_096 * share) < 3 * sigma)
     }
 
-    @Test func `rows are those of the plain definition, 0 to 256 collectors, weights 1 to 2^62`() {
+    @Test func `rows are those of the plain definition, for 0 to 256 collectors and weights 1 to 2^62`() {
         var generator = SplitMix(state: 5)
         for (count, heaviest) in [
             (0, 1), (1, 9), (3, 1), (4, 1), (5, 9), (11, 1), (12, 1), (13, 1_000), (64, 1), (90, 1 << 45),
@@ -115,7 +115,7 @@ import Testing
         }
     }
 
-    @Test func `two of one name keep the order of the list, the others theirs`() {
+    @Test func `two collectors of one name keep the order of the list, and the others their rows`() {
         let twins = [WeightedCollector(name: "c1", slot: Slot(9)), WeightedCollector(name: "c1", slot: Slot(4))]
         for (row, alone) in zip(
             Self.table(twins + Self.candidates(2), size: 256), Self.table(Self.candidates(2), size: 256))
@@ -126,7 +126,7 @@ import Testing
     }
 
     @Test(arguments: [1, 8, 12, 200])
-    func `a row by itself is that of the table`(_ count: Int) {
+    func `a single row equals that of the table`(_ count: Int) {
         var generator = SplitMix(state: 6)
         let candidates = [WeightedCollector].random(count, using: &generator)
         for (index, row) in Self.table(candidates, size: 50).enumerated() {
@@ -148,7 +148,7 @@ import Testing
         #expect(ranks(2) == [[3, 1, 0, 2], [3, 0, 2, 1], [3, 1, 0, 2], [0, 1, 2, 3], [0, 3, 2, 1]])
     }
 
-    @Test func `the logarithm is that of the real numbers within 2^-26`() {
+    @Test func `the logarithm is within 2^-26 of that of real numbers`() {
         var generator = SplitMix(state: 7)
         for _ in 0..<10_000 {
             let draw = generator.next() >> (generator.next() % 64)
@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    @Test func `the logarithm never grows with the draw, about 52 powers of two and 4,096 steps between`() {
+    @Test func `the logarithm is monotonic around powers of two and between them`() {
         var last = NegativeLogarithm.of(0)
         for (exponent, steps) in (UInt64(12)..<64).map({ ($0, $0 % 13 == 0 ? UInt64(4_096) : 1) }) {
             let logarithms = (0..<steps).flatMap { step in

@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(arguments: [Assignment.rendezvous, .maglev])
-    func `from 2 to 8 collectors, none of the new ones there yet: all 65,536 rows stay with who had them`(
+    func `with 6 new collectors that haven't come, all rows stay with their former owners`(
         assignment: Assignment
     ) {
         let before = rows(names.prefix(2), assignment)
@@ -46,7 +46,7 @@ import Testing
         #expect(!moves.waiting.isEmpty)
     }
 
-    @Test func `8 to 9, all there: only the new one's rows wait, each with its present owner first`() {
+    @Test func `with a ninth collector only its own rows wait, each with its present owner first`() {
         let nine = names + ["c9"]
         let before = rows(names)
         let desired = rows(nine)
@@ -60,14 +60,14 @@ import Testing
         }
     }
 
-    @Test func `without following nothing waits, and every row is the table's`() {
+    @Test func `without following no row waits, and every row is the table's`() {
         let desired = rows(names + ["c9"])
         let moves = moves(
             from: rows(names), to: desired, .of(Array(repeating: .active, count: 9)), follows: false)
         #expect(moves.waiting.isEmpty && moves.writes.allSatisfy { desired[$0.key] == $0.value })
     }
 
-    @Test func `rows of a collector that is held or failed don't wait: nobody has a session there`() {
+    @Test func `rows of a held or failed collector don't wait, because nobody has a session there`() {
         for state in [SlotState.holding(left: .seconds(1)), .failed, .empty] {
             let desired = rows(names.dropFirst())
             let moves = moves(
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func `a collector comes back: what it takes over waits where it is, and nothing else does`() {
+    @Test func `rows that a returning collector takes over wait where they are, and no others`() {
         let availability = SlotAvailability.of([.failed] + Array(repeating: .active, count: 7))
         let after = availability.making(usable: Slot(0))
         let rows = rows(names)
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test func `a row that waits at a collector that goes away is over, and its ranks apply meanwhile`() {
+    @Test func `a row that waits at a collector that goes down stops waiting, and its ranks apply`() {
         let desired = BucketRow(ranks: [Slot(4), Slot(1), Slot(2), Slot(3)])
         let present = desired.putting(first: Slot(2))
         #expect(present.ranks == [Slot(2), Slot(4), Slot(1), Slot(3)])
@@ -105,7 +105,7 @@ import Testing
         }
     }
 
-    @Test func `a row leaves a collector that is to get empty although its owner has never come`() {
+    @Test func `a row leaves a draining collector although its owner has never come`() {
         let desired = BucketRow(ranks: [Slot(1), Slot(2)])
         let present = desired.putting(first: Slot(0))
         let availability = SlotAvailability.of([.draining, .absent, .active])
@@ -114,7 +114,7 @@ import Testing
         #expect(RowWait(0, present: present, desired: desired, availability, closed: []) == .owner)
     }
 
-    @Test func `a row doesn't go to a collector that is away, nor from one that is to get empty`() {
+    @Test func `a row moves neither to a collector that is down nor from one that drains`() {
         let desired = BucketRow(ranks: [Slot(1), Slot(2)])
         let present = desired.putting(first: Slot(0))
         for closed: Set<Slot> in [[], [Slot(0)]] {
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func `a collector that stands in closes: its rows wait there, although no row names it`() {
+    @Test func `rows of a draining stand-in wait there, although no row names it`() {
         let row = BucketRow(ranks: [Slot(1), Slot(2)])
         let before = SlotAvailability.of([.active, .failed, .failed, .active])
         // From row 0 on, slot 0 is the first that can stand in.

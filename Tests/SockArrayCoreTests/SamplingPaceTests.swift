@@ -6,7 +6,7 @@ import Testing
         SamplingPace.Pressure(evicted: evicted, untrackedRuns: runs, eventsLost: lost)
     }
 
-    @Test func `doubles with each look under pressure, to 64 times at most, and comes back by halves`() {
+    @Test func `the interval doubles with each look under pressure, to 64 times at most, and returns by halves`() {
         var pace = SamplingPace()
         pace.look(pressure(5))  // what was before the first look says nothing
         #expect(pace.interval(of: .seconds(10)) == .seconds(10))
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test(arguments: [(1, 0, 0), (0, 1, 0), (0, 0, 1)] as [(UInt64, UInt64, UInt64)])
-    func `each of evictions, runs without a place and lost events is pressure`(
+    func `evictions, runs without a place and lost events each are pressure`(
         evicted: UInt64, runs: UInt64, lost: UInt64
     ) {
         var pace = SamplingPace()

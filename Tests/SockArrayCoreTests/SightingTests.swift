@@ -8,14 +8,14 @@ import Testing
         return sighting
     }
 
-    @Test func `since a reading: 3 runs of 10, or nothing`() {
+    @Test func `runs and bytes since a reading are the differences, or there are none`() {
         let before = Self.sighting(7, 1_400)
         #expect(Self.sighting(10, 2_000).since(before)?.runs == 3)
         #expect(Self.sighting(10, 2_000).since(before)?.bytes == 600)
         #expect(before.since(before) == nil)
     }
 
-    @Test func `an exporter that left and came again between two readings has sent all that it counts`() {
+    @Test func `an exporter that was evicted and returned between two readings counts in full`() {
         let before = Self.sighting(7, 1_400)
         let again = Self.sighting(9, 900, firstSeen: .seconds(8))
         #expect(again.since(before) == again)

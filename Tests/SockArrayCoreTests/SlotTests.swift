@@ -13,7 +13,7 @@ import Testing
         #expect(allocation.heirs.isEmpty)
     }
 
-    @Test func `a new name gets a freed slot only if all 256 are taken, and is its heir`() {
+    @Test func `a new name gets a freed slot only if all 256 are taken, and then inherits it`() {
         let present = Dictionary(uniqueKeysWithValues: (0..<UInt16(256)).map { (Slot($0), "c\($0)") })
         let names = (1..<256).map { "c\($0)" } + ["new"]
         let allocation = SlotAllocation(names: names, present: present)
@@ -22,7 +22,7 @@ import Testing
         #expect(allocation.freed == [Slot(0)])
     }
 
-    @Test func `the order of the list is of no meaning`() {
+    @Test func `the order of the list doesn't matter`() {
         #expect(SlotAllocation(names: ["b", "a", "c"]) == SlotAllocation(names: ["c", "b", "a"]))
     }
 
@@ -58,7 +58,7 @@ import Testing
         Delivery(row: row ?? self.row, at: index, .of(states))
     }
 
-    @Test func `the owner gets it, else it is held for the owner, else the next rank gets it`() {
+    @Test func `a run goes to its owner, else it is held for the owner, else the next rank gets it`() {
         #expect(delivery([.active, .active, .active]) == .selected(Slot(2)))
         #expect(delivery([.active, .active, .holding(left: .seconds(1))]) == .held(Slot(2)))
         #expect(delivery([.active, .active, .empty]) == .held(Slot(2)))
@@ -66,14 +66,14 @@ import Testing
         #expect(delivery([.holding(left: .seconds(1)), .active, .failed]) == .held(Slot(0)))
     }
 
-    @Test func `beyond 4 failed ranks any usable slot stands in, none is no_collector`() {
+    @Test func `after 4 failed ranks any usable slot stands in, and without one the outcome is no_collector`() {
         let five = BucketRow(ranks: (0..<5).map { Slot($0) })
         #expect(five.ranks.count == 4)
         #expect(delivery([.failed, .failed, .failed, .failed, .active], five, at: 250) == .failedOver(Slot(4)))
         #expect(delivery([.failed, .failed, .failed], five) == .noCollector)
     }
 
-    @Test func `a draining collector gets what is its own, and stands in for nobody`() {
+    @Test func `a draining collector gets its own exporters and stands in for no others`() {
         let five = BucketRow(ranks: (0..<4).map { Slot($0) })
         #expect(delivery([.active, .active, .draining]) == .selected(Slot(2)))
         #expect(delivery([.failed, .failed, .failed, .failed, .draining], five, at: 4) == .noCollector)
@@ -88,7 +88,7 @@ import Testing
         #expect(BucketRow(ranks: [Slot(255), Slot(254), Slot(0), Slot(7)]).ranks.map(\.index) == [255, 254, 0, 7])
     }
 
-    @Test func `who stands in for each of 512 rows: the first host from the row's number on, in 200 random pools`() {
+    @Test func `the stand-in of each row is the first host from the row's number on`() {
         var random = SplitMix(state: 4)
         for _ in 0..<200 {
             let count = [0, 1, 3, 100, 256].randomElement(using: &random)!

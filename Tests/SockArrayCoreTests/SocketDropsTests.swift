@@ -8,20 +8,20 @@ import Testing
         return drops.total
     }
 
-    @Test func `3 sockets, one after the other, that dropped 10, 0 and 5: 15`() {
+    @Test func `drops of successive sockets add up`() {
         #expect(Self.total([(1, 4), (1, 10), (2, 0), (3, 2), (3, 5), (3, 5)]) == 15)
     }
 
-    @Test func `the first socket comes back after the second: what it dropped counts once`() {
+    @Test func `drops of a socket that comes back count once`() {
         #expect(Self.total([(1, 10), (2, 3), (1, 10), (1, 12), (2, 4)]) == 16)
     }
 
-    @Test func `the kernel's count of 32 bits starts over: the sum goes on`() {
+    @Test func `the sum continues when the kernel's 32-bit count starts over`() {
         #expect(Self.total([(1, .max - 1), (1, 4)]) == 1 << 32 + 4)
         #expect(Self.total([(1, 3_000_000_000), (1, 100), (1, 2_000_000_000)]) == 1 << 32 + 2_000_000_000)
     }
 
-    @Test func `500 readings of 3 sockets, some of them late: never backwards, and never above what was dropped`() {
+    @Test func `random, partly late readings never go backwards and never exceed the drops`() {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<20 {
             var (drops, counts) = (SocketDrops(), [UInt64: UInt32]())
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func `100 sockets: 4 are remembered, all are counted`() {
+    @Test func `of many sockets 4 are remembered and all are counted`() {
         var drops = SocketDrops()
         for cookie in 1...100 as ClosedRange<UInt64> { drops.note(7, of: cookie) }
         #expect(drops.total == 700 && drops.readings.map(\.cookie) == [100, 99, 98, 97])

@@ -36,7 +36,7 @@ import Testing
         #expect(Base64.text(of: bytes) == text)
     }
 
-    @Test func `4 rows, one held, one failed over, one waiting for a session: each counted once, and a cell each`() {
+    @Test func `held, failed-over and waiting rows each count once and have a cell`() {
         let status = Self.status(
             [.active, .holding(left: .seconds(3)), .failed], rows: [[0, 1], [1, 0], [2, 0], [0, 1]],
             desired: [3: [1, 0]])
@@ -50,24 +50,24 @@ import Testing
         #expect(status.collectors.map(\.lost) == [0, 0, 0])
     }
 
-    @Test func `nobody usable: both rows are lost, and stay their owners' cells`() {
+    @Test func `without a usable collector rows are lost and stay their owners' cells`() {
         let status = Self.status([.failed, .failed], rows: [[0, 1], [1, 0]])
         #expect(status.now == status.owners)
         #expect(status.collectors.map(\.lost) == [1, 1] && status.collectors.map(\.served) == [0, 0])
     }
 
-    @Test func `a row that nobody owns is a slot that no collector has`() {
+    @Test func `a row without an owner is a slot without a collector`() {
         let status = Self.status([.failed], rows: [[], [0]])
         #expect(status.owners == Base64.text(of: [1, 0]) && status.now == status.owners)
     }
 
-    @Test func `turns: no row waits, and now is left out`() {
+    @Test func `without affinity no row waits, and now is left out`() {
         let status = Self.status([.active, .failed], rows: [[0], [1]], hasAffinity: false)
         #expect(status.now == nil && status.collectors.map(\.served) == [1, 1])
     }
 
     @Test(arguments: [256, 65_536, 65_537, 100_003, 1_048_576])
-    func `tables of any size: at most 65,536 cells, rows all counted`(size: Int) {
+    func `tables of any size have at most 65,536 cells that count all rows`(size: Int) {
         let status = Self.status([.active], rows: Array(repeating: [0], count: size))
         #expect(status.owners.utf8.count == (min(size, 65_536) + 2) / 3 * 4)
         #expect(status.collectors[0].owned == size)

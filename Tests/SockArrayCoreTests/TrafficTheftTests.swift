@@ -25,7 +25,7 @@ import Testing
         #expect(group.theft(by: Self.socket("127.0.0.1", of: .tcp)) == nil)
     }
 
-    @Test func `a wildcard loses an address of its family, and [::] that is dual-stack of both`() {
+    @Test func `a wildcard loses an address of its family, and dual-stack [::] one of both families`() {
         let any4 = Self.group("0.0.0.0"), both = Self.group("::"), only6 = Self.group("::", ipv6Only: true)
         #expect(any4.theft(by: Self.socket("127.0.0.1")) == .address(Self.loopback))
         #expect(any4.theft(by: Self.socket("::ffff:127.0.0.1")) == .address(Self.loopback))
@@ -44,7 +44,7 @@ import Testing
         #expect(Self.group("::", ipv6Only: true).theft(by: Self.socket("::")) == .perhapsAllIPv6)
     }
 
-    @Test func `an interface is perhaps before none of its family, an address is before an interface`() {
+    @Test func `a socket on an interface may take a group's traffic; a bind to an address wins over an interface`() {
         #expect(Self.group("0.0.0.0").theft(by: Self.socket("0.0.0.0", interface: 3)) == .interface(3))
         #expect(Self.group("0.0.0.0").theft(by: Self.socket("::", interface: 3)) == nil)
         #expect(Self.group("::").theft(by: Self.socket("0.0.0.0", interface: 3)) == .interface(3))
@@ -54,13 +54,13 @@ import Testing
         #expect(Self.group("127.0.0.1").theft(by: Self.socket("127.0.0.2")) == nil)
     }
 
-    @Test func `a socket with a peer takes that peer's`() {
+    @Test func `a socket with a peer takes that peer's traffic`() {
         #expect(Self.group("0.0.0.0").theft(by: Self.socket("10.0.0.1", hasPeer: true)) == .peer)
         #expect(Self.group("10.0.0.1").theft(by: Self.socket("10.0.0.1", hasPeer: true)) == .peer)
         #expect(Self.group("10.0.0.1").theft(by: Self.socket("10.0.0.2", hasPeer: true)) == nil)
     }
 
-    @Test func `a probe goes where nobody else is bound`() {
+    @Test func `a probe uses an address that no other socket is bound to`() {
         let any4 = Self.group("0.0.0.0"), both = Self.group("::")
         #expect(any4.probeTargets(among: []) == [Self.loopback])
         #expect(any4.probeTargets(among: [Self.socket("127.0.0.1")]) == [.v4(0x7f00_0002)])

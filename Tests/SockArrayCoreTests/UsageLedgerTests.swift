@@ -21,7 +21,7 @@ import Testing
 
     private static func at(_ milliseconds: Int64) -> UnixTime { UnixTime(milliseconds: milliseconds) }
 
-    @Test func `what was counted before the ledger began is in no event, all that follows in one`() {
+    @Test func `bytes from before the ledger are in no event, and all later ones in one`() {
         var ledger = Self.ledger(Self.c1(1_000))
         let events = ledger.take(Self.reading(Self.c1(1_700)), at: Self.at(60_000))
         #expect(events.map(\.value) == [700])
@@ -33,13 +33,13 @@ import Testing
         #expect(next.map(\.value) == [1] && next[0].eventStartTime == "1970-01-01T00:02:00.000Z")
     }
 
-    @Test func `a pool that was made anew counts from 0, also where its numbers are higher`() {
+    @Test func `a recreated pool counts from 0, even if its numbers are higher`() {
         var ledger = Self.ledger(Self.c1(1_000))
         let events = ledger.take(Self.reading(Self.c1(5_000), incarnation: 8), at: Self.at(1))
         #expect(events.map(\.value) == [5_000])
     }
 
-    @Test func `another map counts from 0, and so does one whose total is below what it was`() {
+    @Test func `another map counts from 0, and so does a total that went back`() {
         var ledger = Self.ledger(Self.c1(1_000))
         let other = Counter(source: 41, index: 0, series: Self.c1, total: 2_000)
         #expect(ledger.take(Self.reading(other), at: Self.at(1)).map(\.value) == [2_000])
@@ -47,7 +47,7 @@ import Testing
         #expect(ledger.take(Self.reading(less), at: Self.at(2)).map(\.value) == [30])
     }
 
-    @Test func `a slot that changed its name: what came before is the old one's, what came after the new one's`() {
+    @Test func `when a slot changes its name, earlier bytes go to the old name and later ones to the new`() {
         var ledger = Self.ledger(Self.c1(1_000))
         let heir = Counter(source: 40, index: 0, series: Self.c2, total: 1_500, base: 1_200)
         let events = ledger.take(Self.reading(heir), at: Self.at(1))
@@ -56,7 +56,7 @@ import Testing
         #expect(ledger.take(Self.reading(later), at: Self.at(2)).map(\.value) == [100])
     }
 
-    @Test func `a slot that is nobody's any more counts for who had it, and then for who gets it`() {
+    @Test func `a freed slot counts for its former collector, and then for its next one`() {
         var ledger = Self.ledger(Self.c1(1_000))
         let freed = Counter(source: 40, index: 0, series: nil, total: 1_100)
         #expect(ledger.take(Self.reading(freed), at: Self.at(1)).map(\.collector) == ["c1"])
@@ -65,7 +65,7 @@ import Testing
         #expect(events.map(\.collector) == ["c1", "c2"] && events.map(\.value) == [5, 5])
     }
 
-    @Test func `a slot that is first seen with 1,000 bytes of a tenant before: the new one pays for its own 300`() {
+    @Test func `a slot first seen with a former collector's bytes counts only the new one's`() {
         var ledger = Self.ledger(Self.c1(1_000))
         let late = Counter(source: 40, index: 5, series: Self.c2, total: 1_300, base: 1_000)
         let gone = Counter(source: 41, index: 5, series: nil, total: 70, base: 50, fallback: Self.c1)
@@ -76,7 +76,7 @@ import Testing
         #expect(ledger.take(Self.reading(torn), at: Self.at(2)).isEmpty)
     }
 
-    @Test func `a group that left counts for whom it did, and is then forgotten`() {
+    @Test func `a group that left counts for its collectors and is then forgotten`() {
         var ledger = Self.ledger(Self.c1(1_000))
         let left = Counter(source: 40, index: 0, series: nil, total: 1_001, fallback: Self.c2)
         let unknown = Counter(source: 41, index: 3, series: nil, total: 5, fallback: Self.c2)
@@ -86,7 +86,7 @@ import Testing
         #expect(ledger.take(Self.reading(), at: Self.at(2)).isEmpty && ledger.places.isEmpty)
     }
 
-    @Test func `a clock that is set back: intervals of 1 ms that never overlap, until it has come up again`() {
+    @Test func `after a clock is set back intervals of 1 ms never overlap until it has caught up`() {
         var ledger = Self.ledger(Self.c1(0), at: 1_000_000)
         var events: [UsageEvent] = []
         let clock: [Int64] = [1_060_000, 500_000, 560_000, 1_060_001, 1_120_000, 90_000_000, 1_240_000]
@@ -100,7 +100,7 @@ import Testing
         #expect(events[6].eventStartTime == "1970-01-02T01:00:00.000Z")
     }
 
-    @Test func `merging 100 batches of 3 series keeps every sum, and the whole time`() {
+    @Test func `merging batches keeps every sum and the whole time`() {
         var (merged, sums): ([UsageEvent], [UsageSeries: UInt64]) = ([], [:])
         var random = SystemRandomNumberGenerator()
         var totals: [UInt64] = [0, 0, 0]
@@ -120,7 +120,7 @@ import Testing
         for event in merged { #expect(event.value == sums[event.series]) }
     }
 
-    @Test func `keys are of the ledger, the batch and the event: none is there twice`() {
+    @Test func `keys name the ledger, the batch and the event, and none repeats`() {
         var ledger = Self.ledger()
         var keys: Set<String> = []
         for step in 1...10 {
@@ -169,7 +169,7 @@ import Testing
         UsageTail(of: Array(text.utf8), isWholeFile: isWholeFile, before: Array(batch.utf8))
     }
 
-    @Test func `a batch cut off at any of its bytes goes on there, after other lines or in an empty file`() {
+    @Test func `a batch cut at any byte is continued there, after other lines or in an empty file`() {
         for before in ["", Self.line(1), "somebody's\n"] {
             for length in 0...Self.batch.utf8.count {
                 let tail = Self.tail(before + Self.batch.prefix(length))
@@ -178,7 +178,7 @@ import Testing
         }
     }
 
-    @Test func `what a crash left of another event's line, and zeros of a lost block after it, are cut off`() {
+    @Test func `parts of another event's line and zeros that a crash left are cut off`() {
         for length in 1..<Self.line(5).utf8.count {
             let tail = Self.tail(Self.line(1) + Self.line(5).prefix(length))
             // Up to the collector's number it may as well be the batch's own.
@@ -193,23 +193,23 @@ import Testing
         "written by hand", #"{"other":1"#, #"{"collector":5"#, #"{"collector":"c1","at":"#, "\0\0", "somebody's\n\0\0",
         #"{"cgroup":"/c","direction":"egress","event_stop"#, "x\0",
     ])
-    func `a last line that is none of ours stays, and events begin on a line of their own`(_ text: String) {
+    func `a foreign last line stays, and events begin on a line of their own`(_ text: String) {
         let tail = Self.tail(text)
         #expect(tail.torn == 0 && tail.written == 0 && tail.isForeign)
     }
 
-    @Test func `a foreign line after the first of a batch: the rest follows it, and nothing is there twice`() {
+    @Test func `after a foreign line in a batch the rest follows, and no event repeats`() {
         let tail = Self.tail(Self.line(2) + "written by hand")
         #expect(tail.torn == 0 && tail.written == Self.line(2).utf8.count && tail.isForeign)
     }
 
-    @Test func `a line that is longer than all that was read stays`() {
+    @Test func `a line that is longer than the part that was read stays`() {
         let tail = Self.tail("xxxx", isWholeFile: false)
         #expect(tail.torn == 0 && tail.isForeign)
         #expect(!Self.tail("").isForeign && !Self.tail("somebody's\n").isForeign)
     }
 
-    @Test func `a whole batch that others followed is not seen as its end`() {
+    @Test func `a complete batch with others after it isn't taken for the end`() {
         #expect(Self.tail(Self.batch + Self.line(4)).written == 0)
     }
 }

@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(arguments: Way.allCases)
-    func `10 of 10 times a collector is killed and started, nobody's call registers it, as a rule within 1 s`(
+    func `a killed and restarted collector is registered without a command, 10 of 10 times, usually within 1 s`(
         way: Way
     ) async throws {
         try await Sandbox.run { sandbox in
@@ -76,7 +76,9 @@ import Testing
         }
     }
 
-    @Test func `a collector that was unregistered isn't registered by discovery, its next process is`() async throws {
+    @Test func `discovery doesn't register an unregistered collector again, but does register its next process`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let way = Way.command
             let agent = try AgentFixture(
@@ -99,7 +101,7 @@ import Testing
         }
     }
 
-    @Test func `a collector that was unregistered isn't registered by exec's renewals, its next process is`()
+    @Test func `exec's renewals don't register an unregistered collector again, but its next process is registered`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

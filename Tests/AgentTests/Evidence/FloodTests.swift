@@ -11,7 +11,7 @@ import Testing
     /// FLOOD=10000000 in the environment makes it as many.
     private static let count = getenv("FLOOD").flatMap { UInt32(String(cString: $0)) } ?? 1_000_000
 
-    @Test func `a flood of spoofed sources: memory bounded, 200 exporters stay where they are, and are tracked`()
+    @Test func `under a flood of spoofed sources memory is bounded and 200 exporters stay in place and tracked`()
         async throws
     {
         try await Sandbox.run { sandbox in

@@ -8,7 +8,7 @@ import Testing
 
 /// While a row has a live session, its exporters' datagrams go where that is.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FollowedSessionTests {
-    @Test func `4 to 5 collectors with 200 sessions that end and reopen: 0 datagrams reach a process without theirs`()
+    @Test func `from 4 to 5 collectors, with 200 sessions reopened, no datagram reaches a process without its session`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -45,7 +45,8 @@ import Testing
         }
     }
 
-    @Test func `failback of a killed collector with 200 sessions that end and reopen: 0 reach one without theirs`()
+    @Test
+    func `failback of a killed collector, with 200 sessions reopened, sends none to a process without its session`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -86,7 +87,7 @@ import Testing
         }
     }
 
-    @Test func `pins of 60 of 200 exporters come and go 12 times in 256 rows: 0 reach a process without their session`()
+    @Test func `60 pins that come and go in 256 rows send no datagram to a process without its session`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -117,7 +118,7 @@ import Testing
         }
     }
 
-    @Test func `on_move reset: each session that moves is cut once, although its router is back after 10 ms`()
+    @Test func `on_move reset cuts each moving session once, even if its router returns after 10 ms`()
         async throws
     {
         try await Sandbox.run { sandbox in

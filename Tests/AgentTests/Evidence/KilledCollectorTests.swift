@@ -13,7 +13,7 @@ import Testing
     private static let plan = AssignmentPlan.edge(["c1", "c2", "c3", "c4"])
 
     @Test(arguments: [false, true])
-    func `kill -9 of 1 of 4 under 20,000 datagrams/s: its own 2 ranks and back, IPFIX and BMP; 0 of the others' lost`(
+    func `kill -9 of 1 of 4 under load moves its own exporters to rank 2 and back and loses nothing of the others`(
         withoutAgent: Bool
     ) async throws {
         try await Sandbox.run { sandbox in

@@ -7,7 +7,7 @@ import Testing
 
 /// What is counted in each place, beside what the collectors' sockets got.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct SumsTests {
-    @Test func `1,000,000 datagrams and 800 connections, a collector and the agent started again: all sums agree`()
+    @Test func `all sums agree over 1,000,000 datagrams, 800 connections and restarts of collector and agent`()
         async throws
     {
         try await Sandbox.run { sandbox in

@@ -6,7 +6,7 @@ import Testing
 @Suite(
     .serialized, .enabled(if: AgentUnderTest.hasChromium, "needs root and Debian packages chromium, chromium-driver"))
 struct PageLayoutTests {
-    @Test func `from 720 to 1920 pixels the table of groups fits its card, with totals of 10 digits and rates`()
+    @Test func `the table of groups fits its card at each width from 720 to 1920 pixels`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -44,7 +44,7 @@ struct PageLayoutTests {
         }
     }
 
-    @Test func `light and dark: all text has 4.5:1; at 360 and at 1920 pixels nothing stands out at the side`()
+    @Test func `text has a contrast of 4.5:1 in both schemes, and nothing overflows from 360 to 1920 pixels`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -73,8 +73,7 @@ struct PageLayoutTests {
         }
     }
 
-    @Test func `screen readers: landmarks, a name for everything that can be used, heads for every table`() async throws
-    {
+    @Test func `screen readers get landmarks, names for all controls and headers for all tables`() async throws {
         struct Tree: Decodable {
             struct Text: Decodable { let value: String? }
             struct Node: Decodable {

@@ -18,7 +18,7 @@ struct PageModuleTests {
         }
     }
 
-    @Test func `rates: 0 to 100 in 10 s is 10/s; a counter that begins anew, or was hidden, gives none that is wrong`()
+    @Test func `rates are differences over time; a counter that restarts or was hidden gives no wrong rate`()
         async throws
     {
         let rates = try await Self.evaluate(
@@ -39,7 +39,7 @@ struct PageModuleTests {
         #expect(rates == [nil, 10, 10, nil, 2, nil, nil, 1, nil, 1])
     }
 
-    @Test func `max/mean, sums of what is unknown, and a history that breaks at gaps and forgets after 900 s`()
+    @Test func `max/mean, sums with unknown values, and a history that breaks at gaps and drops samples after 900 s`()
         async throws
     {
         let results = try await Self.evaluate(
@@ -55,7 +55,7 @@ struct PageModuleTests {
         #expect(results == [1.5, nil, 1, nil, 4, 451, 451, 451, 1100, 0, 2, nil])
     }
 
-    @Test func `figures: three digits with their prefix; exact counts; durations`() async throws {
+    @Test func `figures have three digits and a prefix, counts are exact, durations are readable`() async throws {
         let texts = try await Self.evaluate(
             [String].self, ["format"],
             """
@@ -69,7 +69,7 @@ struct PageModuleTests {
             ])
     }
 
-    @Test func `without tracking the page says the agent's advice; else how many of how many, and what went wrong`()
+    @Test func `without tracking the page shows the agent's advice; otherwise the number shown, the total and errors`()
         async throws
     {
         let texts = try await Self.evaluate(
@@ -87,7 +87,7 @@ struct PageModuleTests {
             ])
     }
 
-    @Test func `3 refreshes of a group that doesn't change write each cell's title once, with rate and total`()
+    @Test func `refreshes of an unchanged group write each cell's title once, with rate and total`()
         async throws
     {
         let results = try await Self.evaluate(
@@ -113,7 +113,7 @@ struct PageModuleTests {
             ])
     }
 
-    @Test func `256 colours are different; each of the first 10 has 3:1 with the page in both schemes`() async throws {
+    @Test func `256 colors differ, and each of the first 10 has 3:1 with the page in both schemes`() async throws {
         let results = try await Self.evaluate(
             [Double].self, ["palette"],
             """
@@ -129,7 +129,7 @@ struct PageModuleTests {
         #expect(results[1] >= 3 && results[3] >= 3, "\(results)")
     }
 
-    @Test func `of the first 10 colours any two are 0.08 apart in OKLab, for protanopes and deuteranopes too`()
+    @Test func `any two of the first 10 colors are 0.08 apart in OKLab, also for color-blind readers`()
         async throws
     {
         let distances = try await Self.evaluate(
@@ -158,7 +158,8 @@ struct PageModuleTests {
         #expect(distances.allSatisfy { $0 >= 0.08 }, "\(distances)")
     }
 
-    @Test func `addresses: 8 are taken; 9 that are none get a sentence that names what is wrong`() async throws {
+    @Test func `8 valid addresses are accepted, and 9 invalid ones get a sentence that names the mistake`() async throws
+    {
         let problems = try await Self.evaluate(
             [String?].self, ["address"],
             """
@@ -175,7 +176,7 @@ struct PageModuleTests {
         }
     }
 
-    @Test func `sentences: each way that explain knows, with who and why`() async throws {
+    @Test func `each reason of explain has a sentence with the collector and the cause`() async throws {
         let texts = try await Self.evaluate(
             [String].self, ["address"],
             """
@@ -199,7 +200,7 @@ struct PageModuleTests {
             ])
     }
 
-    @Test func `rows: columns keep every row, sorted by owner; the sentence counts who waits and who is elsewhere`()
+    @Test func `columns keep every row in order of owners; the sentence counts waiting and displaced rows`()
         async throws
     {
         let results = try await Self.evaluate(

@@ -16,7 +16,7 @@ import Testing
 struct PageScreenshots {
     private static let names = (1...6).map { "c\($0)" }
 
-    @Test func `6 collectors get the captures' routers for 2 minutes, then one is gone`() async throws {
+    @Test func `6 collectors receive the captures' routers for 2 minutes, then one ends`() async throws {
         let given = getenv("PAGE_SCREENSHOTS").map { String(cString: $0) } ?? ""
         // A thread that was in a sandbox comes back to the root folder.
         let folder = given.hasPrefix("/") ? given : Checkout.root + given

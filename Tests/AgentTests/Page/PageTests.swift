@@ -9,7 +9,7 @@ import Testing
 @Suite(
     .serialized, .enabled(if: AgentUnderTest.hasChromium, "needs root and Debian packages chromium, chromium-driver"))
 struct PageTests {
-    @Test func `3 collectors, 12 exporters over UDP and TCP: what the page shows is /status, group by group`()
+    @Test func `the page shows /status of 3 collectors and 12 exporters, group by group`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -76,7 +76,7 @@ struct PageTests {
         }
     }
 
-    @Test func `its policy refuses a request to another port and a script that was put in; the check sees both`()
+    @Test func `the page's policy blocks a request to another port and an injected script; the check notices both`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -102,7 +102,7 @@ struct PageTests {
     }
 
     @Test
-    func `a collector is killed: the page shows it holding, then failed, who has its rows, and the events of it`()
+    func `the page shows a killed collector as holding, then failed, with its rows and its events`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -137,7 +137,7 @@ struct PageTests {
         }
     }
 
-    @Test func `by keyboard alone: / and an address, Enter: who gets it is what explain says; also by #address`()
+    @Test func `by keyboard alone, / and an address give explain's answer, and so does #address`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -197,7 +197,7 @@ struct PageTests {
         }
     }
 
-    @Test func `the agent is gone: what was is grey and said to be old; it is back: no figure is negative`()
+    @Test func `without the agent the page is gray and marked as old; after its return no figure is negative`()
         async throws
     {
         try await Sandbox.run { sandbox in

@@ -23,7 +23,7 @@ struct MetricsTests {
         try JSON.decode(PoolStatus.self, from: Array(agent.get("/status").body.utf8))
     }
 
-    @Test func `promtool has no word to say of a live agent with traffic, whatever its collectors are called`()
+    @Test func `promtool accepts a live agent's metrics, whatever its collectors' names`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -71,7 +71,7 @@ struct MetricsTests {
         }
     }
 
-    @Test func `no counter goes back over a collector's restart, a replace, a reload and 5 kills of the agent`()
+    @Test func `no counter decreases over a collector's restart, a replace, a reload and 5 kills of the agent`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -126,7 +126,7 @@ struct MetricsTests {
         }
     }
 
-    @Test func `Prometheus scrapes the TCP address, and answers with the numbers that /status gives`() async throws {
+    @Test func `Prometheus scrapes the TCP address and has the numbers of /status`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,

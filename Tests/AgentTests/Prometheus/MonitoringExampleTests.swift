@@ -16,7 +16,7 @@ import Testing
             ["check", "config", "prometheus.yml"], ["check", "rules", "reuseport-agent.rules.yml"],
             ["test", "rules", "reuseport-agent.tests.yml"],
         ])
-        func `promtool finds nothing wrong`(_ arguments: [String]) async throws {
+        func `promtool accepts the example rules`(_ arguments: [String]) async throws {
             try await Sandbox.run { sandbox in
                 let promtool = try ChildProcess(
                     ["promtool"] + arguments.dropLast() + [folder + "/" + arguments.last!], in: sandbox)
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func `each alert is tried to fire and not to fire, and names metrics that /metrics gives`() throws {
+    @Test func `each alert fires and doesn't fire as its tests expect, and names existing metrics`() throws {
         let rules = FileText.read(Self.folder + "/reuseport-agent.rules.yml") ?? ""
         let tests = FileText.read(Self.folder + "/reuseport-agent.tests.yml") ?? ""
         let alerts = rules.split(separator: "\n").filter { $0.contains("- alert: ") }
@@ -41,7 +41,7 @@ import Testing
         #expect(MetricNames.all(in: rules + tests).subtracting(MetricNames.known) == [])
     }
 
-    @Test func `the dashboard: ids once, panels side by side, a unit and the chosen data source everywhere`() throws {
+    @Test func `the dashboard has unique ids, panels side by side, and a unit and data source everywhere`() throws {
         let dashboard = try Dashboard.example()
         let panels = dashboard.panels
         #expect(dashboard.id == nil && panels.count > 25 && Set(panels.map(\.id)).count == panels.count)

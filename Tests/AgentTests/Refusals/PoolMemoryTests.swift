@@ -11,7 +11,7 @@ import Testing
         "tracking: off", "", "tracking: {size: 300000}", "table_size: 1048576",
         "exporters: [{name: lab, addresses: [198.51.100.0/24]}]",
     ])
-    func `the estimate is no less than what the kernel counts for the maps`(extra: String) async throws {
+    func `the memory estimate is at least the kernel's own count for the maps`(extra: String) async throws {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             try FileText.write(AgentFixture.configuration(extra: extra), to: file)

@@ -78,7 +78,9 @@ import Testing
     }
 
     @Test(arguments: [("", 24), ("tracking: {size: 262144}", 60)])
-    func `a memory limit is named, and the limit that is advised is enough`(extra: String, limit: Int) async throws {
+    func `a refusal names the memory limit, and the limit that it advises is enough`(extra: String, limit: Int)
+        async throws
+    {
         let group = try MemoryGroup()
         try await Sandbox.run { sandbox in
             let file = try Self.configuration(in: sandbox, extra)
@@ -99,7 +101,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [true, false]) func `a verifier that refuses is quoted`(isTrusted: Bool) async throws {
+    @Test(arguments: [true, false]) func `a refusal by the verifier quotes it`(isTrusted: Bool) async throws {
         try await Sandbox.run { sandbox in
             let file = try Self.configuration(in: sandbox)
             let library = sandbox.newPath("refused_program.so")
@@ -148,7 +150,7 @@ import Testing
         }
     }
 
-    @Test func `an ignored SIGCHLD is no refusal`() async throws {
+    @Test func `an ignored SIGCHLD doesn't make check or run fail`() async throws {
         try await Sandbox.run { sandbox in
             let file = try Self.configuration(in: sandbox)
             try Self.expectAllWell(["sh", "-c", "trap '' CHLD && exec \"$@\"", "sh"], file, sandbox)
@@ -171,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func `check names a state file that can't be written, and another pool of the same groups`() async throws {
+    @Test func `check names an unwritable state file and another pool of the same groups`() async throws {
         try await Sandbox.run { sandbox in
             let file = try Self.configuration(in: sandbox, "state_file: /run/nowhere/edge.json")
             chmod("/sys/fs/bpf", 0o777)

@@ -16,7 +16,7 @@ import Testing
                 hold: hold, extra: StatusClient.Place.configuration + "\n" + extra))
     }
 
-    @Test func `a collector's life comes in order over both sockets: registered, lost, held, failed over, returned`()
+    @Test func `both sockets send a collector's events in order: registered, lost, held, failed over, returned`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test func `10 commands that the agent finds at once: each is noted, in their order`() async throws {
+    @Test func `10 commands that arrive together are each recorded, in order`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try Self.agent(in: sandbox, hold: "1h")
             let reader = try EventReader(target: "/events?after=0")
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func `a reader that comes back gets what it missed, after a restart of the agent all that is new`()
+    @Test func `a returning reader gets the missed events, and after the agent's restart all new ones`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test func `who is 300 events late is told that some are missed, and gets the 256 that are kept`() async throws {
+    @Test func `a reader that is 300 events late learns of the gap and gets the 256 that are kept`() async throws {
         try await Sandbox.run { sandbox in
             _ = try Self.agent(in: sandbox, hold: "1h", extra: "table_size: 256")
             let reader = try EventReader(target: "/events?after=0")
@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    @Test func `32 readers are served, the 33rd gets 503; one that leaves makes room; a sign of life every 15 s`()
+    @Test func `32 readers are served, the 33rd gets 503, one that leaves makes room; a keepalive every 15 s`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

@@ -7,7 +7,7 @@ import Testing
 
 /// What the program tells the agent of exporters, and the agent its readers.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ExporterNewsTests {
-    @Test func `3 new exporters are told one by one, 500 more in one sentence, one that moves by its collectors`()
+    @Test func `3 new exporters are reported one by one, 500 more in one sentence, and a move with its collectors`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `active is how many exporters sent within the last interval`() async throws {
+    @Test func `active counts the exporters that sent within the last interval`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,
@@ -75,7 +75,7 @@ import Testing
 }
 
 @Suite struct NewsPauseTests {
-    @Test func `20 a second are said, the rest is summed when the second is over, and then 20 again`() {
+    @Test func `20 exporters a second are reported singly and the rest summed at its end`() {
         var pause = NewsPause()
         let second: UInt64 = 1_000_000_000
         let before = pause.summary(now: 5)

@@ -6,7 +6,7 @@ import Testing
 /// Slow readers, half requests and many of all of them: the agent's own work goes on.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct StatusLoadTests {
     @Test
-    func `500 clients at once: registrations take their time, no datagram is lost, and nothing is left of them`()
+    func `500 clients at once delay no registration, lose no datagram and leave nothing behind`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func `readers of events that don't read are given up, and the others get every event`() async throws {
+    @Test func `readers that don't read events are dropped, and the others get every event`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func `clients that are killed in the middle of an answer leave nothing behind`() async throws {
+    @Test func `clients killed in the middle of an answer leave nothing behind`() async throws {
         try await Sandbox.run { sandbox in
             let traffic = try NumberedTraffic(exporters: 1_000)
             let agent = try AgentFixture(

@@ -14,7 +14,8 @@ import Testing
             configuration: AgentFixture.configuration(extra: StatusClient.Place.configuration + "\n" + extra))
     }
 
-    @Test func `/status is what the command shows, /healthz 503 with its reasons until all is well`() async throws {
+    @Test func `/status equals the command's output, and /healthz is 503 with reasons until all is well`() async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try Self.agent(in: sandbox)
             for place in Self.places {
@@ -43,7 +44,7 @@ import Testing
         }
     }
 
-    @Test func `all that a running agent answers is valid by the schema: full, empty, draining, held, with findings`()
+    @Test func `each answer of a running agent is valid by the schema: full, empty, draining, held, with findings`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -85,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func `HEAD is GET without its content; other methods 405 with Allow, unknown paths 404 with the known ones`()
+    @Test func `HEAD is GET without content; other methods get 405 with Allow, unknown paths 404 with the known ones`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -113,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func `half, wrong and too large requests: 400, 408 after 5 s, 413, 414, 431, 505`() async throws {
+    @Test func `incomplete, wrong and large requests get 400, 408 after 5 s, 413, 414, 431 or 505`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             _ = try Self.agent(in: sandbox)
             for place in Self.places {
@@ -146,7 +147,7 @@ import Testing
         }
     }
 
-    @Test func `a browser that was led here under a stranger's name gets 421 over TCP, and the status by the socket`()
+    @Test func `a browser with a foreign host name gets 421 over TCP, and the status over the socket`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -160,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func `/exporters has all that sent, sorted, paged, by prefix; a wrong parameter is 400 and named`()
+    @Test func `/exporters lists all senders, sorted, paged and by prefix; a wrong parameter is 400 and named`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -199,7 +200,7 @@ import Testing
         }
     }
 
-    @Test func `/exporters/ADDRESS tells what it sent and where it goes; of a stranger where it would go; else 400`()
+    @Test func `/exporters/ADDRESS has counts and collector, for an unknown exporter its future one, else 400`()
         async throws
     {
         try await Sandbox.run { sandbox in

@@ -5,7 +5,7 @@ import Testing
 
 /// Thousands of messages: nobody reads them, or they repeat.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LogFloodTests {
-    @Test func `10,000 messages into a pipe that nobody reads: registration goes on; read at last, the loss is told`()
+    @Test func `with a full pipe for a log registration continues, and a later reader learns how many lines were lost`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func `a collector that comes and goes 1,000 times writes some lines and their sums, not thousands`()
+    @Test func `a collector that registers 1,000 times causes some lines and their sums, not thousands`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

@@ -7,7 +7,7 @@ import Testing
 
 /// What a running agent writes, and where.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LogOutputTests {
-    @Test func `stderr to a file: each line is a JSON object with time, level, message and pool, to the last one`()
+    @Test func `in a file each line of stderr is a JSON object with time, level, message and pool`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func `run that can't start says so in the shape that is asked for, with its pool where that is known`()
+    @Test func `a failed start is reported in the requested format, with the pool if it is known`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func `JOURNAL_STREAM that is stderr's: fields reach journald's socket; it gone, lines with <N> are written`()
+    @Test func `with JOURNAL_STREAM fields reach journald's socket; without the socket lines have a <N> prefix`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func `--log-level: refused questions are told from debug on, notices not from warning on`() async throws {
+    @Test func `--log-level debug adds refused questions; warning leaves out notices`() async throws {
         try await Sandbox.run { sandbox in
             let path = try LogFixture.file(in: sandbox)
             for (level, hasDebug, hasNotice) in [
@@ -120,7 +120,7 @@ import Testing
     }
 
     @Test
-    func `exec says sentences; with --log-format json an object a line with its collector, and only from its level on`()
+    func `exec writes sentences, or with --log-format json an object a line, from its minimum level on`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test func `on a terminal: time, level and message for people, coloured; NO_COLOR without`() async throws {
+    @Test func `on a terminal the log has time, level and message in color; with NO_COLOR no color`() async throws {
         try await Sandbox.run { sandbox in
             let path = try LogFixture.file(in: sandbox)
             for (variable, hasColor) in [("", true), ("1", false)] {

@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func `rates of 4 collectors under traffic, on the other screen, without a cursor; q gives all back, exit 0`()
+    @Test func `watch shows rates on the alternate screen without a cursor; q restores all with exit 0`()
         async throws
     {
         try await Self.withAgent { sandbox, agent, collectors in
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test(arguments: ["\u{3}", "\u{4}", "TERM", "HUP", "INT", "hang up"])
-    func `Ctrl-C, Ctrl-D, SIGTERM, SIGHUP, SIGINT and a closed window end it, and the terminal is as it was`(
+    func `Ctrl-C, Ctrl-D, SIGTERM, SIGHUP, SIGINT and a closed window end watch and restore the terminal`(
         how: String
     ) async throws {
         try await Self.withAgent { sandbox, agent, collectors in
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test(arguments: [SIGSEGV, SIGILL, SIGABRT])
-    func `a fault of its own ends it by that signal, and the terminal is as it was`(signal: Int32) async throws {
+    func `a crash ends watch by its signal and restores the terminal`(signal: Int32) async throws {
         try await Self.withAgent { sandbox, agent, collectors in
             let screen = try WatchedScreen(Self.command, in: sandbox)
             #expect(screen.shows("● 4 of 4 active"))
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func `sizes from 200 x 50 to 20 x 3, one after the other: nothing is written outside, each is used`()
+    @Test func `at sizes from 200 x 50 to 20 x 3 watch uses the whole screen and writes nothing outside`()
         async throws
     {
         try await Self.withAgent { sandbox, agent, collectors in
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test func `the agent is killed: the screen says so with the time of its last answer; back, it goes on`()
+    @Test func `watch shows a killed agent with the time of its last answer, and continues with the next agent`()
         async throws
     {
         try await Self.withAgent { sandbox, agent, collectors in
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func `no agent yet: it waits, and shows the pool when there is one`() async throws {
+    @Test func `watch waits for an agent that hasn't started and then shows the pool`() async throws {
         try await Sandbox.run { sandbox in
             let screen = try WatchedScreen(Self.command, in: sandbox)
             #expect(
@@ -127,7 +127,7 @@ import Testing
         }
     }
 
-    @Test func `a terminal that is stopped by Ctrl-S: SIGTERM ends it, and the terminal is as it was`() async throws {
+    @Test func `SIGTERM ends watch on a terminal stopped by Ctrl-S and restores the terminal`() async throws {
         try await Self.withAgent { sandbox, agent, collectors in
             let screen = try WatchedScreen(Self.command, in: sandbox)
             #expect(screen.shows("● 4 of 4 active"))
@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    @Test func `NO_COLOR and --color never have marks and no colour, --color always has both; TERM=dumb gets lines`()
+    @Test func `NO_COLOR and --color never keep marks without color, --color always has both; TERM=dumb gets lines`()
         async throws
     {
         try await Self.withAgent { sandbox, agent, collectors in
@@ -186,7 +186,7 @@ import Testing
         }
     }
 
-    @Test func `in a pipe: the tables again each interval, with --json an object a line; a reader that goes ends it`()
+    @Test func `in a pipe watch repeats the tables, or with --json an object a line, until the reader closes it`()
         async throws
     {
         try await Self.withAgent { sandbox, agent, collectors in

@@ -7,7 +7,7 @@ import Testing
 
 /// The meter of a cgroup, against packets of known sizes.
 @Suite(.serialized, .enabled(if: MeterFixture.isThere, "needs root, cgroup2 and python3")) struct MeterTests {
-    @Test func `UDP of known sizes, IPv4 and IPv6, internal and external: each byte in its class, over an agent kill`()
+    @Test func `the meter counts each byte in its class, for IPv4 and IPv6, across a kill of the agent`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test func `other prefixes and another cgroup by reload, the cgroup made anew: no byte is lost, none twice`()
+    @Test func `a reload to other prefixes or another cgroup, or a recreated cgroup, loses and repeats no byte`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test
-    func `meters stop by reload while nothing can be kept, and the agent is killed: the next one has their bytes`()
+    func `bytes of removed meters that can't be stored survive a kill of the agent`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func `what is no cgroup of version 2 is refused with what to do, one that isn't there yet is waited for`()
+    @Test func `a path that isn't a cgroup v2 is refused with a remedy; a missing one is waited for`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -121,7 +121,8 @@ import Testing
         }
     }
 
-    @Test func `without CAP_NET_ADMIN the meter is refused, and told what to give; check tells it before`() async throws
+    @Test func `without CAP_NET_ADMIN the meter is refused with the missing capability, and check reports it`()
+        async throws
     {
         try await Sandbox.run { sandbox in
             let meter = try MeterFixture(in: sandbox)

@@ -7,7 +7,7 @@ import Testing
 
 /// Usage events on a disk that takes its time: the agent has other things to do.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageDiskTests {
-    @Test func `usage leaves while the disk takes 40 s for a batch: the agent answers meanwhile, no byte is lost`()
+    @Test func `while the disk takes 40 s for a batch of removed usage, the agent answers and loses no byte`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func `usage comes back while the disk takes 40 s for each read: the agent answers meanwhile, and goes on`()
+    @Test func `while the disk takes 40 s for each read of returning usage, the agent answers and continues`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func `a batch on its way to a command takes 40 s to be read: registrations go on, no byte is lost`()
+    @Test func `while a batch for a command takes 40 s to read, registrations continue and no byte is lost`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func `a full queue's last batch takes 40 s to be read, to be merged: registrations go on, the sum is exact`()
+    @Test func `while a full queue's last batch takes 40 s to read, registrations continue and the sum is exact`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func `SIGTERM while the disk takes 40 s for a batch: the agent waits for 2 s of them, no byte is lost`()
+    @Test func `SIGTERM while the disk takes 40 s for a batch waits 2 s and loses no byte`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test
-    func `no call on the queue's files is of the agent's loop: keeping, merging, reading for a command, settling`()
+    func `the agent's loop makes no call on the queue's files`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test func `no call on the events' file is of the agent's loop`() async throws {
+    @Test func `the agent's loop makes no call on the events' file`() async throws {
         try await Sandbox.run { sandbox in
             let fixture = try UsageFixture(in: sandbox)
             try Self.expectOffLoop(fixture, fixture.file, ["openat", "pread64", "write", "fsync"]) {

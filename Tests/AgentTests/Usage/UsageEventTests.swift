@@ -7,7 +7,7 @@ import Testing
 
 /// Usage events of a real agent: their sum is what the collectors' sockets got.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageEventTests {
-    @Test func `20 agents killed at random moments under traffic: the events' sum is the bytes sent, no key twice`()
+    @Test func `with 20 agents killed at random moments the events' sum is the bytes sent, and no key repeats`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func `killed at each step of keeping and delivering events: the sum is the bytes sent, no key twice`()
+    @Test func `with a kill at each step of storing and delivering the sum is the bytes sent, and no key repeats`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `a full disk under queue and file: nothing is lost, nothing is there twice when it has room again`()
+    @Test func `a full disk under queue and file loses nothing and repeats nothing once there is room`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test
-    func `a group leaves while nothing can be kept, and the agent is killed: the next one has its bytes, then lets go`()
+    func `bytes of a removed group that can't be stored survive a kill of the agent`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test
-    func `stopped by SIGTERM, the agent takes a last reading and writes it: all is in the file when it has ended`()
+    func `SIGTERM takes a last reading, which is in the file when the agent has ended`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test func `a file that is renamed away is made again by its path, and no event is in both`() async throws {
+    @Test func `a renamed events file is created again at its path, and no event is in both`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let fixture = try UsageFixture(in: sandbox)
             for step in 1...4 {
@@ -128,7 +128,7 @@ import Testing
     }
 
     @Test
-    func `a command that fails first gets the same events again, by the same keys, and none twice once it took them`()
+    func `a command that fails gets the same events with the same keys again, and none after success`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test(.enabled(if: UsageReceiver.isThere, "needs curl and python3"))
-    func `a POST target that is down, then answers 503, then is there: every event once, in order`() async throws {
+    func `a POST target that is down and then answers 503 gets every event once, in order`() async throws {
         try await Sandbox.run(.unhurried) { sandbox in
             let receiver = try UsageReceiver(in: sandbox)
             let fixture = try UsageFixture(in: sandbox, target: "url: \"\(receiver.url)\"")
@@ -199,7 +199,7 @@ import Testing
         }
     }
 
-    @Test func `collectors and groups that leave and come by reloads and restarts: the sum is the bytes sent`()
+    @Test func `with collectors and groups that come and go by reload and restart the sum is the bytes sent`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

@@ -20,7 +20,7 @@ import Testing
         #expect(calls.contains("(INJECTED)") || calls.contains("(DELAYED)"), "nothing failed: \(calls)")
     }
 
-    @Test func `the folder's fsync fails (EIO) while intervals are merged into the last batch: each byte once`()
+    @Test func `when the folder's fsync fails (EIO) while intervals are merged, each byte counts once`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(arguments: ["fsync:error=EIO:when=2", "fsync:error=EIO:when=1", "rename:error=EIO", "pread64:error=EIO"])
-    func `calls of keeping, reading, appending and settling fail: each byte once, and no batch is called lost`(
+    func `when calls on queue and file fail, each byte counts once and no batch is reported as lost`(
         _ fault: String
     ) async throws {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -61,7 +61,7 @@ import Testing
 
     /// The newest batch's file is emptied: fsync of the file, then of the folder. The others' go.
     @Test(arguments: ["fsync:error=EIO:when=2", "fsync:error=EIO:when=1"])
-    func `the folder's fsync fails (EIO) when delivered batches leave the queue: each key's bytes once, none is lost`(
+    func `when the folder's fsync fails (EIO) as batches leave the queue, each key counts once`(
         _ fault: String
     ) async throws {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test(arguments: ["eventfd2:error=EMFILE", "clone3:error=EAGAIN"])
-    func `no thread can be started for the disk: the loop does its work, each byte comes once, and it is said once`(
+    func `without a thread for the disk the loop does its work, logs it once, and each byte counts once`(
         _ fault: String
     ) async throws {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -102,7 +102,8 @@ import Testing
         }
     }
 
-    @Test func `the last batch can't be read at the start: the agent serves, tells, and goes on from it later`()
+    @Test
+    func `with a last batch that is unreadable at the start the agent serves, warns, and continues from it later`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
@@ -123,7 +124,7 @@ import Testing
     }
 
     @Test
-    func `SIGTERM while a reload reads the queue, 0.3 s a call: the agent ends in order, and leaves no socket file`()
+    func `SIGTERM while a reload reads a slow queue ends the agent in order and leaves no socket file`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

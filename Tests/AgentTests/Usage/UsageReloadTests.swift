@@ -7,7 +7,7 @@ import Testing
 
 /// Usage that comes and goes by reload.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageReloadTests {
-    @Test func `usage with another pool's folder comes by reload: status and health tell why, until it is mended`()
+    @Test func `a reload to another pool's usage folder shows the cause in status and health until it is fixed`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test func `usage, a meter and a group leave by one reload, amid an interval of an hour: a last reading has all`()
+    @Test func `a reload that removes usage, a meter and a group in mid-interval takes a last reading of all`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `a plan of a file with a new folder for usage, and a reload that is refused, make no folder`()
+    @Test func `neither plan nor a refused reload creates a new usage folder`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test(.enabled(if: UsageReceiver.isThere, "needs curl and python3"))
-    func `a refused batch waits for 2 minutes at least; a reload of the same file, or SIGHUP, has it sent at once`()
+    func `a refused batch waits at least 2 minutes; a reload of the same file or SIGHUP retries at once`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

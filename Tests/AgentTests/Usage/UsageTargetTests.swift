@@ -32,7 +32,7 @@ import Testing
         ]
     }
 
-    @Test func `7 paths that can't be a file of events: check, run, plan and reload say which and why, exit 2`()
+    @Test func `7 unusable paths of an events file are exit 2 of check, run, plan and reload, with the cause`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func `a file beside the queue's folder has its folder made with the queue's; check knows, and makes nothing`()
+    @Test func `an events file beside the queue gets its folder with the queue's; check makes nothing`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func `a directory is no command and no file of headers: check says so`() async throws {
+    @Test func `check refuses a directory as a command or as a file of headers`() async throws {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             for (target, line) in [
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func `check by a user who can't look into the folder, or write there, notes it: exit 0`() async throws {
+    @Test func `check by a user without access to the folder notes this with exit 0`() async throws {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             let user: UInt32 = 1_000
@@ -140,7 +140,7 @@ import Testing
     }
 
     @Test(arguments: ["/mount/x.jsonl", "/link"])
-    func `the folder of the events' file isn't there at boot: the agent starts, says so, and waits for it`(
+    func `with a missing folder for the events file at boot the agent starts, warns, and waits for it`(
         _ name: String
     ) async throws {
         try await Sandbox.run { sandbox in
@@ -157,7 +157,7 @@ import Testing
         }
     }
 
-    @Test func `the file's folder is away: a reload of another interval goes, one of another file there is refused`()
+    @Test func `without the file's folder a reload of another interval works, one to another file there is refused`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -181,7 +181,7 @@ import Testing
     }
 
     @Test
-    func `the folder of the events' file goes while the agent runs: it isn't made anew, and all comes when it is`()
+    func `an events folder removed while the agent runs isn't recreated, and all events arrive when it is back`()
         async throws
     {
         try await Sandbox.run { sandbox in

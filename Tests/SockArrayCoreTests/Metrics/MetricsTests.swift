@@ -53,7 +53,7 @@ import Testing
             startTime: 1_700_000_000),
         version: "0.1.0", layout: 4)
 
-    @Test func `the text of a pool with 2 collectors, 2 groups and 2 findings is this`() {
+    @Test func `the metrics of a pool with 2 collectors, 2 groups and 2 findings are the golden text`() {
         let lines = Self.metrics.text.split(separator: "\n", omittingEmptySubsequences: false)
         let golden = MetricsGolden.text.split(separator: "\n", omittingEmptySubsequences: false)
         for (line, wanted) in zip(lines, golden) { #expect(line == wanted) }
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func `without usage there are 4 families less, and 1 before the first delivery`() {
+    @Test func `without usage 4 families are missing, and before the first delivery 1`() {
         var metrics = Self.metrics
         metrics.status.usage = UsageStatus()
         #expect(metrics.families.count == 40 && metrics.text.contains("usage_overdue{pool=\"edge\"} 0\n"))
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func `every problem of the audit is a known kind, and every state has a name of the list`() {
+    @Test func `every problem of the audit is a known kind, and every state is in the list`() {
         let group = ReuseportGroup(name: "g", transport: .udp, address: .v4(0), port: 1)
         let culprit = AuditProblem.Culprit(BoundSocket(transport: .udp, address: .v4(0), port: 1, cookie: 1))
         let problems: [AuditProblem] = [
@@ -111,7 +111,7 @@ import Testing
         #expect(Set(states.map(\.name)) == Set(SlotState.names) && SlotState.names.count == 5)
     }
 
-    @Test func `without a table of exporters there are no metrics of it, without TCP no queue of connections`() {
+    @Test func `without a table of exporters its metrics are missing, without TCP those of connection queues`() {
         var metrics = Self.metrics
         metrics.status.tracking = nil
         metrics.status.groups.removeLast()
@@ -123,7 +123,7 @@ import Testing
         (0.1, "0.1"), (0, "0"), (1, "1"), (-3, "-3"), (1e-7, "1e-07"), (1_700_000_000.25, "1700000000.25"),
         (1e300, "1e+300"),
     ])
-    func `numbers have the digits that it takes`(_ value: Double, _ text: String) {
+    func `numbers have as many digits as they need`(_ value: Double, _ text: String) {
         #expect(value.metricText == text)
     }
 }
