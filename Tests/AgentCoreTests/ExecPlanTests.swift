@@ -5,7 +5,7 @@ import Testing
 
 @testable import AgentCore
 
-/// What `exec` says, when it tries again and which signals go on: decided without a process.
+/// What `exec` reports, when it retries and which signals it forwards: decided without a process.
 @Suite struct ExecPlanTests {
     private static let start = ContinuousClock.now
     private static let half = RegistrationOutcome.incomplete(

@@ -22,7 +22,7 @@ import Testing
             groups: [.init(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)])
     ).explain(.v4(1))
 
-    /// Everything that can be there is.
+    /// Every optional value is present.
     private static func status() -> PoolStatus {
         var status = PoolStatus(
             pool: "edge", time: 1_700_000_000.5, assignment: "rendezvous", tableSize: 65_536,

@@ -57,7 +57,7 @@ import Testing
         #expect(delivery.nextDeadline! >= now + 500_000_000)
     }
 
-    /// Its only batch.
+    /// The queue's only batch.
     private static func batch(of queue: UsageQueue) throws -> String {
         queue.folder.file(try #require(queue.head).number)
     }

@@ -2,7 +2,7 @@ import SockArrayCore
 import TelemetryLab
 
 extension IPAddress {
-    /// Who gets its datagram and its connection, if that is one collector.
+    /// The collector that gets its datagram and its connection, if it is the same one.
     func meeting(at collectors: [CollectorSockets]) throws -> String {
         try? InternetSocket(.udp, bind: self).send([1], to: .v4(0x7f00_0001), 4_739)
         let stream = try InternetSocket(.tcp, bind: self)
@@ -13,7 +13,7 @@ extension IPAddress {
 }
 
 extension AgentFixture {
-    /// Who gets what the exporters send now.
+    /// The collectors that receive the exporters' traffic now.
     func owners(of sources: [IPAddress]) throws -> [String] {
         let result = try command(["explain", "--json"] + sources.map(\.description))
         let owners = result.output.split(separator: "\n").compactMap { line -> String? in

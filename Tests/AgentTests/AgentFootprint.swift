@@ -2,12 +2,12 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-/// What the agent and its pool hold at a moment.
+/// The resources that the agent and its pool hold at a moment.
 struct AgentFootprint: CustomStringConvertible {
     /// Memory of its own, resident or swapped out. Without the pages of files: they come and go with
     /// what else the machine does.
     let residentKiB: Int
-    /// What each descriptor is, numbers and inodes left out.
+    /// The kind of each descriptor, without numbers and inodes.
     let descriptors: [String: Int]
     let sockets: Int
     let sessions: Int

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// The agent comes, goes and is killed; the data plane goes on.
+/// The agent starts, stops and is killed; the data plane continues.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct AgentLifeTests {
     @Test func `five kills and restarts under traffic lose and move none of 20,000 datagrams`() async throws {
         try await Sandbox.run { sandbox in

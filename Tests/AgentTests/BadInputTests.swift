@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// What no client should send, and what no machine should lack.
+/// Input that no client should send, and machines that lack a prerequisite.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct BadInputTests {
     /// After whatever it was: the same maps, and the agent answers.
     private static func checkUnharmed(
@@ -22,7 +22,7 @@ import Testing
         return Descriptor(owning: number)
     }
 
-    /// Sends, ends, and reads the answer as far as one comes.
+    /// Sends, closes its direction, and reads the answer, if there is one.
     private static func exchange(_ path: String, _ bytes: [UInt8], fds: [Int32] = []) throws -> String {
         let stream = try connect(path)
         _ = rpa_send(stream.number, bytes, bytes.count, fds, fds.count)
@@ -61,7 +61,7 @@ import Testing
             for text in cases {
                 #expect(try Self.exchange(AgentFixture.controlPath, Array(text.utf8)).contains("failure"), "\(text)")
             }
-            // 40 messages with 250 descriptors each on one connection, as far as they are taken.
+            // 40 messages with 250 descriptors each on one connection, until the agent refuses them.
             do {
                 let stream = try Self.connect(AgentFixture.controlPath)
                 let many = [Int32](repeating: collectors[0].udp.number, count: 250)
@@ -272,7 +272,7 @@ import Testing
             #expect(try run.wait() == 6, "\(run.errorOutput)")
             #expect(run.errorOutput.contains("EINVAL"), "\(run.errorOutput)")
             #expect(run.errorOutput.contains("reuseport-agent check"), "\(run.errorOutput)")
-            // What was half made is finished by the next one.
+            // The next agent completes an incomplete pool.
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             #expect(try agent.registerFour().count == 4)
         }

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// What the agent's log says of a collector that goes and comes back.
+/// The agent's log for a collector that goes down and returns.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct CollectorMessageTests {
     @Test func `kill -9 of each of 4 collectors in turn is logged as an end with its pid, 1 failover and 1 return`()
         async throws
@@ -90,7 +90,7 @@ import Testing
             #expect(held.contains("collector c3 is ") && held.contains(": its turns go to the others; start it again"))
             let missed = "\"collector c4 never registered: its turns go to the others; start it by: "
             #expect(waitUntil(.seconds(20)) { log().contains(missed) }, "\(log())")
-            // The holds are over. The agent notices by the reload, as it would by its own clock.
+            // The holds are over. The reload makes the agent notice, as its own clock would.
             try PinnedMaps.letPass(.seconds(21), pool: "edge")
             #expect(try agent.command(["reload"]).exitCode == 0)
             for text in [
@@ -130,7 +130,7 @@ import Testing
             #expect(waitUntil(.seconds(20)) { !ProcessFacts.descendants(of: collector.pid).isEmpty })
             let result = try agent.command(["register", "--collector", "c1", "--pid", "\(collector.pid)"])
             #expect(result.exitCode == 0, "\(result.errorOutput)")
-            // poll(2) goes on with what is open. Nothing more can be: the child's sockets can't be listed.
+            // poll(2) continues with open descriptors. No more can be opened: the child's sockets can't be listed.
             let free = (0..<20).map { _ in
                 usleep(20_000)
                 let open = Set(FileText.names(in: "/proc/\(agent.process.pid)/fd"))

@@ -71,7 +71,7 @@ struct Exec {
 }
 
 extension AgentFixture {
-    /// The pid that the status tells of the collector.
+    /// The collector's pid in the status.
     func ownerPid(_ name: String = "c1") throws -> Int32? {
         let text = try command(["status", "--json"]).output
         guard let start = text.firstRange(of: "\"name\":\"\(name)\"")?.upperBound else { return nil }

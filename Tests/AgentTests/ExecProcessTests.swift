@@ -167,7 +167,7 @@ import Testing
             let input = Descriptor(owning: ends[0])
             let keys = Descriptor(owning: ends[1])
             let script = sandbox.newPath("terminal.sh")
-            // With job control, as an interactive shell has it.
+            // With job control, like an interactive shell.
             try FileText.write(
                 """
                 set -m
@@ -199,7 +199,7 @@ import Testing
             type(28)
             #expect(shows("end 131"), "\(terminal.output)")
             try tracer.wait()
-            // The calls that exec made: of Ctrl-C none. fg's SIGCONT came by kill(2), and goes on.
+            // The calls that exec made: none for Ctrl-C. fg's SIGCONT came by kill(2) and is forwarded.
             let calls = (FileText.read(trace) ?? "").split(separator: "\n").filter { $0.contains("kill(") }
             #expect(!calls.contains { $0.contains("SIGINT") }, "\(calls)")
             #expect(calls.count { $0.contains("SIGTSTP") } == 1, "its own stop: \(calls)")

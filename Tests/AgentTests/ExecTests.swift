@@ -18,7 +18,7 @@ import Testing
             #expect(
                 exec.said == "reuseport-agent: c1 is registered: slot 0, groups ipfix, bmp, process "
                     + "\(exec.processes[0])\n")
-            // Nobody keeps a copy of a socket: with the collector it is gone.
+            // No process keeps a copy of a socket, which therefore closes with the collector.
             try exec.send(SIGKILL, to: exec.processes[0])
             #expect(try exec.process.wait() == -SIGKILL)
             #expect(try !agent.isActive())

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// What is mocked: strace makes bpf(2) fail for an agent that runs.
+/// Mocked: strace makes bpf(2) fail for a running agent.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FailingAuditTests {
     @Test func `failing audits with a datagram at a placeholder make few calls and log one line`()
         async throws

@@ -62,7 +62,7 @@ struct InterruptedReloadTests {
                 } else {
                     try agent.kill()
                 }
-                // What is in force is the old table or the new one, for all.
+                // The old table or the new one is in force, for all exporters.
                 var owners: [String] = []
                 for source in sources { owners.append(try source.meeting(at: collectors)) }
                 let pinned = owners.prefix(15).allSatisfy { $0 == "c4" }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import EvidenceLab
 
-/// What the kernel refuses, or SIGKILL ends, in the middle of an act. strace makes it happen.
+/// Acts that the kernel refuses or SIGKILL ends in the middle. strace makes it happen.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct InterruptionTests {
     @Test func `when sock_diag refuses any one call, a reload has changed nothing or all, and the rest follows`()
         async throws
@@ -98,7 +98,7 @@ import Testing
                 try agent.restart()
                 let status = try agent.command(["status", "--json"]).output
                 let isThere = status.occurrences(of: "\"state\":\"active\"") == 4
-                // Its process lives, but nobody waits for it, and no socket of it is left.
+                // Its process lives, but no row waits for it, and none of its sockets is left.
                 #expect(
                     isThere
                         || status.occurrences(of: "\"state\":\"failed\"") == 1

@@ -5,7 +5,7 @@ import Testing
 
 @testable import AgentCore
 
-/// What is counted, when the agent is killed in the middle of what it does with it.
+/// Counters of an agent that is killed in the middle of changing them.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct KilledCountTests {
     /// `selected` of each group, and what each collector got by UDP.
     private static func counts(_ agent: AgentFixture) throws -> (selected: [String: UInt64], runs: [String: UInt64]) {

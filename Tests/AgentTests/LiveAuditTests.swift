@@ -6,7 +6,7 @@ import Testing
 
 @testable import AgentCore
 
-/// The agent finds by itself what isn't as it should be, tells of it, and says so when asked.
+/// The agent finds faults by itself, logs them, and reports them when asked.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LiveAuditTests {
     @Test func `check --live of a healthy pool has 11 good checks and exit 0`() async throws {
         try await Sandbox.run { sandbox in
@@ -179,7 +179,7 @@ import Testing
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             _ = try agent.command(["check", "--live"])
-            // Of the agent, as this process knows it.
+            // The agent's pid, as this process knows it.
             var clock = clockid_t()
             try #require(clock_getcpuclockid(agent.process.outerPid, &clock) == 0)
             func used() -> Double {

@@ -1,12 +1,12 @@
 import SockArrayCore
 import TelemetryLab
 
-/// What the kernel sent instead of delivering.
+/// Errors that the kernel sent instead of delivering.
 struct NetworkCounters: Equatable {
     private(set) var unreachable: Int
     private(set) var resets: Int
 
-    /// Without those that answered the agent's own probes.
+    /// Without the answers to the agent's own probes.
     init(in sandbox: Sandbox) throws {
         func probes() throws -> [Int] {
             try ["udp-4739-0_0_0_0", "tcp-1790-0_0_0_0"].map { try PinnedMaps.probes(of: $0) }

@@ -59,7 +59,7 @@ struct NfacctdTests {
         }
     }
 
-    /// What collectors have printed of each exporter.
+    /// The collectors' output for each exporter.
     private struct Arrivals: Equatable {
         /// In the collectors' order.
         let packets, messages: [[String: Int]]
@@ -144,7 +144,7 @@ struct NfacctdTests {
     /// The 860 datagrams and two BMP streams of capture 400, of two routers.
     private static let captures = try! Capture.all(in: Checkout.captures).filter { $0.name.hasPrefix("400") }
 
-    /// - Parameter expected: nil: nobody knows.
+    /// - Parameter expected: nil if it is unknown.
     private static func replay(
         to collectors: [NfacctdCollector], expecting expected: [String: Int]? = nil
     ) throws -> [String: Int] {

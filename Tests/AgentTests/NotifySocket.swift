@@ -3,7 +3,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-/// What a service manager listens on (sd_notify(3)).
+/// The socket on which a service manager listens (sd_notify(3)).
 final class NotifySocket {
     private let socket: Descriptor
 

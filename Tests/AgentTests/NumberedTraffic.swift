@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 
 /// Datagrams of many exporters, each with its exporter and a number of its own:
-/// what is lost, doubled or at another collector is seen.
+/// lost, duplicated and misdirected datagrams show.
 final class NumberedTraffic {
     let sources: [IPAddress]
     private(set) var sent = 0

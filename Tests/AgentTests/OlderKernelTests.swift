@@ -12,7 +12,7 @@ import Testing
         return ["strace", "-f", "-qq", "-v", "-o", file, "-e", "trace=bpf"] + refusal
     }
 
-    /// What strace has seen of bpf(2).
+    /// The calls of bpf(2) that strace has seen.
     private static func calls(in file: String) throws -> [Substring] {
         // Behind the pid: `check` tries all this in a child.
         try #require(FileText.read(file)).split(separator: "\n").map { $0.drop { $0.isNumber || $0 == " " } }
@@ -24,7 +24,7 @@ import Testing
         try #require(calls.firstIndex { $0.hasPrefix("bpf(BPF_PROG_LOAD") && $0.contains("prog_name=\"probe\"") })
     }
 
-    /// Names of programs that were loaded, as far as the kernel keeps them: 15 characters.
+    /// Names of loaded programs, cut by the kernel to 15 characters.
     private static func programs(loadedBy calls: [Substring]) -> Set<Substring> {
         let all: Set<Substring> = ["dispatch", "dispatch_or_mig", "select_collecto", "select_or_migra"]
         return all.filter { name in calls.contains { $0.contains("prog_name=\"\(name)\"") } }
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    /// Of the kernel that the tests run on: `make test-kernels` boots one that does not.
+    /// Whether the kernel of the tests migrates connections: `make test-kernels` boots one that doesn't.
     private static let kernelMigrates = rpa_probe_migration() == 1
 
     @Test(.enabled(if: !kernelMigrates, "this kernel migrates connections; Linux 5.10 does not"))
@@ -102,7 +102,7 @@ import Testing
 
     /// Connections wait at c1, whose listener closes after another one has its slot.
     ///
-    /// - Returns: how many of them go on.
+    /// - Returns: how many of them continue.
     private static func survivors(
         of count: Int, _ collectors: inout [CollectorSockets], with agent: AgentFixture
     ) throws -> Int {

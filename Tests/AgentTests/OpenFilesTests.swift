@@ -72,7 +72,7 @@ import Testing
         return routers
     }
 
-    /// Soft and hard, as /proc/PID/limits tells them.
+    /// The soft and the hard limit in /proc/PID/limits.
     private static func limits(of pid: Int32) throws -> [Substring] {
         let line = (FileText.read("/proc/\(pid)/limits") ?? "").split(separator: "\n")
             .first { $0.hasPrefix("Max open files") }

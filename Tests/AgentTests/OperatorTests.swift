@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// What operators do with drain, replace, register and unregister, and are told.
+/// How drain, replace, register and unregister behave for operators.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OperatorTests {
     private static func agent(in sandbox: Sandbox, _ collectors: [String], hold: String = "10s") throws -> AgentFixture
     {
@@ -86,7 +86,7 @@ import Testing
             let first = try agent.command(arguments)
             #expect(first.exitCode == 0 && first.output.contains("may be ended"), "\(first)")
             #expect(old.process.exitCode == nil)
-            // Its sockets are known for what they are.
+            // The audit recognizes its sockets.
             let check = try agent.command(["check", "--live"])
             #expect(!check.output.contains("stranger_in_group"), "\(check)")
             let second = try agent.command(arguments + ["--terminate"])

@@ -28,7 +28,7 @@ import Testing
         /// Because of it, the processes are looked through all the same.
         case stranger
         case agentIsKilled
-        /// Somebody unregisters the collector just before it ends.
+        /// An operator unregisters the collector just before it ends.
         case unregistration
     }
 

@@ -6,11 +6,11 @@ import Testing
 
 @testable import AgentCore
 
-/// Who may say whose process a collector is: `replace --terminate` ends it one day.
+/// Who may claim a process as a collector's owner: `replace --terminate` ends that process later.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OwnerClaimTests {
     private static let user: UInt32 = 1_000
 
-    /// A process of somebody's, and a pidfd of it.
+    /// A process of some user, and a pidfd of it.
     private final class Sleeper {
         let process: ChildProcess
         let pidfd: Descriptor

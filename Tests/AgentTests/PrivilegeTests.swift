@@ -10,10 +10,10 @@ import Testing
     private static let user: UInt32 = 64_000
     private static let collectorUser: UInt32 = 1_001
 
-    /// Which capability is there for what: each is tried without it.
+    /// The purpose of each capability: a command that fails without it.
     private struct Need: Sendable {
         let capability: String
-        /// What fails without it; the result of the command.
+        /// The command that fails without it, and its result.
         let attempt: @Sendable (_ sandbox: Sandbox, _ launcher: [String]) throws -> CommandResult
         let message: String
     }
@@ -113,7 +113,7 @@ import Testing
                 AgentFixture.configuration(collectors: ["c1", "c2", "c3"]), to: agent.configurationPath)
             let reload = try agent.command(["reload", "--reshuffle"])
             #expect(reload.exitCode == 0, "\(reload.errorOutput)")
-            // Collectors of another user go, all of them, and one is back: the program is there before it.
+            // All collectors of another user end and one returns: the program is attached before it.
             for collector in collectors { try collector.stop() }
             #expect(try agent.command(["status"]).output.contains("yes"))
             let back = try Self.collector("c1", in: sandbox)
@@ -217,7 +217,7 @@ import Testing
         try await Sandbox.run { sandbox in
             for name in ["reuseport-agent.service", "nfacctd@.service"] {
                 let unit = try #require(FileText.read("\(Checkout.examples)/systemd/\(name)"))
-                // It looks whether the commands are there.
+                // systemd-analyze checks that the commands exist.
                 let installed = unit.split(
                     separator: "/usr/local/bin/reuseport-agent", omittingEmptySubsequences: false)
                 let path = "\(sandbox.folder)/\(name)"

@@ -61,7 +61,7 @@ struct RebalanceTests {
             }
             try send(1, 5_000)
             let measuring = try agent.start(["plan", "--rebalance", "--over", "5", "--json"])
-            // It has marked the loads, and sleeps.
+            // The command has marked the loads and sleeps.
             #expect(waitUntil(.seconds(30), every: .milliseconds(1)) { Self.sleeps(measuring) })
             for number in UInt32(2)...40 { try send(number, Int(number)) }
             #expect(try measuring.wait() == 0, "\(measuring.errorOutput)")
@@ -72,7 +72,7 @@ struct RebalanceTests {
         }
     }
 
-    /// It is in clock_nanosleep(2).
+    /// The process is in clock_nanosleep(2).
     private static func sleeps(_ process: ChildProcess) -> Bool {
         #if arch(x86_64)
             let number = 230

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// What can't be registered is refused with its exit code and a message, and
+/// An impossible registration is refused with its exit code and a message, and
 /// the maps are the same before and after, byte for byte.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RefusalTests {
     /// Runs the refused command between two readings of the maps.

@@ -44,7 +44,7 @@ struct RegistrationRound {
         try expect(true, register("c3", [third.udp.number, third.tcp.number], owner: pidfd.number))
         try expect(true, client.send(.unregister(collector: "c1"), act: "test"))
         try expect(true, register("c1", second))
-        // It dies, and another one comes: its place is free at once.
+        // The collector ends and another one registers: the slot is free at once.
         second = nil
         let fourth = try CollectorSockets("c1")
         try expect(true, registerAfterDeath(fourth))

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// A running agent's configuration changes.
+/// A reload changes a running agent's configuration.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root: namespaces and CAP_BPF")) struct ReloadTests
 {
     @Test func `a reload that adds and removes a collector delivers each datagram of 2,000 exporters once`()
@@ -26,7 +26,7 @@ import Testing
                 AgentFixture.configuration(collectors: ["c5", "c3", "c2", "c1"]), to: agent.configurationPath)
             try sendWhile(try agent.start(["reload"]))
             try traffic.sendRound(to: collectors)
-            // Until it comes, c5's exporters stay with who had them.
+            // Until c5 registers, its exporters stay with their former owners.
             let waiting = try agent.owners(of: traffic.sources)
             collectors.append(try CollectorSockets("c5"))
             try sendWhile(

@@ -2,7 +2,7 @@ import SockArrayCore
 import TelemetryLab
 import TestSupport
 
-/// A systemd unit of examples/systemd, read for what a test does as it says.
+/// A systemd unit of examples/systemd, which a test follows.
 struct UnitFile {
     private let lines: [Substring]
 
@@ -18,10 +18,10 @@ struct UnitFile {
         lines.filter { $0.hasPrefix("\(key)=") }.map { String($0.dropFirst(key.utf8.count + 1)) }
     }
 
-    /// Of AmbientCapabilities=: `CAP_BPF`.
+    /// The names in AmbientCapabilities=: `CAP_BPF`.
     var capabilities: [String] { values("AmbientCapabilities").flatMap { $0.split(separator: " ").map(String.init) } }
 
-    /// Those that stand there as comments, for who needs them.
+    /// The capabilities in comments, for users who need them.
     var optionalCapabilities: [String] { values("#AmbientCapabilities") }
 
     /// Does as root what the unit does as root, with a number for its user.

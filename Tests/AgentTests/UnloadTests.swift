@@ -36,7 +36,7 @@ import Testing
             try agent.process.wait()
             let unloaded = try CommandResult.of(AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox)
             #expect(unloaded.exitCode == 0 && unloaded.errorOutput.contains("the kernel choose"), "\(unloaded)")
-            /// What each collector gets of so many datagrams of one exporter.
+            /// How many of one exporter's datagrams each collector gets.
             func send(_ count: Int) throws -> [Int] {
                 var counts = collectors.map { _ in 0 }
                 for _ in 0..<count {

@@ -33,7 +33,7 @@ final class CountingCollector {
         ledger[.start] = rpa_monotonic_ns()
     }
 
-    /// Goes on until it is killed.
+    /// Runs until it is killed.
     func serve() throws -> Never {
         while true {
             poll(&waits, UInt(waits.count), -1)

@@ -8,7 +8,7 @@ struct LedgerEntry: BitwiseCopyable {
         case began
         /// A collector has read its end; a router has closed it.
         case ended
-        /// A router was told that its session is no more.
+        /// A router learned that its session has ended.
         case lost
         /// A router's connect was answered by RST.
         case refused
@@ -25,7 +25,7 @@ struct LedgerEntry: BitwiseCopyable {
     var number: UInt32 = 0
     /// When it was sent, or its connect was called: CLOCK_MONOTONIC, nanoseconds.
     var sent: UInt64 = 0
-    /// When who wrote the entry had it. 0 if that was killed just then.
+    /// When the writer recorded the event. 0 if it was killed before it stored the time.
     var noted: UInt64 = 0
 
     static let size = 32

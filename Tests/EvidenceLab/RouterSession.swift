@@ -28,7 +28,7 @@ struct RouterSession {
     /// The session that is up, or 0.
     var current: UInt32 { if case .up = state { number } else { 0 } }
 
-    /// For poll(2); -1: there is nothing to wait for.
+    /// For poll(2); -1 if there is nothing to wait for.
     var wait: pollfd {
         switch state {
         case .closed: pollfd(fd: -1, events: 0, revents: 0)
@@ -56,7 +56,7 @@ struct RouterSession {
         state = result < 0 && errno == ECONNREFUSED ? .closed(until: now + Self.pause) : .connecting(socket)
     }
 
-    /// poll(2) said something of it.
+    /// Handles an event that poll(2) reported for it.
     ///
     /// - Returns: what has become of it.
     mutating func proceed(at now: UInt64) -> LedgerEntry.Kind? {

@@ -12,7 +12,7 @@ final class SteadyExporters {
         /// The first exporter's IPv4 address; the others follow it.
         var firstAddress: UInt32
         var count: Int
-        /// Of all exporters together.
+        /// The rate of all exporters together.
         var datagramsPerSecond: Int
         /// The first so many have a session.
         var sessionCount: Int
@@ -81,7 +81,7 @@ final class SteadyExporters {
         }
     }
 
-    /// Of the exporter whose turn it is.
+    /// Sends a datagram of the exporter whose turn it is.
     private func send() {
         let entry = LedgerEntry(
             kind: LedgerEntry.Kind.datagram.rawValue, exporter: UInt32(turn),

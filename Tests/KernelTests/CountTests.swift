@@ -80,7 +80,7 @@ import Testing
             try pool.register("c1", sockets[0])
             var dropped = try Self.overflow(pool, sockets[0][0], by: 60)
             #expect(dropped > 20)
-            // Nobody has looked since: it is noted when the socket goes.
+            // No reading since then: the drops are recorded when the socket leaves.
             try pool.register("c1", sockets[1], replacing: true)
             sockets[0] = []
             #expect(try Self.membership("c1", "ipfix", pool)?.drops == dropped)

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// What a group had counted when it left, until that is in usage events.
+/// The counts of a removed group, until usage events contain them.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct DepartedUsageTests {
     private static let departed = "/sys/fs/bpf/reuseport-agent/edge/departed"
 

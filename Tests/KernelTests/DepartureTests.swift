@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// What is left of collectors and groups that went, and of those that had their place before.
+/// What remains of removed collectors and groups, and of earlier collectors of the same slot.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct DepartureTests {
     private static func slot(_ name: String, _ pool: PoolFixture) throws -> Slot {
         Slot(UInt16(try #require(try pool.plane.status().collectors.first { $0.name == name }).slot))

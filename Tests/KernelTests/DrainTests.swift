@@ -32,7 +32,7 @@ import Testing
             #expect(progress.sessions == 1 && progress.rows == 1 && !progress.isEmpty)
             #expect(try pool.plane.status().collectors[1].drain == progress)
 
-            // It outlives the agent.
+            // The drain outlives the agent.
             try pool.restartAgent()
             #expect(try Self.state("c2", pool) == "draining")
             #expect(try router.datagramGoes(pool) == "c2")

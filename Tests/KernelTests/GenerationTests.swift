@@ -40,7 +40,7 @@ import Testing
                 #expect(moved > 50, "\(moved) of 200 moved")
                 before = after
             }
-            // Counters went on, and who starts next adopts it.
+            // Counters continued, and the next agent adopts the pool.
             #expect(try pool.outcomes("ipfix").selected == 800)
         }
     }

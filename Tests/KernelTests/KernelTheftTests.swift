@@ -70,7 +70,7 @@ import Testing
         return socket
     }
 
-    /// What the rival takes, as the rule says.
+    /// The traffic that the rival takes by the rule.
     private static func theft(_ kind: InternetSocket.Kind, _ one: Case, _ rival: InternetSocket) throws -> TrafficTheft?
     {
         let transport: ReuseportGroup.TransportProtocol = kind == .udp ? .udp : .tcp
@@ -80,7 +80,7 @@ import Testing
         return group.theft(by: try #require(listed.first { try! $0.cookie == rival.cookie }))
     }
 
-    /// What the rule makes of it for one target. An interface is a matter of order:
+    /// The rule's result for one target. An interface is a matter of order:
     /// of IPv4 the last to be bound comes first, of IPv6 the first.
     private static func takes(_ theft: TrafficTheft?, _ target: IPAddress, _ one: Case, groupFirst: Bool) -> Bool {
         switch theft {

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// Sequences of operations that nobody thought of.
+/// Random sequences of operations, which no person would think of.
 @Suite(.enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct ModelTests {
     /// One sequence instead of all: the seed that a failure names.
     private static let onlySeed = getenv("POOL_MODEL_SEED").flatMap { UInt64(String(cString: $0)) }

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 
 extension PinnedMaps {
-    /// As if that time had passed: sets back when exporters were seen, and when the agent was told of them.
+    /// Pretends that time passed: sets back when exporters were seen and when the agent was notified of them.
     ///
     /// - Parameter size: of the table.
     static func letSightingsAge(_ time: Duration, size: Int, pool: String = "edge") throws {

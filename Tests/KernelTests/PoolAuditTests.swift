@@ -10,11 +10,11 @@ import Testing
         try pool.plane.auditFacts(act: "audit").groups.map(\.probe)
     }
 
-    /// The program of another pool, as any other one that somebody may attach.
-    private static func otherPool(_ pool: PoolFixture) throws -> Pool {
+    /// The program of another pool, in place of any foreign program.
+    private static func otherPool(_ pool: PoolFixture) throws -> DataPlane {
         var configuration = pool.plane.configuration
         configuration.pool = "other"
-        return try Pool(adopting: configuration)
+        return try DataPlane(adopting: configuration)
     }
 
     @Test func `sockets of a collector that left before any audit are reported under its name until closed`()

@@ -99,7 +99,7 @@ final class PoolFixture {
         return change
     }
 
-    /// As it comes out of SCM_RIGHTS: a duplicate, that the registration closes.
+    /// A duplicate, as SCM_RIGHTS delivers it, which the registration closes.
     static func offer(_ number: Int32, label: String = "fd") throws -> OfferedSocket {
         try OfferedSocket(Descriptor(owning: fcntl(number, F_DUPFD_CLOEXEC, 3)), label: label)
     }

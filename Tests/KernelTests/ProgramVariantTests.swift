@@ -54,10 +54,10 @@ private struct VariantLoader {
                 + (96...128).map { AddressPrefix(.v4(0xc633_6407)).cut(to: $0) }
         ),
     ]
-    /// A prime, as maglev has it.
+    /// A prime, which maglev needs.
     private static let tableSize = 17
 
-    /// Its maps are new ones: the verifier doesn't ask what is in them.
+    /// Its maps are new, because the verifier doesn't look at their content.
     private static let maps = [
         "rows", "owners", "exporters", "turns", "slots", "settings", "group_sockets", "sessions", "sighting_events",
         "places", "sightings", "tallies", "untracked", "admission", "sockets", "traffic", "losses", "programs",

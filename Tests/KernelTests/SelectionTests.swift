@@ -101,7 +101,7 @@ enum Privilege {
     /// With CI=true a missing privilege is a failure: the tests run, and fail.
     static var isThere: Bool { geteuid() == 0 || getenv("CI").map { String(cString: $0) } == "true" }
 
-    /// Of the code in a sandbox: see `SandboxCapabilities`.
+    /// The capabilities of code in a sandbox: see `SandboxCapabilities`.
     static var canEndSessions: Bool { SandboxCapabilities.include("CAP_NET_ADMIN") }
 }
 

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// What the kernel tells of the exporters' sessions.
+/// The kernel's figures of the exporters' sessions.
 @Suite struct SessionCourseTests {
     @Test(arguments: [("0.0.0.0", "10.0.0.1"), ("::", "10.0.0.1"), ("::", "fd00::7")])
     func `sessions by exporter have start, payload, round-trip time and collector, and vanish when they end`(

@@ -71,7 +71,7 @@ import Testing
             try router.connect(pool, from: 10_000)
             #expect(try !Self.sweep(pool))
             #expect(try PinnedMaps.sessionPorts() == [10_000])
-            // Over, but nobody can say yet that it never was there.
+            // It has ended, but the sweep can't know yet that it never was established.
             let start = ContinuousClock.now
             let other = Router(.v4(0x0a05_0002))
             try other.connect(pool, from: 20_000)

@@ -11,7 +11,7 @@ extension SocketDiagTests {
             try #require(members.first { $0.cookie == cookie })
         }
 
-        /// What differs from what the socket itself says.
+        /// Differences between the dump and the socket itself.
         private static func differs(_ member: BoundSocket, from socket: InternetSocket) throws -> Bool {
             let facts = try PoolFixture.offer(socket.number).offer.socket
             return member.address != facts.address || member.port != facts.port || member.hasPeer != facts.isConnected

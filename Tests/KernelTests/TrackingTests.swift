@@ -14,10 +14,10 @@ import Testing
         return configuration
     }
 
-    /// Of a network that is this host's, in the sandbox.
+    /// Addresses of a network that is local in the sandbox.
     private static func source(_ index: Int) -> IPAddress { .v4(0x0a00_0000 + UInt32(index)) }
 
-    /// Runs and bytes of the exporters and of what was not told apart, and those of the groups.
+    /// Runs and bytes of tracked exporters and of untracked traffic, and those of the groups.
     private static func sums(of pool: PoolFixture) throws -> (seen: ExporterTraffic, counted: ExporterTraffic) {
         let (sightings, untracked) = try pool.plane.readSightings(act: "test")
         var seen = untracked

@@ -53,7 +53,7 @@ import Testing
                 let meeting = try pool.meeting(of: .v4(0x0a08_0000 + index))
                 #expect(meeting.udp != nil && meeting.udp == meeting.tcp)
             }
-            // And when the group goes again, nobody misses it.
+            // When the group is removed again, no collector becomes incomplete.
             configuration.groups.removeLast()
             try pool.reload(configuration)
             Jiffies.pass()

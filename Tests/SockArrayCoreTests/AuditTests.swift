@@ -1,7 +1,7 @@
 @testable import SockArrayCore
 import Testing
 
-/// What an audit makes of what it has seen, without a kernel.
+/// How an audit judges facts, without a kernel.
 @Suite struct AuditTests {
     static let ipfix = ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)
     static let bmp = ReuseportGroup(name: "bmp", transport: .tcp, address: .v4(0), port: 1_790)
@@ -72,7 +72,7 @@ import Testing
         let whole = Self.facts(
             [Self.socket(3)], entries: [Self.entry("c1", 1), Self.entry("c2", 2), Self.entry("c3", 3)])
         #expect(history.judge(whole, at: Self.moment(12)).findings.isEmpty)
-        // Its 10 s begin anew if it leaves its slot.
+        // Its 10 s start again if it leaves its slot.
         #expect(history.judge(half, at: Self.moment(14)).findings.isEmpty)
     }
 

@@ -19,7 +19,7 @@ import Testing
             try #require(Self.advice($0, registrations: $0 != .empty && $0 != .absent))
         }
         #expect(Set(texts).count == 5 && texts.allSatisfy { $0.contains("; ") })
-        // It doesn't change each second.
+        // The text doesn't change each second.
         #expect(Self.advice(.holding(left: .seconds(7))) == texts[3])
     }
 

@@ -2,7 +2,7 @@ import CBPFShim
 import Glibc
 import Testing
 
-/// Bytes as sock_diag(7) sends them, and as it never should.
+/// Bytes that sock_diag(7) sends, and bytes that it must not send.
 @Suite struct DiagMessageTests {
     private static func bytes<Value>(of value: Value) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
 
@@ -28,7 +28,7 @@ import Testing
     private static let ipv6Only = attribute(11, [1])
     private static let protocolUDP = attribute(10, [17])
 
-    /// One that takes what follows it for its own would be killed: there is no memory.
+    /// A reader that goes beyond the end would be killed, because no memory follows.
     private static func read(_ datagram: [UInt8]) -> (results: [Int32], sockets: [rpa_diag_socket]) {
         let page = 4_096
         let memory = mmap(nil, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!

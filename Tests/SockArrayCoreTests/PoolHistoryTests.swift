@@ -7,7 +7,7 @@ import Testing
         [.init(name: "c1", registrations: registrations, state: state)]
     }
 
-    /// What a second look tells, after a first one at what was before.
+    /// The events of a second look, after a first look at the previous state.
     private static func entries(
         _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), loss: String? = nil
     ) -> [PoolHistory.Entry] {

@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    /// The highest ratio with these pins and everybody else at home, worked out anew.
+    /// The highest ratio with these pins and all other exporters at home, computed independently.
     private static func highestRatio(
         _ loads: [Load], _ collectors: [(name: String, weight: Int)], pins: [Pin]
     ) -> Double {

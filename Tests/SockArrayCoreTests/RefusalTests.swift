@@ -1,7 +1,7 @@
 import SockArrayCore
 import Testing
 
-/// What is said of a refusal, by what the process may do. Verifier logs are of Debian's kernels.
+/// The explanation of a refusal, by the process's privileges. Verifier logs come from Debian's kernels.
 @Suite struct RefusalTests {
     private static func error(_ errno: Int32, _ operation: String = "bpf_map_create slots") -> KernelError {
         KernelError(operation: operation, errno: errno)

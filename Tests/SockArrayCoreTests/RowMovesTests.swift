@@ -36,13 +36,13 @@ import Testing
             #expect(availability.deliverer(of: now, at: index) == old.owner)
             guard let wanted = moves.waiting[index] else { continue }
             #expect(wanted == desired[index])
-            // Maglev moves a few rows between those who stay; all others wait for their owner.
+            // Maglev moves a few rows between collectors that stay; all others wait for their owner.
             let isStranger = availability.isStranger(wanted.owner!)
             #expect(
                 RowWait(index, present: now, desired: wanted, availability, closed: [])
                     == (isStranger ? .owner : .sessions(at: old.owner!)))
         }
-        // Four ranks may all be newcomers: then somebody waits.
+        // If all four ranks are new collectors, some other collector keeps the row.
         #expect(!moves.waiting.isEmpty)
     }
 

@@ -1,7 +1,7 @@
 import SockArrayCore
 import Testing
 
-/// What the kernel gives to whom; KernelTests hold these rules and the kernel together.
+/// Which socket gets traffic by the rules; KernelTests compare the rules with the kernel.
 @Suite struct TrafficTheftTests {
     private static let loopback = IPAddress.v4(0x7f00_0001)
 

@@ -8,7 +8,7 @@ import TelemetryLab
 final class CountedCollector {
     let name: String
     let ledger: Ledger
-    /// Its launcher's, if it has one.
+    /// The process of its launcher, if it has one.
     let process: ChildProcess
     private let sandbox: Sandbox
 
@@ -40,7 +40,7 @@ final class CountedCollector {
         }
     }
 
-    /// Of the collector itself, as the sandbox knows it. Once it has bound.
+    /// The pid of the collector itself inside the sandbox, after it has bound.
     var pid: Int32 { Int32(ledger[.pid]) }
 
     func register(with agent: AgentFixture) throws {
@@ -148,7 +148,7 @@ final class CountedTraffic {
 }
 
 extension AssignmentPlan {
-    /// Of AgentFixture's configuration.
+    /// The collectors of AgentFixture's configuration.
     static func edge(_ collectors: [String]) -> AssignmentPlan {
         AssignmentPlan(
             PoolConfiguration(

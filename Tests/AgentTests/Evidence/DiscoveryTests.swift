@@ -38,7 +38,7 @@ import Testing
     }
 
     /// With c1 killed and started again, from its last bind to its first datagram:
-    /// in how many ms somebody has registered it.
+    /// in how many ms it is registered.
     private static func restart(
         _ collector: inout CountedCollector, _ way: Way, in sandbox: Sandbox
     ) throws -> Double? {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import AgentCore
 
-/// Addresses that nobody has: what they do to the exporters that are there.
+/// Spoofed sources, and their effect on real exporters.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FloodTests {
     /// FLOOD=10000000 in the environment makes it as many.
     private static let count = getenv("FLOOD").flatMap { UInt32(String(cString: $0)) } ?? 1_000_000
@@ -50,7 +50,7 @@ import Testing
             let status = try JSON.decode(PoolStatus.self, from: Array(agent.get("/status").body.utf8))
             let tracking = try #require(status.tracking)
             #expect(tracking.tracked == 65_536 && tracking.fill == 1)
-            // Who sends stays.
+            // Exporters that send stay tracked.
             for source in sources {
                 let detail = try JSON.decode(
                     ExporterDetail.self, from: Array(agent.get("/exporters/\(source)").body.utf8))
@@ -60,7 +60,7 @@ import Testing
             let total = status.groups[0].outcomes.selected
             #expect(total == UInt64(Self.count) + UInt64(rounds * sources.count))
             #expect(tracking.untracked.runs >= UInt64(Self.count) - 65_536)
-            // It says so, and the agent's memory is what it was.
+            // The log advises a larger table, and the agent's memory has hardly grown.
             #expect(agent.process.errorOutput.contains("raise size in tracking: {size: 65536}"))
             #expect(most < footprint.residentKiB + 16_384, "KiB")
             #expect(waitUntil(.seconds(30)) { ((try? Self.interval(agent)) ?? 0) > 5 }, "the interval is longer")

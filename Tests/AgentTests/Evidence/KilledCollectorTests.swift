@@ -33,7 +33,7 @@ import Testing
             traffic.ledger[.stall] = 0
             let killed = rpa_monotonic_ns()
             collectors[0].kill()
-            // Its sockets are closed by then.
+            // The killed collector's sockets are closed by then.
             try collectors[0].process.wait()
             let ended = rpa_monotonic_ns()
             try traffic.wait("c1's sessions are lost") { traffic.losers(since: killed).isSuperset(of: own) }
@@ -47,7 +47,7 @@ import Testing
             if withoutAgent { try agent.restart() }
             collectors.append(try CountedCollector("c1", in: sandbox))
             try collectors[4].register(with: agent)
-            // Who opened a session elsewhere comes back when that ends.
+            // An exporter that opened a session elsewhere returns when that session ends.
             try traffic.endSessions(until: own.count, at: collectors[4])
             try traffic.waitForDatagrams(10_000)
             try traffic.stop(collectors)

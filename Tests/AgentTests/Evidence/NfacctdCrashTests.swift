@@ -22,7 +22,7 @@ struct NfacctdCrashTests {
         }
     }
 
-    /// The process has a descriptor of one of these sockets.
+    /// Whether the process has a descriptor of one of these sockets.
     private static func has(_ sockets: [BoundSocket], _ pid: Int32) -> Bool {
         let names = Set(sockets.map { "socket:[\($0.inode)]" })
         return FileText.names(in: "/proc/\(pid)/fd").contains { descriptor in
@@ -34,7 +34,7 @@ struct NfacctdCrashTests {
 
     private static func listeners() throws -> [BoundSocket] { try SocketDump.members(of: .tcp, port: 1_790) }
 
-    /// What happens when one of two is killed.
+    /// The result of killing one of two nfacctd.
     private struct Sight: Sendable {
         let addresses: [IPAddress]
         /// Sessions that were refused, by any of the routers, and how long a session took at most.
@@ -42,7 +42,7 @@ struct NfacctdCrashTests {
         var slowest = Duration.zero
         /// The killed one's listener was there all the time, with a plugin that accepts nothing.
         var isListenerLeft = false
-        /// Of the killed one, and of the other.
+        /// The exporters of the killed nfacctd, and of the other.
         var routers: [Set<String>] = []
     }
 

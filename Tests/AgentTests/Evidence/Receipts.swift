@@ -5,9 +5,9 @@ import SockArrayCore
 /// What became of everything that was sent, by the ledgers of all processes that
 /// were there. To be made when they have ended.
 struct Receipts {
-    /// Of one exporter.
+    /// The datagrams and sessions of one exporter.
     struct Exporter {
-        /// By the datagram's number: the index of the collector process, or nobody.
+        /// By the datagram's number: the index of the collector process, or `nobody`.
         var places: [UInt8]
         var duplicates = 0
         /// By the session's number, of those that were accepted.
@@ -46,7 +46,7 @@ struct Receipts {
     private(set) var torn = 0
     /// Datagrams that were sent while a session was up.
     private(set) var sentInSession = 0
-    /// Of these: the session was accepted by nobody.
+    /// The part of them whose session no process accepted.
     private(set) var unaccepted = 0
 
     init(_ traffic: CountedTraffic, _ collectors: [CountedCollector]) {

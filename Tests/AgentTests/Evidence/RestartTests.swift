@@ -36,7 +36,7 @@ import Testing
                 for collector in running { try Exec.send(SIGKILL, to: collector.pid, in: sandbox) }
                 // exec ends as its command does; the service manager starts both again.
                 for collector in running { #expect(try collector.process.wait() == -SIGKILL) }
-                // What keeps the groups meanwhile: the agent's own sockets, which are the collectors' user's.
+                // Meanwhile the agent's own sockets keep the groups; they belong to the collectors' user.
                 for transport in [ReuseportGroup.TransportProtocol.udp, .tcp] {
                     let port: UInt16 = transport == .udp ? 4_739 : 1_790
                     var left: [UInt32] = []

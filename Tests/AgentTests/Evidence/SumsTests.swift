@@ -5,7 +5,7 @@ import Testing
 
 @testable import AgentCore
 
-/// What is counted in each place, beside what the collectors' sockets got.
+/// The counts of each place, compared with what the collectors' sockets received.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct SumsTests {
     @Test func `all sums agree over 1,000,000 datagrams, 800 connections and restarts of collector and agent`()
         async throws

@@ -17,7 +17,7 @@ final class Browser {
     private let driver: ChildProcess
     private let profile: String
     private var session = ""
-    /// As Chromium said it, of all pages that were seen.
+    /// Chromium's messages for all opened pages.
     private(set) var messages: [Message] = []
 
     static let isInstalled = ["/usr/bin/chromedriver", "/usr/bin/chromium"].allSatisfy { (path: String) in
@@ -116,7 +116,7 @@ final class Browser {
     /// The visible part of the page as PNG, in base64.
     func screenshot() throws -> String { try value(String.self, "GET", path("/screenshot"), nil) }
 
-    /// What the console got since the last time: errors, refused requests, violated policies.
+    /// The console's messages since the last call: errors, refused requests, violated policies.
     func readConsole() throws -> [Message] {
         let new = try value([Message].self, "POST", path("/se/log"), "{\"type\": \"browser\"}")
         messages += new

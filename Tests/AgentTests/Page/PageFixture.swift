@@ -50,7 +50,7 @@ enum PageFixture {
         #expect(happened, "\(what) \(problem)", sourceLocation: sourceLocation)
     }
 
-    /// What the browser has to say of the page; /healthz says by 503 that something is wrong.
+    /// The browser's errors, without /healthz, which answers 503 when something is wrong.
     static func complaints(_ page: PageReader) throws -> [String] {
         _ = try page.browser.readConsole()
         return page.browser.messages.filter { $0.level == "SEVERE" && !$0.message.contains("/healthz") }.map(\.message)

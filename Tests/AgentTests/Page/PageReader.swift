@@ -3,7 +3,7 @@ import TelemetryLab
 
 @testable import AgentCore
 
-/// What the page shows, read from its nodes.
+/// The page's content, read from its nodes.
 struct PageReader {
     let browser: Browser
     static let address = "http://127.0.0.1:\(StatusClient.Place.port)/"
@@ -80,7 +80,7 @@ struct PageReader {
 }
 
 extension String {
-    /// Of a cell as `cells` gives it, with its title: "1.23 M|1,234,567 B"
+    /// The count in the title of a cell as `cells` returns it: "1.23 M|1,234,567 B"
     var titleCount: UInt64? { split(separator: "|").last.map(String.init)?.shownCount }
 
     /// "1,234,567 B" -> 1234567

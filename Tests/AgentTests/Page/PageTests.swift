@@ -119,7 +119,7 @@ struct PageTests {
                 try page.cells("#strip-table tbody tr")[1][5].shownCount == UInt64(owned.rounded())
             }
             #expect(try page.text("#trouble-list").contains("collector c2 is holding"))
-            // The hold is over. The agent notices by the reload, as it would by its own clock.
+            // The hold is over. The reload makes the agent notice, as its own clock would.
             try PinnedMaps.letPass(.seconds(91), pool: "edge")
             #expect(try agent.command(["reload"]).exitCode == 0)
             PageFixture.expect("c2 has failed") { try page.state(of: "c2") == "failed" }
@@ -165,7 +165,7 @@ struct PageTests {
             _ = try page.browser.evaluate(Int.self, "document.activeElement.select(); return 0;")
             try page.browser.type("10.0.0.0/8" + Browser.Key.enter)
             #expect(try page.text("#answer") == "10.0.0.0/8 is a prefix: ask for one address of it.")
-            // By its address, in a page that is opened anew.
+            // By the fragment, in a new page.
             try page.browser.open("about:blank")
             try page.browser.open(PageReader.address + "#203.0.113.90")
             PageFixture.expect("the address in the fragment is asked") {

@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import SockArrayCore
 
-/// The example's dashboard, as far as the tests look into it.
+/// The example's dashboard, the parts that the tests check.
 struct Dashboard: Decodable {
     let uid: String
     let id: Int?
@@ -59,7 +59,7 @@ enum MetricNames {
         return Set(words.filter { $0.hasPrefix("reuseport_agent_") || $0.hasPrefix("process_") })
     }
 
-    /// What /metrics can give.
+    /// The metrics that /metrics can have.
     static let known: Set<String> = {
         let tracking = TrackingStatus(
             size: 1, active: 1, fill: 0, interval: 1, configuredInterval: 1, untracked: ExporterTraffic(), evicted: 0,

@@ -12,12 +12,12 @@ struct MetricSamples {
         }
     }
 
-    /// Of the pool: counters of the agent's process begin with it.
+    /// Counters of the pool, without those of the agent's process, which restart with it.
     var counters: [String: Double] {
         values.filter { $0.key.hasPrefix("reuseport_agent_") && ($0.key.prefix { $0 != "{" }).hasSuffix("_total") }
     }
 
-    /// Over all samples of that name that have all of these labels.
+    /// The sum of all samples of that name that have all of these labels.
     func sum(_ name: String, _ labels: String...) -> Double {
         values.filter { sample in
             sample.key.prefix { $0 != "{" } == name && labels.allSatisfy { sample.key.contains($0) }

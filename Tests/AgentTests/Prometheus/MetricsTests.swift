@@ -77,7 +77,7 @@ struct MetricsTests {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             var collectors = try agent.registerFour()
-            // Its queue has room for few.
+            // The collector's queue has room for few datagrams.
             try collectors[0].udp.set(SOL_SOCKET, SO_RCVBUF, 4_096)
             var before = MetricSamples(try agent.get("/metrics").body).counters
             var sent = 0.0

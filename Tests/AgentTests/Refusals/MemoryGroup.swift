@@ -22,7 +22,7 @@ final class MemoryGroup: Sendable {
     }
 
     deinit {
-        // The kernel lets go of what ended a moment ago.
+        // The kernel frees what ended a moment ago.
         waitUntil(.seconds(5)) { rmdir(path) == 0 || errno == ENOENT }
     }
 

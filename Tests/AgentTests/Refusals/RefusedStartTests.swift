@@ -12,7 +12,7 @@ import Testing
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RefusedStartTests {
     private static let lab = CountedCollector.program
 
-    /// How a machine or a container refuses, and what is said of it.
+    /// How a machine or a container refuses, and the expected message.
     private struct Refusal: Sendable {
         var name: String
         /// Put before the agent's command.

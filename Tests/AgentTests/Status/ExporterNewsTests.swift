@@ -5,7 +5,7 @@ import Testing
 
 @testable import AgentCore
 
-/// What the program tells the agent of exporters, and the agent its readers.
+/// Events of exporters, from the program to the agent and on to its readers.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ExporterNewsTests {
     @Test func `3 new exporters are reported one by one, 500 more in one sentence, and a move with its collectors`()
         async throws

@@ -8,7 +8,7 @@ final class StatusClient {
     enum Place: Sendable {
         case unix, tcp
 
-        /// Where the agents of these tests listen, if they are told so.
+        /// Where the agents of these tests listen, if their configuration has it.
         static let port: UInt16 = 9_477
         static let loopback = IPAddress.v4(0x7f00_0001)
         static let configuration = "status_http: 127.0.0.1:\(port)"
@@ -100,7 +100,7 @@ final class StatusClient {
         }
     }
 
-    /// The answer as far as it has come to the end of the connection.
+    /// The part of the answer that arrived before the connection ended.
     func answer(within limit: Duration = .seconds(20)) throws -> Answer {
         waitUntil(limit, every: .milliseconds(1)) {
             readWaiting()

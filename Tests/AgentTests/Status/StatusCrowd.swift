@@ -32,7 +32,7 @@ final class StatusCrowd {
         return (kind, client)
     }
 
-    /// Reads what has come for some of them, and lets those that are done begin anew.
+    /// Reads what has come for some of them, and restarts those that are done.
     func pump() throws {
         for _ in 0..<50 {
             turn = (turn + 1) % members.count

@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-/// Slow readers, half requests and many of all of them: the agent's own work goes on.
+/// Slow readers and incomplete requests in large numbers: the agent's own work continues.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct StatusLoadTests {
     @Test
     func `500 clients at once delay no registration, lose no datagram and leave nothing behind`()

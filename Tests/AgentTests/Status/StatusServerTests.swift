@@ -132,7 +132,7 @@ import Testing
                     ("GET /status HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
                     ("GET /status HTTP/1.0\r\n\r\n", 200),
                     ("GET http://x/status HTTP/1.1\r\n\(host)\r\n", 200),
-                    // What follows a request isn't read, and doesn't cost the answer.
+                    // Bytes after a request aren't read and don't prevent the answer.
                     ("GET /status HTTP/1.1\r\n\(host)\r\n" + String(repeating: long, count: 20), 200),
                 ] {
                     #expect(try StatusClient.exchange(text, over: place).status == status, "\(text.prefix(60))")

@@ -20,7 +20,7 @@ final class FakeJournal {
         guard result == 0 else { throw LabError("bind: errno \(errno)") }
     }
 
-    /// The next record, which is due; nil: it does not come.
+    /// The next record, waiting for it; nil if it doesn't arrive.
     func next() -> String? {
         var record: String?
         waitUntil(.seconds(20)) {
@@ -30,7 +30,7 @@ final class FakeJournal {
         return record
     }
 
-    /// The next record, if it has come.
+    /// The next record, if it has arrived.
     func waiting() -> String? {
         var part = [UInt8](repeating: 0, count: 65_536)
         let length = recv(number, &part, part.count, 0)

@@ -15,7 +15,7 @@ import Testing
 enum LogFixture {
     static let client = ControlClient(path: AgentFixture.controlPath, timeout: .seconds(10))
 
-    /// A refusal that the log tells with its collector's name.
+    /// Causes a refusal that the log reports with its collector's name.
     static func refuse(_ name: String) throws {
         let reply = try client.send(.registerProcess(collector: name, pid: getpid()), act: "try")
         guard case .failure = reply else { throw LabError("not refused: \(reply)") }

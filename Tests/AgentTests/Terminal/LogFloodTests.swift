@@ -26,7 +26,7 @@ import Testing
             #expect(registered.exitCode == 0, "\(registered)")
             let after = try #require(AgentFootprint.memory(of: agent.pid))
             #expect(after < before + 16_384, "KiB: from \(before) to \(after)")
-            // Now somebody reads.
+            // Now the test reads the pipe.
             _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
             var text: [UInt8] = []
             func read() {
@@ -53,7 +53,7 @@ import Testing
                 Int($0)
             }
             #expect(names > 500 && names < 9_000, "\(names)")
-            // What was registered is among the lost, too.
+            // The message of the registration is lost, too.
             #expect((lost ?? 0) + names >= 10_000 && (lost ?? 0) + names <= 10_010, "\(names) and \(lost ?? 0)")
         }
     }

@@ -81,7 +81,7 @@ import Testing
             let second = try #require(journal.next())
             #expect(second.hasPrefix("PRIORITY=4\n") && second.contains("MESSAGE=cannot register c9: "), "\(second)")
             #expect(agent.errorOutput == "")
-            // One that takes nothing keeps nobody waiting: its socket has room for a few.
+            // A journald that reads nothing doesn't block the agent, although its socket has room for few records.
             for index in 0..<200 { try LogFixture.refuse("y\(index)") }
             var taken = 0
             while taken < 200, journal.next() != nil { taken += 1 }

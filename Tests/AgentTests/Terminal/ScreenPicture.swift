@@ -10,7 +10,7 @@ struct ScreenPicture {
     /// Characters that were written beyond the last column or line.
     private(set) var outside = 0
     private(set) var hasColor = false
-    /// What is beyond a smaller one is gone.
+    /// A smaller size discards the rest.
     var size: (lines: Int, columns: Int) {
         didSet { lines = lines.prefix(size.lines).map { Array($0.prefix(size.columns)) } }
     }
@@ -108,7 +108,7 @@ final class WatchedScreen {
         }
     }
 
-    /// It has ended with that exit code, and the terminal is as it was.
+    /// The command has ended with that exit code and restored the terminal.
     func hasEnded(with code: Int32) -> Bool {
         let hasEnded = waitUntil(.seconds(15)) {
             look()

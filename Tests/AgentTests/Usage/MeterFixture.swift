@@ -29,7 +29,7 @@ final class MeterFixture {
         guard mkdir(folder, 0o755) == 0 else { throw LabError("cannot make \(folder): errno \(errno)") }
     }
 
-    /// Its processes have ended; what they were may be left for a moment.
+    /// Its processes have ended; the kernel may keep them for a moment.
     func end() { waitUntil(.seconds(5)) { rmdir(folder) == 0 || errno == ENOENT } }
 
     var identity: String {

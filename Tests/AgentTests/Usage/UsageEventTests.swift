@@ -29,7 +29,7 @@ import Testing
         try await Sandbox.run(.unhurried) { sandbox in
             let fixture = try UsageFixture(in: sandbox)
             var missed: [String] = []
-            // Of the thread that keeps them, of the one that reads and appends, and between the threads.
+            // Steps of the thread that stores events, of the one that reads and appends, and between the threads.
             let keeping = ["mkdir", "openat", "write", "fsync", "rename", "openat:2", "fsync:2", "unlink", "write:2"]
             let appending = ["openat", "fstat,newfstatat", "pread64", "write", "fsync"]
             let between = ["pread64"] + (1...3).map { "clone3,clone:\($0)" }
@@ -62,7 +62,7 @@ import Testing
             #expect(waitUntil(.seconds(10)) { fixture.agent.process.errorOutput.contains("ENOSPC") })
             let status = try fixture.agent.command(["status", "--json"]).output
             #expect(status.contains("\"last_error\":") && status.contains("ENOSPC"), "\(status)")
-            // One that starts while it is full goes on from the same.
+            // An agent that starts while the disk is full continues from the same state.
             try fixture.agent.kill()
             try fixture.agent.restart()
             try fixture.send(for: .milliseconds(300))
@@ -246,7 +246,7 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            // Nobody takes them until the end.
+            // The target takes no events until the end.
             let gate = try UsageGate(in: sandbox)
             let fixture = try UsageFixture(in: sandbox, target: gate.target, limit: "64KiB")
             try fixture.fillQueue(to: 64 << 10)

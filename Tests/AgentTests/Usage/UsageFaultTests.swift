@@ -6,7 +6,7 @@ import Testing
 @testable import AgentCore
 
 /// System calls of the agent's disk jobs that fail for a while: nothing is lost by it,
-/// and nothing is there twice. Each job has a thread, of which strace counts the calls.
+/// and no event repeats. Each job has a thread, of which strace counts the calls.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageFaultTests {
     /// - Parameter fault: of strace's `inject=`.
     private static func with(_ fault: String, _ fixture: UsageFixture, _ body: () throws -> Void) throws {
@@ -68,7 +68,7 @@ import Testing
             let gate = try UsageGate(in: sandbox)
             let fixture = try UsageFixture(in: sandbox, target: gate.target)
             for _ in 1...3 { try fixture.send(for: .milliseconds(200)) }
-            // What the disk refuses for good is counted on, and isn't delivered meanwhile.
+            // While the disk refuses to store usage, it is still counted, and isn't delivered.
             fixture.expectAllKept()
             try Self.with(fault, fixture) {
                 try gate.open()

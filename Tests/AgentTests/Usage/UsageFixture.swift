@@ -80,7 +80,7 @@ final class UsageFixture {
         FileText.names(in: queue).reduce(0) { $0 + (FileText.readBytes("\(queue)/\($1)")?.count ?? 0) }
     }
 
-    /// Nobody takes the events.
+    /// Waits until the queue is that large, while the target takes no events.
     func fillQueue(to size: Int) throws {
         let isFull = try waitUntil(.seconds(60), every: .milliseconds(1)) {
             try sendRound()
@@ -155,7 +155,7 @@ final class UsageFixture {
         #expect(waitUntil(.seconds(60), every: .milliseconds(50)) { kept() == all }, "\(kept()) of \(all)")
     }
 
-    /// Waits until what is there twice has come: no event waits for the target, which stays as it is.
+    /// Waits until repeated events would have arrived: no event is pending and the target doesn't change.
     func waitForStillness(_ events: () throws -> [UsageEvent]) {
         var last: [String]?
         var repetitions = 0

@@ -12,7 +12,7 @@ import Testing
             hold: "1s", extra: "usage: {interval: 100ms, to: {file: \(file)}, queue: {folder: \(queue)}}\n")
     }
 
-    /// Paths that no file of events can have, what is said of them, and what to do.
+    /// Paths that can't be a file of events, with the cause and the remedy.
     private static func unusable(in folder: String) throws -> [(path: String, cause: String, remedy: String)] {
         mkdir(folder + "/directory", 0o755)
         try FileText.write("", to: folder + "/plain")

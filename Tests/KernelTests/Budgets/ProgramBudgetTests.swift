@@ -49,7 +49,7 @@ import Testing
 
     private static var kernel: String { FileText.read("/proc/sys/kernel/osrelease") ?? "" }
 
-    /// Of the generation in force.
+    /// The program of the current generation.
     private static func size(ofProgramIn group: String) throws -> InstructionBudgets.Program {
         let programs = Descriptor(
             owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(group)/programs"))

@@ -101,7 +101,7 @@ final class ModelledPool {
         return Member(socket: socket, stream: stream, cookie: try socket.cookie)
     }
 
-    /// Closes what the model has no more, and tells the agent, as the daemon does.
+    /// Closes what the model no longer has and notifies the agent, as the daemon does.
     private func follow(_ operation: PoolOperation, _ model: PoolModel) throws {
         let slots = try plane?.registeredSockets(act: "test") ?? [:]
         var ended: Set<Slot> = []

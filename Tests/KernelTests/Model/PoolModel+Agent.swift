@@ -42,7 +42,7 @@ extension PoolModel {
 
     // MARK: - Rows
 
-    /// Who has a row with these ranks, or is waited for, as the agent sees it.
+    /// The collector that has a row with these ranks, or that the row waits for, as the agent sees it.
     ///
     /// - Parameter making: as if this collector were there.
     func recipient(_ ranks: [String], _ source: Int, making extra: String? = nil) -> String? {
@@ -50,13 +50,13 @@ extension PoolModel {
         return hosts(from: rowNumbers[source], besides: extra).first { $0 == extra || isUsable($0) }
     }
 
-    /// The ranks that sources are to have: the configuration's, without who drains.
+    /// The target ranks of the sources: the configuration's, without draining collectors.
     func desiredRanks() -> [[String]] {
         let closed = Set(places.filter { $0.value.drain != nil }.keys)
         return ranksByRow.map { Array($0.prefix(Row.capacity).filter { !closed.contains($0) }) }
     }
 
-    /// Other ranks apply, as far as no session is torn from its datagrams.
+    /// Applies other ranks where no session is split from its datagrams.
     ///
     /// - Parameter change: of what the slots do; by that, too, nobody is moved.
     mutating func applyRanks(_ change: (inout PoolModel) -> Void) {
@@ -75,7 +75,7 @@ extension PoolModel {
     mutating func letGo() {
         for source in rows.indices {
             guard let stay = rows[source].stay else { continue }
-            // What a draining collector is to give away isn't waited for without end.
+            // Rows that leave a draining collector don't wait forever.
             if isUsable(stay), places[stay]!.drain != nil, let next = recipient(rows[source].desired, source),
                 state(next) == .empty
             {
@@ -88,9 +88,9 @@ extension PoolModel {
     private func mayStay(_ source: Int, at name: String) -> Bool {
         let next = recipient(rows[source].desired, source)
         guard isUsable(name), next != name else { return false }
-        // Nobody else would get it now.
+        // No other collector would get it now.
         guard let next, isUsable(next) else { return true }
-        // Its owner has never come: it stays where it was until then.
+        // Its owner has never come: the row stays where it was until then.
         if places[name]!.drain == nil, let owner = rows[source].desired.first, state(owner) == .absent { return true }
         return sessions[source]?.collector == name
     }
@@ -122,7 +122,7 @@ extension PoolModel {
         }
         for name in wanted.keys.sorted() where places[name] == nil {
             let taken = Set(places.values.map(\.slot))
-            // In a pool that runs, nobody waits for a name that is new.
+            // In a running pool, no row waits for a new name.
             places[name] = Place(slot: (0...).first { !taken.contains($0) }!, clock: .longAgo)
         }
     }

@@ -3,7 +3,7 @@ extension PoolModel {
     enum Answer: Equatable {
         case done
         case refused
-        /// Of a session: what became of its SYN.
+        /// The fate of a session's SYN.
         case sent(Outcome)
     }
 
@@ -53,7 +53,7 @@ extension PoolModel {
         return .done
     }
 
-    /// Of a process that was registered the agent takes out what is left.
+    /// The agent removes the remaining sockets of a process that was registered.
     private mutating func leaveOrphan(of process: Int) {
         let name = processes[process]!.collector
         let isRegistered = places[name] != nil && registered(name) == process

@@ -1,6 +1,6 @@
 /// What the program does, without an agent.
 extension PoolModel {
-    /// What becomes of a datagram or a SYN.
+    /// The fate of a datagram or a SYN.
     enum Outcome: Equatable {
         case delivered(String)
         case held(String)

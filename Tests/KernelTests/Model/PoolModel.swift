@@ -20,7 +20,7 @@ struct PoolModel {
     /// Since when a slot is known to be vacant.
     enum Clock: Equatable {
         case since(Int)
-        /// Nobody is to wait for it.
+        /// No row waits for it.
         case longAgo
     }
 
@@ -57,7 +57,7 @@ struct PoolModel {
     struct Session {
         let collector: String
         let process: Int
-        /// Its collector was usable as a whole ever since.
+        /// Its collector has been completely usable since then.
         var isIntact = true
     }
 
@@ -154,7 +154,7 @@ struct PoolModel {
         sessions = sessions.filter { $0.value.process != process }
     }
 
-    /// The process whose sockets are in the slot, if there is one.
+    /// The process whose sockets are in the slot, if any.
     func registered(_ name: String) -> Int? {
         let sockets = places[name]!.sockets.compactMap(\.self)
         return processes.first { $0.value.sockets.contains { $0.map(sockets.contains) ?? false } }?.key

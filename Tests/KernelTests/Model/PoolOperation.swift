@@ -1,8 +1,8 @@
-/// What happens to a pool, one thing after the other.
+/// An operation on a pool, or an event that happens to it.
 enum PoolOperation {
     /// The collector's new process comes with sockets of its own.
     case register(String, replacing: Bool)
-    /// It comes with a TCP socket that the kernel refuses: it is in another array.
+    /// A collector registers with a TCP socket that the kernel refuses, because another array has it.
     case registerTaken(String, replacing: Bool)
     /// The process that lost one socket has a new one in its place.
     case mend(String)
