@@ -59,8 +59,8 @@ let package = Package(
             plugins: [embedFiles]),
         // Processes that the tests of a collector's life start and kill.
         .executableTarget(
-            name: "EvidenceLab", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"],
-            path: "Tests/EvidenceLab"),
+            name: "TestProcesses", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"],
+            path: "Tests/TestProcesses"),
         .target(name: "TestSupport", dependencies: ["TelemetryLab"], path: "Tests/TestSupport"),
         // Pure: they need no privilege.
         .testTarget(name: "SockArrayCoreTests", dependencies: ["CBPFShim", "SockArrayCore"]),
@@ -73,7 +73,7 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "AgentCore", "CBPFShim", "CLabShim", "EvidenceLab", "SockArrayCore", "TelemetryLab", "TestSupport",
+                "AgentCore", "CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab", "TestProcesses", "TestSupport",
                 "reuseport-agent",
             ]),
     ],

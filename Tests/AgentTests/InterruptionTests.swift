@@ -3,7 +3,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import EvidenceLab
+@testable import TestProcesses
 
 /// Acts that the kernel refuses or SIGKILL ends in the middle. strace makes it happen.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct InterruptionTests {

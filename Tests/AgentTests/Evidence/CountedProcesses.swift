@@ -2,7 +2,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-@testable import EvidenceLab
+@testable import TestProcesses
 
 /// A collector that counts, in a process of its own.
 final class CountedCollector {
@@ -12,7 +12,7 @@ final class CountedCollector {
     let process: ChildProcess
     private let sandbox: Sandbox
 
-    static let program = AgentUnderTest.program.replacingSuffix("reuseport-agent", with: "EvidenceLab")
+    static let program = AgentUnderTest.program.replacingSuffix("reuseport-agent", with: "TestProcesses")
 
     /// - Parameters:
     ///   - launcher: a command that runs it, ended by its command line.

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import EvidenceLab
+@testable import TestProcesses
 
 /// Collectors that the agent recognises by itself.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct DiscoveryTests {
@@ -18,9 +18,9 @@ import Testing
         var keys: String {
             switch self {
             case .pidFile: "pid_file: /run/lab/c1.pid"
-            case .command: "command: \"*/EvidenceLab collector *c1.ledger\""
+            case .command: "command: \"*/TestProcesses collector *c1.ledger\""
             case .user: "user: \(Self.ownUser)"
-            case .commandOfUser: "command: EvidenceLab collector, user: \(Self.ownUser)"
+            case .commandOfUser: "command: TestProcesses collector, user: \(Self.ownUser)"
             }
         }
 

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import EvidenceLab
+@testable import TestProcesses
 
 /// While a row has a live session, its exporters' datagrams go where that is.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FollowedSessionTests {

@@ -1,6 +1,6 @@
 import SockArrayCore
 
-@testable import EvidenceLab
+@testable import TestProcesses
 
 /// What became of everything that was sent, by the ledgers of all processes that
 /// were there. To be made when they have ended.

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import EvidenceLab
+@testable import TestProcesses
 
 /// All collectors at once are killed, and started again, as a service manager does.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RestartTests {

@@ -4,7 +4,7 @@ import SockArrayCore
 import TelemetryLab
 import Testing
 
-@testable import EvidenceLab
+@testable import TestProcesses
 
 /// Four collectors are replaced one after the other, as in an upgrade.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RollingReplaceTests {

@@ -5,12 +5,12 @@ import TelemetryLab
 import TestSupport
 import Testing
 
-@testable import EvidenceLab
+@testable import TestProcesses
 
 /// What `check` and `run` say where the kernel refuses the agent: the same cause and the same
 /// remedy, which works when it is followed.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RefusedStartTests {
-    private static let lab = CountedCollector.program
+    private static let launcher = CountedCollector.program
 
     /// How a machine or a container refuses, and the expected message.
     private struct Refusal: Sendable {
@@ -24,7 +24,7 @@ import Testing
     }
 
     private static func filter(_ call: RefusedCall, _ error: Int32) -> [String] {
-        [lab, "refuse", call.rawValue, "\(error)"]
+        [launcher, "refuse", call.rawValue, "\(error)"]
     }
 
     private static let seccompRemedy = "let the filter pass bpf(2): SystemCallFilter=@system-service bpf pidfd_getfd"

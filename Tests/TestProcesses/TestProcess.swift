@@ -3,13 +3,13 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-/// A process of the lab:
+/// A process that tests start and kill:
 ///
-///     EvidenceLab collector LEDGER [PIDFILE]
-///     EvidenceLab exporters LEDGER FIRST_ADDRESS COUNT DATAGRAMS_PER_SECOND SESSIONS
-///     EvidenceLab refuse CALL ERRNO COMMAND...
+///     TestProcesses collector LEDGER [PIDFILE]
+///     TestProcesses exporters LEDGER FIRST_ADDRESS COUNT DATAGRAMS_PER_SECOND SESSIONS
+///     TestProcesses refuse CALL ERRNO COMMAND...
 @main
-struct LabProcess {
+struct TestProcess {
     static func main() throws {
         let arguments = Array(CommandLine.arguments.dropFirst())
         raiseFileLimit()

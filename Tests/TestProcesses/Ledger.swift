@@ -3,7 +3,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-/// What one process of the lab got or did, in a file that it shares as memory. A
+/// What one test process got or did, in a file that it shares as memory. A
 /// datagram is received into it: what SIGKILL finds received is written.
 ///
 /// The file: words of 8 bytes, some that the test sets and some that the process

@@ -1,4 +1,4 @@
-/// One thing that a process of the lab got or did: 32 bytes, of which the first 24
+/// One thing that a test process got or did: 32 bytes, of which the first 24
 /// are what travels, in each datagram and as the first bytes of each session. In
 /// the byte order of the machine, which both ends are on.
 struct LedgerEntry: BitwiseCopyable {
