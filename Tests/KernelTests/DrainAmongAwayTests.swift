@@ -142,8 +142,8 @@ import Testing
             let first = try #require(router.collector)
             let second = try #require(names.first { !ranks.contains($0) && $0 != first })
             #expect(!ranks.contains(first))
-            let change: (DataPlane, String) throws -> Bool = { try $0.drain($1) }
-            let back: (DataPlane, String) throws -> Bool = { try $0.undrain($1) }
+            let change: (Pool, String) throws -> Bool = { try $0.drain($1) }
+            let back: (Pool, String) throws -> Bool = { try $0.undrain($1) }
             for (act, from, to) in [(change, first, second), (back, second, first)] {
                 _ = try act(pool.plane, first)
                 #expect(router.collector == from)

@@ -15,12 +15,12 @@ import Testing
         }
     }
 
-    private static func register(_ name: String, _ sockets: [InternetSocket], in plane: DataPlane) throws {
+    private static func register(_ name: String, _ sockets: [InternetSocket], in plane: Pool) throws {
         _ = try plane.register(name, sockets.map { try PoolFixture.offer($0.number) }, owner: nil)
     }
 
     /// The placeholder's user in each group.
-    private static func users(_ plane: DataPlane) throws -> [UInt32?] {
+    private static func users(_ plane: Pool) throws -> [UInt32?] {
         try plane.auditFacts(act: "test").groups.map { group in
             group.sockets.first { $0.cookie == group.placeholder }?.user
         }
@@ -28,7 +28,7 @@ import Testing
 
     /// A pool whose first collector was of one user.
     private static func pastPool(of user: UInt32, in sandbox: Sandbox) throws {
-        let plane = try DataPlane(adopting: configuration)
+        let plane = try Pool(adopting: configuration)
         let sockets = try sockets(user, in: sandbox)
         try register("c1", sockets, in: plane)
         #expect(try users(plane) == [user, user])
@@ -42,7 +42,7 @@ import Testing
             try Self.pastPool(of: past, in: sandbox)
             let sockets = try Self.sockets(present, in: sandbox)
             for _ in 0..<5 {
-                let plane = try DataPlane(adopting: Self.configuration)
+                let plane = try Pool(adopting: Self.configuration)
                 #expect(try Self.users(plane) == [present, present])
                 try Self.register("c2", sockets, in: plane)
                 #expect(try Self.users(plane) == [present, present])
@@ -56,24 +56,24 @@ import Testing
         try await Sandbox.run { sandbox in
             try Self.pastPool(of: 1_000, in: sandbox)
             do {
-                let plane = try DataPlane(adopting: Self.configuration)
+                let plane = try Pool(adopting: Self.configuration)
                 #expect(try Self.users(plane) == [1_000, 1_000])
             }
             // 1001 comes while no agent keeps the groups.
             do {
                 let sockets = try Self.sockets(1_001, in: sandbox)
-                let plane = try DataPlane(adopting: Self.configuration)
+                let plane = try Pool(adopting: Self.configuration)
                 try Self.register("c2", sockets, in: plane)
             }
             do {
-                let plane = try DataPlane(adopting: Self.configuration)
+                let plane = try Pool(adopting: Self.configuration)
                 #expect(try Self.users(plane) == [1_000, 1_000])
             }
             // No member of the group, and in the way of all users but its own.
             let obstacle = try sandbox.asUser(1_001) {
                 try InternetSocket.collector(.udp, .v4(0x7f00_0001), port: PoolFixture.ipfixPort)
             }
-            let plane = try DataPlane(adopting: Self.configuration)
+            let plane = try Pool(adopting: Self.configuration)
             #expect(try Self.users(plane) == [1_001, 1_000])
             _ = obstacle
         }

@@ -11,10 +11,10 @@ import Testing
     }
 
     /// The program of another pool, in place of any foreign program.
-    private static func otherPool(_ pool: PoolFixture) throws -> DataPlane {
+    private static func otherPool(_ pool: PoolFixture) throws -> Pool {
         var configuration = pool.plane.configuration
         configuration.pool = "other"
-        return try DataPlane(adopting: configuration)
+        return try Pool(adopting: configuration)
     }
 
     @Test func `sockets of a collector that left before any audit are reported under its name until closed`()
