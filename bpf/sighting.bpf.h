@@ -308,4 +308,32 @@ static __always_inline __u64 mark_of(__u32 version, __u64 hash)
 	       0xffffff;
 }
 
+/* The ranks of the exporter's row, kept with its tally from here on if it has one. Without a
+ * row, which there always is: RPA_NO_SLOT in each. */
+__noinline __u64 read_ranks(__u64 high, __u64 low, __u64 hash, __u32 number)
+{
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
+	struct rpa_tally *tally;
+	struct map_key key;
+	const __u64 *row;
+	__u32 version;
+	__u64 ranks;
+
+	if (!pool)
+		return ~0ULL;
+	/* Read before the row: what is kept under a version is no older than that. */
+	version = READ_ONCE(pool->version);
+	key.index = row_index(high, low, hash);
+	row = bpf_map_lookup_elem(&rows, key_at(&key));
+	if (!row)
+		return ~0ULL;
+	ranks = READ_ONCE(*row) & ((1ULL << RPA_SYN_SHIFT) - 1);
+	if (!number || version & 1)
+		return ranks;
+	tally = tally_of(number, &key);
+	if (tally)
+		WRITE_ONCE(tally->ranks, ranks | mark_of(version, hash) << RPA_SYN_SHIFT);
+	return ranks;
+}
+
 #endif

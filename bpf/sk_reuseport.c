@@ -21,8 +21,138 @@
  * asks also where the connections of a closing listener are to go. They take
  * Linux 5.14; without it such connections are reset.
  */
+#include "probe.bpf.h"
 #include "session.bpf.h"
 #include "sighting.bpf.h"
+
+static __always_inline int go_on(struct sk_reuseport_md *ctx)
+{
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
+
+	/* Constant indices: the kernel makes direct jumps of them. */
+	if (pool && READ_ONCE(pool->generation) & 1)
+		bpf_tail_call_static(ctx, &programs, 1);
+	else
+		bpf_tail_call_static(ctx, &programs, 0);
+	return SK_PASS;
+}
+
+/*
+ * What is attached. A pool that was unloaded has no programs any more, and a
+ * group whose sockets nobody could reach to detach this goes back to the
+ * kernel's own choice: then alone it passes on without a selection.
+ */
+SEC("sk_reuseport")
+int dispatch(struct sk_reuseport_md *ctx)
+{
+	return go_on(ctx);
+}
+
+SEC("sk_reuseport/migrate")
+int dispatch_or_migrate(struct sk_reuseport_md *ctx)
+{
+	return go_on(ctx);
+}
+
+/* A datagram of an exporter that select_tracked() did not find (is_found: 0), or whose
+ * ranks are not kept. */
+__noinline int select_slowly(struct sk_reuseport_md *ctx, __u32 is_found)
+{
+	__u32 number, selected;
+	struct source source;
+	struct map_key key;
+
+	if (!read_source(ctx, &source))
+		return drop(ctx, BAD_PACKET);
+	if (is_found)
+		number = count_run(source.high, source.low, source.hash, ctx->len);
+	else
+		number = count_first_run(source.high, source.low, source.hash, ctx->len);
+	/* Nothing can be kept for it: most runs need no more than the owner. */
+	if (!number) {
+		__u32 owner = owner_of(row_index(source.high, source.low, source.hash), &key);
+
+		if (deliver(ctx, owner, 1) == DELIVERED)
+			return SK_PASS;
+	}
+	selected = deliver_ranked(ctx, read_ranks(source.high, source.low, source.hash, number), source.high,
+				  source.low);
+	note_end_of(number, selected);
+	return finish(ctx, selected);
+}
+
+/* A datagram of a tracked exporter whose owner isn't usable. ranks: the others. */
+__noinline int select_past_owner(struct sk_reuseport_md *ctx, __u64 ranks, __u32 number, int attempt)
+{
+	__u32 selected = LOST_HELD;
+	struct source source;
+
+	if (attempt != HOLD) {
+		if (!read_source(ctx, &source))
+			return drop(ctx, BAD_PACKET);
+		selected = fail_over(ctx, ranks, source.high, source.low);
+	}
+	note_end_of(number, selected);
+	return finish(ctx, selected);
+}
+
+/* The way of nearly all datagrams: what is known of the exporter is kept with its tally. */
+static __always_inline int select_tracked(struct sk_reuseport_md *ctx, const struct source *source)
+{
+	const struct rpa_settings *pool;
+	struct rpa_tally *tally;
+	struct map_key key;
+	__u64 word, ranks;
+	int attempt;
+
+	word = find_word(source->hash, &key);
+	if (!(__u32)word)
+		return select_slowly(ctx, 0);
+	tally = tally_of(word, &key);
+	if (!tally)
+		return select_slowly(ctx, 0);
+	if (!is_of(tally, word, source->high, source->low))
+		return select_slowly(ctx, 0);
+	pool = bpf_map_lookup_elem(&settings, ONLY);
+	if (!pool)
+		return drop(ctx, NO_COLLECTOR);
+	ranks = READ_ONCE(tally->ranks);
+	if (ranks >> RPA_SYN_SHIFT != mark_of(READ_ONCE(pool->version), source->hash))
+		return select_slowly(ctx, 1);
+	count_tally(tally, ctx->len);
+	attempt = deliver(ctx, ranks & RPA_NO_SLOT, 1);
+	if (attempt != DELIVERED)
+		return select_past_owner(ctx, (ranks & ((1ULL << RPA_SYN_SHIFT) - 1)) >> RPA_RANK_BITS,
+					 number_of(&key), attempt);
+	note_end(tally, &key, ranks & RPA_NO_SLOT);
+	return SK_PASS;
+}
+
+/* A datagram whose row's owner isn't usable, and whose exporter isn't tracked. */
+__noinline int select_by_row(struct sk_reuseport_md *ctx, __u32 index)
+{
+	struct source source;
+	struct map_key key;
+	const __u64 *row;
+
+	if (!read_source(ctx, &source))
+		return drop(ctx, BAD_PACKET);
+	key.index = index;
+	row = bpf_map_lookup_elem(&rows, key_at(&key));
+	if (!row)
+		return drop(ctx, NO_COLLECTOR);
+	return finish(ctx, deliver_ranked(ctx, READ_ONCE(*row), source.high, source.low));
+}
+
+static __always_inline int select_untracked(struct sk_reuseport_md *ctx, const struct source *source)
+{
+	__u32 index = row_index(source->high, source->low, source->hash);
+	struct map_key key;
+
+	if (deliver(ctx, owner_of(index, &key), 1) == DELIVERED)
+		return SK_PASS;
+	return select_by_row(ctx, index);
+}
 
 /* Delivers to the collector whose turn the row is, if it is there: its slot, or
  * LOST_NO_COLLECTOR. A vacant slot holds nothing up, for no exporter belongs to it. */
@@ -126,134 +256,6 @@ __noinline int select_for_stream(struct sk_reuseport_md *ctx, __u64 high, __u64 
 	return finish(ctx, selected);
 }
 
-/* A datagram whose row's owner isn't usable, and whose exporter isn't tracked. */
-__noinline int select_by_row(struct sk_reuseport_md *ctx, __u32 index)
-{
-	struct source source;
-	struct map_key key;
-	const __u64 *row;
-
-	if (!read_source(ctx, &source))
-		return drop(ctx, BAD_PACKET);
-	key.index = index;
-	row = bpf_map_lookup_elem(&rows, key_at(&key));
-	if (!row)
-		return drop(ctx, NO_COLLECTOR);
-	return finish(ctx, deliver_ranked(ctx, READ_ONCE(*row), source.high, source.low));
-}
-
-static __always_inline int select_untracked(struct sk_reuseport_md *ctx, const struct source *source)
-{
-	__u32 index = row_index(source->high, source->low, source->hash);
-	struct map_key key;
-
-	if (deliver(ctx, owner_of(index, &key), 1) == DELIVERED)
-		return SK_PASS;
-	return select_by_row(ctx, index);
-}
-
-/* The ranks of the exporter's row, kept with its tally from here on if it has one. Without a
- * row, which there always is: RPA_NO_SLOT in each. */
-__noinline __u64 read_ranks(__u64 high, __u64 low, __u64 hash, __u32 number)
-{
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
-	struct rpa_tally *tally;
-	struct map_key key;
-	const __u64 *row;
-	__u32 version;
-	__u64 ranks;
-
-	if (!pool)
-		return ~0ULL;
-	/* Read before the row: what is kept under a version is no older than that. */
-	version = READ_ONCE(pool->version);
-	key.index = row_index(high, low, hash);
-	row = bpf_map_lookup_elem(&rows, key_at(&key));
-	if (!row)
-		return ~0ULL;
-	ranks = READ_ONCE(*row) & ((1ULL << RPA_SYN_SHIFT) - 1);
-	if (!number || version & 1)
-		return ranks;
-	tally = tally_of(number, &key);
-	if (tally)
-		WRITE_ONCE(tally->ranks, ranks | mark_of(version, hash) << RPA_SYN_SHIFT);
-	return ranks;
-}
-
-/* A datagram of an exporter that select_tracked() did not find (is_found: 0), or whose
- * ranks are not kept. */
-__noinline int select_slowly(struct sk_reuseport_md *ctx, __u32 is_found)
-{
-	__u32 number, selected;
-	struct source source;
-	struct map_key key;
-
-	if (!read_source(ctx, &source))
-		return drop(ctx, BAD_PACKET);
-	if (is_found)
-		number = count_run(source.high, source.low, source.hash, ctx->len);
-	else
-		number = count_first_run(source.high, source.low, source.hash, ctx->len);
-	/* Nothing can be kept for it: most runs need no more than the owner. */
-	if (!number) {
-		__u32 owner = owner_of(row_index(source.high, source.low, source.hash), &key);
-
-		if (deliver(ctx, owner, 1) == DELIVERED)
-			return SK_PASS;
-	}
-	selected = deliver_ranked(ctx, read_ranks(source.high, source.low, source.hash, number), source.high,
-				  source.low);
-	note_end_of(number, selected);
-	return finish(ctx, selected);
-}
-
-/* A datagram of a tracked exporter whose owner isn't usable. ranks: the others. */
-__noinline int select_past_owner(struct sk_reuseport_md *ctx, __u64 ranks, __u32 number, int attempt)
-{
-	__u32 selected = LOST_HELD;
-	struct source source;
-
-	if (attempt != HOLD) {
-		if (!read_source(ctx, &source))
-			return drop(ctx, BAD_PACKET);
-		selected = fail_over(ctx, ranks, source.high, source.low);
-	}
-	note_end_of(number, selected);
-	return finish(ctx, selected);
-}
-
-/* The way of nearly all datagrams: what is known of the exporter is kept with its tally. */
-static __always_inline int select_tracked(struct sk_reuseport_md *ctx, const struct source *source)
-{
-	const struct rpa_settings *pool;
-	struct rpa_tally *tally;
-	struct map_key key;
-	__u64 word, ranks;
-	int attempt;
-
-	word = find_word(source->hash, &key);
-	if (!(__u32)word)
-		return select_slowly(ctx, 0);
-	tally = tally_of(word, &key);
-	if (!tally)
-		return select_slowly(ctx, 0);
-	if (!is_of(tally, word, source->high, source->low))
-		return select_slowly(ctx, 0);
-	pool = bpf_map_lookup_elem(&settings, ONLY);
-	if (!pool)
-		return drop(ctx, NO_COLLECTOR);
-	ranks = READ_ONCE(tally->ranks);
-	if (ranks >> RPA_SYN_SHIFT != mark_of(READ_ONCE(pool->version), source->hash))
-		return select_slowly(ctx, 1);
-	count_tally(tally, ctx->len);
-	attempt = deliver(ctx, ranks & RPA_NO_SLOT, 1);
-	if (attempt != DELIVERED)
-		return select_past_owner(ctx, (ranks & ((1ULL << RPA_SYN_SHIFT) - 1)) >> RPA_RANK_BITS,
-					 number_of(&key), attempt);
-	note_end(tally, &key, ranks & RPA_NO_SLOT);
-	return SK_PASS;
-}
-
 /* A datagram or a SYN. */
 static __always_inline int select_first(struct sk_reuseport_md *ctx)
 {
@@ -295,35 +297,6 @@ int select_or_migrate(struct sk_reuseport_md *ctx)
 		return select_first(ctx);
 	read_migrating(connection, &source, &port);
 	return select_for_stream(ctx, source.high, source.low, source.hash, port);
-}
-
-static __always_inline int go_on(struct sk_reuseport_md *ctx)
-{
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
-
-	/* Constant indices: the kernel makes direct jumps of them. */
-	if (pool && READ_ONCE(pool->generation) & 1)
-		bpf_tail_call_static(ctx, &programs, 1);
-	else
-		bpf_tail_call_static(ctx, &programs, 0);
-	return SK_PASS;
-}
-
-/*
- * What is attached. A pool that was unloaded has no programs any more, and a
- * group whose sockets nobody could reach to detach this goes back to the
- * kernel's own choice: then alone it passes on without a selection.
- */
-SEC("sk_reuseport")
-int dispatch(struct sk_reuseport_md *ctx)
-{
-	return go_on(ctx);
-}
-
-SEC("sk_reuseport/migrate")
-int dispatch_or_migrate(struct sk_reuseport_md *ctx)
-{
-	return go_on(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -6,7 +6,7 @@
 #include <linux/errno.h>
 #include <stdbool.h>
 
-#include "exporter.bpf.h"
+#include "row.bpf.h"
 
 enum loss { HELD, NO_COLLECTOR, BAD_PACKET, PROBE };
 

@@ -1,5 +1,5 @@
 /*
- * Preloaded into the agent (ld.so(8)): its selection programs begin with an instruction
+ * Preloaded into the agent (ld.so(8)): its program select_collector begins with an instruction
  * that every verifier refuses, because it reads a register that was never written. What is
  * mocked is the program alone: the kernel's verifier refuses it, in its own words.
  */
@@ -20,12 +20,21 @@ static void spoil(char *elf)
 {
 	const Elf64_Ehdr *header = (const Elf64_Ehdr *)elf;
 	const Elf64_Shdr *sections = (const Elf64_Shdr *)(elf + header->e_shoff);
-	const char *names = elf + sections[header->e_shstrndx].sh_offset;
 
-	/* select_collector is the section's first program. */
 	for (int i = 0; i < header->e_shnum; i++) {
-		if (!strcmp(names + sections[i].sh_name, "sk_reuseport"))
-			memcpy(elf + sections[i].sh_offset, unreadable, sizeof(unreadable));
+		const Elf64_Sym *symbols = (const Elf64_Sym *)(elf + sections[i].sh_offset);
+		const char *names;
+
+		if (sections[i].sh_type != SHT_SYMTAB)
+			continue;
+		names = elf + sections[sections[i].sh_link].sh_offset;
+		for (size_t j = 0; j < sections[i].sh_size / sizeof(*symbols); j++) {
+			const Elf64_Sym *symbol = &symbols[j];
+
+			if (!strcmp(names + symbol->st_name, "select_collector"))
+				memcpy(elf + sections[symbol->st_shndx].sh_offset + symbol->st_value,
+				       unreadable, sizeof(unreadable));
+		}
 	}
 }
 
