@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Who sends: the source address, its hash, and the row that the configuration gives it. */
+/* The exporter that sent a packet: its source address, and the keyed hash of it. */
 #ifndef EXPORTER_BPF_H
 #define EXPORTER_BPF_H
 
@@ -9,7 +9,7 @@
 
 #include "maps.bpf.h"
 
-#define AF_INET 2 /* not among the kernel's own headers */
+#define AF_INET 2 /* not in the kernel's headers for user space */
 
 /* A source address, IPv4 in its IPv4-mapped form, and its hash. */
 struct source {
@@ -18,11 +18,11 @@ struct source {
 };
 
 /*
- * Multilinear hash of the 128-bit address (Lemire and Kaser, The Computer
- * Journal 57(11), 2014), whose high half is strongly universal, through the
- * finalizer Mix13 (Steele, Lea, Flood, OOPSLA 2014, after Stafford), that makes
- * every bit depend on every bit. Of IPv4 only the last word differs.
- * ExporterHash.swift is its twin; tests with real sockets hold the two together.
+ * The hash of the 128-bit address: a multilinear hash (Lemire and Kaser, The Computer
+ * Journal 57(11), 2014), whose high half is strongly universal, and then the finalizer Mix13
+ * (Steele, Lea, Flood, OOPSLA 2014, after Stafford), which makes every bit depend on every
+ * bit. IPv4 addresses differ only in the last word. ExporterHash.swift computes the same
+ * hash; tests with real sockets compare the two.
  */
 static __always_inline __u64 finalize(__u64 sum)
 {
@@ -39,6 +39,12 @@ static __always_inline __u64 multilinear(__u64 high, __u64 low)
 	       keys[4] * (__u32)low;
 }
 
+static __always_inline __u64 hash_of_address(__u64 high, __u64 low)
+{
+	return finalize(multilinear(high, low));
+}
+
+/* Reads the packet's source address and hashes it. false: there is none to read. */
 static __always_inline bool read_source(struct sk_reuseport_md *ctx, struct source *source)
 {
 	union {
@@ -46,30 +52,33 @@ static __always_inline bool read_source(struct sk_reuseport_md *ctx, struct sour
 		__be64 ipv6[2];
 	} address;
 
-	/* eth_protocol, not the socket's family: a dual-stack socket that
-	 * receives IPv4 has a real IPv4 header before it. */
+	/* By eth_protocol, not by the socket's family: a packet for a dual-stack socket has a
+	 * real IPv4 header if it came by IPv4. */
 	if (ctx->eth_protocol == bpf_htons(ETH_P_IP)) {
 		const volatile __u64 *keys = constants.hash_keys;
 
+		/* saddr of struct iphdr. */
 		if (bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address.ipv4), BPF_HDR_START_NET))
 			return false;
 		source->high = 0;
 		source->low = 0xffffULL << 32 | bpf_ntohl(address.ipv4);
+		/* multilinear() without the words that are 0 for IPv4. */
 		source->hash = finalize(keys[0] + keys[3] * 0xffff + keys[4] * bpf_ntohl(address.ipv4));
 		return true;
 	}
 	if (ctx->eth_protocol == bpf_htons(ETH_P_IPV6)) {
+		/* saddr of struct ipv6hdr. */
 		if (bpf_skb_load_bytes_relative(ctx, 8, &address, sizeof(address.ipv6), BPF_HDR_START_NET))
 			return false;
 		source->high = bpf_be64_to_cpu(address.ipv6[0]);
 		source->low = bpf_be64_to_cpu(address.ipv6[1]);
-		source->hash = finalize(multilinear(source->high, source->low));
+		source->hash = hash_of_address(source->high, source->low);
 		return true;
 	}
 	return false;
 }
 
-/* The peer of a SYN. TCP and UDP have the source port in the same place. */
+/* The source address and port of a packet. TCP and UDP both begin with the source port. */
 static __always_inline bool read_peer(struct sk_reuseport_md *ctx, struct source *source, __u32 *port)
 {
 	__be16 number;
@@ -80,20 +89,23 @@ static __always_inline bool read_peer(struct sk_reuseport_md *ctx, struct source
 	return true;
 }
 
-/* The peer of a connection whose listener is closing. There may be no packet: the
- * connection itself has it. */
-static __always_inline void read_migrating(struct bpf_sock *connection, struct source *source, __u32 *port)
+/*
+ * The peer of a connection that migrates because its listener closes. The kernel may ask
+ * without a packet: the address comes from the connection itself.
+ */
+static __always_inline void read_migrating_peer(struct bpf_sock *connection, struct source *source,
+						__u32 *port)
 {
 	*port = bpf_ntohs(connection->dst_port);
 	source->high = (__u64)bpf_ntohl(connection->dst_ip6[0]) << 32 | bpf_ntohl(connection->dst_ip6[1]);
 	source->low = (__u64)bpf_ntohl(connection->dst_ip6[2]) << 32 | bpf_ntohl(connection->dst_ip6[3]);
-	/* A dual-stack listener's IPv4 connection keeps its address there alone
-	 * until the handshake is over. */
+	/* Until the handshake is over, an IPv4 connection of a dual-stack listener has its
+	 * address only in dst_ip4. */
 	if (connection->family == AF_INET || !(source->high | source->low)) {
 		source->high = 0;
 		source->low = 0xffffULL << 32 | bpf_ntohl(connection->dst_ip4);
 	}
-	source->hash = finalize(multilinear(source->high, source->low));
+	source->hash = hash_of_address(source->high, source->low);
 }
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The maps of sk_reuseport.c; their values are in sk_reuseport_layout.h. The agent
- * makes and pins them. */
+/* The maps of sk_reuseport.c. sk_reuseport_layout.h describes their values. The agent creates
+ * and pins them, and some with more entries than are declared here. */
 #ifndef MAPS_BPF_H
 #define MAPS_BPF_H
 
@@ -9,12 +9,11 @@
 
 const volatile struct rpa_constants constants = {};
 
-/* The key of a map that has one entry: in read-only memory, where it costs no store. */
+/* The key of a map with one entry: it is in read-only memory, and costs no store. */
 #define ONLY ((const void *)&constants.zero)
 
-/* The bucket table, and the rows of single exporters after it. A row is one
- * aligned word, so that a run sees either the old row or the new. As many as the
- * agent makes it. */
+/* The bucket table, followed by the rows of single exporters. A row is one aligned word: a run
+ * sees the old row or the new one. The agent sets the number of entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -23,8 +22,8 @@ struct {
 	__type(value, __u64);
 } rows SEC(".maps");
 
-/* The owners of the rows: an eighth of their memory, so that it stays in a CPU's cache
- * where they don't. As many words as the agent makes it. */
+/* The owners of the rows: an eighth of the rows' memory, which stays in a CPU's cache where the
+ * rows don't. The agent sets the number of entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -33,7 +32,7 @@ struct {
 	__type(value, __u64);
 } owners SEC(".maps");
 
-/* As many entries as constants.exporter_mask says. */
+/* Configured exporters: constants.exporter_mask + 1 entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -57,7 +56,7 @@ struct {
 	__type(value, struct rpa_settings);
 } settings SEC(".maps");
 
-/* value_size 8, so that the agent can look up socket cookies. */
+/* This group's sockets, by slot. Values of 8 bytes let the agent look up socket cookies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
 	__uint(max_entries, RPA_MAX_SLOTS);
@@ -65,7 +64,7 @@ struct {
 	__type(value, __u64);
 } sockets SEC(".maps");
 
-/* The same of every group of the pool, this one's included. */
+/* The sockets of every group of the pool, this one included. */
 struct socket_array {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
 	__uint(max_entries, RPA_MAX_SLOTS);
@@ -80,7 +79,7 @@ struct {
 	__array(values, struct socket_array);
 } group_sockets SEC(".maps");
 
-/* Which slot a peer's connection went to, and when. */
+/* The slot that a peer's connection went to, and when. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, RPA_SESSIONS);
@@ -102,7 +101,8 @@ struct {
 	__type(value, struct rpa_losses);
 } losses SEC(".maps");
 
-/* Near ones, then far ones: as many as the masks of the constants say. */
+/* The index of tracked exporters: the near words (constants.near_mask + 1), then the far ones
+ * (constants.far_mask + 1). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -110,7 +110,7 @@ struct {
 	__type(value, __u64);
 } places SEC(".maps");
 
-/* constants.sighting_limit of them. */
+/* Tracked exporters: constants.sighting_limit entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -119,7 +119,7 @@ struct {
 	__type(value, struct rpa_sighting);
 } sightings SEC(".maps");
 
-/* Blocks of constants.sighting_limit. */
+/* Per-CPU counters of tracked exporters: blocks of constants.sighting_limit entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -142,12 +142,13 @@ struct {
 	__type(value, struct rpa_admission);
 } admission SEC(".maps");
 
+/* Notifications of exporters for the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, RPA_SIGHTING_EVENT_BYTES);
 } sighting_events SEC(".maps");
 
-/* The next row's index, of RPA_BY_TURN. */
+/* For RPA_BY_TURN: the index of the next row. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -155,7 +156,7 @@ struct {
 	__type(value, __u32);
 } turns SEC(".maps");
 
-/* The program of each generation. */
+/* The selection program of each generation. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, RPA_GENERATIONS);

@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Rows. */
+/*
+ * The exporter's row: that of its longest configured prefix, else that of its bucket.
+ *
+ * A row is one word: four ranked slots and a count of SYNs. See RPA_SYN_SHIFT for the
+ * protocol between a SYN and the agent that moves a row.
+ */
 #ifndef ROW_BPF_H
 #define ROW_BPF_H
 
 #include "exporter.bpf.h"
+
+/* The ranks in a row's word, without its count of SYNs. */
+#define RANKS_MASK ((1ULL << RPA_SYN_SHIFT) - 1)
 
 static __always_inline __u64 leading_bits(__u64 word, __u32 count)
 {
 	return count >= 64 ? word : count ? word & ~0ULL << (64 - count) : 0;
 }
 
-/* What is configured for the address's first bits, as many as the length of that
- * index: the row, RPA_NO_ROW at a marker, or -1. Global, as the next one, so that
- * the verifier proves it for an index that it doesn't know: of one it knows it
- * refuses to add several to one pointer, where CAP_PERFMON isn't there. */
+/*
+ * Looks up the address's first bits, as many as the length at length_index says: the
+ * configured row, RPA_NO_ROW at a marker, or -1.
+ *
+ * A global function, as is find_configured_row(), so that the verifier proves it for an
+ * unknown index. Without CAP_PERFMON, the verifier refuses to add several known indices to
+ * one pointer.
+ */
 __noinline int find_prefix(__u64 high, __u64 low, __u32 length_index)
 {
 	struct map_key key;
@@ -27,10 +39,10 @@ __noinline int find_prefix(__u64 high, __u64 low, __u32 length_index)
 	low = length > 64 ? leading_bits(low, length - 64) : 0;
 	hash = finalize(multilinear(high, low) + constants.hash_keys[5] * (128 - length));
 #pragma unroll
-	for (__u32 probe = 0; probe < RPA_EXPORTER_PROBES; probe++) {
+	for (__u32 position = 0; position < RPA_EXPORTER_PROBES; position++) {
 		const struct rpa_exporter *entry;
 
-		key.index = ((__u32)hash + probe) & constants.exporter_mask;
+		key.index = ((__u32)hash + position) & constants.exporter_mask;
 		entry = bpf_map_lookup_elem(&exporters, key_at(&key));
 		if (!entry || !entry->length_tag)
 			return -1;
@@ -40,18 +52,19 @@ __noinline int find_prefix(__u64 high, __u64 low, __u32 length_index)
 	return -1;
 }
 
-/* The row of the longest configured prefix of the address, or RPA_NO_ROW. */
-__noinline int find_exporter(__u64 high, __u64 low)
+/* The row of the longest configured prefix of the address, or RPA_NO_ROW: a binary search
+ * over the lengths that occur, see RPA_EXPORTER_PROBES. */
+__noinline int find_configured_row(__u64 high, __u64 low)
 {
 	bool is_ipv4 = !high && low >> 32 == 0xffff;
-	/* All three first: without CAP_PERFMON an address may not depend on a branch. */
+	/* All three are read first: without CAP_PERFMON, an address may not depend on a branch. */
 	__u32 ipv6 = constants.length_begin[0], ipv4 = constants.length_begin[1],
 	      end = constants.length_begin[2];
 	__u32 from = is_ipv4 ? ipv4 : ipv6;
 	__u32 to = is_ipv4 ? end : ipv4;
 	int found = RPA_NO_ROW;
 
-	/* 8 steps: up to 129 lengths. Unrolled: see verifier.bpf.h. */
+	/* 8 steps are enough for 129 lengths. Unrolled: see verifier.bpf.h. */
 #pragma unroll
 	for (int step = 0; step < 8 && from < to; step++) {
 		__u32 middle = (from + to) / 2;
@@ -68,13 +81,13 @@ __noinline int find_exporter(__u64 high, __u64 low)
 	return found;
 }
 
-/* The row's index: the configured exporter's, else its bucket's. */
+/* The index of the exporter's row: the configured one, else its bucket. */
 static __always_inline __u32 row_index(__u64 high, __u64 low, __u64 hash)
 {
 	__u32 bucket = ((hash >> 32) * constants.table_size) >> 32;
 
 	if (constants.exporter_mask) {
-		__u32 row = find_exporter(high, low);
+		__u32 row = find_configured_row(high, low);
 
 		if (row != RPA_NO_ROW)
 			return row;
@@ -82,9 +95,20 @@ static __always_inline __u32 row_index(__u64 high, __u64 low, __u64 hash)
 	return bucket;
 }
 
-/* The slot that comes first in the row. While the agent writes rows, and if it was
- * killed amid that, the row itself says, which is never behind. */
-static __always_inline __u32 owner_of(__u32 index, struct map_key *key)
+/* The row's word, or NULL. */
+static __always_inline __u64 *row_at(__u32 index, struct map_key *key)
+{
+	key->index = index;
+	return bpf_map_lookup_elem(&rows, key_at(key));
+}
+
+/*
+ * The row's owner: the slot of its first rank.
+ *
+ * "owners" may be behind "rows" while the version of the settings is odd: the agent is
+ * writing rows, or was killed in the middle of it. The row itself is then read.
+ */
+static __always_inline __u32 read_owner(__u32 index, struct map_key *key)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 	const __u64 *word;
@@ -100,8 +124,7 @@ static __always_inline __u32 owner_of(__u32 index, struct map_key *key)
 				return owner;
 		}
 	}
-	key->index = index;
-	word = bpf_map_lookup_elem(&rows, key_at(key));
+	word = row_at(index, key);
 	return word ? READ_ONCE(*word) & RPA_NO_SLOT : RPA_NO_SLOT;
 }
 

@@ -1,169 +1,194 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "probe.bpf.h"
+#include "session.bpf.h"
+#include "tracking.bpf.h"
+
 /*
  * Selects the socket of a reuseport group by the exporter's source address:
  *
  *   source address -> keyed hash -> row of ranked slots -> slot -> socket
  *
- * Each group of a pool runs this program with its own sockets and counters;
- * the table and the slots' states are the pool's. So UDP and TCP agree on every
- * exporter, failover included. Nothing here needs the agent to be running.
+ * Each group of a pool runs this program with its own sockets and counters. The table and the
+ * states of the slots belong to the pool: UDP and TCP agree on every exporter, failover
+ * included. The program needs no running agent.
  *
- * What is attached to a group is dispatch(), which goes on to the program of the
- * generation in force: one store moves a whole pool to another table.
+ * The life of a datagram:
  *
- * A run ends in exactly one counted outcome: selected or failed_over (the
- * collector gets it), held, no_collector or bad_packet (dropped: UDP answers
- * with ICMP port unreachable, TCP with RST). SK_PASS without a selection, upon
- * which the kernel scatters over all members, is returned in one case: see
- * dispatch().
+ *   1. The kernel runs dispatch(), which is attached to the group. It tail-calls
+ *      select_collector() of the generation in force: one store moves a whole pool to another
+ *      table.
+ *   2. is_probe(): the agent's probe is counted and dropped.
+ *   3. read_source(): the source address and its hash. Without one: dropped as bad_packet.
+ *   4. select_tracked(): nearly all datagrams end here. The exporter's counters on this CPU have
+ *      the ranks of its row. Its first datagram, and the first one after a change of the rows,
+ *      takes select_uncached(), which gives the exporter an entry and reads the row.
+ *      Without tracking: select_untracked() reads the row's owner.
+ *   5. deliver_to_slot(): selects the owner's socket, or starts or checks the hold clock of a
+ *      vacant slot. During the hold: dropped as held.
+ *   6. fail_over(): after the hold, the next ranks, then a stand-in. Without one: dropped as
+ *      no_collector.
+ *   7. record_receiver(): tells the agent about the exporter, once an interval.
  *
- * TCP groups have the same two programs a second time, as ones that the kernel
- * asks also where the connections of a closing listener are to go. They take
- * Linux 5.14; without it such connections are reset.
+ * A SYN differs in step 4: select_for_connection() counts it in its row before it reads the
+ * ranks, and records the session. A pool without affinity replaces step 4 by deliver_to_any().
+ *
+ * A run ends in exactly one counted outcome, probes excepted: selected or failed_over
+ * (delivered), held, no_collector or bad_packet (dropped: the kernel answers UDP with ICMP port
+ * unreachable, TCP with RST). SK_PASS without a selected socket makes the kernel choose a member
+ * by its own hash: only dispatch() of an unloaded pool returns it.
+ *
+ * TCP groups use the same programs in a second form, which the kernel also asks where the
+ * connections of a closing listener migrate to (sk_reuseport/migrate). This form needs
+ * Linux 5.14; without it, such connections are reset.
  */
-#include "probe.bpf.h"
-#include "session.bpf.h"
-#include "sighting.bpf.h"
 
-static __always_inline int go_on(struct sk_reuseport_md *ctx)
+static __always_inline int call_generation_in_force(struct sk_reuseport_md *ctx)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 
-	/* Constant indices: the kernel makes direct jumps of them. */
+	/* Constant indices: the kernel turns them into direct jumps. */
 	if (pool && READ_ONCE(pool->generation) & 1)
 		bpf_tail_call_static(ctx, &programs, 1);
 	else
 		bpf_tail_call_static(ctx, &programs, 0);
+	/* The tail call failed: there is no program. */
 	return SK_PASS;
 }
 
 /*
- * What is attached. A pool that was unloaded has no programs any more, and a
- * group whose sockets nobody could reach to detach this goes back to the
- * kernel's own choice: then alone it passes on without a selection.
+ * The program that is attached to a group. An unloaded pool has no selection programs any more.
+ * A group whose sockets could not be reached to detach the dispatcher then falls back to the
+ * kernel's own choice.
  */
 SEC("sk_reuseport")
 int dispatch(struct sk_reuseport_md *ctx)
 {
-	return go_on(ctx);
+	return call_generation_in_force(ctx);
 }
 
 SEC("sk_reuseport/migrate")
 int dispatch_or_migrate(struct sk_reuseport_md *ctx)
 {
-	return go_on(ctx);
+	return call_generation_in_force(ctx);
 }
 
-/* A datagram of an exporter that select_tracked() did not find (is_found: 0), or whose
- * ranks are not kept. */
-__noinline int select_slowly(struct sk_reuseport_md *ctx, __u32 is_found)
+/*
+ * The slow path of select_tracked(): a datagram of an exporter without an entry (is_found: 0),
+ * or without cached ranks. It reads the packet again: the verifier proves it once, and the fast
+ * path keeps fewer variables alive.
+ */
+__noinline int select_uncached(struct sk_reuseport_md *ctx, __u32 is_found)
 {
 	__u32 number, selected;
 	struct source source;
 	struct map_key key;
 
 	if (!read_source(ctx, &source))
-		return drop(ctx, BAD_PACKET);
+		return drop(ctx, DROP_BAD_PACKET);
 	if (is_found)
 		number = count_run(source.high, source.low, source.hash, ctx->len);
 	else
 		number = count_first_run(source.high, source.low, source.hash, ctx->len);
-	/* Nothing can be kept for it: most runs need no more than the owner. */
+	/* The exporter has no entry to cache ranks in: most of its runs need only the owner. */
 	if (!number) {
-		__u32 owner = owner_of(row_index(source.high, source.low, source.hash), &key);
+		__u32 owner = read_owner(row_index(source.high, source.low, source.hash), &key);
 
-		if (deliver(ctx, owner, 1) == DELIVERED)
+		if (deliver_to_slot(ctx, owner, 1) == DELIVERED)
 			return SK_PASS;
 	}
-	selected = deliver_ranked(ctx, read_ranks(source.high, source.low, source.hash, number), source.high,
-				  source.low);
-	note_end_of(number, selected);
-	return finish(ctx, selected);
+	selected = deliver_by_ranks(ctx, read_and_cache_ranks(source.high, source.low, source.hash, number),
+				    source.high, source.low);
+	record_selection(number, selected);
+	return end_run(ctx, selected);
 }
 
-/* A datagram of a tracked exporter whose owner isn't usable. ranks: the others. */
-__noinline int select_past_owner(struct sk_reuseport_md *ctx, __u64 ranks, __u32 number, int attempt)
+/* A datagram of a tracked exporter whose owner did not receive it. ranks begin with rank 2. */
+__noinline int select_next_rank(struct sk_reuseport_md *ctx, __u64 ranks, __u32 number,
+				enum delivery owner_result)
 {
-	__u32 selected = LOST_HELD;
+	__u32 selected = SELECTED_NONE_HELD;
 	struct source source;
 
-	if (attempt != HOLD) {
+	if (owner_result != SLOT_HELD) {
 		if (!read_source(ctx, &source))
-			return drop(ctx, BAD_PACKET);
+			return drop(ctx, DROP_BAD_PACKET);
 		selected = fail_over(ctx, ranks, source.high, source.low);
 	}
-	note_end_of(number, selected);
-	return finish(ctx, selected);
+	record_selection(number, selected);
+	return end_run(ctx, selected);
 }
 
-/* The way of nearly all datagrams: what is known of the exporter is kept with its tally. */
+/* The path of nearly all datagrams: the exporter has counters with cached ranks. */
 static __always_inline int select_tracked(struct sk_reuseport_md *ctx, const struct source *source)
 {
 	const struct rpa_settings *pool;
-	struct rpa_tally *tally;
+	struct rpa_tally *counters;
 	struct map_key key;
 	__u64 word, ranks;
-	int attempt;
+	enum delivery delivery;
 
-	word = find_word(source->hash, &key);
+	word = find_index_word(source->hash, &key);
 	if (!(__u32)word)
-		return select_slowly(ctx, 0);
-	tally = tally_of(word, &key);
-	if (!tally)
-		return select_slowly(ctx, 0);
-	if (!is_of(tally, word, source->high, source->low))
-		return select_slowly(ctx, 0);
+		return select_uncached(ctx, 0);
+	counters = counters_of(word, &key);
+	if (!counters)
+		return select_uncached(ctx, 0);
+	if (!belongs_to(counters, word, source->high, source->low))
+		return select_uncached(ctx, 0);
 	pool = bpf_map_lookup_elem(&settings, ONLY);
 	if (!pool)
-		return drop(ctx, NO_COLLECTOR);
-	ranks = READ_ONCE(tally->ranks);
-	if (ranks >> RPA_SYN_SHIFT != mark_of(READ_ONCE(pool->version), source->hash))
-		return select_slowly(ctx, 1);
-	count_tally(tally, ctx->len);
-	attempt = deliver(ctx, ranks & RPA_NO_SLOT, 1);
-	if (attempt != DELIVERED)
-		return select_past_owner(ctx, (ranks & ((1ULL << RPA_SYN_SHIFT) - 1)) >> RPA_RANK_BITS,
-					 number_of(&key), attempt);
-	note_end(tally, &key, ranks & RPA_NO_SLOT);
+		return drop(ctx, DROP_NO_COLLECTOR);
+	ranks = READ_ONCE(counters->ranks);
+	if (ranks >> RPA_SYN_SHIFT != rank_cache_mark(READ_ONCE(pool->version), source->hash))
+		return select_uncached(ctx, 1);
+	add_run(counters, ctx->len);
+	delivery = deliver_to_slot(ctx, ranks & RPA_NO_SLOT, 1);
+	if (delivery != DELIVERED)
+		return select_next_rank(ctx, (ranks & RANKS_MASK) >> RPA_RANK_BITS, number_of_key(&key),
+					delivery);
+	record_receiver(counters, &key, ranks & RPA_NO_SLOT);
 	return SK_PASS;
 }
 
-/* A datagram whose row's owner isn't usable, and whose exporter isn't tracked. */
-__noinline int select_by_row(struct sk_reuseport_md *ctx, __u32 index)
+/* Without tracking: a datagram whose row's owner did not receive it. */
+__noinline int select_from_row(struct sk_reuseport_md *ctx, __u32 index)
 {
 	struct source source;
 	struct map_key key;
 	const __u64 *row;
 
 	if (!read_source(ctx, &source))
-		return drop(ctx, BAD_PACKET);
-	key.index = index;
-	row = bpf_map_lookup_elem(&rows, key_at(&key));
+		return drop(ctx, DROP_BAD_PACKET);
+	row = row_at(index, &key);
 	if (!row)
-		return drop(ctx, NO_COLLECTOR);
-	return finish(ctx, deliver_ranked(ctx, READ_ONCE(*row), source.high, source.low));
+		return drop(ctx, DROP_NO_COLLECTOR);
+	return end_run(ctx, deliver_by_ranks(ctx, READ_ONCE(*row), source.high, source.low));
 }
 
+/* Without tracking: the owner, which is in a CPU's cache, or else the whole row. */
 static __always_inline int select_untracked(struct sk_reuseport_md *ctx, const struct source *source)
 {
 	__u32 index = row_index(source->high, source->low, source->hash);
 	struct map_key key;
 
-	if (deliver(ctx, owner_of(index, &key), 1) == DELIVERED)
+	if (deliver_to_slot(ctx, read_owner(index, &key), 1) == DELIVERED)
 		return SK_PASS;
-	return select_by_row(ctx, index);
+	return select_from_row(ctx, index);
 }
 
-/* Delivers to the collector whose turn the row is, if it is there: its slot, or
- * LOST_NO_COLLECTOR. A vacant slot holds nothing up, for no exporter belongs to it. */
-__noinline int take_turn(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
+/*
+ * Delivers to the owner of a row: its slot, or SELECTED_NONE. The hold time doesn't matter here:
+ * without affinity, no exporter waits for this slot.
+ */
+__noinline int deliver_to_owner(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
 {
 	struct map_key key;
-	__u32 slot = owner_of(index, &key);
+	__u32 slot = read_owner(index, &key);
 
-	return deliver(ctx, slot, is_first) == DELIVERED ? slot : LOST_NO_COLLECTOR;
+	return deliver_to_slot(ctx, slot, is_first) == DELIVERED ? slot : SELECTED_NONE;
 }
 
+/* The index of the row whose turn it is on this CPU. */
 static __always_inline __u32 next_turn(void)
 {
 	__u32 *next = bpf_map_lookup_elem(&turns, ONLY), turn;
@@ -175,41 +200,42 @@ static __always_inline __u32 next_turn(void)
 	return turn;
 }
 
-/* Takes 8 turns: the next ones, or those of the rows from the index on. */
-__noinline int take_turns(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
+/* Tries the owners of 8 rows: the next ones in turn, or those from the index on. */
+__noinline int try_owners(struct sk_reuseport_md *ctx, __u32 index, __u32 is_first)
 {
 #pragma unroll
 	for (__u32 step = 0; step < 8; step++) {
-		__u32 turn = constants.selection == RPA_BY_TURN ? next_turn() : index + step, slot;
+		__u32 row = constants.selection == RPA_BY_TURN ? next_turn() : index + step, slot;
 
-		if (turn >= constants.table_size)
-			turn -= constants.table_size;
-		slot = take_turn(ctx, turn, is_first && step == 0);
-		if (!is_lost(slot))
+		if (row >= constants.table_size)
+			row -= constants.table_size;
+		slot = deliver_to_owner(ctx, row, is_first && step == 0);
+		if (is_selected(slot))
 			return slot;
 	}
-	return LOST_NO_COLLECTOR;
+	return SELECTED_NONE;
 }
 
-/* Delivers to any collector that is there: its slot, or LOST_NO_COLLECTOR. */
+/* Without affinity: delivers to the owner of one of 64 rows, or to a stand-in. Returns the slot,
+ * or SELECTED_NONE. */
 __noinline int deliver_to_any(struct sk_reuseport_md *ctx)
 {
 	__u32 index = (ctx->hash * constants.table_size) >> 32, slot;
 
 #pragma unroll
 	for (__u32 step = 0; step < 64; step += 8) {
-		slot = take_turns(ctx, index, step == 0);
-		if (!is_lost(slot))
+		slot = try_owners(ctx, index, step == 0);
+		if (is_selected(slot))
 			return slot;
 		index += 8;
 		if (index >= constants.table_size)
 			index -= constants.table_size;
 	}
-	return deliver_beyond_ranks(ctx, index);
+	return deliver_to_any_stand_in(ctx, index);
 }
 
-/* For collectors that need no affinity. */
-static __always_inline int select_any_for_datagram(struct sk_reuseport_md *ctx)
+/* A datagram for collectors that need no affinity. */
+static __always_inline int select_without_affinity(struct sk_reuseport_md *ctx)
 {
 	__u32 number = 0, selected;
 	struct source source;
@@ -218,74 +244,79 @@ static __always_inline int select_any_for_datagram(struct sk_reuseport_md *ctx)
 		number = count_run(source.high, source.low, source.hash, ctx->len);
 	selected = deliver_to_any(ctx);
 	if (constants.near_mask)
-		note_end_of(number, selected);
-	return finish(ctx, selected);
+		record_selection(number, selected);
+	return end_run(ctx, selected);
 }
 
-/* Delivers to the exporter's collector: as fail_over(). The row's SYN is counted before
- * its ranks are read, see RPA_SYN_SHIFT. */
-static __always_inline __u32 deliver_stream(struct sk_reuseport_md *ctx, __u64 high, __u64 low, __u64 hash)
+/*
+ * Delivers a SYN by its exporter's row. The SYN is counted in the row's word before the ranks
+ * are read from it: the agent can't move the row unseen in between, see RPA_SYN_SHIFT. Returns
+ * the same as fail_over().
+ */
+static __always_inline __u32 deliver_syn(struct sk_reuseport_md *ctx, __u64 high, __u64 low, __u64 hash)
 {
 	struct map_key key;
 	__u64 *row;
 
-	key.index = row_index(high, low, hash);
-	row = bpf_map_lookup_elem(&rows, key_at(&key));
+	row = row_at(row_index(high, low, hash), &key);
 	if (!row)
-		return LOST_NO_COLLECTOR;
+		return SELECTED_NONE;
 	__sync_fetch_and_add(row, 1ULL << RPA_SYN_SHIFT);
-	return deliver_ranked(ctx, READ_ONCE(*row), high, low);
+	return deliver_by_ranks(ctx, READ_ONCE(*row), high, low);
 }
 
-/* A SYN, or a connection that migrates. Whose a session is must be known also where no
- * affinity is needed: a drain waits for its end. */
-__noinline int select_for_stream(struct sk_reuseport_md *ctx, __u64 high, __u64 low, __u64 hash, __u32 port)
+/*
+ * A SYN, or a connection that migrates. The session is recorded without affinity, too: a
+ * collector that drains waits for the end of its sessions.
+ */
+__noinline int select_for_connection(struct sk_reuseport_md *ctx, __u64 high, __u64 low, __u64 hash,
+				     __u32 port)
 {
 	__u32 number = 0, selected;
 
 	if (constants.near_mask)
 		number = count_run(high, low, hash, ctx->len);
 	if (constants.selection == RPA_BY_EXPORTER)
-		selected = deliver_stream(ctx, high, low, hash);
+		selected = deliver_syn(ctx, high, low, hash);
 	else
 		selected = deliver_to_any(ctx);
 	if (constants.near_mask)
-		note_end_of(number, selected);
-	if (!is_lost(selected))
-		note_session(high, low, port, selected);
-	return finish(ctx, selected);
+		record_selection(number, selected);
+	if (is_selected(selected))
+		record_session(high, low, port, selected);
+	return end_run(ctx, selected);
 }
 
-/* A datagram or a SYN. */
-static __always_inline int select_first(struct sk_reuseport_md *ctx)
+/* A datagram or a SYN: steps 2 to 7 above. */
+static __always_inline int select_for_packet(struct sk_reuseport_md *ctx)
 {
 	struct source source;
 	__u32 port = 0;
 
 	if (is_probe(ctx))
-		return drop(ctx, PROBE);
+		return drop(ctx, DROP_PROBE);
 	if (constants.is_stream) {
 		if (read_peer(ctx, &source, &port))
-			return select_for_stream(ctx, source.high, source.low, source.hash, port);
+			return select_for_connection(ctx, source.high, source.low, source.hash, port);
 		if (constants.selection == RPA_BY_EXPORTER)
-			return drop(ctx, BAD_PACKET);
-		return finish(ctx, deliver_to_any(ctx));
+			return drop(ctx, DROP_BAD_PACKET);
+		return end_run(ctx, deliver_to_any(ctx));
 	}
 	if (constants.selection != RPA_BY_EXPORTER)
-		return select_any_for_datagram(ctx);
+		return select_without_affinity(ctx);
 	if (!read_source(ctx, &source))
-		return drop(ctx, BAD_PACKET);
+		return drop(ctx, DROP_BAD_PACKET);
 	return constants.near_mask ? select_tracked(ctx, &source) : select_untracked(ctx, &source);
 }
 
 SEC("sk_reuseport")
 int select_collector(struct sk_reuseport_md *ctx)
 {
-	return select_first(ctx);
+	return select_for_packet(ctx);
 }
 
-/* The same, and where a connection goes whose listener closes before it was
- * accepted: to its exporter's collector. */
+/* The same for a packet. A connection whose listener closes before accept(2) migrates to its
+ * exporter's collector. */
 SEC("sk_reuseport/migrate")
 int select_or_migrate(struct sk_reuseport_md *ctx)
 {
@@ -294,9 +325,9 @@ int select_or_migrate(struct sk_reuseport_md *ctx)
 	__u32 port;
 
 	if (!connection)
-		return select_first(ctx);
-	read_migrating(connection, &source, &port);
-	return select_for_stream(ctx, source.high, source.low, source.hash, port);
+		return select_for_packet(ctx);
+	read_migrating_peer(connection, &source, &port);
+	return select_for_connection(ctx, source.high, source.low, source.hash, port);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Who receives: the slots, their states, and the counts of what became of a run. */
+/*
+ * Delivery: selects the socket of a slot, holds or fails over when the slot is vacant, and
+ * counts the outcome.
+ */
 #ifndef SLOT_BPF_H
 #define SLOT_BPF_H
 
@@ -8,42 +11,51 @@
 
 #include "row.bpf.h"
 
-enum loss { HELD, NO_COLLECTOR, BAD_PACKET, PROBE };
+/* Why a run is dropped: one counter of struct rpa_losses each. */
+enum drop_reason { DROP_HELD, DROP_NO_COLLECTOR, DROP_BAD_PACKET, DROP_PROBE };
 
-/* What became of an attempt to deliver to one slot. */
-enum attempt {
-	DELIVERED, /* its socket is selected */
-	HOLD,      /* it is vacant, within the hold time */
-	PASS_ON,   /* it is vacant for longer, or no slot at all: the next rank's turn */
+/* The result of an attempt to deliver to one slot. */
+enum delivery {
+	DELIVERED, /* the slot's socket is selected, and the run is counted */
+	SLOT_HELD, /* the slot is vacant, and its hold time is not over: drop the run */
+	NEXT_RANK, /* the hold time is over, or there is no such slot: try the row's next rank */
 };
 
-/* What a selection returns: the slot whose socket is selected, or a reason. */
-#define LOST_HELD 0x10000u
-#define LOST_NO_COLLECTOR RPA_NO_SLOT
+/* A selection returns the slot whose socket is selected, or one of these. */
+#define SELECTED_NONE RPA_NO_SLOT   /* no collector is usable */
+#define SELECTED_NONE_HELD 0x10000u /* the exporter is held for its collector */
 
-static __always_inline bool is_lost(__u32 selected)
+static __always_inline bool is_selected(__u32 selected)
 {
-	return selected >= RPA_MAX_SLOTS;
+	return selected < RPA_MAX_SLOTS;
 }
 
-/* The datagram or SYN is dropped. */
-__noinline int drop(struct sk_reuseport_md *ctx, __u32 loss)
+/* Counts the reason and drops the datagram or SYN. */
+__noinline int drop(struct sk_reuseport_md *ctx, enum drop_reason reason)
 {
-	struct rpa_losses *count = bpf_map_lookup_elem(&losses, ONLY);
+	struct rpa_losses *counters = bpf_map_lookup_elem(&losses, ONLY);
 
-	if (!count)
+	if (!counters)
 		return SK_DROP;
-	if (loss == HELD || loss == NO_COLLECTOR)
-		count->bytes += ctx->len;
-	if (loss == HELD)
-		count->held++;
-	else if (loss == NO_COLLECTOR)
-		count->no_collector++;
-	else if (loss == BAD_PACKET)
-		count->bad_packet++;
+	if (reason == DROP_HELD || reason == DROP_NO_COLLECTOR)
+		counters->bytes += ctx->len;
+	if (reason == DROP_HELD)
+		counters->held++;
+	else if (reason == DROP_NO_COLLECTOR)
+		counters->no_collector++;
+	else if (reason == DROP_BAD_PACKET)
+		counters->bad_packet++;
 	else
-		count->probes++;
+		counters->probes++;
 	return SK_DROP;
+}
+
+/* Ends a run: SK_PASS with a selected socket, or counts the reason and returns SK_DROP. */
+static __always_inline int end_run(struct sk_reuseport_md *ctx, __u32 selected)
+{
+	if (is_selected(selected))
+		return SK_PASS;
+	return drop(ctx, selected == SELECTED_NONE_HELD ? DROP_HELD : DROP_NO_COLLECTOR);
 }
 
 static __always_inline bool is_down(__u64 registration_number, __u64 down_since)
@@ -51,21 +63,25 @@ static __always_inline bool is_down(__u64 registration_number, __u64 down_since)
 	return down_since && (__u16)down_since == (__u16)registration_number;
 }
 
-/* What happens to a run whose slot is vacant since then: HOLD or PASS_ON. */
-__noinline int hold_or_pass_on(__u64 down_since)
+/* For a vacant slot: SLOT_HELD while its hold time runs, NEXT_RANK after it. */
+__noinline enum delivery check_hold_time(__u64 down_since)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 	__u64 now = bpf_ktime_get_ns() >> RPA_TICK_SHIFT;
 
 	if (!pool || down_since >> 16 == RPA_LONG_AGO)
-		return PASS_ON;
-	/* Signed: another CPU may have started the clock an instant after our reading. */
-	return (__s64)(now - (down_since >> 16)) < (__s64)pool->hold_ticks ? HOLD : PASS_ON;
+		return NEXT_RANK;
+	/* Signed: another CPU may have started the hold clock just after this CPU read the time. */
+	return (__s64)(now - (down_since >> 16)) < (__s64)pool->hold_ticks ? SLOT_HELD : NEXT_RANK;
 }
 
-/* Starts the slot's hold clock, for all groups: HOLD or PASS_ON.
- * registration_number: what the slot had before the attempt that found a socket gone. */
-__noinline int vacate(__u32 slot_index, __u64 registration_number)
+/*
+ * Marks the slot as vacant from now on, in all groups: SLOT_HELD or NEXT_RANK.
+ *
+ * registration_number is the one that the slot had before the attempt that found a socket
+ * gone. If a registration came in between, down_since names the old number and means nothing.
+ */
+__noinline enum delivery start_hold_clock(__u32 slot_index, __u64 registration_number)
 {
 	__u64 down_since = (bpf_ktime_get_ns() >> RPA_TICK_SHIFT) << 16 | (__u16)registration_number;
 	struct map_key key;
@@ -74,88 +90,94 @@ __noinline int vacate(__u32 slot_index, __u64 registration_number)
 	key.index = slot_index;
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
 	if (!slot)
-		return PASS_ON;
+		return NEXT_RANK;
 	WRITE_ONCE(slot->down_since, down_since);
-	return hold_or_pass_on(down_since);
+	return check_hold_time(down_since);
 }
 
 /*
  * Whether the slot's socket is gone in one of the groups: then the collector is not
- * usable as a whole. A socket of another group can't be selected, but the refusal says
- * why: ENOENT where there is none. What was selected before stays selected.
+ * usable as a whole. The kernel refuses to select a socket of another group, and its errno
+ * shows whether there is one: ENOENT means that there is none. A refusal leaves the socket
+ * that the run has already selected in place.
  */
-__noinline int has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __u64 of_groups)
+__noinline int has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __u64 groups)
 {
 	struct map_key group, slot;
 
 	slot.index = slot_index;
 #pragma unroll
 	for (__u32 number = 0; number < RPA_MAX_GROUPS; number++) {
-		void *of_group;
+		void *sockets_of_group;
 
-		if (!(of_groups >> number & 1))
+		if (!(groups >> number & 1))
 			continue;
 		group.index = number;
-		of_group = bpf_map_lookup_elem(&group_sockets, key_at(&group));
-		if (of_group && bpf_sk_select_reuseport(ctx, of_group, key_at(&slot), 0) == -ENOENT)
+		sockets_of_group = bpf_map_lookup_elem(&group_sockets, key_at(&group));
+		if (sockets_of_group &&
+		    bpf_sk_select_reuseport(ctx, sockets_of_group, key_at(&slot), 0) == -ENOENT)
 			return 1;
 	}
 	return 0;
 }
 
 /*
- * Selects the socket of one slot and counts the run, or says why not: an enum attempt.
- * is_owner: it is the row's first choice.
+ * Selects the socket of one slot and counts the run. is_owner: the slot is
+ * the row's first rank.
  *
- * The first run that finds a socket gone, here or in another group, starts the slot's
- * hold clock, for all groups: a collector that lost one of its sockets is not usable as
- * a whole. Other groups are looked at once a jiffy, on each CPU. A collector that never
- * had a socket in this group, which came to the pool after it, has lost none.
+ * The first run that finds a socket gone, in this group or in another one, starts the slot's
+ * hold clock for all groups: UDP and TCP of an exporter fail over together. Each CPU checks
+ * the other groups once a jiffy. A collector that joined the pool before this group has never
+ * had a socket here: this group passes it over, and the slot is not vacant.
  */
-__noinline int deliver(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 is_owner)
+__noinline enum delivery deliver_to_slot(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 is_owner)
 {
-	__u64 registration_number, down_since, others;
-	struct rpa_traffic *count;
+	__u64 registration_number, down_since, other_groups;
+	struct rpa_traffic *counters;
 	struct rpa_slot *slot;
 	struct map_key key;
 
 	key.index = slot_index;
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
 	if (!slot)
-		return PASS_ON;
-	/* Read before the attempt: what the attempt finds belongs to this registration_number. */
+		return NEXT_RANK;
+	/* Read before the attempt: a socket that the attempt finds gone is never charged to a
+	 * later registration. */
 	registration_number = READ_ONCE(slot->registration_number);
 	down_since = READ_ONCE(slot->down_since);
 	if (is_down(registration_number, down_since))
-		return hold_or_pass_on(down_since);
+		return check_hold_time(down_since);
 	if (bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0)) {
 		if (registration_number && !(slot->groups >> (constants.group & 31) & 1))
-			return PASS_ON;
-		return vacate(key.index, registration_number);
+			return NEXT_RANK;
+		return start_hold_clock(key.index, registration_number);
 	}
-	count = bpf_map_lookup_elem(&traffic, key_at(&key));
-	if (!count)
+	counters = bpf_map_lookup_elem(&traffic, key_at(&key));
+	if (!counters)
 		return DELIVERED;
-	others = slot->groups & ~(1ULL << (constants.group & 31));
-	if (others) {
+	other_groups = slot->groups & ~(1ULL << (constants.group & 31));
+	if (other_groups) {
 		__u64 now = bpf_jiffies64();
 
-		if (count->checked != now) {
-			count->checked = now;
-			if (has_lost_socket(ctx, key.index, others))
-				return vacate(key.index, registration_number);
+		if (counters->checked != now) {
+			counters->checked = now;
+			if (has_lost_socket(ctx, key.index, other_groups))
+				return start_hold_clock(key.index, registration_number);
 		}
 	}
 	if (is_owner)
-		count->selected++;
+		counters->selected++;
 	else
-		count->failed_over++;
-	count->bytes += ctx->len;
+		counters->failed_over++;
+	counters->bytes += ctx->len;
 	return DELIVERED;
 }
 
-/* Whether the slot received the run: if it has a collector that takes in others. */
-__noinline int stand_in(struct sk_reuseport_md *ctx, __u32 slot_index)
+/*
+ * Delivers to a slot that is in none of the row's ranks, if it has had a collector and isn't
+ * draining. Not 0: delivered.
+ */
+__noinline int deliver_to_stand_in(struct sk_reuseport_md *ctx, __u32 slot_index)
 {
 	const struct rpa_slot *slot;
 	struct map_key key;
@@ -166,72 +188,70 @@ __noinline int stand_in(struct sk_reuseport_md *ctx, __u32 slot_index)
 		return 0;
 	if (!slot->registration_number || slot->closed)
 		return 0;
-	return deliver(ctx, slot_index, 0) == DELIVERED;
+	return deliver_to_slot(ctx, slot_index, 0) == DELIVERED;
 }
 
-/* Tries 16 slots: the one that received the run, or RPA_NO_SLOT. */
-__noinline int stand_in_among(struct sk_reuseport_md *ctx, __u32 first)
+/* Tries 16 slots: the slot that received the run, or SELECTED_NONE. */
+__noinline int try_stand_ins(struct sk_reuseport_md *ctx, __u32 first)
 {
 #pragma unroll
 	for (__u32 step = 0; step < 16; step++) {
-		if (stand_in(ctx, (first + step) % RPA_MAX_SLOTS))
+		if (deliver_to_stand_in(ctx, (first + step) % RPA_MAX_SLOTS))
 			return (first + step) % RPA_MAX_SLOTS;
 	}
-	return RPA_NO_SLOT;
+	return SELECTED_NONE;
 }
 
-/* The first usable slot from a place that the row gives, for a row whose ranks are
- * all down for longer than the hold time; LOST_NO_COLLECTOR: there is none. */
-static __always_inline __u32 deliver_beyond_ranks(struct sk_reuseport_md *ctx, __u32 row)
+/*
+ * For a row whose ranks have all been down for longer than the hold time: delivers to the
+ * first usable slot, beginning at one that the row's index gives. The whole row gets the same
+ * stand-in.
+ */
+static __always_inline __u32 deliver_to_any_stand_in(struct sk_reuseport_md *ctx, __u32 row)
 {
 #pragma unroll
 	for (__u32 step = 0; step < RPA_MAX_SLOTS; step += 16) {
-		__u32 slot_index = stand_in_among(ctx, row + step);
+		__u32 slot_index = try_stand_ins(ctx, row + step);
 
-		if (!is_lost(slot_index))
+		if (is_selected(slot_index))
 			return slot_index;
 	}
-	return LOST_NO_COLLECTOR;
+	return SELECTED_NONE;
 }
 
-/* Delivers to the first usable slot of the ranks, without the owner's, or to any other
- * slot: the slot, LOST_HELD or LOST_NO_COLLECTOR. The address is the exporter's. */
+/*
+ * Delivers to the first usable slot of the given ranks, which begin with rank 2, or else to a
+ * stand-in: the slot, SELECTED_NONE_HELD or SELECTED_NONE. high and low are the exporter's
+ * address.
+ */
 __noinline int fail_over(struct sk_reuseport_md *ctx, __u64 ranks, __u64 high, __u64 low)
 {
 #pragma unroll
 	for (int rank = 1; rank < RPA_RANKS; rank++) {
 		__u32 slot_index = ranks & RPA_NO_SLOT;
-		int attempt = deliver(ctx, slot_index, 0);
+		enum delivery delivery = deliver_to_slot(ctx, slot_index, 0);
 
-		if (attempt == DELIVERED)
+		if (delivery == DELIVERED)
 			return slot_index;
-		if (attempt == HOLD)
-			return LOST_HELD;
+		if (delivery == SLOT_HELD)
+			return SELECTED_NONE_HELD;
 		ranks >>= RPA_RANK_BITS;
 	}
-	/* By the row, not the address: several addresses may be one exporter. */
-	return deliver_beyond_ranks(ctx, row_index(high, low, finalize(multilinear(high, low))));
+	/* By the row, not by the address: several addresses may be one exporter. */
+	return deliver_to_any_stand_in(ctx, row_index(high, low, hash_of_address(high, low)));
 }
 
-/* Delivers by the ranks of the exporter's row: as fail_over(). */
-static __always_inline __u32 deliver_ranked(struct sk_reuseport_md *ctx, __u64 ranks, __u64 high, __u64 low)
+/* Delivers by a row's ranks, the owner first. Returns the same as fail_over(). */
+static __always_inline __u32 deliver_by_ranks(struct sk_reuseport_md *ctx, __u64 ranks, __u64 high, __u64 low)
 {
 	__u32 owner = ranks & RPA_NO_SLOT;
-	int attempt = deliver(ctx, owner, 1);
+	enum delivery delivery = deliver_to_slot(ctx, owner, 1);
 
-	if (attempt == DELIVERED)
+	if (delivery == DELIVERED)
 		return owner;
-	if (attempt == HOLD)
-		return LOST_HELD;
+	if (delivery == SLOT_HELD)
+		return SELECTED_NONE_HELD;
 	return fail_over(ctx, ranks >> RPA_RANK_BITS, high, low);
-}
-
-/* The run's end: what the kernel does with the datagram or SYN. */
-static __always_inline int finish(struct sk_reuseport_md *ctx, __u32 selected)
-{
-	if (!is_lost(selected))
-		return SK_PASS;
-	return drop(ctx, selected == LOST_HELD ? HELD : NO_COLLECTOR);
 }
 
 #endif

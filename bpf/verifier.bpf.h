@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What the verifier wants of a program that is loaded with CAP_BPF alone.
+ * What the verifier requires of a program that is loaded with CAP_BPF alone.
  *
- * Without CAP_PERFMON the verifier guards against speculation: where it can predict a
- * branch, it also follows the other side, with the registers unchanged (Spectre v1), and
- * it puts a barrier behind stores into the stack that a later load might bypass
- * (Spectre v4). On Linux 5.10, 6.1 and 6.12 an error on a side that is never taken is
- * fatal; 6.18 puts a barrier there instead. Programs here therefore keep to these rules;
- * `make test-kernels` holds them to it.
+ * Without CAP_PERFMON, the verifier guards against speculation. Where the CPU may predict a
+ * branch, the verifier also follows the other side, with the registers unchanged (Spectre v1).
+ * Behind stores into the stack that a later load might bypass, it puts a barrier (Spectre v4).
+ * On Linux 5.10, 6.1 and 6.12, an error on a side that is never taken is fatal; 6.18 puts a
+ * barrier there instead. The programs therefore follow these rules, and `make test-kernels`
+ * checks them:
  *
- * 1. A pointer that a lookup returned is compared with NULL once, at once. No pointer
- *    that may be NULL is carried across another branch: an index is, and looked up again.
- * 2. Loops are unrolled. Of a loop the verifier never leaves the side that goes round
- *    once more ("The sequence of 8193 jumps is too complex").
- * 3. Keys and values on the stack are built of whole 64-bit words, or are a map_key.
+ * 1. A pointer that a lookup returned is compared with NULL once, and at once. No pointer that
+ *    may be NULL is kept across another branch: an index is kept, and looked up again.
+ * 2. Loops are unrolled. The verifier never leaves the side of a loop that takes one more
+ *    iteration ("The sequence of 8193 jumps is too complex").
+ * 3. Keys and values on the stack are built of whole 64-bit words, or are a struct map_key.
  *    Linux 5.10 and 6.1 refuse a shorter store into a word that held a known number
  *    ("attempt to corrupt spilled pointer on stack").
- * 4. Large pieces are global functions (not static, __noinline), which the verifier
- *    proves once, not at each call. At most 8 functions deep.
- * 5. No switch on the result of a global function: clang adds a call of __bpf_trap.
+ * 4. Large pieces are global functions (__noinline, not static), which the verifier proves
+ *    once instead of at each call. Calls are at most 8 functions deep.
+ * 5. No switch on the result of a global function: clang would add a call of __bpf_trap.
  *
- * Barriers cost more than the instructions around them. A store is followed by one if
- * it is the first into its part of the stack, or if it puts a pointer there, or overwrites
- * a spilled register. Hence one map_key for all lookups of a function, and hot functions of few
- * variables that live across a call: there are four registers for these.
+ * A barrier costs more than the instructions around it. A store gets one if it is the first
+ * into its part of the stack, if it stores a pointer, or if it overwrites a spilled register.
+ * Each function therefore has one map_key for all of its lookups, and hot functions have few
+ * variables that live across a call: there are four registers for them.
  */
 #ifndef VERIFIER_BPF_H
 #define VERIFIER_BPF_H
@@ -35,16 +35,15 @@
 #define WRITE_ONCE(object, value) (*(volatile typeof(object) *)&(object) = (value))
 
 /*
- * A key on the stack. Kept in the upper half of an aligned word: what is stored there
- * never counts as a spilled register, so that only the first store of a function is
- * followed by a barrier.
+ * A key on the stack, in the upper half of an aligned word. A store there never counts as a
+ * spilled register, and therefore only the first store of a function gets a barrier.
  */
 struct map_key {
 	__u32 unused;
 	__u32 index;
 } __attribute__((aligned(8)));
 
-/* Its address, made anew at each use: the compiler would make it once and spill it. */
+/* The key's address, computed at each use: the compiler would compute it once and spill it. */
 static __always_inline void *key_at(struct map_key *key)
 {
 	void *address;
@@ -53,7 +52,7 @@ static __always_inline void *key_at(struct map_key *key)
 	return address;
 }
 
-/* Two 32-bit fields of a map's key or value as the word that they are in memory. */
+/* The word that two adjacent 32-bit fields of a map's key or value are in memory. */
 static __always_inline __u64 word_of_fields(__u32 first, __u32 second)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -63,7 +62,7 @@ static __always_inline __u64 word_of_fields(__u32 first, __u32 second)
 #endif
 }
 
-/* The same of the last word of a struct rpa_sighting_event. */
+/* The last word of a struct rpa_sighting_event. */
 static __always_inline __u64 word_of_event(__u32 seen, __u16 slot, __u16 former_slot)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -7,14 +7,14 @@
 
 static __always_inline int deliver_and_count(struct sk_reuseport_md *ctx, __u32 slot)
 {
-	return deliver(ctx, slot, 1) == DELIVERED ? SK_PASS : SK_DROP;
+	return deliver_to_slot(ctx, slot, 1) == DELIVERED ? SK_PASS : SK_DROP;
 }
 
 static __always_inline __u32 owner_of_source(const struct source *source)
 {
 	struct map_key key;
 
-	return owner_of(row_index(source->high, source->low, source->hash), &key);
+	return read_owner(row_index(source->high, source->low, source->hash), &key);
 }
 
 static __always_inline bool find_row(struct sk_reuseport_md *ctx, __u32 *index)
@@ -49,7 +49,7 @@ int rows_alone(struct sk_reuseport_md *ctx)
 	return row ? deliver_and_count(ctx, *(const volatile __u64 *)row & RPA_NO_SLOT) : SK_DROP;
 }
 
-/* As owner_of() asks. */
+/* As read_owner() asks. */
 static __always_inline bool is_being_written(void)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
@@ -128,7 +128,7 @@ struct {
 	__type(value, struct rpa_traffic);
 } shared_traffic SEC(".maps");
 
-/* What deliver() does, without the look-up of its counts. */
+/* What deliver_to_slot() does, without the look-up of its counts. */
 static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *owner)
 {
 	const struct rpa_slot *slot;
@@ -190,7 +190,7 @@ int clock_in_each_run(struct sk_reuseport_md *ctx)
 {
 	struct source source = {};
 
-	if (!read_source(ctx, &source) || deliver(ctx, owner_of_source(&source), 1) != DELIVERED)
+	if (!read_source(ctx, &source) || deliver_to_slot(ctx, owner_of_source(&source), 1) != DELIVERED)
 		return SK_DROP;
 	/* Never 0: the time is used, and changes nothing. */
 	return bpf_ktime_get_ns() ? SK_PASS : SK_DROP;

@@ -17,7 +17,7 @@ static __always_inline __u32 owner_of_source(const struct source *source)
 {
 	struct map_key key;
 
-	return owner_of(row_index(source->high, source->low, source->hash), &key);
+	return read_owner(row_index(source->high, source->low, source->hash), &key);
 }
 
 SEC("sk_reuseport")
@@ -80,7 +80,7 @@ int select_and_count(struct sk_reuseport_md *ctx)
 
 	if (!read_source(ctx, &source))
 		return SK_DROP;
-	return deliver(ctx, owner_of_source(&source), 1) == DELIVERED ? SK_PASS : SK_DROP;
+	return deliver_to_slot(ctx, owner_of_source(&source), 1) == DELIVERED ? SK_PASS : SK_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -17,7 +17,7 @@ struct EmbedFiles: BuildToolPlugin {
 
     private static let layoutHeader = "Sources/CBPFShim/include/sk_reuseport_layout.h"
     private static let programHeaders = [
-        "admission", "exporter", "maps", "probe", "row", "session", "sighting", "slot", "verifier",
+        "allocator", "exporter", "maps", "probe", "row", "session", "slot", "tracking", "verifier",
     ].map { "bpf/\($0).bpf.h" }
 
     /// Those that assemble-page.sh puts together.
