@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Counts what the sockets of a cgroup send and receive, by direction and by whether
- * the peer's address is internal. Every packet passes, whatever is found.
+ * Counts the bytes that the sockets of a cgroup send and receive, by direction and by whether
+ * the peer's address is internal. Every packet passes, also one that can't be counted.
  *
- * A packet here is what the kernel hands to one socket: an IP packet with its headers,
- * or several that it has joined (GRO) or not yet parted (GSO), which have one set of
- * headers between them.
+ * A packet here is what the kernel hands over at once: an IP packet with its headers, or several
+ * that it has joined (GRO) or not yet split (GSO), which share one set of headers.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
@@ -15,7 +14,7 @@
 #include "meter_layout.h"
 #include "verifier.bpf.h"
 
-/* A line for each CPU. */
+/* A cache line for each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -24,7 +23,7 @@ struct {
 	__type(value, struct rpa_meter);
 } meter SEC(".maps");
 
-/* Prefixes of internal peers. */
+/* The prefixes of internal peers. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -35,7 +34,7 @@ struct {
 
 static __always_inline bool is_internal(struct __sk_buff *skb, bool is_egress)
 {
-	/* A struct rpa_prefix from length on, with its address in whole words: see verifier.bpf.h. */
+	/* From "length" on, a struct rpa_prefix. Its address is in whole words: see verifier.bpf.h. */
 	struct {
 		__u32 unused, length;
 		__u64 high, low;
@@ -56,9 +55,10 @@ static __always_inline bool is_internal(struct __sk_buff *skb, bool is_egress)
 }
 
 /*
- * Atomic, for what interrupts a sender counts on the same CPU. In assembly, so that the
- * compiler doesn't make one addition of two, at an index that depends on the branch: with
- * CAP_BPF alone the verifier refuses to add what it knows, and knows differently each time.
+ * Atomic, because an interrupt may count on the CPU of the sender that it interrupts. In
+ * assembly, because the compiler would merge two additions into one at an index that depends
+ * on the branch: with CAP_BPF alone, the verifier refuses to add a number to a pointer if it
+ * knows a different number on each side of the branch.
  */
 static __always_inline void add(struct rpa_meter *line, __u32 class, __u64 bytes)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Hashes of a 128-bit source address. Each program hashes RPA_HASHES times, what came out
- * becoming part of what goes in: what is measured is how long a selection waits for it.
+ * Hashes of a 128-bit source address. Each program hashes RPA_HASHES times and feeds each hash
+ * into the next address: the benchmark measures how long a selection waits for the hash.
  */
 #include "../../bpf/exporter.bpf.h"
 
@@ -20,16 +20,16 @@
 		return hash == 1 ? SK_DROP : SK_PASS;             \
 	}
 
-/* Nothing but the loop. */
+/* Only the loop. */
 PROGRAM(no_hash, high + low)
 
-/* What the agent uses, of IPv6 and, where all but the last word is known, of IPv4. */
-PROGRAM(multilinear_mix13, finalize(multilinear(high, low)))
-PROGRAM(multilinear_mix13_ipv4, finalize(*(const volatile __u64 *)&constants.hash_keys[0] +
-					 *(const volatile __u64 *)&constants.hash_keys[3] * 0xffff +
-					 constants.hash_keys[4] * (__u32)(high ^ low)))
+/* The hash in use, for IPv6 and for IPv4, where only the last word is unknown. */
+PROGRAM(multilinear_mix13, hash_of_address(high, low))
+PROGRAM(multilinear_mix13_ipv4,
+	finalize(READ_ONCE(constants.hash_keys[0]) + READ_ONCE(constants.hash_keys[3]) * 0xffff +
+		 constants.hash_keys[4] * (__u32)(high ^ low)))
 
-/* The finalizer alone, of the two halves' exclusive or: addresses of one exclusive or collide. */
+/* The finalizer alone, over the exclusive or of both halves: addresses with the same one collide. */
 PROGRAM(mix13, finalize(high ^ low))
 
 static __always_inline __u32 rotated(__u32 word, int bits)
@@ -41,7 +41,7 @@ static __always_inline __u64 rotated64(__u64 word, int bits)
 	return word << bits | word >> (64 - bits);
 }
 
-/* Bob Jenkins's lookup3 of four words, as the kernel's jhash2() has it. */
+/* Bob Jenkins's lookup3 of four words, the same as the kernel's jhash2(). */
 static __always_inline __u32 lookup3(__u64 high, __u64 low)
 {
 	__u32 a = 0xdeadbeef + 16 + (__u32)constants.hash_keys[0], b = a, c = a;

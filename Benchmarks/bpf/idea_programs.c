@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The program of step_programs.c that selects and counts, with one thing in it done
- * another way each. Sources are IPv4, tracking is off.
+ * The program of step_programs.c that selects and counts, in variants: each does one thing in
+ * another way. Sources are IPv4, tracking is off.
  */
 #include "../../bpf/slot.bpf.h"
 
@@ -27,7 +27,7 @@ static __always_inline bool find_row(struct sk_reuseport_md *ctx, __u32 *index)
 	return true;
 }
 
-/* As it is. */
+/* The program as it is. */
 SEC("sk_reuseport")
 int as_it_is(struct sk_reuseport_md *ctx)
 {
@@ -36,7 +36,7 @@ int as_it_is(struct sk_reuseport_md *ctx)
 	return read_source(ctx, &source) ? deliver_and_count(ctx, owner_of_source(&source)) : SK_DROP;
 }
 
-/* The row's word of 8 bytes, and no owner of one byte before it. */
+/* Reads the row's word of 8 bytes instead of the owner's byte. */
 SEC("sk_reuseport")
 int rows_alone(struct sk_reuseport_md *ctx)
 {
@@ -46,10 +46,10 @@ int rows_alone(struct sk_reuseport_md *ctx)
 	if (!find_row(ctx, &index))
 		return SK_DROP;
 	row = bpf_map_lookup_elem(&rows, &index);
-	return row ? deliver_and_count(ctx, *(const volatile __u64 *)row & RPA_NO_SLOT) : SK_DROP;
+	return row ? deliver_and_count(ctx, READ_ONCE(*row) & RPA_NO_SLOT) : SK_DROP;
 }
 
-/* As read_owner() asks. */
+/* The same condition as in read_owner(). */
 static __always_inline bool is_being_written(void)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
@@ -63,11 +63,11 @@ static __always_inline int deliver_to(struct sk_reuseport_md *ctx, const __u64 *
 
 	if (!word)
 		return SK_DROP;
-	owner = *(const volatile __u64 *)word >> index % (64 / bits) * bits & ((1 << bits) - 1);
+	owner = READ_ONCE(*word) >> index % (64 / bits) * bits & ((1 << bits) - 1);
 	return deliver_and_count(ctx, owner);
 }
 
-/* The same from a row of one rank in 2 bytes. */
+/* The owner in 2 bytes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -87,7 +87,7 @@ int owners_of_16_bits(struct sk_reuseport_md *ctx)
 	return deliver_to(ctx, bpf_map_lookup_elem(&short_owners, &place), index, 16);
 }
 
-/* The owners in memory that nobody can map: the agent would write them by system calls. */
+/* The owners in memory that the agent can't map: it would write them by system calls. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 8192);
@@ -106,7 +106,7 @@ int owners_not_mmapable(struct sk_reuseport_md *ctx)
 	return deliver_to(ctx, bpf_map_lookup_elem(&unmapped_owners, &place), index, RPA_OWNER_BITS);
 }
 
-/* The settings as global data: an address that is known when the program is loaded. */
+/* The settings as global data, whose address is known when the program is loaded. */
 volatile struct rpa_settings global_settings = {};
 
 SEC("sk_reuseport")
@@ -114,13 +114,13 @@ int settings_as_global_data(struct sk_reuseport_md *ctx)
 {
 	__u32 index, place;
 
-	if (!find_row(ctx, &index) || *(const volatile __u32 *)&global_settings.version & 1)
+	if (!find_row(ctx, &index) || READ_ONCE(global_settings.version) & 1)
 		return SK_DROP;
 	place = index / RPA_OWNERS_PER_WORD;
 	return deliver_to(ctx, bpf_map_lookup_elem(&owners, &place), index, RPA_OWNER_BITS);
 }
 
-/* One entry for all CPUs, by atomic additions. */
+/* One entry for all CPUs, with atomic additions. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, RPA_MAX_SLOTS);
@@ -128,7 +128,7 @@ struct {
 	__type(value, struct rpa_traffic);
 } shared_traffic SEC(".maps");
 
-/* What deliver_to_slot() does, without the look-up of its counts. */
+/* The same as deliver_to_slot(), without its counters. */
 static __always_inline bool is_delivered(struct sk_reuseport_md *ctx, __u32 *owner)
 {
 	const struct rpa_slot *slot;
@@ -158,7 +158,7 @@ int shared_counts(struct sk_reuseport_md *ctx)
 	return SK_PASS;
 }
 
-/* A map for each count. */
+/* A map for each counter. */
 struct counts {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, RPA_MAX_SLOTS);
@@ -184,7 +184,7 @@ int counts_apart(struct sk_reuseport_md *ctx)
 	return SK_PASS;
 }
 
-/* The clock is read in each run, as whoever notes when an exporter was seen would. */
+/* Reads the clock in each run, as an exact time of each exporter's last run would need. */
 SEC("sk_reuseport")
 int clock_in_each_run(struct sk_reuseport_md *ctx)
 {
@@ -192,7 +192,7 @@ int clock_in_each_run(struct sk_reuseport_md *ctx)
 
 	if (!read_source(ctx, &source) || deliver_to_slot(ctx, owner_of_source(&source), 1) != DELIVERED)
 		return SK_DROP;
-	/* Never 0: the time is used, and changes nothing. */
+	/* Never 0: the compiler must keep the call, and the result stays the same. */
 	return bpf_ktime_get_ns() ? SK_PASS : SK_DROP;
 }
 

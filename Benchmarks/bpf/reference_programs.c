@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What bpf/sk_reuseport.c is measured against: the least that the kernel can be
- * asked for, and the usual way to pick a collector by source address.
+ * References for bpf/sk_reuseport.c: the least that a program can do, and the usual ways to
+ * select a collector.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -20,7 +20,7 @@ struct {
 	__type(value, __u64);
 } sockets SEC(".maps");
 
-/* The next turn, of turn(). */
+/* For turn(): the next turn. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -28,14 +28,14 @@ struct {
 	__type(value, __u32);
 } turns SEC(".maps");
 
-/* Nothing: the cost of being called, and of the clock that measures it. */
+/* Does nothing: the cost of the call, and of the clock that measures it. */
 SEC("sk_reuseport")
 int empty(struct sk_reuseport_md *ctx)
 {
 	return SK_PASS;
 }
 
-/* One socket after the other, whoever sends: no affinity at all. */
+/* Selects one socket after the other, without affinity. */
 SEC("sk_reuseport")
 int turn(struct sk_reuseport_md *ctx)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The way of a datagram through bpf/sk_reuseport.c, each program one step longer than the
- * one before: what a step adds is what it costs there. Sources are IPv4, tracking is off.
+ * The path of a datagram through bpf/sk_reuseport.c. Each program is one step longer than the
+ * one before: the difference is the cost of the step. Sources are IPv4, tracking is off.
  */
 #include "../../bpf/slot.bpf.h"
 
@@ -39,7 +39,7 @@ int hash_it(struct sk_reuseport_md *ctx)
 	return read_source(ctx, &source) && source.hash ? SK_PASS : SK_DROP;
 }
 
-/* Of four collectors. */
+/* Four collectors. */
 SEC("sk_reuseport")
 int select_by_hash(struct sk_reuseport_md *ctx)
 {
