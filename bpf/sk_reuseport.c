@@ -27,7 +27,7 @@
  *      vacant slot. During the hold: dropped as held.
  *   6. fail_over(): after the hold, the next ranks, then a stand-in. Without one: dropped as
  *      no_collector.
- *   7. record_receiver(): tells the agent about the exporter, once an interval.
+ *   7. record_receiver(): notifies the agent of the exporter, once an interval.
  *
  * A SYN differs in step 4: select_for_connection() counts it in its row before it reads the
  * ranks, and records the session. A pool without affinity replaces step 4 by deliver_to_any().
