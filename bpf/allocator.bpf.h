@@ -3,7 +3,7 @@
  * Tracked exporters: the index that finds an exporter's entry, and the allocator that gives
  * an entry to an exporter that has none.
  *
- *   hash -> words of the index -> entry in "sightings" and its block entries in "tallies"
+ *   hash -> words of the index -> entry in "tracked" and its block entries in "cpu_counters"
  *
  * Runs of known exporters only read the index. The allocator's lock orders the others. A
  * spin lock may not be held across a helper call, so that no map lookup happens under it.
@@ -13,8 +13,8 @@
 
 #include "exporter.bpf.h"
 
-/* Words that an exporter may have: the near ones, then the far ones. */
-#define INDEX_PROBES (2 * RPA_SIGHTING_PROBES)
+/* Words that an exporter may have: the primary ones, then the overflow ones. */
+#define INDEX_PROBES (2 * RPA_INDEX_PROBES)
 
 /* Instead of an entry's index. */
 #define NO_ENTRY (-1)
@@ -23,18 +23,18 @@
 /* The time in the unit of tracked exporters. */
 static __always_inline __u32 tracking_tick(void)
 {
-	return bpf_ktime_get_ns() >> RPA_SIGHTING_TICK_SHIFT;
+	return bpf_ktime_get_ns() >> RPA_TRACKING_TICK_SHIFT;
 }
 
 /* The word at a position of the hash's probe sequence. */
 static __always_inline __u64 *index_word_at(__u64 hash, __u32 position, struct map_key *key)
 {
-	if (position < RPA_SIGHTING_PROBES)
-		key->index = ((__u32)hash + position) & constants.near_mask;
+	if (position < RPA_INDEX_PROBES)
+		key->index = ((__u32)hash + position) & constants.primary_mask;
 	else
-		key->index = constants.near_mask + 1 +
-			     (((__u32)(hash >> 32) + position - RPA_SIGHTING_PROBES) & constants.far_mask);
-	return bpf_map_lookup_elem(&places, key_at(key));
+		key->index = constants.primary_mask + 1 +
+			     (((__u32)(hash >> 32) + position - RPA_INDEX_PROBES) & constants.overflow_mask);
+	return bpf_map_lookup_elem(&exporter_index, key_at(key));
 }
 
 static __always_inline __u64 make_index_word(__u32 entry_index, __u32 epoch, __u64 hash)
@@ -54,7 +54,7 @@ static __always_inline bool has_fingerprint_of(__u64 word, __u64 hash)
 }
 
 /* Gives the entry to an exporter. The caller holds the allocator's lock. */
-static __always_inline void assign_entry(struct rpa_sighting *entry, __u64 high, __u64 low, __u32 now)
+static __always_inline void assign_entry(struct rpa_tracked_exporter *entry, __u64 high, __u64 low, __u32 now)
 {
 	/* First: what CPUs have counted under the epoch before isn't this exporter's. */
 	WRITE_ONCE(entry->epoch, entry->epoch + 1);
@@ -63,7 +63,7 @@ static __always_inline void assign_entry(struct rpa_sighting *entry, __u64 high,
 	entry->first_seen = now;
 	entry->last_seen = now;
 	entry->slot = RPA_NO_SLOT;
-	entry->told_slot = RPA_NOT_NOTIFIED;
+	entry->notified_slot = RPA_NOT_NOTIFIED;
 }
 
 /*
@@ -73,23 +73,23 @@ static __always_inline void assign_entry(struct rpa_sighting *entry, __u64 high,
 __noinline int assign_reserved_entry(__u32 index, __u64 high, __u64 low)
 {
 	__u32 now = tracking_tick();
-	struct rpa_admission *allocator;
-	struct rpa_sighting *entry;
+	struct rpa_exporter_allocator *allocator;
+	struct rpa_tracked_exporter *entry;
 	struct map_key key;
 	int result = NO_ENTRY;
 
-	allocator = bpf_map_lookup_elem(&admission, ONLY);
+	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	if (!allocator)
 		return NO_ENTRY;
 	key.index = index;
-	entry = bpf_map_lookup_elem(&sightings, key_at(&key));
+	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 	if (!entry)
 		return NO_ENTRY;
 	bpf_spin_lock(&allocator->lock);
 	if (!entry->epoch) {
 		assign_entry(entry, high, low, now);
 		/* The last notification counts as infinitely old: the agent is notified at once. */
-		entry->told = 0;
+		entry->notified = 0;
 	}
 	if (entry->low == low && entry->high == high)
 		result = index;
@@ -104,8 +104,8 @@ __noinline int assign_reserved_entry(__u32 index, __u64 high, __u64 low)
  * be looked up. The entry is therefore reserved first and assigned afterward. A run that comes
  * between the two, mostly one of the same exporter on another CPU, assigns it as well.
  */
-static __always_inline int reserve_entry(__u64 *word, struct rpa_admission *allocator, __u64 high, __u64 low,
-					 __u64 hash)
+static __always_inline int reserve_entry(__u64 *word, struct rpa_exporter_allocator *allocator, __u64 high,
+					 __u64 low, __u64 hash)
 {
 	int result = LOST_RACE;
 	__u32 index;
@@ -114,7 +114,7 @@ static __always_inline int reserve_entry(__u64 *word, struct rpa_admission *allo
 	index = allocator->used;
 	if (!*word) {
 		result = NO_ENTRY;
-		if (index < constants.sighting_limit) {
+		if (index < constants.tracked_limit) {
 			allocator->used = index + 1;
 			result = index;
 			WRITE_ONCE(*word, make_index_word(index, 1, hash));
@@ -126,7 +126,7 @@ static __always_inline int reserve_entry(__u64 *word, struct rpa_admission *allo
 	return result;
 }
 
-static __always_inline bool is_silent(const struct rpa_sighting *entry, __u32 now, __u32 min_ticks)
+static __always_inline bool is_silent(const struct rpa_tracked_exporter *entry, __u32 now, __u32 min_ticks)
 {
 	/* Signed: another CPU may have seen the exporter since this CPU read the time. */
 	return entry->epoch && (__s32)(now - entry->last_seen) >= (__s32)min_ticks;
@@ -139,23 +139,23 @@ static __always_inline bool is_silent(const struct rpa_sighting *entry, __u32 no
  * The agent is notified of the new exporter only if it sends for longer than an interval: in a
  * flood of addresses that send once each, it is notified of none.
  */
-static __always_inline int replace_silent_entry(__u64 *index_word, struct rpa_admission *allocator,
+static __always_inline int replace_silent_entry(__u64 *index_word, struct rpa_exporter_allocator *allocator,
 						__u32 min_ticks, __u64 high, __u64 low, __u64 hash)
 {
 	__u64 word = READ_ONCE(*index_word);
 	__u32 now = tracking_tick(), index = entry_in_word(word);
-	struct rpa_sighting *entry;
+	struct rpa_tracked_exporter *entry;
 	int result = LOST_RACE;
 	struct map_key key;
 
 	key.index = index;
-	entry = bpf_map_lookup_elem(&sightings, key_at(&key));
+	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 	if (!entry)
 		return NO_ENTRY;
 	bpf_spin_lock(&allocator->lock);
 	if (*index_word == word && is_silent(entry, now, min_ticks)) {
 		assign_entry(entry, high, low, now);
-		entry->told = now;
+		entry->notified = now;
 		allocator->evicted++;
 		result = index;
 		/* Last: a run that sees the new word finds the new exporter in the entry. */
@@ -168,11 +168,11 @@ static __always_inline int replace_silent_entry(__u64 *index_word, struct rpa_ad
 /* The entry's index if the entry is this exporter's, else NO_ENTRY. */
 __noinline int match_entry(__u32 index, __u64 high, __u64 low)
 {
-	const struct rpa_sighting *entry;
+	const struct rpa_tracked_exporter *entry;
 	struct map_key key;
 
 	key.index = index;
-	entry = bpf_map_lookup_elem(&sightings, key_at(&key));
+	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 	if (!entry)
 		return NO_ENTRY;
 	if (!READ_ONCE(entry->epoch))
@@ -196,12 +196,12 @@ __noinline int find_silent_entry(__u64 hash, __u32 min_ticks)
 #pragma unroll
 	for (__u32 position = 0; position < INDEX_PROBES; position++) {
 		const __u64 *word = index_word_at(hash, position, &key);
-		const struct rpa_sighting *entry;
+		const struct rpa_tracked_exporter *entry;
 
 		if (!word)
 			return -1;
 		key.index = entry_in_word(READ_ONCE(*word));
-		entry = bpf_map_lookup_elem(&sightings, key_at(&key));
+		entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 		if (!entry) {
 			if (found >= 0)
 				break;
@@ -217,14 +217,14 @@ __noinline int find_silent_entry(__u64 hash, __u32 min_ticks)
  * all entries are used, or LOST_RACE. */
 __noinline int allocate_entry_at(__u64 high, __u64 low, __u64 hash, __u32 position)
 {
-	struct rpa_admission *allocator;
+	struct rpa_exporter_allocator *allocator;
 	struct map_key key;
 	__u64 *word;
 
-	allocator = bpf_map_lookup_elem(&admission, ONLY);
+	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	if (!allocator)
 		return NO_ENTRY;
-	if (READ_ONCE(allocator->used) >= constants.sighting_limit)
+	if (READ_ONCE(allocator->used) >= constants.tracked_limit)
 		return NO_ENTRY;
 	word = index_word_at(hash, position, &key);
 	if (!word)
@@ -235,11 +235,11 @@ __noinline int allocate_entry_at(__u64 high, __u64 low, __u64 hash, __u32 positi
 /* Replaces the silent exporter at that position. Returns the same as allocate_entry_at(). */
 __noinline int replace_entry_at(__u64 high, __u64 low, __u64 hash, __u32 position, __u32 min_ticks)
 {
-	struct rpa_admission *allocator;
+	struct rpa_exporter_allocator *allocator;
 	struct map_key key;
 	__u64 *word;
 
-	allocator = bpf_map_lookup_elem(&admission, ONLY);
+	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	if (!allocator)
 		return NO_ENTRY;
 	word = index_word_at(hash, position, &key);
@@ -277,15 +277,15 @@ __noinline int allocate_or_replace(__u64 high, __u64 low, __u64 hash, __u32 free
 	if (!searches)
 		return NO_ENTRY;
 	now = bpf_jiffies64() >> 2;
-	if (searches->searched != now) {
-		searches->searched = now;
-		searches->fruitless = 0;
+	if (searches->search_time != now) {
+		searches->search_time = now;
+		searches->failed_searches = 0;
 	}
-	if (searches->fruitless >= RPA_FRUITLESS_SEARCHES)
+	if (searches->failed_searches >= RPA_MAX_FAILED_SEARCHES)
 		return NO_ENTRY;
 	position = find_silent_entry(hash, min_ticks);
 	if (position < 0) {
-		searches->fruitless++;
+		searches->failed_searches++;
 		return NO_ENTRY;
 	}
 	return replace_entry_at(high, low, hash, position, min_ticks);
@@ -301,14 +301,14 @@ __noinline int allocate_or_replace(__u64 high, __u64 low, __u64 hash, __u32 free
  */
 __noinline int find_or_allocate(__u64 high, __u64 low, __u64 hash)
 {
-	const struct rpa_admission *allocator = bpf_map_lookup_elem(&admission, ONLY);
+	const struct rpa_exporter_allocator *allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	__u32 free_position = INDEX_PROBES;
 	struct map_key key;
 	bool is_full;
 
 	if (!allocator)
 		return NO_ENTRY;
-	is_full = READ_ONCE(allocator->used) >= constants.sighting_limit;
+	is_full = READ_ONCE(allocator->used) >= constants.tracked_limit;
 #pragma unroll
 	for (__u32 position = 0; position < INDEX_PROBES; position++) {
 		const __u64 *index_word = index_word_at(hash, position, &key);

@@ -101,32 +101,32 @@ struct {
 	__type(value, struct rpa_losses);
 } losses SEC(".maps");
 
-/* The index of tracked exporters: the near words (constants.near_mask + 1), then the far ones
- * (constants.far_mask + 1). */
+/* The index of tracked exporters: constants.primary_mask + 1 primary words, followed by
+ * constants.overflow_mask + 1 overflow words. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
-} places SEC(".maps");
+} exporter_index SEC(".maps");
 
-/* Tracked exporters: constants.sighting_limit entries. */
+/* Tracked exporters: constants.tracked_limit entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct rpa_sighting);
-} sightings SEC(".maps");
+	__type(value, struct rpa_tracked_exporter);
+} tracked SEC(".maps");
 
-/* Per-CPU counters of tracked exporters: blocks of constants.sighting_limit entries. */
+/* Per-CPU counters of tracked exporters: blocks of constants.tracked_limit entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct rpa_tally);
-} tallies SEC(".maps");
+	__type(value, struct rpa_cpu_counters);
+} cpu_counters SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -139,14 +139,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct rpa_admission);
-} admission SEC(".maps");
+	__type(value, struct rpa_exporter_allocator);
+} exporter_alloc SEC(".maps");
 
 /* Notifications of exporters for the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, RPA_SIGHTING_EVENT_BYTES);
-} sighting_events SEC(".maps");
+	__uint(max_entries, RPA_EXPORTER_EVENT_BYTES);
+} exporter_events SEC(".maps");
 
 /* For RPA_BY_TURN: the index of the next row. */
 struct {

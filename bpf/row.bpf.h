@@ -118,9 +118,9 @@ static __always_inline __u32 read_owner(__u32 index, struct map_key *key)
 		word = bpf_map_lookup_elem(&owners, key_at(key));
 		if (word) {
 			__u32 owner = READ_ONCE(*word) >> index % RPA_OWNERS_PER_WORD * RPA_OWNER_BITS &
-				      RPA_ASK_ROW;
+				      RPA_OWNER_IN_ROW;
 
-			if (owner != RPA_ASK_ROW)
+			if (owner != RPA_OWNER_IN_ROW)
 				return owner;
 		}
 	}

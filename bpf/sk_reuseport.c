@@ -122,7 +122,7 @@ __noinline int select_next_rank(struct sk_reuseport_md *ctx, __u64 ranks, __u32 
 static __always_inline int select_tracked(struct sk_reuseport_md *ctx, const struct source *source)
 {
 	const struct rpa_settings *pool;
-	struct rpa_tally *counters;
+	struct rpa_cpu_counters *counters;
 	struct map_key key;
 	__u64 word, ranks;
 	enum delivery delivery;
@@ -240,10 +240,10 @@ static __always_inline int select_without_affinity(struct sk_reuseport_md *ctx)
 	__u32 number = 0, selected;
 	struct source source;
 
-	if (constants.near_mask && read_source(ctx, &source))
+	if (constants.primary_mask && read_source(ctx, &source))
 		number = count_run(source.high, source.low, source.hash, ctx->len);
 	selected = deliver_to_any(ctx);
-	if (constants.near_mask)
+	if (constants.primary_mask)
 		record_selection(number, selected);
 	return end_run(ctx, selected);
 }
@@ -274,13 +274,13 @@ __noinline int select_for_connection(struct sk_reuseport_md *ctx, __u64 high, __
 {
 	__u32 number = 0, selected;
 
-	if (constants.near_mask)
+	if (constants.primary_mask)
 		number = count_run(high, low, hash, ctx->len);
 	if (constants.selection == RPA_BY_EXPORTER)
 		selected = deliver_syn(ctx, high, low, hash);
 	else
 		selected = deliver_to_any(ctx);
-	if (constants.near_mask)
+	if (constants.primary_mask)
 		record_selection(number, selected);
 	if (is_selected(selected))
 		record_session(high, low, port, selected);
@@ -306,7 +306,7 @@ static __always_inline int select_for_packet(struct sk_reuseport_md *ctx)
 		return select_without_affinity(ctx);
 	if (!read_source(ctx, &source))
 		return drop(ctx, DROP_BAD_PACKET);
-	return constants.near_mask ? select_tracked(ctx, &source) : select_untracked(ctx, &source);
+	return constants.primary_mask ? select_tracked(ctx, &source) : select_untracked(ctx, &source);
 }
 
 SEC("sk_reuseport")

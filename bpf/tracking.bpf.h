@@ -16,14 +16,14 @@
  */
 static __always_inline __u32 first_counters(void)
 {
-	return (bpf_get_smp_processor_id() & constants.tally_mask) * constants.sighting_limit;
+	return (bpf_get_smp_processor_id() & constants.counter_block_mask) * constants.tracked_limit;
 }
 
 /* This CPU's counters of the exporter, or NULL. */
-static __always_inline struct rpa_tally *counters_of(__u32 number, struct map_key *key)
+static __always_inline struct rpa_cpu_counters *counters_of(__u32 number, struct map_key *key)
 {
 	key->index = first_counters() + number - 1;
-	return bpf_map_lookup_elem(&tallies, key_at(key));
+	return bpf_map_lookup_elem(&cpu_counters, key_at(key));
 }
 
 /* The number for which counters_of() made the key: no register has to keep the number. */
@@ -51,19 +51,19 @@ __noinline int count_untracked(__u64 runs, __u64 bytes)
 __noinline int reset_counters(__u32 number)
 {
 	__u64 udp_runs = 0, tcp_runs = 0, udp_bytes = 0, tcp_bytes = 0;
-	const struct rpa_sighting *entry;
-	struct rpa_admission *allocator;
-	struct rpa_tally *counters;
+	const struct rpa_tracked_exporter *entry;
+	struct rpa_exporter_allocator *allocator;
+	struct rpa_cpu_counters *counters;
 	struct map_key key;
 
-	allocator = bpf_map_lookup_elem(&admission, ONLY);
+	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	if (!allocator)
 		return 0;
 	counters = counters_of(number, &key);
 	if (!counters)
 		return 0;
 	key.index = number - 1;
-	entry = bpf_map_lookup_elem(&sightings, key_at(&key));
+	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 	if (!entry)
 		return 0;
 	bpf_spin_lock(&allocator->lock);
@@ -94,8 +94,8 @@ __noinline int reset_counters(__u32 number)
 __noinline __u32 track_exporter(__u64 high, __u64 low, __u64 hash)
 {
 	int found = find_or_allocate(high, low, hash);
-	const struct rpa_sighting *entry;
-	const struct rpa_tally *counters;
+	const struct rpa_tracked_exporter *entry;
+	const struct rpa_cpu_counters *counters;
 	struct map_key key;
 	__u32 epoch;
 
@@ -104,7 +104,7 @@ __noinline __u32 track_exporter(__u64 high, __u64 low, __u64 hash)
 	if (found < 0)
 		return 0;
 	key.index = found;
-	entry = bpf_map_lookup_elem(&sightings, key_at(&key));
+	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 	if (!entry)
 		return 0;
 	epoch = entry->epoch;
@@ -121,7 +121,7 @@ __noinline __u32 track_exporter(__u64 high, __u64 low, __u64 hash)
 static __always_inline __u64 find_index_word(__u64 hash, struct map_key *key)
 {
 #pragma unroll
-	for (__u32 position = 0; position < RPA_SIGHTING_PROBES + 4; position++) {
+	for (__u32 position = 0; position < RPA_INDEX_PROBES + 4; position++) {
 		const __u64 *index_word = index_word_at(hash, position, key);
 		__u64 word;
 
@@ -135,17 +135,18 @@ static __always_inline __u64 find_index_word(__u64 hash, struct map_key *key)
 }
 
 /* Whether the counters that the word leads to are this exporter's. */
-static __always_inline bool belongs_to(const struct rpa_tally *counters, __u64 word, __u64 high, __u64 low)
+static __always_inline bool belongs_to(const struct rpa_cpu_counters *counters, __u64 word, __u64 high,
+				       __u64 low)
 {
 	return (__u16)counters->epoch == (__u16)(word >> RPA_EPOCH_SHIFT) && counters->low == low &&
 	       counters->high == high;
 }
 
-static __always_inline void add_run(struct rpa_tally *counters, __u64 length)
+static __always_inline void add_run(struct rpa_cpu_counters *counters, __u64 length)
 {
 	const __u32 protocol = constants.is_stream ? 1 : 0;
 
-	if (constants.shares_tallies) {
+	if (constants.shares_counters) {
 		__sync_fetch_and_add(&counters->runs[protocol], 1);
 		__sync_fetch_and_add(&counters->bytes[protocol], length);
 	} else {
@@ -158,7 +159,7 @@ static __always_inline void add_run(struct rpa_tally *counters, __u64 length)
 static __always_inline __u32 track_and_count(__u64 high, __u64 low, __u64 hash, __u64 length)
 {
 	__u32 number = track_exporter(high, low, hash);
-	struct rpa_tally *counters;
+	struct rpa_cpu_counters *counters;
 	struct map_key key;
 
 	if (!number) {
@@ -175,7 +176,7 @@ static __always_inline __u32 track_and_count(__u64 high, __u64 low, __u64 hash, 
 /* Counts a run of an exporter: its number, or 0. */
 __noinline __u32 count_run(__u64 high, __u64 low, __u64 hash, __u64 length)
 {
-	struct rpa_tally *counters;
+	struct rpa_cpu_counters *counters;
 	struct map_key key;
 	__u64 word;
 
@@ -198,21 +199,22 @@ __noinline __u32 count_first_run(__u64 high, __u64 low, __u64 hash, __u64 length
 }
 
 /* notify_agent() builds this struct of whole words, see verifier.bpf.h, rule 3. */
-_Static_assert(sizeof(struct rpa_sighting_event) == 24 &&
-		       __builtin_offsetof(struct rpa_sighting_event, seen) == 16 &&
-		       __builtin_offsetof(struct rpa_sighting_event, slot) == 20 &&
-		       __builtin_offsetof(struct rpa_sighting_event, former_slot) == 22,
+_Static_assert(sizeof(struct rpa_exporter_event) == 24 &&
+		       __builtin_offsetof(struct rpa_exporter_event, seen) == 16 &&
+		       __builtin_offsetof(struct rpa_exporter_event, slot) == 20 &&
+		       __builtin_offsetof(struct rpa_exporter_event, former_slot) == 22,
 	       "event of an exporter");
 
 /* Signed: another CPU may have notified the agent since this CPU read the time. */
-static __always_inline bool is_notification_due(const struct rpa_sighting *entry, __u32 now, __u32 interval)
+static __always_inline bool is_notification_due(const struct rpa_tracked_exporter *entry, __u32 now,
+						__u32 interval)
 {
-	return !entry->told || (__s32)(now - entry->told) >= (__s32)interval;
+	return !entry->notified || (__s32)(now - entry->notified) >= (__s32)interval;
 }
 
 /* Notifies the agent of the exporter, unless another CPU has just done it. */
-static __always_inline void notify_agent(struct rpa_sighting *entry, struct rpa_admission *allocator,
-					 __u32 now, __u32 interval)
+static __always_inline void notify_agent(struct rpa_tracked_exporter *entry,
+					 struct rpa_exporter_allocator *allocator, __u32 now, __u32 interval)
 {
 	__u64 event[3] = {};
 	bool is_due;
@@ -222,12 +224,12 @@ static __always_inline void notify_agent(struct rpa_sighting *entry, struct rpa_
 	if (is_due) {
 		event[0] = entry->high;
 		event[1] = entry->low;
-		event[2] = word_of_event(now, entry->slot, entry->told_slot);
-		entry->told = now;
-		entry->told_slot = entry->slot;
+		event[2] = word_of_event(now, entry->slot, entry->notified_slot);
+		entry->notified = now;
+		entry->notified_slot = entry->slot;
 	}
 	bpf_spin_unlock(&allocator->lock);
-	if (is_due && bpf_ringbuf_output(&sighting_events, event, sizeof(event), 0)) {
+	if (is_due && bpf_ringbuf_output(&exporter_events, event, sizeof(event), 0)) {
 		struct rpa_untracked *counters = bpf_map_lookup_elem(&untracked, ONLY);
 
 		if (counters)
@@ -241,19 +243,19 @@ __noinline int update_entry(__u32 number, __u32 epoch, __u32 slot)
 {
 	const struct rpa_settings *pool;
 	__u32 now = tracking_tick(), interval;
-	struct rpa_sighting *entry;
-	struct rpa_admission *allocator;
+	struct rpa_tracked_exporter *entry;
+	struct rpa_exporter_allocator *allocator;
 	struct map_key key;
 
 	pool = bpf_map_lookup_elem(&settings, ONLY);
 	if (!pool)
 		return 0;
 	interval = READ_ONCE(pool->sampling) >> 32;
-	allocator = bpf_map_lookup_elem(&admission, ONLY);
+	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	if (!allocator)
 		return 0;
 	key.index = number - 1;
-	entry = bpf_map_lookup_elem(&sightings, key_at(&key));
+	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 	if (!entry)
 		return 0;
 	if (entry->epoch != epoch)
@@ -275,7 +277,8 @@ __noinline int update_entry(__u32 number, __u32 epoch, __u32 slot)
  * shared cache line cost more than the rest of the run. It is updated at once if the exporter
  * moved to another slot, or if the agent asks for an event for each run.
  */
-static __always_inline void record_receiver(struct rpa_tally *counters, const struct map_key *key, __u32 slot)
+static __always_inline void record_receiver(struct rpa_cpu_counters *counters, const struct map_key *key,
+					    __u32 slot)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 	__u16 jiffy = bpf_jiffies64() >> 6;
@@ -294,7 +297,7 @@ static __always_inline void record_receiver(struct rpa_tally *counters, const st
 /* The same for an exporter's number, which may be 0, and for the result of a selection. */
 __noinline int record_selection(__u32 number, __u32 selected)
 {
-	struct rpa_tally *counters;
+	struct rpa_cpu_counters *counters;
 	struct map_key key;
 
 	if (!number)
@@ -332,7 +335,7 @@ static __always_inline __u64 rank_cache_mark(__u32 version, __u64 hash)
 __noinline __u64 read_and_cache_ranks(__u64 high, __u64 low, __u64 hash, __u32 number)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
-	struct rpa_tally *counters;
+	struct rpa_cpu_counters *counters;
 	struct map_key key;
 	const __u64 *row;
 	__u32 version;

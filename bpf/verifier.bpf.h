@@ -62,7 +62,7 @@ static __always_inline __u64 word_of_fields(__u32 first, __u32 second)
 #endif
 }
 
-/* The last word of a struct rpa_sighting_event. */
+/* The last word of a struct rpa_exporter_event. */
 static __always_inline __u64 word_of_event(__u32 seen, __u16 slot, __u16 former_slot)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -56,9 +56,9 @@ static uint32_t key_size(enum rpa_map_kind kind)
 	}
 }
 
-/* What the kernel has to know of struct rpa_admission, to take the lock in it: a BTF
+/* What the kernel has to know of struct rpa_exporter_allocator, to take the lock in it: a BTF
  * object's fd. The type of its key goes to *key, its own to *value. */
-static int admission_types(uint32_t *key, uint32_t *value)
+static int allocator_types(uint32_t *key, uint32_t *value)
 {
 	struct btf *btf = btf__new_empty();
 	int word, lock, wide, all, error, fd;
@@ -69,13 +69,15 @@ static int admission_types(uint32_t *key, uint32_t *value)
 	wide = btf__add_int(btf, "unsigned long long", 8, 0);
 	lock = btf__add_struct(btf, "bpf_spin_lock", 4);
 	error = btf__add_field(btf, "val", word, 0, 0);
-	all = btf__add_struct(btf, "rpa_admission", sizeof(struct rpa_admission));
+	all = btf__add_struct(btf, "rpa_exporter_allocator", sizeof(struct rpa_exporter_allocator));
 	if (!error)
 		error = btf__add_field(btf, "lock", lock, 0, 0);
 	if (!error)
-		error = btf__add_field(btf, "used", word, 8 * offsetof(struct rpa_admission, used), 0);
+		error = btf__add_field(btf, "used", word, 8 * offsetof(struct rpa_exporter_allocator, used),
+				       0);
 	if (!error)
-		error = btf__add_field(btf, "evicted", wide, 8 * offsetof(struct rpa_admission, evicted), 0);
+		error = btf__add_field(btf, "evicted", wide,
+				       8 * offsetof(struct rpa_exporter_allocator, evicted), 0);
 	if (!error && (word < 0 || wide < 0 || lock < 0 || all < 0))
 		error = -EINVAL;
 	if (!error)
@@ -96,8 +98,8 @@ int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size
 
 	if (kind == RPA_MAP_OF_SOCKARRAYS)
 		options.inner_map_fd = (uint32_t) template;
-	if (kind == RPA_MAP_ADMISSION) {
-		types = admission_types(&options.btf_key_type_id, &options.btf_value_type_id);
+	if (kind == RPA_MAP_ALLOCATOR) {
+		types = allocator_types(&options.btf_key_type_id, &options.btf_value_type_id);
 		if (types < 0)
 			return types;
 		options.btf_fd = (uint32_t)types;

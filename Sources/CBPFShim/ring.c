@@ -8,7 +8,7 @@
 struct rpa_ring {
 	struct ring_buffer *buffer;
 	/* Of the call of rpa_ring_read that is under way. */
-	struct rpa_sighting_event *events;
+	struct rpa_exporter_event *events;
 	size_t count, capacity;
 };
 
@@ -53,7 +53,7 @@ int rpa_ring_number(const struct rpa_ring *ring)
 	return ring_buffer__epoll_fd(ring->buffer);
 }
 
-int rpa_ring_read(struct rpa_ring *ring, struct rpa_sighting_event *events, size_t capacity)
+int rpa_ring_read(struct rpa_ring *ring, struct rpa_exporter_event *events, size_t capacity)
 {
 	int result;
 

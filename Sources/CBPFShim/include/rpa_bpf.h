@@ -17,8 +17,8 @@ enum rpa_map_kind {
 	RPA_MAP_OF_SOCKARRAYS, /* BPF_MAP_TYPE_ARRAY_OF_MAPS: update takes a map's fd, lookup gives its id */
 	RPA_MAP_SESSIONS,      /* BPF_MAP_TYPE_LRU_HASH by struct rpa_session */
 	RPA_MAP_PREFIXES,      /* BPF_MAP_TYPE_LPM_TRIE by struct rpa_prefix; the others have 4-byte keys */
-	RPA_MAP_ADMISSION,     /* an array of struct rpa_admission, which the kernel knows to have a lock */
-	RPA_MAP_EVENTS,        /* BPF_MAP_TYPE_RINGBUF; max_entries are its bytes, value_size is 0 */
+	RPA_MAP_ALLOCATOR, /* an array of struct rpa_exporter_allocator, which the kernel knows to have a lock */
+	RPA_MAP_EVENTS,    /* BPF_MAP_TYPE_RINGBUF; max_entries are its bytes, value_size is 0 */
 };
 
 /* New fd. template: of RPA_MAP_OF_SOCKARRAYS, a map like those that it is to hold. */

@@ -12,7 +12,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 6
+#define RPA_LAYOUT_VERSION 7
 
 /* Slots of a pool, and therefore entries of each REUSEPORT_SOCKARRAY. */
 #define RPA_MAX_SLOTS 256
@@ -39,14 +39,14 @@
 
 /*
  * Map "owners" of a generation: a second copy of the first slot of each row, because most runs
- * need nothing else. A word has eight of them, the first one in its lowest bits; RPA_ASK_ROW
+ * need nothing else. A word has eight of them, the first one in its lowest bits; RPA_OWNER_IN_ROW
  * means that only the row has it. The owners are valid while the version of the settings is
  * even: the agent makes it odd before it writes rows, and even after it has written their
  * owners, too.
  */
 #define RPA_OWNERS_PER_WORD 8
 #define RPA_OWNER_BITS 8
-#define RPA_ASK_ROW 0xffu
+#define RPA_OWNER_IN_ROW 0xffu
 
 /* Unit of the times below: nanoseconds of CLOCK_MONOTONIC, shifted right. */
 #define RPA_TICK_SHIFT 16
@@ -136,52 +136,52 @@ struct rpa_session_start {
 };
 
 /*
- * Map "places" of the pool: the index of tracked exporters, shared by all CPUs. It is a hash
- * table of words with open addressing: an exporter's word is one of RPA_SIGHTING_PROBES near
- * words, from the low bits of the exporter hash on, or of as many far words, from its high bits
+ * Map "exporter_index" of the pool: the index of tracked exporters, shared by all CPUs. It is a hash
+ * table of words with open addressing: an exporter's word is one of RPA_INDEX_PROBES primary
+ * words, from the low bits of the exporter hash on, or of as many overflow words, from its high bits
  * on. A word of 0 is free. Else, its lowest 32 bits are 1 + the index of the exporter's entry in
- * "sightings" and in each block of "tallies", the next 16 bits are the lowest of the entry's
+ * "tracked" and in each block of "cpu_counters", the next 16 bits are the lowest of the entry's
  * epoch, and the highest 16 bits are those of the exporter hash. A word never becomes free
  * again: a search ends at the first free word, until all entries are used. Another exporter may
  * later replace this one, in the word and in the entry.
  *
- * The near words are few, so that they stay in a CPU's cache. There are RPA_SIGHTING_SPARE times
- * as many far words as exporters, so that nearly every exporter up to the limit finds a free one.
+ * The primary words are few, so that they stay in a CPU's cache. There are RPA_INDEX_SPARE times
+ * as many overflow words as exporters, so that nearly every exporter up to the limit finds a free one.
  */
-#define RPA_SIGHTING_PROBES 8
-#define RPA_SIGHTING_SPARE 4
+#define RPA_INDEX_PROBES 8
+#define RPA_INDEX_SPARE 4
 #define RPA_EPOCH_SHIFT 32
 #define RPA_FINGERPRINT_SHIFT 48
 
 /* Unit of the times below: nanoseconds of CLOCK_MONOTONIC, shifted right; about 0.27 s. */
-#define RPA_SIGHTING_TICK_SHIFT 28
+#define RPA_TRACKING_TICK_SHIFT 28
 
 /* The former slot in an exporter's first notification. */
 #define RPA_NOT_NOTIFIED 0xfffeu
 
-/* Map "sightings" of the pool: the tracked exporters, in the order in which they got entries. */
-struct rpa_sighting {
+/* Map "tracked" of the pool: the tracked exporters, in the order in which they got entries. */
+struct rpa_tracked_exporter {
 	__u64 high, low; /* source address; IPv4 in its IPv4-mapped form */
 	__u32 epoch;     /* counts the exporters that have had the entry; 0: none yet */
 	__u32 first_seen;
 	__u32 last_seen;
-	__u32 told;      /* time of the last notification to the agent */
-	__u16 slot;      /* that received its last run, or RPA_NO_SLOT */
-	__u16 told_slot; /* in the last notification, or RPA_NOT_NOTIFIED */
+	__u32 notified;      /* time of the last notification to the agent */
+	__u16 slot;          /* that received its last run, or RPA_NO_SLOT */
+	__u16 notified_slot; /* in the last notification, or RPA_NOT_NOTIFIED */
 	__u32 unused;
 };
 
 /*
- * Map "tallies" of the pool: the per-CPU counters of each tracked exporter, a block of entries
- * for each CPU. On a machine with more than RPA_TALLY_BLOCKS CPUs, CPUs share blocks and count
+ * Map "cpu_counters" of the pool: the per-CPU counters of each tracked exporter, a block of entries
+ * for each CPU. On a machine with more than RPA_COUNTER_BLOCKS CPUs, CPUs share blocks and count
  * atomically. Counters whose epoch differs from that of the exporter's entry belong to an
  * exporter that is no longer tracked.
  *
  * Most runs read only these counters, in a cache line that no other CPU writes.
  */
-#define RPA_TALLY_BLOCKS 16
+#define RPA_COUNTER_BLOCKS 16
 
-struct rpa_tally {
+struct rpa_cpu_counters {
 	__u64 runs[2];   /* UDP, TCP */
 	__u64 bytes[2];  /* as in rpa_traffic, delivered or not */
 	__u64 high, low; /* the address of the exporter that has the entry since this epoch */
@@ -192,28 +192,28 @@ struct rpa_tally {
 };
 
 /* Limit of failed searches for a silent exporter, for each CPU in 4 jiffies. */
-#define RPA_FRUITLESS_SEARCHES 64
+#define RPA_MAX_FAILED_SEARCHES 64
 
 /* Map "untracked" of the pool: per CPU, one entry. */
 struct rpa_untracked {
 	__u64 runs; /* of exporters that got no entry, or had to give it up */
 	__u64 bytes;
-	__u64 events_lost; /* notifications lost because "sighting_events" was full */
-	__u64 searched;    /* jiffies / 4 of the searches that are counted next */
-	__u64 fruitless;   /* searches that failed in that time */
+	__u64 events_lost;     /* notifications lost because "exporter_events" was full */
+	__u64 search_time;     /* jiffies / 4 of the searches that are counted next */
+	__u64 failed_searches; /* searches that failed in that time */
 };
 
-/* Map "admission" of the pool, one entry: the allocator of entries for exporters. Its lock is
+/* Map "exporter_alloc" of the pool, one entry: the allocator of entries for exporters. Its lock is
  * held while an entry gets another exporter. */
-struct rpa_admission {
+struct rpa_exporter_allocator {
 	struct bpf_spin_lock lock;
-	__u32 used;    /* entries of "sightings" that are in use */
+	__u32 used;    /* entries of "tracked" that are in use */
 	__u64 evicted; /* exporters whose entry went to another one */
 };
 
-/* Map "forgotten_sightings" of the pool, one entry: the counts of tables of another size. Only
+/* Map "retired_counts" of the pool, one entry: the counts of tables of another size. Only
  * the agent uses it. */
-struct rpa_forgotten_sightings {
+struct rpa_retired_counts {
 	__u64 runs;
 	__u64 bytes;
 	__u64 evicted;
@@ -221,11 +221,11 @@ struct rpa_forgotten_sightings {
 	__u64 last_table; /* the kernel's number of the map of counters that was added last */
 };
 
-/* Ring buffer "sighting_events" of the pool: notifications of exporters, at most one for each
+/* Ring buffer "exporter_events" of the pool: notifications of exporters, at most one for each
  * exporter in an interval. */
-#define RPA_SIGHTING_EVENT_BYTES (1 << 17)
+#define RPA_EXPORTER_EVENT_BYTES (1 << 17)
 
-struct rpa_sighting_event {
+struct rpa_exporter_event {
 	__u64 high, low;
 	__u32 seen;        /* time of the run */
 	__u16 slot;        /* that received the run, or RPA_NO_SLOT */
@@ -264,15 +264,15 @@ struct rpa_constants {
 	__u64 hash_keys[6]; /* see ExporterHash.swift; the last one is for prefix lengths */
 	__u64 table_size;   /* rows that are chosen by hash or turn; rows of single exporters may follow */
 	__u32 selection;
-	__u32 generation;      /* that the program was loaded for, modulo 2^32 */
-	__u32 group;           /* number of its group */
-	__u32 is_stream;       /* the group is TCP: each run is a SYN, or a connection that migrates */
-	__u32 exporter_mask;   /* entries of "exporters" - 1; 0: none are configured */
-	__u32 near_mask;       /* near words of "places" - 1; 0: exporters aren't tracked */
-	__u32 far_mask;        /* far words - 1 */
-	__u32 sighting_limit;  /* entries of "sightings", and of a block of "tallies" */
-	__u32 tally_mask;      /* blocks of "tallies" - 1 */
-	__u32 shares_tallies;  /* CPUs share blocks of "tallies" */
+	__u32 generation;         /* that the program was loaded for, modulo 2^32 */
+	__u32 group;              /* number of its group */
+	__u32 is_stream;          /* the group is TCP: each run is a SYN, or a connection that migrates */
+	__u32 exporter_mask;      /* entries of "exporters" - 1; 0: none are configured */
+	__u32 primary_mask;       /* primary words of "exporter_index" - 1; 0: exporters aren't tracked */
+	__u32 overflow_mask;      /* overflow words - 1 */
+	__u32 tracked_limit;      /* entries of "tracked", and of a block of "cpu_counters" */
+	__u32 counter_block_mask; /* blocks of "cpu_counters" - 1 */
+	__u32 shares_counters;    /* CPUs share blocks of "cpu_counters" */
 	__u32 length_begin[3]; /* IPv6 lengths are from [0] to [1], IPv4 lengths from [1] to [2], ascending */
 	__u8 lengths[RPA_MAX_LENGTHS];
 	__u32 zero; /* the key of maps with one entry */
@@ -292,7 +292,7 @@ struct rpa_shape {
 	__u64 seed_fingerprint; /* shows whether the keys fit a configuration */
 	__u64 exporter_digest;  /* shows whether the exporters fit it */
 	__u64 row_count;        /* table_size, and the rows of single exporters */
-	__u64 sighting_limit;   /* limit of tracked exporters */
+	__u64 tracked_limit;    /* limit of tracked exporters */
 };
 
 /* Map "settings", one entry. The program doesn't read the shapes. */
@@ -303,7 +303,7 @@ struct rpa_settings {
 	__u64 version;        /* odd while rows of the generation in force are written, else even */
 	__u64 probe;          /* source hash + source port of the agent's SYN or empty datagram, which
 	                       * shows that the program is attached, and is dropped; 0: none is sent */
-	__u64 sampling;       /* in ticks of RPA_SIGHTING_TICK_SHIFT: interval of an exporter's events << 32
+	__u64 sampling;       /* in ticks of RPA_TRACKING_TICK_SHIFT: interval of an exporter's events << 32
 	                       * | silence after which it may lose its entry; interval 0: each run is an event */
 	__u64 incarnation;    /* random, drawn when the pool was made: its counters began at 0 then */
 	struct rpa_shape shapes[RPA_GENERATIONS];
