@@ -101,7 +101,7 @@ __noinline enum delivery start_hold_clock(__u32 slot_index, __u64 registration_n
  * shows whether there is one: ENOENT means that there is none. A refusal leaves the socket
  * that the run has already selected in place.
  */
-__noinline int has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __u64 groups)
+__noinline bool has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __u64 groups)
 {
 	struct map_key group, slot;
 
@@ -116,9 +116,9 @@ __noinline int has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __
 		sockets_of_group = bpf_map_lookup_elem(&group_sockets, key_at(&group));
 		if (sockets_of_group &&
 		    bpf_sk_select_reuseport(ctx, sockets_of_group, key_at(&slot), 0) == -ENOENT)
-			return 1;
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 /*
@@ -175,9 +175,9 @@ __noinline enum delivery deliver_to_slot(struct sk_reuseport_md *ctx, __u32 slot
 
 /*
  * Delivers to a slot that is in none of the row's ranks, if it has had a collector and isn't
- * draining. Not 0: delivered.
+ * draining. true: delivered.
  */
-__noinline int deliver_to_stand_in(struct sk_reuseport_md *ctx, __u32 slot_index)
+__noinline bool deliver_to_stand_in(struct sk_reuseport_md *ctx, __u32 slot_index)
 {
 	const struct rpa_slot *slot;
 	struct map_key key;
@@ -185,9 +185,9 @@ __noinline int deliver_to_stand_in(struct sk_reuseport_md *ctx, __u32 slot_index
 	key.index = slot_index;
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
 	if (!slot)
-		return 0;
+		return false;
 	if (!slot->registration_number || slot->closed)
-		return 0;
+		return false;
 	return deliver_to_slot(ctx, slot_index, 0) == DELIVERED;
 }
 
