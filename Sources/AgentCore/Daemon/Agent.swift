@@ -47,11 +47,15 @@ package final class Agent {
             places: [control.name] + status.map(\.name), log: log)
         let service = StatusService(pool: pool)
         usage = try UsageSource(pool: pool, log: log)
-        // Whoever only looks comes last.
+        let readers = status.map { socket -> ConnectionServer.Listener in
+            let isLoopback = configuration.statusHTTP.map { $0.isLoopback && $0.description == socket.name } ?? false
+            return (socket, HTTPCodec(service: service, checksHost: isLoopback))
+        }
+        // Readers come last: registrations come first.
         sources = [
-            RequestServer(control, service: commands), watch, Discovery(pool: pool, log: log),
-            ExporterWatch(pool: pool, log: log), SessionSweep(pool: pool, log: log), audit, usage, eventRecorder,
-            StatusServer(status, endpoint: configuration.statusHTTP, service: service), output,
+            ConnectionServer([(control, ControlCodec(service: commands))], limits: .control(commands)), watch,
+            Discovery(pool: pool, log: log), ExporterWatch(pool: pool, log: log), SessionSweep(pool: pool, log: log),
+            audit, usage, eventRecorder, ConnectionServer(readers, limits: .status), service.exporters, output,
         ]
     }
 

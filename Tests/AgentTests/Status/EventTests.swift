@@ -145,7 +145,7 @@ import Testing
             var readers = try (0..<32).map { try EventReader($0 % 2 == 0 ? .unix : .tcp) }
             let refused = try StatusClient.get("/events")
             #expect(refused.status == 503 && refused.fields.contains("Retry-After: 1"))
-            #expect(refused.body == "32 readers of events are there already\n")
+            #expect(refused.body == "32 clients read events already\n")
             let client = try StatusClient(.unix)
             client.ask("/events", method: "HEAD")
             let head = try client.answer()

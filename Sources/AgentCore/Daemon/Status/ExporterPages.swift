@@ -1,12 +1,13 @@
 import CBPFShim
+import Glibc
 import SockArrayCore
 
-/// Answers about exporters. All of them are read from the kernel at most once a
-/// second, however many ask: that takes some milliseconds, and the agent has one thread.
-final class ExporterPages {
+/// Answers about exporters. Reading all of them from the kernel takes some milliseconds of the agent's
+/// one thread, and is therefore done at most once a second.
+final class ExporterPages: EventSource {
     private let pool: RunningPool
     private var records: [ExporterRecord] = []
-    /// When `records` are too old, CLOCK_MONOTONIC in nanoseconds; nil: they are not there.
+    /// When `records` expire, CLOCK_MONOTONIC in nanoseconds; nil: there are none.
     private var recordExpiry: UInt64?
     private var sessions: [IPAddress: BMPSessions] = [:]
     private var sessionExpiry: UInt64?
@@ -35,8 +36,7 @@ final class ExporterPages {
             isTracking: pool.plane.configuration.tracking.size > 0)
     }
 
-    /// Asked of the kernel as often as it tells of exporters, not more: that looks at
-    /// every connection of the host.
+    /// At most once in a sampling interval, because the kernel looks at every connection of the host.
     private func currentSessions() throws(Failure) -> [IPAddress: BMPSessions] {
         let now = rpa_monotonic_ns()
         if let sessionExpiry, now < sessionExpiry { return sessions }
@@ -45,16 +45,17 @@ final class ExporterPages {
         return sessions
     }
 
-    /// Gives back the memory of what nobody has asked for lately.
-    func forget(now: UInt64) {
+    let waits: [pollfd] = []
+
+    var nextDeadline: UInt64? { [recordExpiry, sessionExpiry].compactMap(\.self).min() }
+
+    /// Releases what has expired.
+    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         let isLarge = records.count + sessions.count > 10_000
         if let recordExpiry, recordExpiry <= now { (records, self.recordExpiry) = ([], nil) }
         if let sessionExpiry, sessionExpiry <= now { (sessions, self.sessionExpiry) = ([:], nil) }
         if isLarge, records.count + sessions.count <= 10_000 { rpa_trim_memory() }
     }
-
-    /// When something is too old, CLOCK_MONOTONIC in nanoseconds; nil: nothing is there.
-    var expiry: UInt64? { [recordExpiry, sessionExpiry].compactMap(\.self).min() }
 
     private func current() throws(Failure) -> [ExporterRecord] {
         let now = rpa_monotonic_ns()

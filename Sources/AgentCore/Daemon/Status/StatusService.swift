@@ -1,10 +1,10 @@
 import SockArrayCore
 
-/// What is at each path of the status server. It changes nothing.
+/// The resources of the status server, by path. Reading them changes nothing.
 final class StatusService {
     enum Answer {
         case response(HTTPResponse)
-        /// It goes on for as long as the client listens.
+        /// A stream that continues until the client leaves.
         case events(EventFeed.Position)
     }
 

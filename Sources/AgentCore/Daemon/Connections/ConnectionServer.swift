@@ -1,0 +1,164 @@
+import CBPFShim
+import Glibc
+import SockArrayCore
+
+/// Serves the clients of one or more listening sockets, and never blocks.
+///
+/// What the clients cost is bounded in bytes, number and time (`ConnectionLimits`), and in one turn of
+/// the agent's loop, a bounded number of clients is read, written and answered.
+///
+/// **Eviction.** A full server makes room for a new client by closing one connection, which is the
+/// first of:
+///
+/// 1. a connection that has its answer;
+/// 2. the connection that has kept the agent waiting longest, if its grace is over. The server reads it
+///    once more before, because the request may have come while the agent was busy.
+///
+/// If no grace is over yet, new clients wait in the socket's queue until then, or until a connection
+/// ends. If no connection may be closed (each one waits for the agent, takes its answer, or reads
+/// events), the new client is refused. Idle clients can therefore delay others by at most the grace, and
+/// can't keep them out, and no complete request is lost to a new client.
+final class ConnectionServer: EventSource {
+    typealias Listener = (socket: ListeningSocket, codec: any ConnectionCodec)
+
+    private let listeners: [Listener]
+    private let limits: ConnectionLimits
+    /// In the order of their acceptance.
+    private var connections: [Connection] = []
+    /// The connection with which the next turn begins, for fairness if a turn is too short for all.
+    private var cursor = 0
+    private var answersLeft = 0
+    /// No client is accepted before this time.
+    private var pausedUntil: UInt64?
+    private var trim = MemoryTrim()
+
+    init(_ listeners: [Listener], limits: ConnectionLimits) {
+        self.listeners = listeners
+        self.limits = limits
+    }
+
+    var waits: [pollfd] {
+        listeners.map {
+            // poll(2) ignores a negative descriptor.
+            pollfd(fd: pausedUntil == nil ? $0.socket.descriptor.number : -1, events: Int16(POLLIN), revents: 0)
+        } + connections.map(\.wait)
+    }
+
+    var nextDeadline: UInt64? {
+        (connections.map(\.nextDeadline) + [pausedUntil, trim.deadline]).compactMap(\.self).min()
+    }
+
+    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+        answersLeft = limits.answersPerTurn
+        // Before `connections` changes: the results are in its order.
+        proceed(results.dropFirst(listeners.count).map(\.revents), now: now)
+        for connection in connections { connection.continueStream(now: now) }
+        if let end = pausedUntil, end <= now { pausedUntil = nil }
+        for (listener, result) in zip(listeners, results) where result.revents != 0 { accept(from: listener, now: now) }
+        answerWaiting()
+        for connection in connections { connection.expire(now: now) }
+        let count = connections.count
+        connections.removeAll(where: \.isDone)
+        // There is room now, and a free descriptor.
+        if connections.count < count { pausedUntil = nil }
+        if trim.isDue(now: now) {
+            rpa_trim_memory()
+            trim.noteDone(largeBytesWait: connections.contains { MemoryTrim.isLarge($0.answerBytes) }, now: now)
+        }
+    }
+
+    private func proceed(_ revents: [Int16], now: UInt64) {
+        var steps = 0
+        let count = revents.count
+        for step in 0..<count {
+            let index = (cursor + step) % count
+            guard revents[index] != 0 else { continue }
+            guard steps < ConnectionLimits.stepsPerTurn else {
+                cursor = index
+                return
+            }
+            steps += 1
+            connections[index].proceed(revents[index], now: now)
+        }
+    }
+
+    private func accept(from listener: Listener, now: UInt64) {
+        for _ in 0..<ConnectionLimits.stepsPerTurn {
+            let isFull = connections.count >= limits.connections
+            let leaving = isFull ? nextToReplace(now: now) : nil
+            if let leaving, leaving.from > now {
+                pausedUntil = leaving.from
+                return
+            }
+            let result = rpa_accept(listener.socket.descriptor.number)
+            if [-EAGAIN, -EINTR, -ECONNABORTED].contains(result) { return }
+            guard result >= 0 else {
+                // A closed connection leaves its descriptor and memory to the next turn's client.
+                if let leaving = leaving ?? nextToReplace(now: now), leaving.from <= now {
+                    close(leaving.connection, now: now)
+                } else {
+                    pausedUntil = now + ConnectionLimits.acceptPause
+                }
+                return
+            }
+            let connection = Connection(
+                Descriptor(owning: result), codec: listener.codec, limits: limits, now: now)
+            if let leaving {
+                close(leaving.connection, now: now)
+            } else if isFull {
+                connection.close(because: .serverFull, now: now)
+                continue
+            }
+            connections.append(connection)
+            // Most requests are there already.
+            connection.proceed(now: now)
+        }
+    }
+
+    /// The connection that is the first to be closed for a new one, and from when on; nil: none may be
+    /// closed.
+    private func nextToReplace(now: UInt64) -> (connection: Connection, from: UInt64)? {
+        var last: Connection?
+        while true {
+            answerWaiting()
+            let next = connections.compactMap { connection in
+                connection.replaceableFrom.map { (connection: connection, from: $0) }
+            }.min { $0.from < $1.from }
+            guard let next, next.from <= now, next.connection !== last else { return next }
+            next.connection.proceed(now: now)
+            last = next.connection
+        }
+    }
+
+    private func close(_ connection: Connection, now: UInt64) {
+        connections.removeAll { $0 === connection }
+        if connection.isReading { connection.close(because: .replaced, now: now) }
+    }
+
+    /// Answers complete requests, in the order of their connections, as far as the turn's limit allows.
+    private func answerWaiting() {
+        while answersLeft > 0, let next = connections.first(where: \.isWaiting) {
+            answersLeft -= 1
+            abandonSlowReaders()
+            let answer = next.makeAnswer()
+            // The time that the answer took isn't the client's.
+            let now = rpa_monotonic_ns()
+            switch answer {
+            case .bytes(let bytes):
+                if MemoryTrim.isLarge(bytes.count) { trim.noteLargeAnswer(now: now) }
+                next.send(bytes, now: now)
+            case .stream where connections.count(where: \.isStreaming) >= limits.streams:
+                next.send(next.codec.refusal(.tooManyStreams(limit: limits.streams)) ?? [], now: now)
+            case .stream(let events): next.send(events, now: now)
+            case nil: break
+            }
+        }
+    }
+
+    /// Makes room for another answer: the readers that have taken nothing for longest lose theirs.
+    private func abandonSlowReaders() {
+        while connections.reduce(0, { $0 + $1.waitingBytes }) > limits.waitingBytes {
+            connections.filter { $0.waitingBytes > 0 }.min { $0.lastProgress < $1.lastProgress }?.abandon()
+        }
+    }
+}
