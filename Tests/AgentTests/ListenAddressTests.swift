@@ -170,7 +170,7 @@ import Testing
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: "status_http: \"[::]:9477\""))
-            let warning = "status_http [::]:9477 is not a loopback address: whoever reaches it may read"
+            let warning = "status_http [::]:9477 is not a loopback address: anyone who can reach it can read"
             #expect(waitUntil(.seconds(5)) { agent.process.errorOutput.contains(warning) })
             #expect(agent.process.errorOutput.occurrences(of: "warning") == 1)
             // `::` takes IPv4, too.

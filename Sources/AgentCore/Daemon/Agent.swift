@@ -3,11 +3,11 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// The daemon: a pool, its control and status sockets, and one loop on one
-/// thread that serves them until a signal ends it. The data plane stays.
+/// The daemon: a pool, its control and status sockets, and one loop on one thread that serves them
+/// until a signal ends it. The data plane continues without it.
 package final class Agent {
     private let pool: RunningPool
-    /// Where the status is told.
+    /// Where the status server listens.
     private let statusNames: [String]
     private let controlName: String
     /// Served in this order.
@@ -20,20 +20,20 @@ package final class Agent {
     package init(_ configuration: PoolConfiguration, path: String, log output: AgentLog) throws(Failure) {
         self.output = output
         log = output.logger
-        // Before anything is made: a signal from here on ends the loop, not the setting up.
+        // First: from here on, a signal ends the loop, but doesn't interrupt the setup.
         let signalResult = rpa_signal_fd()
         guard signalResult >= 0 else {
             let act = "run pool \(configuration.pool)"
             throw Failure.openFiles(act: act, errno: -signalResult)
                 ?? Failure(
-                    .privilege, act: act, cause: "signals could not be taken", errno: -signalResult,
-                    remedy: "look at the limits of the agent's user")
+                    .privilege, act: act, cause: "signalfd(2) failed", errno: -signalResult,
+                    remedy: "check the resource limits of the agent's user")
         }
         signals = Descriptor(owning: signalResult)
-        // Before the pool: what can't be used, and an agent that can't be asked, leave no pins.
+        // Before the pool is made: an agent that can't write usage events or can't listen leaves no pins.
         if let usage = configuration.usage, let missing = try usage.check(awaitsFolder: true) {
-            // A mount that comes late holds up events, and no registration.
-            log.warning("\(missing); it is waited for")
+            // A late mount delays usage events, but no registration.
+            log.warning("\(missing); usage events wait for it")
         }
         let control = try configuration.controlPlace.listen()
         let status = try configuration.statusPlaces.map { place throws(Failure) in try place.listen() }
@@ -69,7 +69,7 @@ package final class Agent {
                 "control": "\(controlName)", "status": "\(statusNames.joined(separator: ", "))",
             ])
         warnOfReaders()
-        // Half of it is for what is done once.
+        // Half of the code is needed only at the start.
         rpa_release_code()
         while true {
             var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
@@ -82,7 +82,7 @@ package final class Agent {
             if let signal = endingSignal() {
                 ServiceManager.tell("STOPPING=1")
                 let isOffDisk = usage.finish()
-                log.notice("signal \(signal): the agent stops, the data plane goes on")
+                log.notice("signal \(signal): the agent stops, the data plane continues")
                 guard isOffDisk else { endAtOnce() }
                 return
             }
@@ -94,10 +94,11 @@ package final class Agent {
     private func warnOfReaders() {
         guard let endpoint = pool.plane.configuration.statusHTTP, !endpoint.isLoopback else { return }
         log.warning(
-            "status_http \(endpoint) is not a loopback address: whoever reaches it may read the status, in the clear")
+            "status_http \(endpoint) is not a loopback address: anyone who can reach it can read the status, unencrypted"
+        )
     }
 
-    /// What the agent before left, or nothing.
+    /// Logs the collectors that a previous agent left in the pool.
     private func logAdopted() {
         guard let status = try? pool.plane.status() else { return }
         let adopted = status.collectors.filter { $0.state != SlotState.empty.name }
@@ -105,14 +106,14 @@ package final class Agent {
         if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }
     }
 
-    /// A thread waits for a disk, and nobody waits for the thread. The pool's lock goes
-    /// with the last thread: until then no other agent goes on from what it may yet write.
+    /// Ends the process although a thread still waits for a disk. The pool's lock is released with the
+    /// last thread: no other agent continues before from what that thread may still write.
     private func endAtOnce() -> Never {
         output.finish()
         _exit(0)
     }
 
-    /// SIGHUP is `reload`.
+    /// The signal that ends the loop, or nil. SIGHUP reloads the configuration.
     private func endingSignal() -> Int32? {
         while true {
             let signal = rpa_next_signal(signals.number)
@@ -129,7 +130,7 @@ package final class Agent {
     }
 }
 
-/// sd_notify(3), where a service manager listens.
+/// Notifies the service manager, if there is one (sd_notify(3)).
 enum ServiceManager {
     static func tell(_ state: String) {
         guard let address = getenv("NOTIFY_SOCKET") else { return }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// Something that the agent's loop waits for, and serves when it is ready or due.
+/// An object that the agent's loop waits for, and serves in each turn.
 protocol EventSource: AnyObject {
-    /// What to wait for; `serve` takes the results in the same order.
+    /// The descriptors to wait for. `serve` receives the results in the same order.
     var waits: [pollfd] { get }
-    /// When it is to be served at the latest, CLOCK_MONOTONIC in nanoseconds.
+    /// When the next turn must begin, CLOCK_MONOTONIC in nanoseconds; 0 means at once, nil any time.
     var nextDeadline: UInt64? { get }
-    /// Never blocks for long: others wait meanwhile.
+    /// Must not block, because the other sources wait meanwhile.
     func serve(_ results: ArraySlice<pollfd>, now: UInt64)
 }

@@ -2,7 +2,7 @@ import CBPFShim
 import SockArrayCore
 
 extension RunningPool {
-    /// What GET /metrics tells, as it is now.
+    /// The current values for GET /metrics.
     func metrics() throws(Failure) -> AgentMetrics {
         AgentMetrics(
             status: try status(), configuration: configurationFacts, process: OwnProcess.usage(),

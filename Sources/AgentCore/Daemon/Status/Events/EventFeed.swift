@@ -3,22 +3,22 @@ import SockArrayCore
 
 /// The pool's events as server-sent events (WHATWG HTML, 9.2).
 ///
-/// Each has an id like `6920a1b2c4f-17`: when this agent started, and the event's
-/// number since. A reader that comes back with the last one it had gets what came
-/// after it; one that had an agent before gets all that this one has.
+/// An event has an id like `6920a1b2c4f-17`: the start time of this agent, and the number of the event
+/// since then. A reader that reconnects with the last id that it received gets the later events; with
+/// an id of a previous agent, it gets all events of this one.
 final class EventFeed {
-    /// Where a reader is.
+    /// How far a reader has read.
     struct Position: Equatable {
-        /// Of the last event that it has.
+        /// The number of the last event that the reader has.
         var number: UInt64
-        /// It had another agent's events last.
+        /// The reader's last event came from another agent.
         var isNew = false
     }
 
     private let pool: RunningPool
-    /// Of this run of the agent.
+    /// The start time of this agent, as in the ids.
     private let start: String
-    /// Messages by the numbers of their events: of those that are kept.
+    /// Formatted messages of the kept events, by the number of the event.
     private var messages: [UInt64: [UInt8]] = [:]
 
     init(pool: RunningPool) {
@@ -30,10 +30,10 @@ final class EventFeed {
 
     var lastNumber: UInt64 { pool.events.lastID }
 
-    /// Of the field Last-Event-ID, with which browsers come back, else of `after`; else
-    /// what comes from now on.
+    /// The position in the field Last-Event-ID, which browsers send when they reconnect, or else in the
+    /// parameter `after`. Without either, the stream begins with the next event.
     ///
-    /// - Throws: 400 for an `after` that is no id.
+    /// - Throws: 400 if `after` isn't an id.
     func position(for request: HTTPRequest) throws(HTTPProblem) -> Position {
         if let id = request.values(of: "last-event-id").last, !id.isEmpty {
             return position(after: id) ?? Position(number: 0, isNew: true)
@@ -48,7 +48,7 @@ final class EventFeed {
         return position
     }
 
-    /// `17`, or `6920a1b2c4f-17`; nil: it is neither.
+    /// - Parameter id: `17`, or `6920a1b2c4f-17`. Other texts give nil.
     private func position(after id: String) -> Position? {
         let parts = id.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count <= 2, let text = parts.last, let number = UInt64(text), "\(number)" == text,
@@ -60,8 +60,8 @@ final class EventFeed {
         return Position(number: number)
     }
 
-    /// What the reader hasn't had, and moves it there. First of all that some were
-    /// missed, if they were.
+    /// The messages that the reader doesn't have, and moves the position behind them. If the reader
+    /// missed events, the first message reports it.
     func messages(for position: inout Position) -> [[UInt8]] {
         guard position.isNew || position.number < lastNumber else { return [] }
         let events = pool.events.after(position.number)
@@ -77,7 +77,7 @@ final class EventFeed {
         return messages + events.map(message)
     }
 
-    /// Those of events that are no longer kept.
+    /// Releases the messages of events that are no longer kept.
     private func forgetMessages() {
         guard messages.count > 2 * EventLog.capacity else { return }
         let kept = Set(pool.events.after(0).map(\.id))
@@ -94,7 +94,7 @@ final class EventFeed {
     private static func missed(_ events: MissedEvents) -> [UInt8] { message(["event: missed"], events) }
 
     private static func message(_ lines: [String], _ data: some Encodable) -> [UInt8] {
-        // JSON has no line ends of its own.
+        // The JSON has no line breaks.
         let text = (try? JSON.text(data)) ?? "{}"
         return Array((lines + ["data: \(text)"]).joined(separator: "\n").utf8) + Array("\n\n".utf8)
     }

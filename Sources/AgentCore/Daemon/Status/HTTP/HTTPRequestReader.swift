@@ -1,5 +1,5 @@
-/// Reads the head of a request, strictly. What has two readings is refused: of two
-/// servers in a row each could take another one.
+/// Parses the head of a request, strictly. A head that two servers could understand differently is
+/// refused, because it could smuggle a request past a proxy.
 enum HTTPRequestReader {
     enum Result: Equatable {
         case incomplete
@@ -7,9 +7,9 @@ enum HTTPRequestReader {
         case request(HTTPRequest)
     }
 
-    /// Bytes of a head, with its empty line.
+    /// Maximum bytes of a head.
     static let headLimit = 8_192
-    /// Bytes of a request's first line.
+    /// Maximum bytes of a request's first line.
     static let lineLimit = 4_096
     static let fieldLimit = 64
 
@@ -21,9 +21,9 @@ enum HTTPRequestReader {
             let isOneLine = text.prefix(lineLimit).firstIndex(of: newline) == nil
             if isOneLine, text.count > lineLimit { return .refused(.init(414, "the request's target is too long")) }
             if text.count > headLimit { return .refused(.init(431, "the request's head has more than 8 KiB")) }
-            // What can't become a request is refused before its end.
+            // Bytes that can't become a request are refused at once.
             guard let first = text.first, !isTokenByte(first), first != UInt8(ascii: "\r") else { return .incomplete }
-            return .refused(.init(400, "that is not an HTTP request"))
+            return .refused(.init(400, "this isn't an HTTP request"))
         }
         do throws(HTTPProblem) {
             return .request(try head(text[..<end]))
@@ -54,7 +54,7 @@ enum HTTPRequestReader {
         for line in lines.dropFirst() { fields.append(try field(line)) }
         var request = HTTPRequest(method: method, path: "", fields: fields, minorVersion: minorVersion)
         try checkHost(of: request)
-        // Of what isn't answered anyway the target has other forms: *, an authority.
+        // Other methods, which are refused later, have other forms of target: *, an authority.
         guard method == "GET" || method == "HEAD" else { return request }
         (request.path, request.parameters) = try HTTPTarget.read(target)
         try checkHasNoBody(request)
@@ -70,8 +70,8 @@ enum HTTPRequestReader {
             words[1].allSatisfy({ (0x21...0x7e).contains($0) }), words[2].count == 8,
             words[2].starts(with: "HTTP/".utf8), words[2].dropFirst(6).first == UInt8(ascii: "."),
             let major = digit(words[2].dropFirst(5).first), let minor = digit(words[2].last)
-        else { throw HTTPProblem(400, "that is not an HTTP request") }
-        guard major == 1 else { throw HTTPProblem(505, "HTTP/1.1 is spoken here") }
+        else { throw HTTPProblem(400, "this isn't an HTTP request") }
+        guard major == 1 else { throw HTTPProblem(505, "the server supports only HTTP/1.x") }
         return (String(decoding: words[0], as: UTF8.self), words[1], min(1, minor))
     }
 
@@ -109,10 +109,10 @@ enum HTTPRequestReader {
         else { throw HTTPProblem(400, "Host is not a name or an address") }
     }
 
-    /// What comes after the head is nothing that we would read.
+    /// Refuses a request with content: the server doesn't read bytes after the head.
     private static func checkHasNoBody(_ request: HTTPRequest) throws(HTTPProblem) {
         guard request.values(of: "transfer-encoding").isEmpty else {
-            throw HTTPProblem(400, "a \(request.method) with a Transfer-Encoding is not taken here")
+            throw HTTPProblem(400, "a \(request.method) with a Transfer-Encoding isn't accepted")
         }
         let lengths = request.values(of: "content-length")
         guard let length = lengths.first else { return }
@@ -120,7 +120,7 @@ enum HTTPRequestReader {
             throw HTTPProblem(400, "Content-Length is not one number")
         }
         guard length.utf8.allSatisfy({ $0 == 0x30 }) else {
-            throw HTTPProblem(413, "a \(request.method) with content is not taken here")
+            throw HTTPProblem(413, "a \(request.method) with content isn't accepted")
         }
     }
 

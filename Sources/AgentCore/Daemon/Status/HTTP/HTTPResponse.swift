@@ -1,15 +1,15 @@
 import Glibc
 
-/// An answer, whole. Each connection carries one.
+/// A complete answer. Each connection carries one.
 struct HTTPResponse {
     let status: Int
-    /// Of the head: `Name: value`.
+    /// Fields of the head: `Name: value`.
     let fields: [String]
     let body: [UInt8]
 
     /// - Parameters:
-    ///   - type: a media type, with its charset where it is text.
-    ///   - policy: Content-Security-Policy of a page.
+    ///   - type: a media type, with a charset for text.
+    ///   - policy: the Content-Security-Policy of a page.
     init(_ status: Int = 200, type: String, body: [UInt8], policy: String? = nil, fields: [String] = []) {
         self.status = status
         self.body = body
@@ -20,14 +20,14 @@ struct HTTPResponse {
 
     private init(endless type: String) { (status, fields, body) = (200, ["Content-Type: \(type)"], []) }
 
-    /// The head of what has no end.
+    /// The head of a stream of events, which has no end.
     static let events = HTTPResponse(endless: "text/event-stream")
 
     static func json(_ status: Int, _ value: some Encodable) throws -> HTTPResponse {
         HTTPResponse(status, type: "application/json", body: try JSON.encode(value) + [UInt8(ascii: "\n")])
     }
 
-    /// A sentence. What a client wrote is repeated without its control characters.
+    /// A sentence as text. Control characters, which may come from the request, are replaced.
     static func problem(_ problem: HTTPProblem, fields: [String] = []) -> HTTPResponse {
         let text = problem.text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }
         return HTTPResponse(
@@ -35,12 +35,12 @@ struct HTTPResponse {
             body: Array((String(String.UnicodeScalarView(text)) + "\n").utf8), fields: fields)
     }
 
-    /// - Parameter isHead: without the body, of which the head tells nevertheless (RFC 9110, 9.3.2).
+    /// - Parameter isHead: leaves out the body. The head still has its length (RFC 9110, 9.3.2).
     func bytes(isHead: Bool = false) -> [UInt8] {
         Self.head(status, fields) + (isHead ? [] : body)
     }
 
-    /// Up to the empty line. No answer is kept by anybody, and none is more than its type says.
+    /// The head with its empty line. It forbids caches, and the guessing of another media type.
     static func head(_ status: Int, _ fields: [String]) -> [UInt8] {
         let lines =
             [
@@ -60,7 +60,7 @@ struct HTTPResponse {
     }
 }
 
-/// A moment as the Date field has it (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// The format of the Date field (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 enum HTTPDate {
     static var now: String { text(of: time(nil)) }
 

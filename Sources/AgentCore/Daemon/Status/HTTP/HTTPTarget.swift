@@ -1,4 +1,4 @@
-/// The target of a GET: `/path?name=value&…`, or the same behind `http://host`.
+/// The target of a GET: `/path?name=value&…`, or `http://host/path?…`.
 enum HTTPTarget {
     static let parameterLimit = 16
 
@@ -11,7 +11,7 @@ enum HTTPTarget {
         return (try decoded(parts[0], "the path"), try parts.count == 2 ? parameters(parts[1]) : [])
     }
 
-    /// The absolute form has to be taken, too (RFC 9112, 3.2.2).
+    /// Servers must accept the absolute form, too (RFC 9112, 3.2.2).
     private static func originForm(_ target: ArraySlice<UInt8>) throws(HTTPProblem) -> ArraySlice<UInt8> {
         if target.first == UInt8(ascii: "/") { return target }
         let scheme = "http://"
@@ -36,7 +36,7 @@ enum HTTPTarget {
                 throw HTTPProblem(400, "parameter \(name.shown) has no value; write \(name.shown)=…")
             }
             guard !parameters.contains(where: { $0.name == name }) else {
-                throw HTTPProblem(400, "parameter \(name.shown) is there twice; keep one")
+                throw HTTPProblem(400, "parameter \(name.shown) is given twice; keep one")
             }
             guard parameters.count < parameterLimit else { throw HTTPProblem(400, "there are too many parameters") }
             parameters.append(.init(name: name, value: try decoded(sides[1], "parameter \(name.shown)")))
@@ -44,7 +44,7 @@ enum HTTPTarget {
         return parameters
     }
 
-    /// Percent-decoded (RFC 3986, 2.1). A plus is a plus.
+    /// Decodes percent signs (RFC 3986, 2.1). A plus isn't a space.
     private static func decoded(_ text: ArraySlice<UInt8>, _ what: String) throws(HTTPProblem) -> String {
         var bytes: [UInt8] = []
         var index = text.startIndex
@@ -76,6 +76,6 @@ enum HTTPTarget {
 }
 
 extension String {
-    /// As much of it as a sentence has room for.
+    /// The text, shortened to 80 characters for a message.
     var shown: String { count > 80 ? prefix(80) + "…" : self }
 }
