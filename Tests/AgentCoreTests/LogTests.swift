@@ -1,8 +1,8 @@
 import Logging
-import SockArrayCore
 import Testing
 
 @testable import AgentCore
+@testable import SockArrayCore
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -30,7 +30,7 @@ import Testing
         #expect(LogTime(seconds: seconds, milliseconds: 7).utc == text)
     }
 
-    @Test func `times of random days equal Foundation's`() {
+    @Test func `times of 10,000 random days are those of Foundation`() {
         for _ in 0..<10_000 {
             let seconds = Int64.random(in: -2_000_000_000...20_000_000_000)
             let date = Date(timeIntervalSince1970: Double(seconds))
@@ -39,14 +39,14 @@ import Testing
         }
     }
 
-    @Test func `JSON has one object a line, metadata as fields, and reserved names kept apart`() throws {
+    @Test func `JSON: one object a line, metadata as fields of their own, own names kept apart`() throws {
         let line = LogText.json(Self.record("c1 \"has\" ended", [("pid", "812"), ("level", "x"), ("a b\n", "\u{1}")]))
         #expect(
             line == #"{"time":"2026-11-21T17:02:46.007Z","level":"warning","message":"c1 \"has\" ended","#
                 + #""pool":"edge","pid":"812","field_level":"x","a b\n":"\u0001"}"# + "\n")
     }
 
-    @Test func `JSON is valid, on one line and reversible for messages of random bytes`() throws {
+    @Test func `JSON is valid and one line for 10,000 messages of random bytes, and gives them back`() throws {
         for _ in 0..<10_000 {
             let bytes = (0..<Int.random(in: 0...60)).map { _ in
                 Bool.random() ? UInt8.random(in: 0...255) : UInt8.random(in: 0...0x22)
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func `the human format has time, level, message and fields, and no control sequence`() {
+    @Test func `for people: time, level, message, fields; nothing that a terminal obeys`() {
         let record = Self.record("c1 has\u{1b}[2J ended\nso", [("pid", "812"), ("path", "/a b")])
         #expect(
             LogText.human(record, time: "17:02:46", isPainted: false)
@@ -70,7 +70,7 @@ import Testing
         #expect(LogText.prefixed(record) == "<4>c1 has?[2J ended?so pid=812 path=\"/a b\"\n")
     }
 
-    @Test func `journald gets fields by name, multi-line values by length, and reserved names kept apart`() {
+    @Test func `journald: fields by name, one with lines after its length, own names kept apart`() {
         let record = Self.record(
             "a\nb", [("user-id", "7"), ("pool", "x"), ("_hidden", "1"), ("", "e")], level: .notice)
         let expected =
@@ -81,13 +81,13 @@ import Testing
         #expect(long.count < 33_000)
     }
 
-    @Test func `levels are those of syslog`() {
+    @Test func `levels are syslog's`() {
         let levels: [Logger.Level] = [.trace, .debug, .info, .notice, .warning, .error, .critical]
         #expect(levels.map(\.priority) == [7, 7, 6, 5, 4, 3, 2])
         #expect(LogLevel.allCases.map(\.level) == Array(levels.dropLast()))
     }
 
-    @Test func `the format is human on a terminal, journald if JOURNAL_STREAM is stderr, else JSON`() {
+    @Test func `the format is human on a terminal, journald where JOURNAL_STREAM is ours, else json`() {
         func format(_ isTerminal: Bool, _ stream: String?) -> LogFormat {
             .fitting(isTerminal: isTerminal, journalStream: stream, file: (8, 4_711))
         }
@@ -101,11 +101,11 @@ import Testing
 @Suite struct RepeatedMessagesTests {
     private static let second: UInt64 = 1_000_000_000
 
-    private static func record(_ message: String, level: Logger.Level = .warning) -> LogRecord {
-        LogRecord(time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message)
+    private static func record(_ message: String, key: String? = nil, level: Logger.Level = .warning) -> LogRecord {
+        LogRecord(time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message, key: key)
     }
 
-    @Test func `a repeated message is written once, then counted each minute, and forgotten after silence`() {
+    @Test func `42 times in 60 s: said once, then summed; the next minutes are sums, and silence forgets it`() {
         var repeated = RepeatedMessages()
         #expect(repeated.take(Self.record("a"), now: 0).map(\.message) == ["a"])
         for index in 1...41 { #expect(repeated.take(Self.record("a"), now: UInt64(index) * Self.second) == []) }
@@ -119,14 +119,16 @@ import Testing
         #expect(repeated.take(Self.record("a"), now: 181 * Self.second).map(\.message) == ["a"])
     }
 
-    @Test func `another level, collector or text makes another message; another process doesn't`() {
+    @Test func `another level, collector or text is another message; another process isn't`() {
         var repeated = RepeatedMessages()
-        for message in ["c1 has ended (process 8): x", "c2 has ended (process 8): x", "c1 has ended"] {
-            #expect(repeated.take(Self.record(message), now: 0).count == 1)
+        func ended(_ collector: String, _ process: Int, level: Logger.Level = .warning) -> LogRecord {
+            Self.record("\(collector) has ended (process \(process)): x", key: "\(collector) ended", level: level)
         }
-        #expect(repeated.take(Self.record("c1 has ended", level: .error), now: 0).count == 1)
-        #expect(repeated.take(Self.record("c1 has ended (process 977): x"), now: 1) == [])
-        #expect(repeated.take(Self.record("c1 has ended (process x): x"), now: 1).count == 1)
+        for record in [ended("c1", 8), ended("c2", 8), Self.record("c1 has ended"), ended("c1", 8, level: .error)] {
+            #expect(repeated.take(record, now: 0).count == 1)
+        }
+        #expect(repeated.take(ended("c1", 977), now: 1) == [])
+        #expect(repeated.take(Self.record("c1 has ended (process 977): x"), now: 1).count == 1)
         #expect(
             repeated.end(now: Self.second * 9).map(\.message) == [
                 "c1 has ended (process 977): x (repeated once in 9 s)"
@@ -134,18 +136,50 @@ import Testing
         #expect(repeated.end(now: Self.second * 9) == [] && repeated.nextDeadline == nil)
     }
 
-    @Test func `another duration leaves the message the same; another number makes it another one`() {
+    @Test func `another time that something took is the same message, another number isn't`() throws {
         var repeated = RepeatedMessages()
-        func isTold(_ message: String) -> Bool { !repeated.take(Self.record(message), now: 0).isEmpty }
-        #expect(isTold("c1 is back after 0 s: its exporters return (7 of 9 rows)"))
-        #expect(!isTold("c1 is back after 1.2 s: its exporters return (7 of 9 rows)"))
-        #expect(isTold("c1 is back after 0 s: its exporters return (8 of 9 rows)"))
-        #expect(isTold("c1 is away: held for 9.8 s"))
-        #expect(!isTold("c1 is away: held for 10 s"))
-        #expect(isTold("c1 is back after all") && isTold("c1 waits for 3 others") && isTold("c1 waits for 4 others"))
+        /// The message of an event that says how long something took.
+        func isTold(_ kind: PoolEvent.Kind, _ text: String, rows: Int, of name: String = "c1") throws -> Bool {
+            var status = TableStatus.Collector(name: name, slot: 0, standing: .usable)
+            (status.owned, status.served) = (rows, rows)
+            let message = try #require(
+                CollectorMessages(
+                    .init(kind: kind, collector: name, text: text), of: .init(name: name), rows: status, total: 9,
+                    hasAffinity: true, hasRegistered: kind != .held, isIntended: false))
+            return !repeated.take(Self.record(message.text, key: "\(name) \(message.key)"), now: 0).isEmpty
+        }
+        #expect(try isTold(.returned, "c1 is back after 0 s: its exporters return", rows: 7))
+        #expect(try !isTold(.returned, "c1 is back after 1.2 s: its exporters return", rows: 7))
+        #expect(try isTold(.returned, "c1 is back after 0 s: its exporters return", rows: 8))
+        #expect(try isTold(.held, "c1 never registered: its exporters wait for it for 9.8 s", rows: 3))
+        #expect(try !isTold(.held, "c1 never registered: its exporters wait for it for 10 s", rows: 3))
+        #expect(try isTold(.held, "c1 never registered: its exporters wait for it for 10 s", rows: 4))
+        #expect(try isTold(.returned, "c2 is back after 0 s: its exporters return", rows: 7, of: "c2"))
     }
 
-    @Test func `a due sum comes before a new message, and at most 256 messages are remembered`() {
+    @Test func `refusals that differ in the process are repetitions; another collector, errno or remedy isn't`() {
+        func key(_ act: String, pid: Int, errno: Int32? = nil, remedy: String = "start it") -> String {
+            Failure(.unfitSocket, act: act, cause: "there is no process \(pid)", errno: errno, remedy: remedy).key
+        }
+        #expect(key("register c1", pid: 7) == key("register c1", pid: 8))
+        let keys = [
+            key("register c1", pid: 7), key("register c2", pid: 7), key("register c1", pid: 7, errno: 3),
+            key("register c1", pid: 7, remedy: "wait"),
+        ]
+        #expect(Set(keys).count == 4)
+    }
+
+    @Test func `a message's key is compared together with its collector, and is not a field of the record`() {
+        let log = AgentLog(format: .json, level: .notice, pool: nil)
+        var handler = AgentLogHandler(log: log, logLevel: .notice)
+        (handler[metadataKey: "collector"], handler[metadataKey: "pid"]) = ("c1", "8")
+        handler[metadataKey: AgentLogHandler.keyName] = "ended"
+        let (fields, key) = AgentLogHandler.fields(of: handler.metadata)
+        #expect(fields.map(\.name) == ["collector", "pid"] && key == "c1 ended")
+        #expect(AgentLogHandler.fields(of: [:]).key == nil)
+    }
+
+    @Test func `a sum that is due comes before what is new, and 10,000 different messages keep 256 in mind`() {
         var repeated = RepeatedMessages()
         _ = repeated.take(Self.record("a"), now: 0)
         _ = repeated.take(Self.record("a"), now: 1)
@@ -161,7 +195,7 @@ import Testing
         #expect(repeated.end(now: 62 * Self.second).map(\.message) == ["m9999 (repeated once in 1 s)"])
     }
 
-    @Test func `records and sums account for each of 20,000 random messages`() {
+    @Test func `all that was taken is told: records and sums agree over 20,000 random messages`() {
         var repeated = RepeatedMessages()
         var told = 0
         var now: UInt64 = 0

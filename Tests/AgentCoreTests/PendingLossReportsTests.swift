@@ -17,7 +17,10 @@ import Testing
         losses.add(Self.loss("c2") { false }, now: 1_000)
         #expect(losses.take(now: 20_000_000) == [] && losses.collectors == ["c1", "c2"])
         isOver = true
-        #expect(losses.take(of: "c1") == [.init(collector: "c1", what: "has ended (process 7)", fate: "wait")])
+        #expect(
+            losses.take(of: "c1") == [
+                .init(collector: "c1", what: "has ended (process 7)", cause: "has ended", fate: "wait")
+            ])
         #expect(losses.deadline == 100_001_000 && losses.take(now: 100_000_999) == [])
         #expect(losses.take(now: 100_001_000).map(\.what) == ["has lost tcp 0.0.0.0:1790"])
         #expect(losses.deadline == nil && losses.take(now: .max) == [])

@@ -104,7 +104,7 @@ final class ControlService: RequestService {
             let predecessor = change.predecessor.map { old in
                 ", in place of " + (old.process.map { "process \($0.pid)" } ?? "another process")
             }
-            log.of(collector).notice(
+            log.of(collector, key: "registered \(change.slot) \(groups) \(predecessor != nil)").notice(
                 "collector \(collector) is registered: slot \(change.slot), groups \(groups)\(predecessor ?? "")")
         case (.changed(let change), .unregister(let collector)) where change.changed:
             pool.losses.tell(of: collector)
@@ -115,9 +115,10 @@ final class ControlService: RequestService {
         case (.done(changed: true), .undrain(let collector)):
             log.of(collector).notice("collector \(collector) drains no longer")
         case (.failure(let failure), _):
-            log.of(wanted?.collector).log(level: Self.level(of: failure, refusing: wanted), "\(failure)")
+            let key = wanted?.collector.map { _ in failure.key }
+            log.of(wanted?.collector, key: key).log(level: Self.level(of: failure, refusing: wanted), "\(failure)")
         // Asked again and again while a collector starts.
-        case (.incomplete(let failure), _): log.of(wanted?.collector).debug("\(failure)")
+        case (.incomplete(let failure), _): log.of(wanted?.collector, key: failure.key).debug("\(failure)")
         default: break
         }
     }

@@ -5,10 +5,13 @@ import Logging
 package struct ExecLine: Equatable {
     package var level: LogLevel
     package var text: String
+    /// See `LogRecord.key`.
+    var key: String?
 
-    package init(level: LogLevel, text: String) {
+    package init(level: LogLevel, text: String, key: String? = nil) {
         self.level = level
         self.text = text
+        self.key = key
     }
 }
 
@@ -31,7 +34,7 @@ package struct ExecLog {
             if line.level.level >= level.level { Output.complain("reuseport-agent: \(line.text)") }
             return
         }
-        log.logger.of(collector).log(level: line.level.level, "\(line.text)")
+        log.logger.of(collector, key: line.key).log(level: line.level.level, "\(line.text)")
     }
 
     /// Sums that are due, and what the reader did not take before.
@@ -47,5 +50,10 @@ extension RegistrationOutcome {
         case .registered, .absent: .notice
         case .incomplete, .refused: .warning
         }
+    }
+
+    /// The line without the process's number, for `LogRecord.key`.
+    func key(of line: String) -> String? {
+        if case .registered(_, let pid) = self { line.replacing(", process \(pid)", with: "") } else { nil }
     }
 }

@@ -72,7 +72,7 @@ package final class RegistrationMaintainer {
         next = now + (asksForHidden ? max(pause, RegistrationRetryPolicy.patientPause) : pause)
         // The agent may have another configuration by then.
         if case .incomplete = outcome {} else { groupsEnd = now }
-        return line.map { ExecLine(level: outcome.level, text: $0) }
+        return line.map { ExecLine(level: outcome.level, text: $0, key: outcome.key(of: $0)) }
     }
 
     /// As far as it gets without waiting.

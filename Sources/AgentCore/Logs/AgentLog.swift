@@ -31,9 +31,10 @@ package final class AgentLog: Sendable {
         Logger(label: "reuseport-agent") { [self] _ in AgentLogHandler(log: self, logLevel: level) }
     }
 
-    func take(_ level: Logger.Level, _ message: String, _ fields: [LogRecord.Field]) {
+    func take(_ level: Logger.Level, _ message: String, _ fields: [LogRecord.Field], key: String?) {
         let record = LogRecord(
-            time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message, pool: pool, fields: fields)
+            time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message, pool: pool, fields: fields,
+            key: key)
         state.withLock { state in
             let records = state.repeated.take(record, now: rpa_monotonic_ns())
             write(records, to: &state)
@@ -105,6 +106,8 @@ extension AgentLog: EventSource {
 
 /// What swift-log hands its messages to.
 struct AgentLogHandler: LogHandler {
+    /// The metadata that is `LogRecord.key`, and not a field.
+    static let keyName = "messageKey"
     let log: AgentLog
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
@@ -121,9 +124,14 @@ struct AgentLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let all = metadata.merging(event.metadata ?? [:]) { $1 }
-        log.take(
-            event.level, "\(event.message)",
-            all.sorted { $0.key < $1.key }.map { LogRecord.Field(name: $0.key, value: "\($0.value)") })
+        let (fields, key) = Self.fields(of: metadata.merging(event.metadata ?? [:]) { $1 })
+        log.take(event.level, "\(event.message)", fields, key: key)
+    }
+
+    static func fields(of metadata: Logger.Metadata) -> (fields: [LogRecord.Field], key: String?) {
+        var metadata = metadata
+        let key = metadata.removeValue(forKey: keyName).map { "\(metadata["collector"] ?? "") \($0)" }
+        let sorted = metadata.sorted { $0.key < $1.key }
+        return (sorted.map { LogRecord.Field(name: $0.key, value: "\($0.value)") }, key)
     }
 }

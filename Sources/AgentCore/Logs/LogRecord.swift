@@ -14,24 +14,12 @@ package struct LogRecord: Equatable, Sendable {
     /// The message's own metadata, in the order of their names.
     var fields: [Field] = []
 
-    /// What two records have in common that tell of the same: all but the fields, the
-    /// numbers of processes and how long something took ("after 0.1 s", "for 9.8 s"),
-    /// which a collector that comes and goes has new each time.
-    var subject: String {
-        var words = message.split(separator: " ", omittingEmptySubsequences: false)
-        for index in words.indices.dropFirst() {
-            let before = words[index - 1]
-            if before.lowercased().hasSuffix("process") {
-                let rest = words[index].drop { $0.isASCII && $0.isNumber }
-                if rest.startIndex != words[index].startIndex { words[index] = "#" + rest }
-            } else if before == "after" || before == "for", Double(words[index]) != nil,
-                words[index...].dropFirst().first?.prefix(while: \.isLetter) == "s"
-            {
-                words[index] = "#"
-            }
-        }
-        return "\(level) " + words.joined(separator: " ")
-    }
+    /// Given where the text has parts that differ each time, such as the number of a process or a
+    /// duration: the part that stays the same. Only compared, never written.
+    var key: String?
+
+    /// Equal for records that repeat each other.
+    var subject: String { "\(level) \(key ?? message)" }
 }
 
 /// A moment of CLOCK_REALTIME.

@@ -1,11 +1,9 @@
-import Logging
-
-/// Sums what is said again and again: a message is written when it comes first; what
-/// comes of the same within a minute is counted, and told in one record at its end.
+/// Sums repeated messages. The first message of a subject (`LogRecord.subject`) is written at
+/// once. Repetitions within a minute are counted, and one record at the end of the minute reports them.
 struct RepeatedMessages {
-    /// Nanoseconds from a message, or from the sum before, to the sum.
+    /// Nanoseconds from a message, or from the previous sum, to the next sum.
     static let window: UInt64 = 60_000_000_000
-    /// Different messages that are remembered; of more, the oldest are summed early.
+    /// Subjects that are remembered. One more sums up the oldest before its minute is over.
     static let capacity = 256
 
     private struct Repetition {
@@ -15,9 +13,11 @@ struct RepeatedMessages {
     }
 
     private var repetitions: [String: Repetition] = [:]
+    /// The subjects, by the start of their minute.
+    private var order: [String] = []
 
     /// - Parameter now: CLOCK_MONOTONIC in nanoseconds.
-    /// - Returns: what is to be written now: the record, or nothing, after sums that are due.
+    /// - Returns: the records to write now: sums that are due, and the record unless it is a repetition.
     mutating func take(_ record: LogRecord, now: UInt64) -> [LogRecord] {
         var records = due(now: now)
         let subject = record.subject
@@ -26,37 +26,37 @@ struct RepeatedMessages {
             repetitions[subject]!.last = record
             return records
         }
-        if repetitions.count >= Self.capacity, let oldest = repetitions.min(by: { $0.value.start < $1.value.start }) {
-            repetitions[oldest.key] = nil
-            records += sum(of: oldest.value, now: now)
-        }
-        repetitions[subject] = Repetition(last: record, start: now)
+        if order.count >= Self.capacity { records += sum(of: removeOldest(), now: now) }
+        start(record, now: now)
         return records + [record]
     }
 
-    /// The sums of those whose minute is over. One that was not repeated in it is forgotten.
+    /// The sums of the subjects whose minute is over. A subject without repetitions is forgotten.
     mutating func due(now: UInt64) -> [LogRecord] {
-        guard let next = nextDeadline, next <= now else { return [] }
         var records: [LogRecord] = []
-        for (subject, repetition) in sorted() where now >= repetition.start + Self.window {
+        while let deadline = nextDeadline, deadline <= now {
+            let repetition = removeOldest()
             records += sum(of: repetition, now: now)
-            repetitions[subject] = repetition.count == 0 ? nil : Repetition(last: repetition.last, start: now)
+            if repetition.count > 0 { start(repetition.last, now: now) }
         }
         return records
     }
 
     /// All sums, at the end of the log.
     mutating func end(now: UInt64) -> [LogRecord] {
-        defer { repetitions = [:] }
-        return sorted().flatMap { sum(of: $0.value, now: now) }
+        defer { (repetitions, order) = ([:], []) }
+        return order.flatMap { sum(of: repetitions[$0]!, now: now) }
     }
 
     /// When `due` has something to do.
-    var nextDeadline: UInt64? { repetitions.values.map { $0.start + Self.window }.min() }
+    var nextDeadline: UInt64? { order.first.map { repetitions[$0]!.start + Self.window } }
 
-    private func sorted() -> [(key: String, value: Repetition)] {
-        repetitions.sorted { ($0.value.start, $0.key) < ($1.value.start, $1.key) }
+    private mutating func start(_ record: LogRecord, now: UInt64) {
+        repetitions[record.subject] = Repetition(last: record, start: now)
+        order.append(record.subject)
     }
+
+    private mutating func removeOldest() -> Repetition { repetitions.removeValue(forKey: order.removeFirst())! }
 
     private func sum(of repetition: Repetition, now: UInt64) -> [LogRecord] {
         guard repetition.count > 0 else { return [] }

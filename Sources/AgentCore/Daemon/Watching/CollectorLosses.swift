@@ -44,8 +44,9 @@ final class CollectorLosses {
     private func tell(_ losses: [PendingLossReports.Told]) {
         for loss in losses {
             texts[loss.collector] = loss.what
-            log.of(loss.collector).warning(
-                "collector \(loss.collector) \(loss.what)\(loss.fate.map { ": \($0)" } ?? "")")
+            let fate = loss.fate.map { ": \($0)" } ?? ""
+            log.of(loss.collector, key: loss.cause + fate).warning(
+                "collector \(loss.collector) \(loss.what)\(fate)")
         }
     }
 }

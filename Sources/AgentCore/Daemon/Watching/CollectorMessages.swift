@@ -7,6 +7,8 @@ import SockArrayCore
 struct CollectorMessages: Equatable {
     var level: Logger.Level
     var text: String
+    /// The text without durations (`LogRecord.key`).
+    var key: String
 
     /// - Parameters:
     ///   - rows: the collector's; nil: they aren't counted.
@@ -22,15 +24,17 @@ struct CollectorMessages: Equatable {
         case .failedOver:
             level = isIntended ? .notice : .warning
             text = "\(entry.text)\(count) until it registers; \(next)"
+            key = text
         case .returned:
             let staying = rows.map { $0.owned - ($0.served - $0.servedOfOthers) } ?? 0
+            let rest = staying > 0 ? ", of these \(staying) when BMP sessions at other collectors have ended" : ""
             level = .notice
-            text =
-                entry.text + count
-                + (staying > 0 ? ", of these \(staying) when BMP sessions at other collectors have ended" : "")
+            text = entry.text + count + rest
+            key = "is back\(count)\(rest)"
         case .held where !hasRegistered:
             level = .warning
             text = "\(entry.text)\(count)\(hasAffinity ? ", and what comes from them is dropped" : ""); \(next)"
+            key = "never registered\(count)"
         case .held, .lost, .registered, .moved, .newExporter: return nil
         }
     }

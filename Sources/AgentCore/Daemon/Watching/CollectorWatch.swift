@@ -141,7 +141,7 @@ final class CollectorWatch: EventSource {
         for (slot, identity) in identities where owners[slot] == nil {
             guard let process = try watched(identity) else {
                 if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
-                    tellLater(of: slot, "has ended (process \(identity.pid))", by: nil)
+                    tellLater(of: slot, "has ended", by: nil, identity)
                 }
                 continue
             }
@@ -173,7 +173,9 @@ final class CollectorWatch: EventSource {
         if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
             tellLater(of: slot, "has ended", by: owner)
         }
-        if !pool.losses.tell(of: name) { log.of(name).info("collector \(name): \(Self.words(for: owner)) has ended") }
+        if !pool.losses.tell(of: name) {
+            log.of(name, key: "ended").info("collector \(name): \(Self.words(for: owner.identity)) has ended")
+        }
     }
 
     private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) {
@@ -181,8 +183,12 @@ final class CollectorWatch: EventSource {
         tellLater(of: slot, what, by: owners[slot])
     }
 
-    /// - Parameter process: the collector's; nil: it isn't known.
-    private func tellLater(of slot: Slot, _ what: String, by process: WatchedProcess?) {
+    /// - Parameters:
+    ///   - process: the collector's; nil: it isn't known, or has ended before it could be watched.
+    ///   - identity: of the process; nil: that of `process`.
+    private func tellLater(
+        of slot: Slot, _ what: String, by process: WatchedProcess?, _ identity: ProcessIdentity? = nil
+    ) {
         // Those whose hold is over have failed over, which `EventRecorder` logs. A loss that
         // is noted is told, whether or not this can be read.
         let isHeld = (try? pool.plane.isHeld(slot, act: act)) ?? false
@@ -192,13 +198,14 @@ final class CollectorWatch: EventSource {
             .init(
                 collector: name, what: what,
                 fate: isHeld ? words.held(for: "\(pool.plane.configuration.restartHold)") : nil,
-                process: Self.words(for: process), hasEnded: { process?.hasEnded ?? false }), now: rpa_monotonic_ns())
+                process: Self.words(for: identity ?? process?.identity), hasEnded: { process?.hasEnded ?? false }),
+            now: rpa_monotonic_ns())
         // Nothing more will be known.
         if process == nil { pool.losses.tell(of: name) }
     }
 
-    private static func words(for process: WatchedProcess?) -> String {
-        process?.identity.map { "process \($0.pid)" } ?? "its process"
+    private static func words(for process: ProcessIdentity?) -> String {
+        process.map { "process \($0.pid)" } ?? "its process"
     }
 
     private static func ports(of pool: RunningPool) -> Set<UInt16> {

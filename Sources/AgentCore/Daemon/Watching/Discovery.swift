@@ -82,7 +82,9 @@ final class Discovery: EventSource {
         }
         for (pid, names) in found.ambiguous {
             let list = names.sorted().joined(separator: ", ")
-            say("process \(pid) is recognised as \(list): none of them is registered", log, of: list)
+            say(
+                "process \(pid) is recognised as \(list): none of them is registered",
+                log.of(nil, key: "recognised \(list)"), of: list)
         }
         for (name, pids) in found.pids.sorted(by: { $0.key < $1.key }) { register(name, among: pids) }
     }
@@ -97,7 +99,7 @@ final class Discovery: EventSource {
                 let change = try pool.register(name, process, owner: owner, isRecognised: true)
                 said[name] = nil
                 pool.losses.tell(of: name)
-                log.of(name).notice(
+                log.of(name, key: "recognised \(change.slot)").notice(
                     "collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
                 return
             } catch {
@@ -105,7 +107,7 @@ final class Discovery: EventSource {
             }
         }
         // Half a collector: it is still starting, or a worker of one.
-        if case .refused(let failure) = refusal { say("\(failure)", log.of(name), of: name) }
+        if case .refused(let failure) = refusal { say("\(failure)", log.of(name, key: failure.key), of: name) }
     }
 
     private func isDismissed(_ name: String, _ owner: ProcessIdentity) -> Bool {

@@ -91,7 +91,7 @@ final class EventRecorder: EventSource {
                 total: table?.tableSize ?? 0, hasAffinity: hasAffinity,
                 hasRegistered: moments.contains { $0.name == entry.collector && $0.registrations > 0 },
                 isIntended: losses[entry.collector] == CollectorLosses.unregistered)
-            if let news { log.of(entry.collector).log(level: news.level, "\(news.text)") }
+            if let news { log.of(entry.collector, key: news.key).log(level: news.level, "\(news.text)") }
         }
     }
 

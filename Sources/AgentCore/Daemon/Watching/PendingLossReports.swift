@@ -19,6 +19,8 @@ struct PendingLossReports {
     struct Told: Equatable {
         var collector: String
         var what: String
+        /// The same without the process's number.
+        var cause: String
         var fate: String?
     }
 
@@ -43,11 +45,10 @@ struct PendingLossReports {
         var told: [Told] = []
         losses.removeAll { entry in
             guard isDue(entry) else { return false }
-            let hasEnded = entry.loss.hasEnded()
-            told.append(
-                Told(
-                    collector: entry.loss.collector,
-                    what: hasEnded ? "has ended (\(entry.loss.process))" : entry.loss.what, fate: entry.loss.fate))
+            let loss = entry.loss
+            let cause = loss.hasEnded() ? "has ended" : loss.what
+            let what = cause == "has ended" ? "\(cause) (\(loss.process))" : cause
+            told.append(Told(collector: loss.collector, what: what, cause: cause, fate: loss.fate))
             return true
         }
         return told
