@@ -15,27 +15,25 @@ public struct PoolRemoval: Sendable {
             .absent, act: act, cause: "there are no pins at \(folder.path)",
             remedy: "name the pool of a configuration, and its bpffs folder with --bpffs")
         guard BPFFileSystem.isMounted(at: folder.path) else { throw absent }
-        do {
-            let lock = Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
-            let names = folder.names()
-            if names.isEmpty { throw absent }
-            guard names.contains(PoolSettings.pin) else {
-                throw Failure(
-                    .absent, act: act, cause: "what is pinned at \(folder.path) is no pool's: it has no settings",
-                    remedy: "name the pool of a configuration, and its bpffs folder with --bpffs")
-            }
-            stillAttached = GroupRemoval.detach(folder.subfolder("groups").names(), in: folder)
-            try folder.remove(last: PoolSettings.pin)
-            _ = consume lock
-            // Only if it was the last pool.
-            rpa_remove_folder(bpffs)
-        } catch let failure as Failure {
-            throw failure
-        } catch let error as KernelError {
-            throw Self.meaning(of: error, pins: folder.path, act: act, pool: pool, absent)
-        } catch {
-            fatalError("unreachable: all errors above are typed")
+        func refused(_ error: KernelError) -> Failure {
+            Self.meaning(of: error, pins: folder.path, act: act, pool: pool, absent)
         }
+        let lock: Descriptor
+        do {
+            lock = Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
+        } catch { throw refused(error) }
+        let names = folder.names()
+        if names.isEmpty { throw absent }
+        guard names.contains(PoolSettings.pin) else {
+            throw Failure(
+                .absent, act: act, cause: "what is pinned at \(folder.path) is no pool's: it has no settings",
+                remedy: "name the pool of a configuration, and its bpffs folder with --bpffs")
+        }
+        stillAttached = GroupRemoval.detach(folder.subfolder("groups").names(), in: folder)
+        do { try folder.remove(last: PoolSettings.pin) } catch { throw refused(error) }
+        _ = consume lock
+        // Only if it was the last pool.
+        rpa_remove_folder(bpffs)
     }
 
     private static func meaning(
