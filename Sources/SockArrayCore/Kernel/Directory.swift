@@ -1,7 +1,19 @@
+import CBPFShim
 import Glibc
 
 /// Folders of any file system.
 package enum Directory {
+    /// Makes the folder and those above it that don't exist. A read-only file system is an
+    /// error only if the folder is missing there.
+    package static func make(_ path: String, mode: UInt32) throws(KernelError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            let result = rpa_make_folder(made, mode)
+            if result != -KernelError.exists, access(made, F_OK) != 0 { try kernel("mkdir \(made)", result) }
+        }
+    }
+
     /// Names in the folder, in their order; none if it can't be read.
     package static func names(in path: String) -> [String] {
         (try? entries(of: path)) ?? []

@@ -71,11 +71,7 @@ enum DurableFile {
 
     /// With those above it.
     static func makeFolder(_ path: String) -> Int32 {
-        var made = ""
-        for part in path.split(separator: "/") {
-            made += "/\(part)"
-            if mkdir(made, 0o750) != 0, errno != EEXIST, errno != EROFS || access(made, F_OK) != 0 { return errno }
-        }
+        do { try Directory.make(path, mode: 0o750) } catch { return error.errno }
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
     }
 
@@ -84,6 +80,15 @@ enum DurableFile {
         var path = path
         while access(path, F_OK) != 0, errno == ENOENT, path != "/" { path = DirectoryPath.of(path) }
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
+    }
+
+    /// Renames a file that can't be used. A file that was set aside before stays.
+    ///
+    /// - Returns: the new path; nil if the file could not be renamed.
+    static func setAside(_ path: String) -> String? {
+        let names = ["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }
+        let other = names.first { access($0, F_OK) != 0 } ?? names[0]
+        return rename(path, other) == 0 ? other : nil
     }
 
     /// Bytes from an offset to the end.

@@ -84,7 +84,7 @@ struct StateFile {
 
     /// Replaces the file at once: after a crash there is the old or the new one.
     func write(_ pins: [Pin], act: String) throws(Failure) {
-        makeFolder()
+        try? Directory.make(folder, mode: 0o755)
         guard let bytes = try? JSON.encode(Content(version: Content.version, pool: pool, pins: pins), pretty: true)
         else { fatalError("pins are plain text") }
         let error = DurableFile.exchange(path, for: bytes, mode: 0o644)
@@ -94,11 +94,7 @@ struct StateFile {
     }
 
     private func setAside(_ cause: String, _ report: (String) -> Void) {
-        // What was set aside before stays.
-        let other =
-            (["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }.first { access($0, F_OK) != 0 })
-            ?? path + ".unusable"
-        if rename(path, other) == 0 {
+        if let other = DurableFile.setAside(path) {
             report("state file \(path) \(cause): it was set aside as \(other), and no pins are taken from it")
         } else {
             report("state file \(path) \(cause), and could not be set aside (\(errnoName)): no pins are taken from it")
@@ -107,14 +103,6 @@ struct StateFile {
 
     private var folder: String { DirectoryPath.of(path) }
     private var errnoName: String { ErrnoName.of(errno) }
-
-    private func makeFolder() {
-        var made = ""
-        for part in folder.split(separator: "/") {
-            made += "/\(part)"
-            mkdir(made, 0o755)
-        }
-    }
 
     /// Nil: not a regular file, too large, or unreadable.
     private static func content(of file: borrowing Descriptor) -> [UInt8]? {

@@ -128,9 +128,9 @@ struct UsageFolder: Sendable {
 
     private func setAside(_ number: UInt64) -> String {
         let name = file(number)
-        let isAside = rename(name, name + ".unusable") == 0
+        let other = DurableFile.setAside(name)
         return "\(name) can't be used, which is no agent's doing: its events are not delivered"
-            + (isAside ? ", and it was set aside as \(name).unusable" : "")
+            + (other.map { ", and it was set aside as \($0)" } ?? "")
     }
 
     /// What is other than before, when something was written.

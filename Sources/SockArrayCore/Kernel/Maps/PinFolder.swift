@@ -21,13 +21,7 @@ struct PinFolder {
 
     /// Makes the folder, with those above it.
     func make() throws(KernelError) {
-        guard isPinned else { return }
-        var made = ""
-        for part in path.split(separator: "/") {
-            made += "/\(part)"
-            let result = rpa_make_folder(made, 0o700)
-            if result != -KernelError.exists { try kernel("mkdir \(made)", result) }
-        }
+        if isPinned { try Directory.make(path, mode: 0o700) }
     }
 
     /// The pinned object, or nil where there is none of that name.
