@@ -27,7 +27,7 @@ import Testing
         #expect(request("\r\nHEAD /status? HTTP/1.1\r\nHost: x\r\n\r\n")?.parameters == [])
     }
 
-    @Test func `the absolute form is taken, as RFC 9112 3_2_2 wants it`() {
+    @Test func `the absolute form is accepted, as RFC 9112 3_2_2 requires`() {
         #expect(request("GET http://agent/status?a=b HTTP/1.1\r\nHost: x\r\n\r\n")?.path == "/status")
         #expect(request("GET HTTP://agent HTTP/1.1\r\nHost: x\r\n\r\n")?.path == "/")
         #expect(request("GET http://agent?a=b HTTP/1.1\r\nHost: x\r\n\r\n")?.parameters.count == 1)
@@ -67,9 +67,9 @@ import Testing
         "GET /?a=1&a=2 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?a=1&&b=2 HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
     ])
-    func `what is no request, or has two readings, is refused with 400`(text: String) { #expect(status(text) == 400) }
+    func `a malformed or ambiguous request is refused with 400`(text: String) { #expect(status(text) == 400) }
 
-    @Test func `too long a target is 414, too large a head 431, a body 413, another version 505`() {
+    @Test func `a long target gets 414, a large head 431, a body 413, another version 505`() {
         let long = String(repeating: "x", count: 4_096)
         #expect(status("GET /\(long) HTTP/1.1\r\nHost: a\r\n\r\n") == 414)
         // Before its end has come.
@@ -81,7 +81,7 @@ import Testing
         #expect(status("GET / HTTP/2.0\r\nHost: a\r\n\r\n") == 505)
     }
 
-    @Test func `other methods keep their own forms of targets and bodies, to be refused by what they are`() {
+    @Test func `other methods keep their own targets and bodies, so that they are refused by method`() {
         for text in [
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
             "POST /status HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
@@ -94,12 +94,12 @@ import Testing
         ("127.0.0.1:9477", false), ("[::1]:9477", false), ("localhost", false), ("LocalHost:80", false), ("", false),
         ("agent.example", true), ("agent.example:9477", true), ("127.0.0.1.example", true), ("[x]", true),
     ])
-    func `a name in Host other than localhost is a stranger's`(host: String, isForeign: Bool) {
+    func `a Host other than localhost is foreign`(host: String, isForeign: Bool) {
         let request = request("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n")
         #expect(request?.hasForeignHost == isForeign)
     }
 
-    @Test func `100,000 random and mutated heads never trap, and what is read has a path`() {
+    @Test func `random and mutated heads never trap, and each accepted head has a path`() {
         var generator = SystemRandomNumberGenerator()
         let alphabet = Array("GET /status?a=%41&b=- HTTP/1.1\r\nHost: x\r\n:\r\n\r\n\0\u{ff}%\t".utf8)
         let whole = Array(
@@ -128,7 +128,7 @@ import Testing
         #expect(readCount > 1_000, "\(readCount)")
     }
 
-    @Test func `an answer's head has its length, its date, and nothing that would let a browser guess`() {
+    @Test func `a response has its length, its date, and headers that stop a browser from guessing`() {
         let response = HTTPResponse(
             type: "text/html; charset=utf-8", body: Array("<p>".utf8), policy: "default-src 'none'")
         let text = String(decoding: response.bytes(), as: UTF8.self)
@@ -143,7 +143,7 @@ import Testing
         #expect(HTTPDate.text(of: 784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
     }
 
-    @Test func `of 1,024 open files 256 may be clients, of 64 there may be 16, and never more than 512`() {
+    @Test func `clients may take a quarter of the open files, and never more than 512`() {
         func limits(_ files: Int) -> ConnectionLimits { .status(openFiles: files) }
         #expect([64, 256, 1_024, 65_536].map { limits($0).connections } == [16, 64, 256, 512])
         #expect([64, 1_024].map { limits($0).streams } == [4, 32])

@@ -30,7 +30,7 @@ import Testing
         #expect(LogTime(seconds: seconds, milliseconds: 7).utc == text)
     }
 
-    @Test func `times of 10,000 random days are those of Foundation`() {
+    @Test func `times of random days equal Foundation's`() {
         for _ in 0..<10_000 {
             let seconds = Int64.random(in: -2_000_000_000...20_000_000_000)
             let date = Date(timeIntervalSince1970: Double(seconds))
@@ -39,14 +39,14 @@ import Testing
         }
     }
 
-    @Test func `JSON: one object a line, metadata as fields of their own, own names kept apart`() throws {
+    @Test func `JSON has one object a line, metadata as fields, and reserved names kept apart`() throws {
         let line = LogText.json(Self.record("c1 \"has\" ended", [("pid", "812"), ("level", "x"), ("a b\n", "\u{1}")]))
         #expect(
             line == #"{"time":"2026-11-21T17:02:46.007Z","level":"warning","message":"c1 \"has\" ended","#
                 + #""pool":"edge","pid":"812","field_level":"x","a b\n":"\u0001"}"# + "\n")
     }
 
-    @Test func `JSON is valid and one line for 10,000 messages of random bytes, and gives them back`() throws {
+    @Test func `JSON is valid, on one line and reversible for messages of random bytes`() throws {
         for _ in 0..<10_000 {
             let bytes = (0..<Int.random(in: 0...60)).map { _ in
                 Bool.random() ? UInt8.random(in: 0...255) : UInt8.random(in: 0...0x22)
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func `for people: time, level, message, fields; nothing that a terminal obeys`() {
+    @Test func `the human format has time, level, message and fields, and no control sequence`() {
         let record = Self.record("c1 has\u{1b}[2J ended\nso", [("pid", "812"), ("path", "/a b")])
         #expect(
             LogText.human(record, time: "17:02:46", isPainted: false)
@@ -70,7 +70,7 @@ import Testing
         #expect(LogText.prefixed(record) == "<4>c1 has?[2J ended?so pid=812 path=\"/a b\"\n")
     }
 
-    @Test func `journald: fields by name, one with lines after its length, own names kept apart`() {
+    @Test func `journald gets fields by name, multi-line values by length, and reserved names kept apart`() {
         let record = Self.record(
             "a\nb", [("user-id", "7"), ("pool", "x"), ("_hidden", "1"), ("", "e")], level: .notice)
         let expected =
@@ -81,13 +81,13 @@ import Testing
         #expect(long.count < 33_000)
     }
 
-    @Test func `levels are syslog's`() {
+    @Test func `levels are those of syslog`() {
         let levels: [Logger.Level] = [.trace, .debug, .info, .notice, .warning, .error, .critical]
         #expect(levels.map(\.priority) == [7, 7, 6, 5, 4, 3, 2])
         #expect(LogLevel.allCases.map(\.level) == Array(levels.dropLast()))
     }
 
-    @Test func `the format is human on a terminal, journald where JOURNAL_STREAM is ours, else json`() {
+    @Test func `the format is human on a terminal, journald if JOURNAL_STREAM is stderr, else JSON`() {
         func format(_ isTerminal: Bool, _ stream: String?) -> LogFormat {
             .fitting(isTerminal: isTerminal, journalStream: stream, file: (8, 4_711))
         }
@@ -105,7 +105,7 @@ import Testing
         LogRecord(time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message, key: key)
     }
 
-    @Test func `42 times in 60 s: said once, then summed; the next minutes are sums, and silence forgets it`() {
+    @Test func `a repeated message is written once, then counted each minute, and forgotten after silence`() {
         var repeated = RepeatedMessages()
         #expect(repeated.take(Self.record("a"), now: 0).map(\.message) == ["a"])
         for index in 1...41 { #expect(repeated.take(Self.record("a"), now: UInt64(index) * Self.second) == []) }
@@ -119,7 +119,7 @@ import Testing
         #expect(repeated.take(Self.record("a"), now: 181 * Self.second).map(\.message) == ["a"])
     }
 
-    @Test func `another level, collector or text is another message; another process isn't`() {
+    @Test func `another level, collector or text makes another message; another process doesn't`() {
         var repeated = RepeatedMessages()
         func ended(_ collector: String, _ process: Int, level: Logger.Level = .warning) -> LogRecord {
             Self.record("\(collector) has ended (process \(process)): x", key: "\(collector) ended", level: level)
@@ -136,7 +136,7 @@ import Testing
         #expect(repeated.end(now: Self.second * 9) == [] && repeated.nextDeadline == nil)
     }
 
-    @Test func `another time that something took is the same message, another number isn't`() throws {
+    @Test func `another duration leaves the message the same; another number makes it another one`() throws {
         var repeated = RepeatedMessages()
         /// The message of an event that says how long something took.
         func isTold(_ kind: PoolEvent.Kind, _ text: String, rows: Int, of name: String = "c1") throws -> Bool {
@@ -179,7 +179,7 @@ import Testing
         #expect(AgentLogHandler.fields(of: [:]).key == nil)
     }
 
-    @Test func `a sum that is due comes before what is new, and 10,000 different messages keep 256 in mind`() {
+    @Test func `a due sum comes before a new message, and at most 256 messages are remembered`() {
         var repeated = RepeatedMessages()
         _ = repeated.take(Self.record("a"), now: 0)
         _ = repeated.take(Self.record("a"), now: 1)
@@ -195,7 +195,7 @@ import Testing
         #expect(repeated.end(now: 62 * Self.second).map(\.message) == ["m9999 (repeated once in 1 s)"])
     }
 
-    @Test func `all that was taken is told: records and sums agree over 20,000 random messages`() {
+    @Test func `records and sums account for each of 20,000 random messages`() {
         var repeated = RepeatedMessages()
         var told = 0
         var now: UInt64 = 0

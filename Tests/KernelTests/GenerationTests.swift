@@ -128,8 +128,8 @@ import Testing
             let folder = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge").sorted()
             #expect(
                 folder == [
-                    "forgotten_sightings", "generation-0", "generation-1", "group_sockets", "groups", "orphans",
-                    "sessions", "settings", "sighting_events", "sightings-65536", "slots", "tenants",
+                    "retired_counts", "generation-0", "generation-1", "group_sockets", "groups", "orphans",
+                    "sessions", "settings", "exporter_events", "tracked-65536", "slots", "tenants",
                 ],
                 "\(folder)")
         }

@@ -20,7 +20,7 @@ import Testing
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         let nanoseconds = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
-        return UInt32(truncatingIfNeeded: nanoseconds >> UInt64(RPA_SIGHTING_TICK_SHIFT))
+        return UInt32(truncatingIfNeeded: nanoseconds >> UInt64(RPA_TRACKING_TICK_SHIFT))
     }
 
     @Test func `a session's key and value are the address, the port, the group and the slot, in this order`()
@@ -58,10 +58,10 @@ import Testing
             try pool.send(from: .v6(Self.high, Self.low))
             let owner = try #require(pool.takeReceived().first { !$0.value.isEmpty }?.key)
             var ring: OpaquePointer?
-            let events = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/edge/sighting_events"))
+            let events = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/edge/exporter_events"))
             try #require(rpa_ring_open(events.number, &ring) == 0)
             defer { rpa_ring_close(ring) }
-            var event = rpa_sighting_event()
+            var event = rpa_exporter_event()
             try #require(rpa_ring_read(ring, &event, 1) == 1)
             let end = Self.sightingTick
             #expect((start...end).contains(event.seen), "\(start), \(event.seen), \(end)")

@@ -7,17 +7,17 @@ extension PinnedMaps {
     ///
     /// - Parameter size: of the table.
     static func letSightingsAge(_ time: Duration, size: Int, pool: String = "edge") throws {
-        let path = "/sys/fs/bpf/reuseport-agent/\(pool)/sightings-\(size)/sightings"
+        let path = "/sys/fs/bpf/reuseport-agent/\(pool)/tracked-\(size)/sightings"
         let map = Descriptor(owning: rpa_open_pin(path))
         let ticks = UInt32((time / Sampling.tick).rounded(.up))
         for index in 0..<UInt32(size) {
-            var sighting = rpa_sighting()
+            var sighting = rpa_tracked_exporter()
             guard rpa_map_lookup(map.number, index, &sighting) == 0 else { throw LabError("no \(path)") }
             // The first ones are taken first.
             if sighting.epoch == 0 { return }
             // The program compares them as signed differences: they may go back beyond the boot.
             sighting.last_seen &-= ticks
-            if sighting.told != 0 { sighting.told &-= ticks }
+            if sighting.notified != 0 { sighting.notified &-= ticks }
             guard rpa_map_update(map.number, index, &sighting) == 0 else { throw LabError("\(path) can't be written") }
         }
     }

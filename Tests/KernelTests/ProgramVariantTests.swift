@@ -59,8 +59,8 @@ private struct VariantLoader {
 
     /// Its maps are new, because the verifier doesn't look at their content.
     private static let maps = [
-        "rows", "owners", "exporters", "turns", "slots", "settings", "group_sockets", "sessions", "sighting_events",
-        "places", "sightings", "tallies", "untracked", "admission", "sockets", "traffic", "losses", "programs",
+        "rows", "owners", "exporters", "turns", "slots", "settings", "group_sockets", "sessions", "exporter_events",
+        "exporter_index", "tracked", "cpu_counters", "untracked", "exporter_alloc", "sockets", "traffic", "losses", "programs",
     ].map { (name: $0, number: Int32(-1)) }
 
     /// For UDP, and for TCP with migration, or without it where the kernel has none, as an agent
@@ -76,7 +76,7 @@ private struct VariantLoader {
                     configuration.exporters =
                         prefixes.isEmpty ? [] : [PoolConfiguration.Exporter(name: "all", prefixes: prefixes)]
                     var constants = AssignmentTable(configuration).constants(ofGeneration: 1)
-                    constants.shares_tallies = sharingTallies ? 1 : 0
+                    constants.shares_counters = sharingTallies ? 1 : 0
                     let kind = tracking.size == 0 ? "off" : sharingTallies ? "with shared tallies" : "on"
                     let variant = "\(assignment.rawValue), tracking \(kind), \(exporters)"
                     load("select_collector", "\(variant), UDP", constants)

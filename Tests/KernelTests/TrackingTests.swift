@@ -251,8 +251,8 @@ import Testing
             try send()
             #expect(try Self.sums(of: pool).seen.runs == before.runs + 80)
             #expect(
-                Directory.names(in: "/sys/fs/bpf/reuseport-agent/edge").filter { $0.hasPrefix("sightings-") }
-                    == ["sightings-200"])
+                Directory.names(in: "/sys/fs/bpf/reuseport-agent/edge").filter { $0.hasPrefix("tracked-") }
+                    == ["tracked-200"])
         }
     }
 }

@@ -2,7 +2,7 @@
 /// for the log, the events, status and /healthz alike.
 ///
 /// Only exporters that belong to a collector wait for it. Where the address doesn't
-/// decide, the program passes a vacant slot by (take_turn in bpf/sk_reuseport.c): as long
+/// decide, the program passes a vacant slot by (deliver_to_owner in bpf/sk_reuseport.c): as long
 /// as anybody is there, nothing waits and nothing is dropped.
 public struct HoldText: Sendable {
     private let hasAffinity: Bool

@@ -171,8 +171,8 @@ public struct PinnedMaps: Equatable, Sendable {
         guard let owners = content["owners"], let rows = content["rows"] else { return [] }
         return rows.withUnsafeBytes { rows in
             rows.bindMemory(to: UInt64.self).enumerated().compactMap { index, word in
-                let owner = BucketRow(word: word).owner.map { UInt32($0.index) } ?? RPA_ASK_ROW
-                return UInt32(owners[index]) == min(owner, RPA_ASK_ROW) ? nil : index
+                let owner = BucketRow(word: word).owner.map { UInt32($0.index) } ?? RPA_OWNER_IN_ROW
+                return UInt32(owners[index]) == min(owner, RPA_OWNER_IN_ROW) ? nil : index
             }
         }
     }

@@ -6,13 +6,13 @@ import Testing
 @testable import AgentCore
 
 /// A file of usage events that can't be one.
-@Suite(.serialized, .enabled(if: Subject.hasPrivilege, "needs root")) struct UsageTargetTests {
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UsageTargetTests {
     private static func configuration(_ file: String, queue: String) -> String {
         AgentFixture.configuration(
             hold: "1s", extra: "usage: {interval: 100ms, to: {file: \(file)}, queue: {folder: \(queue)}}\n")
     }
 
-    /// Paths that no file of events can have, what is said of them, and what to do.
+    /// Paths that can't be a file of events, with the cause and the remedy.
     private static func unusable(in folder: String) throws -> [(path: String, cause: String, remedy: String)] {
         mkdir(folder + "/directory", 0o755)
         try FileText.write("", to: folder + "/plain")
@@ -32,7 +32,7 @@ import Testing
         ]
     }
 
-    @Test func `7 paths that can't be a file of events: check, run, plan and reload say which and why, exit 2`()
+    @Test func `7 unusable paths of an events file are exit 2 of check, run, plan and reload, with the cause`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -51,11 +51,11 @@ import Testing
                 // An agent that starts waits for a folder.
                 for command in path.remedy == "make the folder" ? ["check"] : ["check", "run"] {
                     expectRefusal(
-                        try CommandResult.of(Subject.program, [command, "--config", file], in: sandbox), path)
+                        try CommandResult.of(AgentUnderTest.program, [command, "--config", file], in: sandbox), path)
                 }
             }
             #expect(FileText.names(in: "/sys/fs/bpf/reuseport-agent").isEmpty && access(queue, F_OK) != 0)
-            let agent = try AgentFixture(in: sandbox, program: Subject.program)
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             for path in paths {
                 try FileText.write(Self.configuration(path.path, queue: queue), to: agent.configurationPath)
                 for command in ["plan", "reload"] { expectRefusal(try agent.command([command]), path) }
@@ -66,24 +66,24 @@ import Testing
         }
     }
 
-    @Test func `a file beside the queue's folder has its folder made with the queue's; check knows, and makes nothing`()
+    @Test func `an events file beside the queue gets its folder with the queue's; check makes nothing`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             let folder = sandbox.folder + "/state"
             try FileText.write(Self.configuration(folder + "/x.jsonl", queue: folder + "/queue"), to: file)
-            let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+            let check = try CommandResult.of(AgentUnderTest.program, ["check", "--config", file], in: sandbox)
             #expect(check.exitCode == 0 && check.output.contains("✓ usage: file \(folder)/x.jsonl"), "\(check.output)")
             #expect(access(folder, F_OK) != 0)
             _ = try AgentFixture(
-                in: sandbox, program: Subject.program,
+                in: sandbox, program: AgentUnderTest.program,
                 configuration: Self.configuration(folder + "/x.jsonl", queue: folder + "/queue"))
             #expect(access(folder + "/queue", F_OK) == 0)
         }
     }
 
-    @Test func `a directory is no command and no file of headers: check says so`() async throws {
+    @Test func `check refuses a directory as a command or as a file of headers`() async throws {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             for (target, line) in [
@@ -92,13 +92,13 @@ import Testing
             ] {
                 let usage = "usage: {to: {\(target)}, queue: {folder: \(sandbox.folder)/queue}}\n"
                 try FileText.write(AgentFixture.configuration(extra: usage), to: file)
-                let check = try CommandResult.of(Subject.program, ["check", "--config", file], in: sandbox)
+                let check = try CommandResult.of(AgentUnderTest.program, ["check", "--config", file], in: sandbox)
                 #expect(check.exitCode == 6 && check.output.contains(line), "\(check.output)")
             }
         }
     }
 
-    @Test func `check by a user who can't look into the folder, or write there, notes it: exit 0`() async throws {
+    @Test func `check by a user without access to the folder notes this with exit 0`() async throws {
         try await Sandbox.run { sandbox in
             let file = sandbox.newPath("edge.yaml")
             let user: UInt32 = 1_000
@@ -112,7 +112,7 @@ import Testing
             func note(_ path: String) throws -> String {
                 try FileText.write(Self.configuration(path, queue: own), to: file)
                 let check = try CommandResult.of(
-                    launcher[0], Array(launcher.dropFirst()) + [Subject.program, "check", "--config", file],
+                    launcher[0], Array(launcher.dropFirst()) + [AgentUnderTest.program, "check", "--config", file],
                     in: sandbox)
                 #expect(check.exitCode == 0, "\(check.output)")
                 let lines = check.output.split(separator: "\n").map(String.init)
@@ -140,61 +140,62 @@ import Testing
     }
 
     @Test(arguments: ["/mount/x.jsonl", "/link"])
-    func `the folder of the events' file isn't there at boot: the agent starts, says so, and waits for it`(
+    func `with a missing folder for the events file at boot the agent starts, warns, and waits for it`(
         _ name: String
     ) async throws {
         try await Sandbox.run { sandbox in
             let folder = sandbox.folder + "/mount"
             try #require(symlink("mount/x.jsonl", sandbox.folder + "/link") == 0)
-            let lab = try UsageLab(in: sandbox, target: "file: \(sandbox.folder)\(name)")
+            let fixture = try UsageFixture(in: sandbox, target: "file: \(sandbox.folder)\(name)")
             let said = "\(folder) doesn't exist (ENOENT); correct the path, or make the folder"
-            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains(said) })
-            #expect(lab.agent.process.errorOutput.contains("usage events wait for it"))
-            try lab.send(for: .milliseconds(300))
+            #expect(waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains(said) })
+            #expect(fixture.agent.process.errorOutput.contains("usage events wait for it"))
+            try fixture.send(for: .milliseconds(300))
             #expect(access(folder, F_OK) != 0)
             mkdir(folder, 0o755)
-            try lab.expectExactly { try UsageLab.events(FileText.read(folder + "/x.jsonl") ?? "") }
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(folder + "/x.jsonl") ?? "") }
         }
     }
 
-    @Test func `the file's folder is away: a reload of another interval goes, one of another file there is refused`()
+    @Test func `without the file's folder a reload of another interval works, one to another file there is refused`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let folder = sandbox.folder + "/events"
             mkdir(folder, 0o755)
-            let lab = try UsageLab(in: sandbox, target: "file: \(folder)/x.jsonl")
-            try lab.send(for: .milliseconds(200))
+            let fixture = try UsageFixture(in: sandbox, target: "file: \(folder)/x.jsonl")
+            try fixture.send(for: .milliseconds(200))
             try #require(rename(folder, folder + ".away") == 0)
             func commands(_ file: String) throws -> [Int32] {
                 try FileText.write(
-                    Self.configuration(file, queue: lab.queue).replacing("100ms", with: "200ms"),
-                    to: lab.agent.configurationPath)
-                return try ["plan", "reload"].map { try lab.agent.command([$0]).exitCode }
+                    Self.configuration(file, queue: fixture.queue).replacing("100ms", with: "200ms"),
+                    to: fixture.agent.configurationPath)
+                return try ["plan", "reload"].map { try fixture.agent.command([$0]).exitCode }
             }
             #expect(try commands(folder + "/y.jsonl") == [2, 2])
             #expect(try commands(folder + "/x.jsonl") == [0, 0])
-            try lab.send(for: .milliseconds(200))
+            try fixture.send(for: .milliseconds(200))
             try #require(rename(folder + ".away", folder) == 0)
-            try lab.expectExactly { try UsageLab.events(FileText.read(folder + "/x.jsonl") ?? "") }
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(folder + "/x.jsonl") ?? "") }
         }
     }
 
     @Test
-    func `the folder of the events' file goes while the agent runs: it isn't made anew, and all comes when it is`()
+    func `an events folder removed while the agent runs isn't recreated, and all events arrive when it is back`()
         async throws
     {
         try await Sandbox.run { sandbox in
             let folder = sandbox.folder + "/events"
             mkdir(folder, 0o755)
             let file = folder + "/x.jsonl"
-            let lab = try UsageLab(in: sandbox, target: "file: \(file)")
+            let fixture = try UsageFixture(in: sandbox, target: "file: \(file)")
             try #require(rename(folder, folder + ".away") == 0)
-            try lab.send(for: .milliseconds(300))
-            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains("could not be opened (ENOENT)") })
+            try fixture.send(for: .milliseconds(300))
+            #expect(
+                waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains("could not be opened (ENOENT)") })
             #expect(access(folder, F_OK) != 0)
             try #require(rename(folder + ".away", folder) == 0)
-            try lab.expectExactly { try UsageLab.events(FileText.read(file) ?? "") }
+            try fixture.expectExactly { try UsageFixture.events(FileText.read(file) ?? "") }
         }
     }
 }

@@ -38,7 +38,7 @@ final class PoolMaps {
         [
             ("slots", slots.map.number), ("settings", settings.map.number),
             ("group_sockets", registry.map.number), ("sessions", sessions.map.number),
-            ("sighting_events", sightingEvents.map.number),
+            ("exporter_events", sightingEvents.map.number),
         ] + (sightings?.maps ?? SightingTable.pinNames.map { ($0, -1) })
     }
 }

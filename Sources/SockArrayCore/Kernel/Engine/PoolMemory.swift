@@ -25,7 +25,7 @@ public enum PoolMemory {
             + 8
         let pool =
             Int(RPA_MAX_SLOTS) * (MemoryLayout<rpa_slot>.stride + MemoryLayout<rpa_tenant>.stride + 64)
-            + Int(RPA_SESSIONS) * session + Int(RPA_SIGHTING_EVENT_BYTES)
+            + Int(RPA_SESSIONS) * session + Int(RPA_EXPORTER_EVENT_BYTES)
         return UInt64(
             2 * generation + pool + configuration.groups.count * Int(RPA_MAX_SLOTS) * slot
                 + tracking(configuration.tracking.size, cpuCount))
@@ -35,6 +35,6 @@ public enum PoolMemory {
         guard limit > 0 else { return 0 }
         let shape = SightingShape(limit: limit, cpuCount: cpuCount)
         return (shape.nearPlaces + shape.farPlaces) * MemoryLayout<UInt64>.stride
-            + limit * MemoryLayout<rpa_sighting>.stride + shape.blocks * limit * MemoryLayout<rpa_tally>.stride
+            + limit * MemoryLayout<rpa_tracked_exporter>.stride + shape.blocks * limit * MemoryLayout<rpa_cpu_counters>.stride
     }
 }

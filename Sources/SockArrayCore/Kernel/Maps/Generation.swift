@@ -133,11 +133,11 @@ extension AssignmentTable {
         constants.exporter_mask = UInt32(max(lookup.entries.count, 1) - 1)
         if sightingLimit > 0 {
             let shape = SightingShape(limit: sightingLimit, cpuCount: max(1, Int(rpa_possible_cpus())))
-            constants.near_mask = UInt32(shape.nearPlaces - 1)
-            constants.far_mask = UInt32(shape.farPlaces - 1)
-            constants.sighting_limit = UInt32(sightingLimit)
-            constants.tally_mask = UInt32(shape.blocks - 1)
-            constants.shares_tallies = shape.isShared ? 1 : 0
+            constants.primary_mask = UInt32(shape.nearPlaces - 1)
+            constants.overflow_mask = UInt32(shape.farPlaces - 1)
+            constants.tracked_limit = UInt32(sightingLimit)
+            constants.counter_block_mask = UInt32(shape.blocks - 1)
+            constants.shares_counters = shape.isShared ? 1 : 0
         }
         let (ipv6, ipv4) = lookup.lengths
         constants.length_begin = (0, UInt32(ipv6.count), UInt32(ipv6.count + ipv4.count))

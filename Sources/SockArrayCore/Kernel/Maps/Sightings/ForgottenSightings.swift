@@ -9,12 +9,12 @@ struct ForgottenSightings: ~Copyable {
     init(in pool: PinFolder) throws(PlaneError) {
         self.pool = pool
         map = try pool.map(
-            "forgotten_sightings", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_forgotten_sightings>.stride, entries: 1)
+            "retired_counts", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_retired_counts>.stride, entries: 1)
     }
 
-    func counts() throws(KernelError) -> rpa_forgotten_sightings {
-        var value = rpa_forgotten_sightings()
-        try kernel("bpf_map_lookup_elem forgotten_sightings", rpa_map_lookup(map.number, 0, &value))
+    func counts() throws(KernelError) -> rpa_retired_counts {
+        var value = rpa_retired_counts()
+        try kernel("bpf_map_lookup_elem retired_counts", rpa_map_lookup(map.number, 0, &value))
         return value
     }
 
@@ -49,7 +49,7 @@ struct ForgottenSightings: ~Copyable {
             counts.evicted += try table.admitted().evicted
             counts.events_lost += try table.unplaced().eventsLost
             counts.last_table = UInt64(identifier)
-            try kernel("bpf_map_update_elem forgotten_sightings", rpa_map_update(map.number, 0, &counts))
+            try kernel("bpf_map_update_elem retired_counts", rpa_map_update(map.number, 0, &counts))
         }
         try table.folder.remove()
     }

@@ -22,7 +22,7 @@ public final class SightingEvents {
 
     init(in folder: PinFolder) throws(PlaneError) {
         map = try folder.map(
-            "sighting_events", RPA_MAP_EVENTS, valueSize: 0, entries: Int32(RPA_SIGHTING_EVENT_BYTES))
+            "exporter_events", RPA_MAP_EVENTS, valueSize: 0, entries: Int32(RPA_EXPORTER_EVENT_BYTES))
     }
 
     deinit { rpa_ring_close(ring) }
@@ -39,7 +39,7 @@ public final class SightingEvents {
     /// Of those that wait.
     public func next() -> [Event] {
         guard number != nil else { return [] }
-        return [rpa_sighting_event](unsafeUninitializedCapacity: Self.most) { buffer, count in
+        return [rpa_exporter_event](unsafeUninitializedCapacity: Self.most) { buffer, count in
             count = Int(max(0, rpa_ring_read(ring, buffer.baseAddress, buffer.count)))
         }.map { raw in
             Event(

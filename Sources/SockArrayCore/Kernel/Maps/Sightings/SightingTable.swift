@@ -23,27 +23,27 @@ final class SightingTable {
         let shape = SightingShape(limit: limit, cpuCount: cpuCount)
         try PlaneError.wrap { [folder] () throws(KernelError) in try folder.make() }
         places = try folder.map(
-            "places", RPA_MAP_ARRAY, valueSize: MemoryLayout<UInt64>.stride,
+            "exporter_index", RPA_MAP_ARRAY, valueSize: MemoryLayout<UInt64>.stride,
             entries: Int32(shape.nearPlaces + shape.farPlaces))
         sightings = try folder.map(
-            "sightings", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_sighting>.stride, entries: Int32(limit))
+            "tracked", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tracked_exporter>.stride, entries: Int32(limit))
         tallies = try folder.map(
-            "tallies", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tally>.stride,
+            "cpu_counters", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_cpu_counters>.stride,
             entries: Int32(shape.blocks * limit))
         untracked = try folder.map(
             "untracked", RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<rpa_untracked>.stride, entries: 1)
         admission = try folder.map(
-            "admission", RPA_MAP_ADMISSION, valueSize: MemoryLayout<rpa_admission>.stride, entries: 1)
+            "exporter_alloc", RPA_MAP_ALLOCATOR, valueSize: MemoryLayout<rpa_exporter_allocator>.stride, entries: 1)
     }
 
-    static let folderPrefix = "sightings-"
-    static let pinNames: Set = ["places", "sightings", "tallies", "untracked", "admission"]
+    static let folderPrefix = "tracked-"
+    static let pinNames: Set = ["exporter_index", "tracked", "cpu_counters", "untracked", "exporter_alloc"]
     static func folderName(ofLimit limit: Int) -> String { "\(folderPrefix)\(limit)" }
 
     var maps: [(name: String, number: Int32)] {
         [
-            ("places", places.number), ("sightings", sightings.number), ("tallies", tallies.number),
-            ("untracked", untracked.number), ("admission", admission.number),
+            ("exporter_index", places.number), ("tracked", sightings.number), ("cpu_counters", tallies.number),
+            ("untracked", untracked.number), ("exporter_alloc", admission.number),
         ]
     }
 
@@ -56,7 +56,7 @@ final class SightingTable {
 
     /// Exporters that have a place, and how many had to leave one.
     func admitted() throws(KernelError) -> (used: Int, evicted: UInt64) {
-        var value = rpa_admission()
+        var value = rpa_exporter_allocator()
         try kernel("bpf_map_lookup_elem admission", rpa_map_lookup(admission.number, 0, &value))
         return (Int(value.used), value.evicted)
     }
@@ -82,7 +82,7 @@ final class SightingTable {
         var untracked = try unplaced().traffic
         var entries: [Entry] = []
         entries.reserveCapacity(used)
-        try MappedParts.each(of: sightings, as: rpa_sighting.self, 0..<used) { entries.append(Entry($1)) }
+        try MappedParts.each(of: sightings, as: rpa_tracked_exporter.self, 0..<used) { entries.append(Entry($1)) }
         try eachTally(of: used) { index, tally in
             let udp = ExporterTraffic(runs: tally.runs.0, bytes: tally.bytes.0)
             let tcp = ExporterTraffic(runs: tally.runs.1, bytes: tally.bytes.1)
@@ -103,14 +103,14 @@ final class SightingTable {
     func forget(_ slots: Set<Slot>) throws(KernelError) {
         let (used, _) = try admitted()
         guard used > 0 else { return }
-        let stride = MemoryLayout<rpa_sighting>.stride
+        let stride = MemoryLayout<rpa_tracked_exporter>.stride
         var memory: UnsafeMutableRawPointer?
         try kernel("mmap of sightings", rpa_map_memory(sightings.number, used * stride, &memory))
         defer { rpa_unmap(memory, used * stride) }
         let indices = Set(slots.map(\.index))
         for index in 0..<used {
-            // slot, told_slot and 4 bytes that are unused: one word, which the program writes too.
-            let word = (memory! + index * stride + MemoryLayout<rpa_sighting>.offset(of: \.slot)!)
+            // slot, notified_slot and 4 bytes that are unused: one word, which the program writes too.
+            let word = (memory! + index * stride + MemoryLayout<rpa_tracked_exporter>.offset(of: \.slot)!)
                 .assumingMemoryBound(to: UInt64.self)
             while true {
                 let before = rpa_load(word)
@@ -128,7 +128,7 @@ final class SightingTable {
         let (used, _) = try admitted()
         var epochs: [UInt32] = []
         epochs.reserveCapacity(used)
-        try MappedParts.each(of: sightings, as: rpa_sighting.self, 0..<used) { epochs.append($1.epoch) }
+        try MappedParts.each(of: sightings, as: rpa_tracked_exporter.self, 0..<used) { epochs.append($1.epoch) }
         var traffic = ExporterTraffic()
         try eachTally(of: used) { index, tally in
             guard tally.age(at: epochs[index]) > 0 else { return }
@@ -140,10 +140,10 @@ final class SightingTable {
 
     /// - Parameter body: gets the index of the exporter's sighting, and what one CPU, or
     ///   those that share an entry, counted.
-    private func eachTally(of used: Int, _ body: (Int, rpa_tally) -> Void) throws(KernelError) {
+    private func eachTally(of used: Int, _ body: (Int, rpa_cpu_counters) -> Void) throws(KernelError) {
         for block in 0..<SightingShape(limit: limit, cpuCount: cpuCount).blocks {
             let start = block * limit
-            try MappedParts.each(of: tallies, as: rpa_tally.self, start..<start + used) { body($0 - start, $1) }
+            try MappedParts.each(of: tallies, as: rpa_cpu_counters.self, start..<start + used) { body($0 - start, $1) }
         }
     }
 
@@ -154,7 +154,7 @@ final class SightingTable {
         var udp = ExporterTraffic()
         var tcp = ExporterTraffic()
 
-        init(_ sighting: rpa_sighting) {
+        init(_ sighting: rpa_tracked_exporter) {
             (high, low, epoch) = (sighting.high, sighting.low, sighting.epoch)
             (firstSeen, lastSeen, slot) = (sighting.first_seen, sighting.last_seen, sighting.slot)
         }
@@ -169,7 +169,7 @@ final class SightingTable {
     }
 }
 
-extension rpa_tally {
+extension rpa_cpu_counters {
     /// Exporters that have had the sighting since the tally's was there.
     ///
     /// - Parameter epoch: the sighting's.
@@ -185,9 +185,9 @@ struct SightingShape {
     let isShared: Bool
 
     init(limit: Int, cpuCount: Int) {
-        nearPlaces = Self.powerOfTwo(from: max(limit / 4, Int(RPA_SIGHTING_PROBES)))
-        farPlaces = Self.powerOfTwo(from: limit * Int(RPA_SIGHTING_SPARE))
-        blocks = min(Self.powerOfTwo(from: cpuCount), Int(RPA_TALLY_BLOCKS))
+        nearPlaces = Self.powerOfTwo(from: max(limit / 4, Int(RPA_INDEX_PROBES)))
+        farPlaces = Self.powerOfTwo(from: limit * Int(RPA_INDEX_SPARE))
+        blocks = min(Self.powerOfTwo(from: cpuCount), Int(RPA_COUNTER_BLOCKS))
         isShared = cpuCount > blocks
     }
 
