@@ -28,6 +28,8 @@ struct Placement {
     private(set) var carried: [UInt128]
     /// The movable exporters at each collector, lightest first.
     private(set) var held: [[Int]]
+    /// The exporters at each collector that is not their home, in no order: each has a pin.
+    private(set) var awayExporters: [Set<Int>]
     let total: UInt128
     let totalWeight: Double
 
@@ -37,6 +39,7 @@ struct Placement {
         let indices = Dictionary(zip(collectors.map(\.name), collectors.indices)) { first, _ in first }
         carried = collectors.map { _ in 0 }
         held = collectors.map { _ in [] }
+        awayExporters = collectors.map { _ in [] }
 
         var movable: [(exporter: Exporter, place: Int)] = []
         for load in loads {
@@ -54,8 +57,11 @@ struct Placement {
         }
         exporters = movable.map(\.exporter)
         place = movable.map(\.place)
-        for (exporter, place) in place.enumerated() { held[place].append(exporter) }
         total = carried.reduce(0, +)
+        for (exporter, place) in place.enumerated() {
+            held[place].append(exporter)
+            if isAway(exporter) { awayExporters[place].insert(exporter) }
+        }
         for index in collectors.indices { collectors[index].limit = mostBytes(at: index, bound: bound) }
     }
 
@@ -97,19 +103,12 @@ struct Placement {
         carried[giver] -= bytes(exporter)
         carried[collector] += bytes(exporter)
         place[exporter] = collector
+        awayExporters[giver].remove(exporter)
+        if isAway(exporter) { awayExporters[collector].insert(exporter) }
     }
 
-    /// The heaviest of a list that is no heavier than that; of equals, the first name.
-    func heaviest(of list: [Int], upTo bytes: UInt128) -> Int? {
-        let end = list.partition { self.bytes($0) > bytes }
-        return end == 0 ? nil : list[end - 1]
-    }
-
-    /// The lightest of a list that is no lighter than that; of equals, the first name.
-    func lightest(of list: [Int], from bytes: UInt128) -> Int? {
-        let start = list.partition { self.bytes($0) >= bytes }
-        return start == list.count ? nil : heaviest(of: list, upTo: self.bytes(list[start]))
-    }
+    /// The position in a list, lightest first, of the first exporter with that many bytes or more.
+    func firstIndex(in list: [Int], from bytes: UInt128) -> Int { list.partition { self.bytes($0) >= bytes } }
 
     /// The largest load that is within the bound, so that integers tell the same
     /// as `ratio` does.

@@ -3,9 +3,9 @@
 ///
 /// A collector's ratio is its load over its weight's share of the total load:
 /// 1.0 is perfect. The plan brings the highest ratio to at most a bound with few
-/// pins, heavy exporters first. Fewest would be bin packing; see `GreedyRebalancer` for
-/// what is done instead. While the bound holds, nothing changes. The order of
-/// loads and collectors is of no meaning: equals go by name.
+/// pins, heavy exporters first. The fewest pins would take bin packing; `BeamSearch`
+/// approximates it. While the bound holds, nothing changes. The order of loads and
+/// collectors has no effect: equal ones are ordered by name.
 public struct Rebalance: Equatable, Sendable {
     /// What an exporter sends, and where to. Each exporter has one.
     public struct Load: Equatable, Sendable {
@@ -58,7 +58,7 @@ public struct Rebalance: Equatable, Sendable {
     public init(loads: [Load], collectors: [(name: String, weight: Int)], bound: Double) {
         let start = Placement(loads: loads, collectors: collectors, bound: bound)
         before = start.highestRatio
-        let end = before <= bound ? start : GreedyRebalancer.best(from: start)
+        let end = before <= bound ? start : BeamSearch.best(from: start)
         after = end.highestRatio
         isReached = after <= bound
 
