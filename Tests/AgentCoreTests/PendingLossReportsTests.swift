@@ -56,7 +56,7 @@ import Testing
         let failedOver = news((1, .holding(left: .seconds(1))), (1, .failed))
         #expect(
             failedOver.map(\.text) == [
-                "collector c1 did not come back in time: its exporters are at their next ranks (100 of 256 rows) "
+                "collector c1 did not come back in time: its exporters are at other collectors (100 of 256 rows) "
                     + "until it registers; start it again by: reuseport-agent exec --collector c1 -- COMMAND, "
                     + "or, if it runs: reuseport-agent register --collector c1 --pid PID"
             ])
@@ -68,12 +68,12 @@ import Testing
             ])
         #expect(
             news((0, .empty), (0, .holding(left: .seconds(1)))).map(\.text)[0].hasPrefix(
-                "collector c1 never registered: its exporters wait for it for 1 s (100 of 256 rows), "
+                "collector c1 never registered: its exporters are held for 1 s (100 of 256 rows), "
                     + "and what comes from them is dropped; start it by: "))
         // Where the rows can't be read, only their number is left out.
         #expect(
             news((0, .empty), (0, .holding(left: .seconds(1))), isCounted: false).map(\.text)[0].hasPrefix(
-                "collector c1 never registered: its exporters wait for it for 1 s, "
+                "collector c1 never registered: its exporters are held for 1 s, "
                     + "and what comes from them is dropped; start it by: "))
         // Nothing waits and nothing is dropped where the address doesn't decide.
         let others = [

@@ -25,7 +25,7 @@ import Testing
                 collectors[index].kill()
                 #expect(waitUntil(.seconds(20)) { count("\"collector \(name) did not come back in time: ") == 1 })
                 let end =
-                    "\"collector \(name) has ended (process \(killed)): its exporters wait for it for 0.5 seconds\""
+                    "\"collector \(name) has ended (process \(killed)): its exporters are held for 0.5 seconds\""
                 #expect(count(end) == 1, "\(agent.process.errorOutput)")
                 collectors[index] = try start(name)
                 #expect(waitUntil(.seconds(20)) { count("\"collector \(name) is back after ") == 1 })
@@ -61,7 +61,7 @@ import Testing
             #expect(waitUntil(.seconds(20)) { agent.process.errorOutput.contains("collector c4 has lost tcp 0.0.0.0") })
             #expect(!agent.process.errorOutput.contains("has ended"))
             #expect(try agent.command(["unregister", "--collector", "c1"]).exitCode == 0)
-            let text = "collector c1 is not waited for: its exporters are at their next ranks ("
+            let text = "collector c1 is gone, without a hold: its exporters are at other collectors ("
             #expect(waitUntil(.seconds(20)) { agent.process.errorOutput.contains(text) })
             let line = agent.process.errorOutput.split(separator: "\n").first { $0.contains(text) } ?? ""
             #expect(line.contains("\"level\":\"notice\"") && line.contains("register --collector c1"), "\(line)")
@@ -94,7 +94,7 @@ import Testing
             try PinnedMaps.letPass(.seconds(21), pool: "edge")
             #expect(try agent.command(["reload"]).exitCode == 0)
             for text in [
-                "\"collector c4 never registered and is not waited for: its turns go to the others until it registers; ",
+                "\"collector c4 did not register in time: its turns go to the others until it registers; ",
                 "\"collector c3 did not come back in time: its turns go to the others until it registers; ",
             ] {
                 #expect(waitUntil(.seconds(20)) { log().contains(text) }, "\(text)\n\(log())")
@@ -104,7 +104,7 @@ import Testing
             #expect(reader.waits(for: [.registered, .lost, .held, .failedOver], of: "c3"))
             let events = try reader.events().map(\.text).joined(separator: "\n")
             for text in [log(), held, status.output, try StatusClient.get("/healthz").body, events] {
-                #expect(!text.contains("wait for it") && !text.contains("is dropped"), "\(text)")
+                #expect(!text.contains("are held") && !text.contains("is dropped"), "\(text)")
             }
             #expect(try agent.command(["status", "--json"]).output.contains("its turns go to the others"))
         }

@@ -52,7 +52,7 @@ import Testing
             // When they don't fail any more, it finds what is wrong.
             tracer.send(SIGINT)
             try tracer.wait()
-            let message = "another program, or none, was attached in place of ours"
+            let message = "another program, or none, was attached in place of the agent's"
             #expect(waitUntil(.seconds(7)) { agent.process.errorOutput.contains(message) })
         }
     }

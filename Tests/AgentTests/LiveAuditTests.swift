@@ -18,8 +18,8 @@ import Testing
             #expect(lines.count { $0.hasPrefix("✓ ") } == 11, "\(check.output)")
             let others = lines.filter { !$0.hasPrefix("✓ ") }
             #expect(others == ["group ipfix", "group bmp", "pool", "all is well"])
-            #expect(lines.contains("✓ group ipfix: program: ours is attached"))
-            #expect(lines.contains("✓ group bmp: members: 4, all of them registered or not yet for 10 s"))
+            #expect(lines.contains("✓ group ipfix: program: the agent's program is attached"))
+            #expect(lines.contains("✓ group bmp: members: 4, all of them registered, or new within 10 s"))
             #expect(try agent.command(["status", "--json"]).output.contains("\"findings\":[]"))
             let json = try agent.command(["check", "--live", "--json"]).output
             #expect(
@@ -37,7 +37,7 @@ import Testing
             let member = kind == "udp" ? collectors[1].udp : collectors[1].tcp
             let group = kind == "udp" ? "ipfix (udp 0.0.0.0:4739)" : "bmp (tcp 0.0.0.0:1790)"
             #expect(rpa_detach_reuseport(member.number) == 0)
-            let message = "group \(group): another program, or none, was attached in place of ours"
+            let message = "group \(group): another program, or none, was attached in place of the agent's"
             #expect(waitUntil(.seconds(7)) { agent.process.errorOutput.contains(message) })
             let check = try agent.command(["check", "--live"])
             #expect(check.exitCode == 5)
@@ -100,11 +100,13 @@ import Testing
             let collectors = try agent.registerFour()
             var stranger: InternetSocket? = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
             #expect(try agent.command(["check", "--live"]).exitCode == 0, "it may be about to register")
-            #expect(waitUntil(.seconds(20)) { agent.process.errorOutput.contains("is a member and in no slot") })
+            let message = "is in the group and not registered"
+            #expect(waitUntil(.seconds(20)) { agent.process.errorOutput.contains(message) })
             let check = try agent.command(["check", "--live"])
             #expect(check.exitCode == 5)
             #expect(
-                check.output.contains("    register its process or end it, by: ss -uanpe sport = :4739 | grep ino:"))
+                check.output.contains(
+                    "    register its process or end it; to find it: ss -uanpe sport = :4739 | grep ino:"))
             withExtendedLifetime(stranger) {}
             stranger = nil
             #expect(try agent.command(["check", "--live"]).exitCode == 0)

@@ -28,18 +28,18 @@ import Testing
             let text = try #require(Self.advice(state, registrations: false))
             #expect(text.hasPrefix("it never registered, and ") && text.contains("; start it by: "), "\(text)")
         }
-        #expect(Self.advice(.absent, registrations: false)?.contains("are at their next ranks") == true)
+        #expect(Self.advice(.absent, registrations: false)?.contains("are at other collectors") == true)
     }
 
     @Test func `the next step fits how the configuration recognises the collector`() throws {
         let unit = Recognition.unit(try UnitName("nfacctd@c1"))
         #expect(
             Self.advice(.failed, unit)
-                == "its exporters are at their next ranks; start it again (systemctl start nfacctd@c1.service), "
+                == "its exporters are at other collectors; start it again (systemctl start nfacctd@c1.service), "
                 + "and the agent registers it by its unit")
         #expect(
             Self.advice(.failed, .pidFile("/run/c1.pid"))?.hasSuffix(
-                "start it again, and the agent recognises it by its pid_file /run/c1.pid and registers it") == true)
+                "start it again, and the agent recognizes it by its pid_file /run/c1.pid and registers it") == true)
         #expect(
             Self.advice(.failed)?.hasSuffix(
                 "start it again by: reuseport-agent exec --collector c1 -- COMMAND, "
@@ -64,7 +64,7 @@ import Testing
         for state in states {
             for isDraining in [false, true] {
                 let text = try #require(Self.advice(state, hasAffinity: false, isDraining: isDraining))
-                #expect(!text.contains("wait") && !text.contains("exporters"), "\(text)")
+                #expect(!text.contains("held") && !text.contains("exporters"), "\(text)")
             }
         }
         for state in states.suffix(2) {
@@ -77,7 +77,7 @@ import Testing
                 "it never registered, and its turns go to the others; start it by: ") == true)
         #expect(Self.advice(.draining, hasAffinity: false)?.hasPrefix("it gets no more turns, and keeps") == true)
         #expect(
-            Self.advice(.draining, hasAffinity: false, weight: 0)?.contains("exporters leave it") == false)
+            Self.advice(.draining, hasAffinity: false, weight: 0)?.contains("exporters") == false)
     }
 
     @Test func `each reason of health has a next step, and a group with a finding is reported once`() {
@@ -98,9 +98,10 @@ import Testing
             ])
         let reasons = Health(of: status).reasons
         #expect(reasons.count == 3)
-        #expect(reasons[0].hasPrefix("collector c1 is holding: its exporters wait for it; start it again by: "))
+        #expect(reasons[0].hasPrefix("collector c1 is holding: its exporters are held; start it again by: "))
         #expect(reasons[1].contains("no socket in group bmp") && reasons[1].contains("register it again: "))
-        #expect(reasons[2].hasPrefix("group bmp has no registered socket, and so no program; register a collector"))
+        #expect(
+            reasons[2].hasPrefix("group bmp has no registered socket, and therefore no program; register a collector"))
         let group = ReuseportGroup(name: "bmp", transport: .tcp, address: .v6(0, 0), port: 1_790)
         status.add([AuditFinding(.programUnreachable(group), since: 1)])
         let found = Health(of: status).reasons

@@ -16,7 +16,8 @@ import Testing
     @Test func `another tracking size or interval, or none, is reported with both values`() {
         #expect(
             Self.differences { $0.tracking.size = 1_024 } == [
-                "tracking: 65536 -> 1024 exporters; they are counted anew, and what they have sent as not told apart"
+                "tracking: 65536 -> 1024 exporters; new counts start at 0, "
+                    + "and the previous ones are added to those of untracked exporters"
             ])
         #expect(Self.differences { $0.tracking.interval = .zero } == ["tracking interval: 10s -> exact"])
         #expect(Self.differences { $0.tracking = .off }[0].hasPrefix("tracking: 65536 exporters -> off; "))
@@ -62,11 +63,11 @@ import Testing
             ])
         #expect(
             differences(.url("\(url)?token=s3cret", headers: nil), .url("\(url)?token=0ther", headers: nil)) == [
-                "usage: another query of url https://billing.example/v1"
+                "usage: changed query of url https://billing.example/v1"
             ])
         #expect(
             differences(.command(["/bin/bill", "s3cret"]), .command(["/bin/bill"])) == [
-                "usage: other arguments of command /bin/bill"
+                "usage: changed arguments of command /bin/bill"
             ])
         #expect(differences(.command(["/bin/bill", "s3cret"]), .command(["/bin/bill", "s3cret"])) == [])
         #expect(
@@ -87,7 +88,7 @@ import Testing
             texts == [
                 "restart_hold: 10s -> 500ms", "on_move: follow -> reset", "collector_user: the agent's -> 990",
                 "state_file: /var/lib/reuseport-agent/edge.json -> /var/s.json",
-                "collector c1 is recognised: not -> by pid_file /run/c1.pid",
+                "recognition of collector c1: none -> pid_file /run/c1.pid",
             ])
     }
 

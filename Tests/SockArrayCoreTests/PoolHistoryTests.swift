@@ -35,12 +35,12 @@ import Testing
         #expect(
             look(1, .holding(left: .milliseconds(9_500)), at: 2, loss: "has ended (process 7)") == [
                 "lost: collector c1 has ended (process 7)",
-                "held: collector c1 is away: its exporters wait for it for 9.5 s",
+                "held: collector c1 is away: its exporters are held for 9.5 s",
             ])
         #expect(look(1, .holding(left: .seconds(4)), at: 7) == [])
         #expect(
             look(1, .failed, at: 12) == [
-                "failed_over: collector c1 did not come back in time: its exporters are at their next ranks"
+                "failed_over: collector c1 did not come back in time: its exporters are at other collectors"
             ])
         #expect(look(1, .failed, at: 13) == [])
         #expect(
@@ -101,11 +101,11 @@ import Testing
         #expect(
             look(.holding(left: .seconds(1)), .failed, untold: ["c1"], losses: ["c2": "was unregistered"]) == [
                 "collector c2 was unregistered",
-                "collector c2 is not waited for: its exporters are at their next ranks",
+                "collector c2 is gone, without a hold: its exporters are at other collectors",
             ])
         #expect(
             look(.holding(left: .seconds(1)), .failed, untold: [], losses: ["c1": "has ended (process 7)"]) == [
-                "collector c1 has ended (process 7)", "collector c1 is away: its exporters wait for it for 1 s",
+                "collector c1 has ended (process 7)", "collector c1 is away: its exporters are held for 1 s",
             ])
     }
 

@@ -1,5 +1,5 @@
-/// What a changed configuration changes beside the rows: `tracking: 65536 -> 1024
-/// exporters`, a sentence for each setting. Of collectors, weights and groups others tell.
+/// A sentence for each changed setting: `tracking: 65536 -> 1024 exporters`.
+/// Changes of collectors, weights, groups and rows are reported elsewhere.
 extension PoolConfiguration {
     public func differences(to later: PoolConfiguration) -> [String] {
         var texts = [
@@ -14,9 +14,9 @@ extension PoolConfiguration {
         texts += usageDifferences(to: later)
         texts += collectors.map { collector in
             guard let other = later.collectors.first(where: { $0.name == collector.name }) else { return nil }
-            func words(_ recognition: Recognition?) -> String { recognition.map { "by \($0)" } ?? "not" }
+            func words(_ recognition: Recognition?) -> String { recognition.map { "\($0)" } ?? "none" }
             return difference(
-                "collector \(collector.name) is recognised", words(collector.recognition), words(other.recognition))
+                "recognition of collector \(collector.name)", words(collector.recognition), words(other.recognition))
         }
         return texts.compactMap(\.self)
     }
@@ -30,10 +30,10 @@ extension PoolConfiguration {
         guard before != after else { return nil }
         if before == 0 { return "tracking: off -> \(after) exporters" }
         if after == 0 {
-            return "tracking: \(before) exporters -> off; what they have sent is counted as not told apart"
+            return "tracking: \(before) exporters -> off; their counts are added to those of untracked exporters"
         }
-        return "tracking: \(before) -> \(after) exporters; they are counted anew, "
-            + "and what they have sent as not told apart"
+        return "tracking: \(before) -> \(after) exporters; new counts start at 0, "
+            + "and the previous ones are added to those of untracked exporters"
     }
 
     private func usageDifferences(to later: PoolConfiguration) -> [String?] {
@@ -52,14 +52,14 @@ extension PoolConfiguration {
         ]
     }
 
-    /// Arguments and queries may have tokens, and the log has other readers than the file.
+    /// Arguments and queries are omitted: they may contain tokens, and others can read the log.
     private func targetDifference(to later: PoolConfiguration) -> String? {
         if let text = difference("usage", Self.target(usage), Self.target(later.usage)) { return text }
         switch (usage?.target, later.usage?.target) {
         case (.command(let before)?, .command(let after)?) where before != after:
-            return "usage: other arguments of command \(after[0])"
+            return "usage: changed arguments of command \(after[0])"
         case (.url(let before, _)?, .url(let after, _)?) where before != after:
-            return "usage: another query of url \(Self.withoutQuery(after))"
+            return "usage: changed query of url \(Self.withoutQuery(after))"
         default: return nil
         }
     }

@@ -1,7 +1,7 @@
-/// Whether every collector of the pool does its work: the content of GET /healthz.
+/// Whether every collector of the pool works: the content of GET /healthz.
 public struct Health: Equatable, Sendable, Codable {
     public var ok: Bool
-    /// One for each thing that isn't as it should be: what, and the next step.
+    /// A sentence for each problem, with the next step.
     public var reasons: [String]
 
     public init(of status: PoolStatus) {
@@ -11,13 +11,13 @@ public struct Health: Equatable, Sendable, Codable {
                 collector.groups.filter { $0.value.cookie == nil }.keys.sorted()
                     .map {
                         "collector \(collector.name) has no socket in group \($0): "
-                            + "what comes there goes to other collectors; let it bind that address too, "
+                            + "that traffic goes to other collectors; let it bind that address, too, "
                             + "and register it again: reuseport-agent register --collector \(collector.name) --pid PID"
                     }
             }
             + (status.usage?.isOverdue == true ? [status.usage?.lastError ?? "usage events are overdue"] : [])
             + status.groups.filter { !$0.attached && !status.isUnverified($0.name) }.map {
-                "group \($0.name) has no registered socket, and so no program; "
+                "group \($0.name) has no registered socket, and therefore no program; "
                     + "register a collector with a socket for \($0.protocol) port \($0.port)"
             }
             + status.findings.filter { $0.level == .problem }.map { "\($0.name): \($0.text)" }
@@ -26,7 +26,7 @@ public struct Health: Equatable, Sendable, Codable {
 }
 
 extension PoolStatus.Collector {
-    /// `collector c1 is holding: its exporters wait for it; start it again …`; nil: it is active.
+    /// `collector c1 is holding: its exporters are held; start it again …`; nil: it is active.
     public var trouble: String? {
         state == "active" ? nil : "collector \(name) is \(state)" + (advice.map { ": \($0)" } ?? "")
     }

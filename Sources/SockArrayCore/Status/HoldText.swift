@@ -1,9 +1,9 @@
-/// What becomes of the traffic of a collector that isn't there, in half sentences:
-/// for the log, the events, status and /healthz alike.
+/// What happens to the traffic of an absent collector, in clauses for the log, the
+/// events, status and /healthz.
 ///
-/// Only exporters that belong to a collector wait for it. Where the address doesn't
-/// decide, the program passes a vacant slot by (deliver_to_owner in bpf/sk_reuseport.c): as long
-/// as anybody is there, nothing waits and nothing is dropped.
+/// Only exporters that belong to a collector are held. Where the address doesn't
+/// decide, the program skips a vacant slot (take_turn in bpf/sk_reuseport.c): as long
+/// as one collector is usable, nothing is held and nothing is dropped.
 public struct HoldText: Sendable {
     private let hasAffinity: Bool
 
@@ -12,15 +12,15 @@ public struct HoldText: Sendable {
 
     /// During its hold.
     ///
-    /// - Parameter time: what is left of it, with its unit; nil: that isn't said.
+    /// - Parameter time: what is left of the hold, with its unit; nil: omitted.
     public func held(for time: String? = nil) -> String {
-        hasAffinity ? "its exporters wait for it" + (time.map { " for \($0)" } ?? "") : Self.turns
+        hasAffinity ? "its exporters are held" + (time.map { " for \($0)" } ?? "") : Self.turns
     }
 
     /// After its hold, or without one.
-    public var failedOver: String { hasAffinity ? "its exporters are at their next ranks" : Self.turns }
+    public var failedOver: String { hasAffinity ? "its exporters are at other collectors" : Self.turns }
 
-    /// When it is there again.
+    /// When it has registered again.
     public var returned: String { hasAffinity ? "its exporters return" : "it has its turns again" }
 
     private static let turns = "its turns go to the others"

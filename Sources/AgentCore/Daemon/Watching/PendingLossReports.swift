@@ -9,7 +9,7 @@ struct PendingLossReports {
         var collector: String
         /// `has lost udp 0.0.0.0:4739`.
         var what: String
-        /// `its exporters wait for it for 10.0 seconds`; nil: nothing more is told here.
+        /// `its exporters are held for 10.0 seconds`; nil: nothing more is told here.
         var fate: String?
         /// `process 812`.
         var process: String

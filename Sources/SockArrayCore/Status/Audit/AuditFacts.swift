@@ -1,11 +1,11 @@
-/// What an audit has seen of a pool, at one moment.
+/// What an audit has observed of a pool at one moment.
 public struct AuditFacts: Equatable, Sendable {
     public var groups: [Group]
-    /// `on_move: reset`: why a session could not be ended (errno), when that was tried last.
+    /// `on_move: reset`: errno of the last attempt to end a session; nil if it succeeded.
     public var resetRefusal: Int32?
-    /// Whose sockets were replaced, by SO_COOKIE: the collectors' names.
+    /// Names of collectors whose sockets were replaced, by SO_COOKIE.
     public var replaced: [UInt64: String] = [:]
-    /// Nearly everything came from this address lately.
+    /// The address that sent nearly all recent traffic, if there is one.
     public var loneSource: IPAddress?
 
     public init(groups: [Group], resetRefusal: Int32? = nil, loneSource: IPAddress? = nil) {
@@ -16,12 +16,12 @@ public struct AuditFacts: Equatable, Sendable {
 
     public struct Group: Equatable, Sendable {
         public var group: ReuseportGroup
-        /// Of its protocol and port, whatever their addresses.
+        /// All sockets of the group's protocol and port, at any address.
         public var sockets: [BoundSocket]
         public var entries: [Entry]
-        /// SO_COOKIE of the agent's own socket in it.
+        /// SO_COOKIE of the agent's own socket in the group.
         public var placeholder: UInt64?
-        /// Why there is none (errno), and whom it was to belong to.
+        /// Why there is no placeholder.
         public var placeholderRefusal: PlaceholderRefusal?
         public var probe: ProbeResult
 
@@ -37,7 +37,7 @@ public struct AuditFacts: Equatable, Sendable {
             self.probe = probe
         }
 
-        /// Members of the kernel's group that stand in no slot.
+        /// Members of the kernel's group that no slot has.
         var strangers: [BoundSocket] {
             let known = Set(entries.flatMap { [$0.present, $0.registered].compactMap(\.self) })
             return sockets.filter { group.hasMember($0) && !known.contains($0.cookie) && $0.cookie != placeholder }
@@ -47,9 +47,9 @@ public struct AuditFacts: Equatable, Sendable {
     /// A slot's place in a group's sockarray, by SO_COOKIE.
     public struct Entry: Equatable, Sendable {
         public var collector: String
-        /// What was registered.
+        /// The registered socket.
         public var registered: UInt64?
-        /// What is there.
+        /// The socket that the map has now.
         public var present: UInt64?
 
         public init(collector: String, registered: UInt64?, present: UInt64?) {
@@ -70,19 +70,19 @@ public struct AuditFacts: Equatable, Sendable {
     }
 }
 
-/// What came of asking a group whether the agent's program is attached to it.
+/// The result of probing a group for the agent's program.
 public enum ProbeResult: Equatable, Sendable {
     case attached
-    /// It wasn't, and is again.
+    /// The program wasn't attached; the agent attached it again.
     case replaced
-    /// It was attached again, and the probe isn't seen even so.
+    /// The program doesn't count the probe, even after the agent attached it again.
     case unseen
-    /// The probe isn't seen, and no member could be reached to attach the program through.
+    /// The program doesn't count the probe, and the agent has no member to attach it through.
     case unreachable
-    /// The probe could not be sent. Nil: no address leads to the group alone.
+    /// The probe could not be sent; a nil errno: no address leads to the group alone.
     case unsendable(errno: Int32?)
-    /// Nobody asked: the group has no member, and so no program.
+    /// No probe was sent: the group has no member, and therefore no program.
     case empty
-    /// Nobody asked this time.
+    /// No probe was sent this time.
     case skipped
 }

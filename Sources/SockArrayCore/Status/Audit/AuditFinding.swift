@@ -1,6 +1,6 @@
-/// A problem that the agent tells of: an element of `findings` in GET /status.
+/// A problem that the agent reports: an element of `findings` in GET /status.
 public struct AuditFinding: Equatable, Sendable, Codable {
-    /// For dashboards: see `AuditProblem.name`.
+    /// A fixed name for dashboards: see `AuditProblem.name`.
     public var name: String
     public var level: AuditProblem.Level
     public var group: String?

@@ -1,14 +1,14 @@
-/// What audits have found until now: makes findings of what they see, and tells
-/// which are new and which are over.
+/// Turns the facts of successive audits into findings, and says which are new and
+/// which are over.
 public struct AuditHistory: Sendable {
     private var firstSeen: [AuditProblem: Moment] = [:]
     /// When each group's program was last found replaced.
     private var replacements: [ReuseportGroup: Duration] = [:]
-    /// Collectors by the cookies of sockets that they have, or had and that are still there.
+    /// Collectors by the SO_COOKIE of their sockets, as long as the sockets exist.
     private var owners: [UInt64: String] = [:]
     private var listed: [AuditProblem] = []
 
-    /// How long a replaced program stays listed, although it was put right at once.
+    /// How long a replaced program stays listed, although the agent attached its own at once.
     public static let replacementStay = Duration.seconds(60)
 
     public struct Moment: Equatable, Sendable {
@@ -25,7 +25,7 @@ public struct AuditHistory: Sendable {
 
     public init() {}
 
-    /// Takes in what an audit has seen.
+    /// Adds the facts of an audit.
     public mutating func judge(_ facts: AuditFacts, at now: Moment) -> AuditReport {
         let seen = facts.problems(former: owners) + lasting(in: facts, now)
         firstSeen = Dictionary(seen.map { ($0, firstSeen[$0] ?? now) }) { first, _ in first }
@@ -34,7 +34,7 @@ public struct AuditHistory: Sendable {
             ($0.text, $0.name) < ($1.text, $1.name)
         }
         remember(facts)
-        // One that is replaced again is news, though it is listed still.
+        // A program that is replaced again is new, although the finding is still listed.
         let again = Set(facts.groups.filter { $0.probe == .replaced }.map { AuditProblem.programReplaced($0.group) })
         return AuditReport(
             facts, listed, findings: listed.map(finding),
@@ -46,8 +46,8 @@ public struct AuditHistory: Sendable {
         AuditFinding(problem, since: firstSeen[problem]?.time ?? 0)
     }
 
-    /// What goes on without being seen now: a replaced program for its time, and
-    /// what was known of a group that wasn't asked.
+    /// Problems that last without being observed now: a replaced program for
+    /// `replacementStay`, and those of a group that wasn't probed.
     private mutating func lasting(in facts: AuditFacts, _ now: Moment) -> [AuditProblem] {
         var lasting: [AuditProblem] = []
         for facts in facts.groups {

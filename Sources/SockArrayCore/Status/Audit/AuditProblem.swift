@@ -1,4 +1,4 @@
-/// Something that isn't as it should be. Equal values are one problem that lasts.
+/// A difference between the pool and the kernel. Equal values are one lasting problem.
 public enum AuditProblem: Hashable, Sendable {
     case programReplaced(ReuseportGroup)
     case programUnseen(ReuseportGroup)
@@ -6,7 +6,7 @@ public enum AuditProblem: Hashable, Sendable {
     case probeUnsendable(ReuseportGroup, errno: Int32?)
     /// A member of the group that no slot has.
     case stranger(ReuseportGroup, Culprit)
-    /// The same, and it was that collector's.
+    /// A member that no slot has, and that was registered for the collector.
     case leftOver(ReuseportGroup, Culprit, collector: String)
     /// Another program wrote our sockarray.
     case socketReplaced(ReuseportGroup, collector: String)
@@ -15,7 +15,7 @@ public enum AuditProblem: Hashable, Sendable {
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
 
-    /// A socket that stands where it shouldn't.
+    /// A socket that shouldn't be where it is.
     public struct Culprit: Hashable, Sendable {
         public var address: IPAddress
         public var cookie: UInt64
@@ -34,11 +34,11 @@ public enum AuditProblem: Hashable, Sendable {
     public enum Level: String, Sendable, Codable {
         /// Traffic goes wrong, or may at any moment.
         case problem
-        /// Worth knowing; nothing is lost by it.
+        /// Nothing is lost.
         case note
     }
 
-    /// For dashboards: it stays what it is.
+    /// A fixed name for dashboards.
     public var name: String {
         switch self {
         case .programReplaced: "program_replaced"
@@ -87,8 +87,8 @@ public enum AuditProblem: Hashable, Sendable {
         }
     }
 
-    /// How long it has to last before it is one: a collector binds BMP seconds before
-    /// UDP and registers then, a probe may be late on a busy machine.
+    /// How long the problem must last before it is listed: a collector binds BMP seconds
+    /// before UDP and registers then, and a probe may be late on a busy machine.
     var patience: Duration {
         switch self {
         case .stranger, .leftOver, .programUnseen, .trafficStolen(_, _, .peer): .seconds(10)

@@ -1,11 +1,11 @@
-/// What an audit came to.
+/// The result of an audit.
 public struct AuditReport: Equatable, Sendable, Codable {
     public var findings: [AuditFinding]
-    /// Of the findings, those that the audit before didn't have.
+    /// Findings that the previous audit didn't have.
     public var new: [AuditFinding]
-    /// What that had, and is put right.
+    /// Findings of the previous audit that are over.
     public var over: [AuditFinding]
-    /// Each thing that was looked at, for `check --live`.
+    /// One item or more for each subject of the audit, for `check --live`.
     public var checks: [CheckList.Item]
 
     init(
@@ -18,14 +18,14 @@ public struct AuditReport: Equatable, Sendable, Codable {
         checks = AuditSubject.all(of: facts).flatMap { $0.items(problems) }
     }
 
-    /// 5 if traffic goes wrong, or may at any moment.
+    /// 5 if there is a finding of level `problem`, otherwise 0.
     public var exitCode: Int32 { findings.contains { $0.level == .problem } ? Failure.Kind.conflict.rawValue : 0 }
 }
 
-/// One thing that an audit looks at.
+/// A subject of the audit: a line of `check --live`.
 private struct AuditSubject {
     let title: String
-    /// What is told where there is no problem.
+    /// The text when there is no problem.
     let wellText: String
     let group: ReuseportGroup?
     let names: Set<String>
@@ -52,25 +52,25 @@ private struct AuditSubject {
         }
         let program =
             switch facts.probe {
-            case .attached: "ours is attached"
-            case .empty: "the group has no member, and so no program"
-            default: "it could not be looked at this time"
+            case .attached: "the agent's program is attached"
+            case .empty: "the group has no socket, and therefore no program"
+            default: "not checked this time"
             }
         return [
             subject("program", program, ["program_replaced", "program_unverified"]),
-            subject("map", "it holds the sockets that were registered", ["socket_replaced"]),
+            subject("map", "it has the registered sockets", ["socket_replaced"]),
             subject(
-                "members", "\(members), all of them registered or not yet for 10 s",
+                "members", "\(members), all of them registered, or new within 10 s",
                 ["stranger_in_group", "old_socket_in_group"]),
-            subject("other sockets", "none takes its traffic", ["traffic_stolen"]),
+            subject("other sockets", "none receives the group's traffic", ["traffic_stolen"]),
             subject(
-                "placeholder",
-                facts.placeholder == nil ? "there was no collector yet to keep the group for" : "it is there",
+                "agent's socket",
+                facts.placeholder == nil ? "not needed before the first collector" : "it is in the group",
                 ["no_placeholder"]),
         ]
     }
 
-    /// One for each problem, or one that all is well.
+    /// An item for each problem, or one item with `wellText`.
     func items(_ problems: [AuditProblem]) -> [CheckList.Item] {
         let mine = problems.filter { $0.group == group && names.contains($0.name) }
         if mine.isEmpty { return [CheckList.Item(check: title, ok: true, detail: wellText)] }

@@ -1,21 +1,21 @@
-/// Notices that one address sends nearly everything: behind a NAT or a proxy all
-/// exporters are one, and go to one collector.
+/// Detects that one address sends nearly everything: behind a NAT or a proxy, all
+/// exporters are one exporter and go to one collector.
 public struct SourceCensus: Sendable {
-    /// Runs of each address at the last look that told something.
+    /// Runs of each address at the last look with enough runs.
     private var before: [IPAddress: UInt64] = [:]
     private var totalBefore: UInt64?
     private var untrackedBefore: UInt64 = 0
-    /// The address, if there was one then.
+    /// The result of that look.
     public private(set) var loneSource: IPAddress?
 
-    /// Fewer runs tell nothing.
+    /// Fewer runs give no result.
     public static let leastRuns: UInt64 = 1_000
-    /// Of 1,000 runs, that many from one address.
+    /// Runs from one address, of 1,000, from which on it is reported.
     private static let part: UInt64 = 999
 
     public init() {}
 
-    /// Reading what each address sent is dear: is it worth it?
+    /// Whether enough runs came since the last look: reading the counts of each address is expensive.
     ///
     /// - Parameter runs: of all groups since the pool was made.
     public func isDue(runs: UInt64) -> Bool { totalBefore.map { runs >= $0 + Self.leastRuns } ?? true }

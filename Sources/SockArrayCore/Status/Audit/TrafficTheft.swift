@@ -1,21 +1,21 @@
-/// What of a group's traffic the kernel gives to a socket outside of it, before any
-/// program is asked: the one that is bound more narrowly gets it.
+/// The part of a group's traffic that the kernel gives to a socket outside of the group,
+/// without running a program: the socket is bound more narrowly.
 public enum TrafficTheft: Hashable, Sendable {
     /// What is sent to the address.
     case address(IPAddress)
-    /// What comes in by the interface with that index, or nothing of it, by the order
+    /// What the interface with that index receives, or nothing of it, by the order
     /// of binding: see `theft(by:)`.
     case interface(Int32)
     /// All IPv4: an IPv4 wildcard goes before a dual-stack one.
     case allIPv4
     /// All IPv6, or nothing of it: `::` dual-stack and `::` IPv6-only are equals.
     case perhapsAllIPv6
-    /// What comes from its peer (connect(2)).
+    /// What the peer of the socket sends (connect(2)).
     case peer
 }
 
 extension ReuseportGroup {
-    /// What the socket takes from this group; nil: nothing, or it is a member.
+    /// What the socket receives in place of this group; nil: nothing, or it is a member.
     ///
     /// The kernel looks for the address first and for the wildcards then. Each time it
     /// takes the first group that fits, though another one may fit better (the early

@@ -1,7 +1,6 @@
-/// The last events of a pool, in their order: what a reader of GET /events that
-/// comes late can still have.
+/// The last events of a pool, in order: what a late reader of GET /events still gets.
 ///
-/// News of exporters don't push out what happened to collectors: each have room of their own.
+/// Events of exporters and of collectors have room of their own, and don't displace each other.
 public struct EventLog: Sendable {
     /// How many are kept of either.
     public static let capacity = 256
@@ -21,13 +20,13 @@ public struct EventLog: Sendable {
         if event.isOfExporters { ofExporters.add(event) } else { ofPool.add(event) }
     }
 
-    /// Those after the one of that number that are still kept, in their order.
+    /// The kept events after that number, in order.
     public func after(_ id: UInt64) -> [PoolEvent] {
         (ofPool.after(id) + ofExporters.after(id)).sorted { $0.id < $1.id }
     }
 }
 
 extension PoolEvent {
-    /// It tells of one exporter, or of some that are new, and not of a collector.
+    /// Whether the event is about exporters and not about a collector.
     fileprivate var isOfExporters: Bool { kind == .newExporter || exporter != nil }
 }

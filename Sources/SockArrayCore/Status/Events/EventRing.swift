@@ -1,4 +1,4 @@
-/// The last events that came, up to a number of them.
+/// The last events, up to a number of them.
 struct EventRing: Sendable {
     private let capacity: Int
     /// Ascending.
@@ -11,7 +11,7 @@ struct EventRing: Sendable {
         events.append(event)
     }
 
-    /// Most who ask have all but the last few.
+    /// Events after that number. Searches from the end: most readers lack only the last few.
     func after(_ id: UInt64) -> ArraySlice<PoolEvent> {
         events[((events.lastIndex { $0.id <= id } ?? -1) + 1)...]
     }

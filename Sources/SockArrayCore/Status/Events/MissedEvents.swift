@@ -1,6 +1,6 @@
-/// A reader of GET /events has not had all: the data of its event `missed`.
+/// The data of the event `missed`: a reader of GET /events didn't get every event.
 public struct MissedEvents: Equatable, Sendable, Codable {
-    /// How many; nil: it can't be known, for the agent was started again.
+    /// How many; nil: unknown, because the agent was restarted.
     public var missed: UInt64?
     /// A sentence for people.
     public var text: String
@@ -10,12 +10,12 @@ public struct MissedEvents: Equatable, Sendable, Codable {
         self.text = text
     }
 
-    /// Nil: none were.
+    /// Nil if the reader missed none.
     ///
     /// - Parameters:
     ///   - number: of the last event that the reader has.
-    ///   - last: number of the last event that there was.
-    ///   - kept: how many of those between are still there. They may be before those that are missed, too.
+    ///   - last: number of the newest event.
+    ///   - kept: how many of the events between are still kept. They may also be before the missed ones.
     public init?(after number: UInt64, last: UInt64, kept: Int) {
         let count = last - min(number, last)
         guard count > kept else { return nil }

@@ -12,17 +12,17 @@ public struct PoolEvent: Equatable, Sendable, Codable {
     public var text: String
 
     public enum Kind: String, Equatable, Sendable, Codable, CaseIterable {
-        /// A collector has a socket in the slot that it did not have before.
+        /// A collector registered a socket.
         case registered
         /// A collector is gone, or has lost a socket.
         case lost
-        /// Its exporters wait for it.
+        /// The exporters of an absent collector are held.
         case held
-        /// The hold is over: they are at their next ranks.
+        /// The hold is over: the exporters are at other collectors.
         case failedOver = "failed_over"
-        /// A collector that was away is back.
+        /// An absent collector registered again.
         case returned
-        /// Exporters are at another collector: rows that moved, or one exporter.
+        /// Rows, or one exporter, moved to another collector.
         case moved
         /// The first run from an address.
         case newExporter = "new_exporter"

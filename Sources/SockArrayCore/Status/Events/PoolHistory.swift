@@ -1,12 +1,11 @@
-/// What has become of a pool's collectors from one look to the next: the events of
-/// their lives.
+/// Makes the events of a pool's collectors from the differences between two looks.
 ///
-/// The first look at a collector only remembers it: an agent that starts repeats nothing.
+/// The first look at a collector makes no event: an agent that starts repeats nothing.
 public struct PoolHistory: Sendable {
     /// A collector at the time of a look.
     public struct Moment: Equatable, Sendable {
         public var name: String
-        /// How often its slot was filled.
+        /// Number of its registrations.
         public var registrations: UInt64
         public var state: SlotState
 
@@ -26,12 +25,12 @@ public struct PoolHistory: Sendable {
     private struct Past {
         var registrations: UInt64
         var standing: Standing
-        /// When it went away; nil: it is there, or nobody saw it go.
+        /// When it went away; nil: it is there, or the agent didn't see it go.
         var awaySince: Duration?
     }
 
     private enum Standing {
-        /// It never came, and no run has missed it.
+        /// It never registered, and no run has missed it.
         case unknown
         case there
         case held
@@ -54,11 +53,11 @@ public struct PoolHistory: Sendable {
 
     /// - Parameters:
     ///   - moments: all collectors of the configuration.
-    ///   - untold: who was lost, and what has happened isn't known yet: the next look tells of them.
-    ///   - losses: what happened to those that were lost since the last look: `has ended (process 7)`.
-    ///   - hasAffinity: exporters belong to collectors, and wait for those that are away.
-    ///   - now: of any clock that doesn't jump.
-    /// - Returns: in the order in which it happened, collector by collector.
+    ///   - untold: lost collectors whose cause isn't known yet: a later look reports them.
+    ///   - losses: causes of the losses since the last look: `has ended (process 7)`.
+    ///   - hasAffinity: exporters belong to collectors, and are held for absent ones.
+    ///   - now: of a monotonic clock.
+    /// - Returns: collector by collector, each in the order of its events.
     public mutating func look(
         _ moments: [Moment], untold: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
         at now: Duration
@@ -93,7 +92,7 @@ public struct PoolHistory: Sendable {
         }
         var entries: [Entry] = []
         var last = before.standing
-        // Also one that is back before anybody looked.
+        // Also a collector that returned between two looks.
         if last == .there, loss != nil || standing != .there {
             entries.append(entry(.lost, loss ?? "is gone"))
             last = .away
@@ -112,8 +111,8 @@ public struct PoolHistory: Sendable {
         } else if standing == .away, before.standing != .away || !entries.isEmpty {
             let cause =
                 moment.registrations == 0
-                ? "never registered and is not waited for"
-                : before.standing == .held ? "did not come back in time" : "is not waited for"
+                ? "did not register in time"
+                : before.standing == .held ? "did not come back in time" : "is gone, without a hold"
             entries.append(entry(.failedOver, "\(cause): \(words.failedOver)"))
         }
         return entries

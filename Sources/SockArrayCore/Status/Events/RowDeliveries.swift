@@ -1,4 +1,4 @@
-/// Which slot each row of the table delivers to, or waits for, at one moment.
+/// The slot that each row of the table delivers to, or is held for, at one moment.
 public struct RowDeliveries: Equatable, Sendable {
     private let slots: [Slot?]
     private let shape: GenerationShape
@@ -16,8 +16,8 @@ public struct RowDeliveries: Equatable, Sendable {
 
     public var count: Int { slots.count }
 
-    /// Rows that are elsewhere later, most first; those that nobody had or has don't
-    /// count. Nil: the rows of the tables are not the same.
+    /// Rows that moved, most first; rows without a slot before or after don't count.
+    /// Nil: the two tables differ in their assignment.
     public func shifts(to later: RowDeliveries) -> [Shift]? {
         guard later.shape.keepsAssignment(of: shape), later.count == count else { return nil }
         var rows: [Slot: [Slot: Int]] = [:]
