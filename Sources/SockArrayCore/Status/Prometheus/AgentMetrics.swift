@@ -1,6 +1,6 @@
-/// What GET /metrics tells: the pool at one moment, and the agent that runs it.
+/// The metrics of GET /metrics: the pool at one moment, and the agent that runs it.
 ///
-/// No metric is labelled by an exporter's address: there may be any number of them, and
+/// No metric has an exporter's address as a label: there may be any number of them, and
 /// GET /exporters lists them. Label values are names of the configuration and words of
 /// this program.
 public struct AgentMetrics: Sendable {
@@ -37,7 +37,7 @@ public struct AgentMetrics: Sendable {
     private var buildFamily: MetricFamily {
         var build = MetricFamily(
             "reuseport_agent_build_info", .gauge,
-            "Always 1: the agent's version, and that of the layout of its pinned maps.")
+            "Always 1: versions of the agent and of the layout of its pinned maps.")
         build.add([.init("version", version), .init("layout", "\(layout)")], 1)
         return build
     }
@@ -50,19 +50,19 @@ public struct AgentMetrics: Sendable {
             info,
             MetricFamily(
                 "reuseport_agent_config_last_reload_successful", .gauge,
-                "Whether the configuration could be used when it was last read: 1 or 0.",
+                "Whether the agent could use the configuration when it last read it: 1 or 0.",
                 configuration.isLastReloadSuccessful),
             MetricFamily(
                 "reuseport_agent_config_last_reload_success_timestamp_seconds", .gauge,
-                "When the configuration that is in force was read, in Unix time.", configuration.lastSuccess),
+                "When the agent read the configuration in force, in Unix time.", configuration.lastSuccess),
         ]
     }
 }
 
-/// What became of the agent's configuration file when it was last read.
+/// The result of the last read of the agent's configuration file.
 public struct ConfigurationFacts: Equatable, Sendable {
     public var isLastReloadSuccessful: Bool
-    /// Unix time in seconds of the last one that came into force.
+    /// When the configuration in force was read, in Unix time.
     public var lastSuccess: Double
 
     public init(isLastReloadSuccessful: Bool, lastSuccess: Double) {

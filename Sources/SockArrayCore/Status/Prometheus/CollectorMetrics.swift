@@ -3,23 +3,23 @@ extension PoolStatus {
     var collectorFamilies: [MetricFamily] {
         var up = MetricFamily(
             "reuseport_agent_collector_up", .gauge,
-            "Whether the collector has all its sockets, and gets its exporters or drains: 1 or 0.")
+            "Whether the collector is active or draining, with all its sockets: 1 or 0.")
         var state = MetricFamily(
             "reuseport_agent_collector_state", .gauge,
-            "1 for the state that the collector is in, 0 for the others. holding: it is away, and its exporters wait. failed: they are at other collectors."
+            "1 for the collector's state, 0 for the others. holding: absent, its exporters are held. failed: its exporters are at other collectors."
         )
         var draining = MetricFamily(
             "reuseport_agent_collector_draining", .gauge,
-            "Whether the collector is to get nothing new, by drain or because it left the configuration: 1 or 0.")
+            "Whether the collector receives no new exporters, by drain or because it left the configuration: 1 or 0.")
         var share = MetricFamily(
             "reuseport_agent_collector_share_ratio", .gauge,
-            "Part of the assignment table that the collector owns, and so of the exporters, 0 to 1.")
+            "Part of the assignment table that the collector owns, 0 to 1.")
         var weight = MetricFamily(
             "reuseport_agent_collector_weight", .gauge,
             "The collector's weight in the configuration; 0: it left the configuration.")
         var hold = MetricFamily(
             "reuseport_agent_collector_hold_left_seconds", .gauge,
-            "Until the exporters of a collector that is away go to others; 0: none waits.")
+            "Seconds until the exporters of an absent collector go to others; 0: no hold.")
         for collector in collectors {
             let name = MetricFamily.Label("collector", collector.name)
             up.add([name], collector.isUp)
@@ -40,20 +40,20 @@ extension PoolStatus {
             "Whether the collector has a socket in the group: 1 or 0.")
         var runs = MetricFamily(
             "reuseport_agent_collector_runs_total", .counter,
-            "How often the program selected the collector, \(since): as the owner (selected) or in place of one that is away (failed_over). \(MetricHelp.run)"
+            "How often the program selected the collector, \(since): as the owner (selected) or in place of an absent collector (failed_over). \(MetricHelp.run)"
         )
         var bytes = MetricFamily(
             "reuseport_agent_collector_bytes_total", .counter,
             "Bytes of the runs for which the program selected the collector, \(since). \(MetricHelp.bytes)")
         var queueBytes = MetricFamily(
             "reuseport_agent_collector_queue_bytes", .gauge,
-            "UDP: what waits in the collector's socket to be read, as the kernel accounts it.")
+            "UDP: bytes that wait in the collector's socket, as the kernel accounts them.")
         var queueConnections = MetricFamily(
             "reuseport_agent_collector_queue_connections", .gauge,
             "TCP: connections that wait for the collector to accept them.")
         var drops = MetricFamily(
             "reuseport_agent_collector_socket_drops_total", .counter,
-            "What the collector's sockets had no room for, one socket after the other, \(since): datagrams, of TCP SYNs and connections. What a socket dropped in the seconds before its end may be missing."
+            "Datagrams, or SYNs and connections (TCP), that the collector's sockets had no room for, \(since). Drops in the last seconds of a socket may be missing."
         )
         for collector in collectors {
             for group in groups {

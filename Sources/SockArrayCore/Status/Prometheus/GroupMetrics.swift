@@ -2,13 +2,14 @@ extension PoolStatus {
     /// By group.
     var groupFamilies: [MetricFamily] {
         var info = MetricFamily(
-            "reuseport_agent_group_info", .gauge, "Always 1: what the group listens on, as it is configured.")
+            "reuseport_agent_group_info", .gauge,
+            "Always 1: the group's protocol, address and port in the configuration.")
         var attached = MetricFamily(
             "reuseport_agent_group_attached", .gauge,
-            "Whether the program is attached to the group, as the last audit found: 1 or 0.")
+            "Whether the program is attached to the group, by the last audit: 1 or 0.")
         var runs = MetricFamily(
             "reuseport_agent_group_runs_total", .counter,
-            "Runs of the program by outcome, each in exactly one. selected: at the owner; failed_over: at another collector; held (its owner is away), no_collector and bad_packet: dropped. \(MetricHelp.run)"
+            "Runs of the program by outcome, exactly one for each run. selected: at the owner; failed_over: at another collector; held (the owner is absent), no_collector and bad_packet: dropped. \(MetricHelp.run)"
         )
         var dropped = MetricFamily(
             "reuseport_agent_group_dropped_bytes_total", .counter,
@@ -31,7 +32,7 @@ extension PoolStatus {
     var findingFamilies: [MetricFamily] {
         var audit = MetricFamily(
             "reuseport_agent_audit_findings", .gauge,
-            "What the last audit found that isn't as it should be. problem: traffic goes wrong, or may at any moment; note: worth knowing."
+            "Findings of the last audit. problem: traffic goes wrong or may go wrong at any moment; note: nothing is lost."
         )
         for (name, level) in AuditProblem.kinds {
             let count = findings.count { $0.name == name && $0.level == level }
@@ -55,33 +56,33 @@ extension TrackingStatus {
         [
             MetricFamily(
                 "reuseport_agent_tracking_capacity", .gauge,
-                "Exporters that the table of exporters has room for; 0: none is tracked.", size),
+                "Exporters that the table of exporters has room for; 0: tracking is off.", size),
             MetricFamily(
-                "reuseport_agent_exporters", .gauge, "Exporters that are told apart now.", tracked),
+                "reuseport_agent_exporters", .gauge, "Exporters that have counts of their own now.", tracked),
         ] + activeFamily + [
             MetricFamily(
                 "reuseport_agent_tracking_fill_ratio", .gauge,
                 "Part of the table of exporters that is taken, 0 to 1.", fill),
             MetricFamily(
                 "reuseport_agent_tracking_interval_seconds", .gauge,
-                "Time between two events of one exporter; longer than configured while the table is full. 0: each run is one.",
+                "Minimum time between two notifications about one exporter; longer than configured while the table is full. 0: one for each run.",
                 interval),
             MetricFamily(
                 "reuseport_agent_tracking_configured_interval_seconds", .gauge,
-                "Time between two events of one exporter, as it is configured.", configuredInterval),
+                "Minimum time between two notifications about one exporter, as configured.", configuredInterval),
             MetricFamily(
                 "reuseport_agent_tracking_untracked_runs_total", .counter,
-                "Runs of exporters for which the table had no room, or that a table of another size had counted: in no exporter's counts, and in all others. \(MetricHelp.run)",
+                "Runs of exporters for which the table had no room, or that a table of another size had counted: in no exporter's counts, but in all others. \(MetricHelp.run)",
                 untracked.runs),
             MetricFamily(
                 "reuseport_agent_tracking_untracked_bytes_total", .counter,
                 "Bytes of these runs. \(MetricHelp.bytes)", untracked.bytes),
             MetricFamily(
                 "reuseport_agent_tracking_evicted_total", .counter,
-                "Exporters that left the table for want of room, the longest idle ones first.", evicted),
+                "Exporters that were displaced from the full table, the longest idle ones first.", evicted),
             MetricFamily(
                 "reuseport_agent_tracking_events_lost_total", .counter,
-                "Events of exporters that found no room on their way to the agent.", eventsLost),
+                "Notifications about exporters that were lost on their way to the agent.", eventsLost),
         ]
     }
 
@@ -90,7 +91,7 @@ extension TrackingStatus {
         return [
             MetricFamily(
                 "reuseport_agent_exporters_active", .gauge,
-                "Exporters that sent something within the last interval between their events.", active)
+                "Exporters that sent something within the last tracking interval.", active)
         ]
     }
 }

@@ -7,11 +7,11 @@ extension UsageStatus {
                 pendingEvents),
             MetricFamily(
                 "reuseport_agent_usage_pending_bytes", .gauge,
-                "Bytes that they take on the disk; at the queue's limit intervals are merged, and none is dropped.",
+                "Bytes of the pending usage events on the disk; at the queue's limit, intervals are merged, and no event is dropped.",
                 pendingBytesOnDisk),
             MetricFamily(
                 "reuseport_agent_usage_overdue", .gauge,
-                "Whether usage events could not be made, kept or delivered for so long that somebody should look: 1 or 0.",
+                "Whether usage events could not be made, stored or delivered for too long: 1 or 0.",
                 isOverdue),
         ] + lastDeliveryFamily
     }
@@ -22,7 +22,7 @@ extension UsageStatus {
         return [
             MetricFamily(
                 "reuseport_agent_usage_last_delivery_timestamp_seconds", .gauge,
-                "When usage events were delivered last, in Unix time; not there before the agent's first delivery.",
+                "When usage events were last delivered, in Unix time; absent before the agent's first delivery.",
                 lastDelivery)
         ]
     }
