@@ -1,6 +1,6 @@
-// What was typed, and what is answered, in sentences. Nothing here knows of the page.
+// Checks the typed address, and puts the answer into sentences. Independent of the page.
 
-/** Why the text is no address, in a sentence that helps; null if it is one. */
+/** Why the text is no address, and what to type; null if it is an address. */
 export function addressProblem(text) {
   if (text === "") return "Type the address that an exporter sends from, like 198.51.100.7 or 2001:db8::1.";
   if (text.includes("/")) return `${text} is a prefix: ask for one address of it.`;
@@ -35,12 +35,12 @@ export function sentence(explanation) {
   if (explanation.bucket == null) {
     return [why ? `${who}goes to any collector: the assignment ${why} does not look at addresses.` : `${who}reaches nobody: no collector is usable.`];
   }
-  if (outcome === "held") return [`${who}waits for `, { collector }, ", which is away: what it sends is dropped until that is back or its hold is over."];
+  if (outcome === "held") return [`${who}is held for `, { collector }, ", which is absent: its traffic is dropped until the collector registers or the hold is over."];
   if (!collector || outcome === "no_collector") return [`${who}reaches nobody: no collector is usable.`];
   const goes = [`${who}goes to `, { collector }];
   if (why === "session") return [`${who}stays with `, { collector }, ", where it has a BMP session; it goes to ", owner, " when that has ended."];
   if (outcome === "failed_over") return [...goes, ", in place of ", owner, ", which is away."];
-  if (why === "failover") return [...goes, ", which keeps it while no other can take it."];
+  if (why === "failover") return [...goes, ", which keeps it while no other collector is usable."];
   if (why === "pin") return [...goes, ", to which it is pinned."];
   if (why === "alias") return [...goes, ", the owner of its name's row."];
   return [...goes, ", the owner of its row."];

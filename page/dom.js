@@ -14,7 +14,7 @@ export function byID(id) {
   return document.getElementById(id);
 }
 
-/** Changes a node's text, if it is another one. */
+/** Sets a node's text, if it differs. */
 export function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

@@ -56,7 +56,7 @@ function showExporterRow({ tag, cells }, exporter) {
   setAttribute(seen, "title", exporter.first_seen ? `first ${clock(exporter.first_seen)}, last ${clock(exporter.last_seen)}` : null);
 }
 
-/** How well exporters are told apart. */
+/** How many exporters have counts of their own. */
 export function trackingText({ total, tracking, advice }) {
   if (advice) return `${advice[0].toUpperCase()}${advice.slice(1)}`;
   if (!tracking) return `${plural(total, "exporter")} seen.`;

@@ -27,7 +27,7 @@ export class Keys {
   }
 }
 
-/** Null, too, where the browser lets no page keep anything. */
+/** Null also if the browser gives the page no storage. */
 function kept() {
   try {
     return localStorage.getItem("keys");
@@ -40,7 +40,7 @@ function keep(value) {
   try {
     localStorage.setItem("keys", value);
   } catch {
-    // It is so until the page is loaded again.
+    // The setting then lasts until the page is loaded again.
   }
 }
 

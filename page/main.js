@@ -54,7 +54,7 @@ async function showPool() {
   head.show(status, health ?? { ok: false, reasons: ["GET /healthz has no JSON"] }, table);
 }
 
-/** It is long, and changes seldom: asked for when something has happened, and twice a minute. */
+/** The table is large and changes rarely: read after events, and twice a minute. */
 async function showTable(status, now) {
   const key = JSON.stringify([status.table_size, status.assignment, status.collectors.map(({ name, state, share }) => [name, state, share])]);
   if (key === tableKey && now - tableTime < 30_000) return;
@@ -87,7 +87,7 @@ new Keys({
   e: ["to the events", () => goTo("events")],
   b: ["balance by bytes", () => chooseMeasure("bytes")],
   r: ["balance by runs", () => chooseMeasure("runs")],
-  p: ["pause, or go on", togglePause],
+  p: ["pause, or continue", togglePause],
 });
 byID("pause").addEventListener("click", togglePause);
 put(byID("zone"), Intl.DateTimeFormat().resolvedOptions().timeZone);

@@ -1,4 +1,4 @@
-// A colour for each slot. Nothing here knows of the page.
+// A colour for each slot. Independent of the page.
 
 // OKLCH: lightness, chroma, hue. Found by search: of any two, also as protanopes,
 // deuteranopes and tritanopes see them, the OKLab distance is 0.09 or more, and each

@@ -1,4 +1,4 @@
-// Asking the agent: one request at a time, never while nobody looks.
+// Requests to the agent: one at a time, and none while the page is hidden.
 
 const timeLimit = 5000;
 

@@ -1,4 +1,4 @@
-// Rates of cumulative counters. Nothing here knows of the page.
+// Rates of cumulative counters. Independent of the page.
 
 /**
  * The last samples of many counters, and how fast each grows.

@@ -1,4 +1,4 @@
-// GET /table, understood. Nothing here knows of the page.
+// Reads GET /table. Independent of the page.
 
 /** Base64 of a byte a cell. */
 export function bytesOf(text) {
@@ -9,7 +9,7 @@ export function bytesOf(text) {
  * Columns of a picture of the table: each the bands of its cells, sorted by owner and
  * then by who has them now, so that a band is a collector's part.
  *
- * @param owners a slot for each cell; now: the slot that each cell is with or waits for
+ * @param owners a slot for each cell; now: the slot that each cell is with, or is held for
  * @returns for each column a list of [owner, now, count]
  */
 export function columnsOf(owners, now, columnCount) {
@@ -30,14 +30,14 @@ function bandsOf(owners, now, start, end) {
   return [...counts].sort(([one], [other]) => one - other).map(([pair, count]) => [pair >> 8, pair & 255, count]);
 }
 
-/** What the table's rows do, in a sentence. */
+/** A sentence about the state of the table's rows. */
 export function rowsSentence(table) {
   if (table.now == null) return `A row is a turn, and collectors take turns (${table.assignment}).`;
   const parts = [];
   const total = (name) => table.collectors.reduce((sum, collector) => sum + collector[name], 0);
   const [elsewhere, waiting, lost] = [total("served_of_others"), total("waiting"), total("lost")];
   const rows = (number) => `${number.toLocaleString("en")} ${number === 1 ? "row" : "rows"}`;
-  if (waiting) parts.push(`${rows(waiting)} ${waiting === 1 ? "waits for its collector" : "wait for their collectors"}`);
+  if (waiting) parts.push(`${rows(waiting)} ${waiting === 1 ? "is held for its collector" : "are held for their collectors"}`);
   if (elsewhere) parts.push(`${rows(elsewhere)} ${elsewhere === 1 ? "is" : "are"} with another collector than ${elsewhere === 1 ? "its owner" : "their owners"}`);
   if (lost) parts.push(`${rows(lost)} ${lost === 1 ? "reaches" : "reach"} nobody`);
   return parts.length ? `${parts.join("; ")}.` : `All ${rows(table.table_size)} are with their owners.`;

@@ -1,4 +1,4 @@
-/// Names of the errno values that the kernel gives us (errno(3)); the numbers
+/// Names of the errno values that the kernel returns (errno(3)); the numbers
 /// are those of asm-generic, the same on x86-64, arm64 and riscv64.
 public enum ErrnoName {
     public static func of(_ number: Int32) -> String { names[number] ?? "errno \(number)" }

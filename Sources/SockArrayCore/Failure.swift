@@ -1,33 +1,33 @@
-/// Why something could not be done, told so that the reader can act: the act
-/// and its object, the cause (with its errno, where there is one), the next step.
+/// Why something could not be done: the act and its object, the cause (with its errno,
+/// if there is one), and the next step.
 ///
 ///     cannot register c3: fd 5 (udp 0.0.0.0:4739) was bound without SO_REUSEPORT
 ///     (EINVAL); set SO_REUSEPORT before bind
 public struct Failure: Error, Equatable, Sendable, Codable {
     /// The exit codes of the commands.
     public enum Kind: Int32, Sendable, Codable {
-        /// It was done, and its results could not be written.
+        /// The act succeeded, but its results could not be written.
         case output = 1
         /// Wrong usage, or a configuration that can't be used.
         case usage = 2
-        /// The agent or the pool isn't there.
+        /// The agent doesn't run, or the pool doesn't exist.
         case absent = 3
         /// A socket that can't be a member of its group's sockarray.
         case unfitSocket = 4
-        /// What was asked contradicts what is: a slot held by another live
-        /// socket, an unknown collector, a second agent.
+        /// The request contradicts the pool's state: a slot that another live socket
+        /// has, an unknown collector, a second agent.
         case conflict = 5
         /// The kernel refuses the agent: a capability, a filter, a limit, a program that does not load.
         case privilege = 6
     }
 
     public var kind: Kind
-    /// What was tried, with its object: `register c3`.
+    /// The act with its object: `register c3`.
     public var act: String
     public var cause: String
-    /// Positive errno, if a system call was refused.
+    /// Positive errno of the refused system call; nil: none was.
     public var errno: Int32?
-    /// What to do next.
+    /// The next step.
     public var remedy: String
 
     public init(_ kind: Kind, act: String, cause: String, errno: Int32? = nil, remedy: String) {
@@ -50,12 +50,12 @@ public struct Failure: Error, Equatable, Sendable, Codable {
         case 23:
             Failure(
                 .privilege, act: act, cause: "the machine's limit of open files is reached", errno: errno,
-                remedy: "raise it: sysctl fs.file-max, or end what holds so many")
+                remedy: "raise it: sysctl fs.file-max")
         default: nil
         }
     }
 
-    /// A name that the configuration doesn't have; it has these.
+    /// A name that the configuration doesn't have; `names` are those that it has.
     public static func unknownCollector(pool: String, names: [String], act: String) -> Failure {
         Failure(
             .conflict, act: act,
@@ -63,7 +63,7 @@ public struct Failure: Error, Equatable, Sendable, Codable {
             remedy: "use one of these names, or add it to collectors in the agent's configuration")
     }
 
-    /// What was tried and why it could not be done, without the next step.
+    /// Act, object and cause, without the next step.
     public var problem: String {
         let code = errno.map { " (\(ErrnoName.of($0)))" } ?? ""
         return "cannot \(act): \(cause)\(code)"
@@ -71,7 +71,7 @@ public struct Failure: Error, Equatable, Sendable, Codable {
 }
 
 extension Failure: CustomStringConvertible {
-    /// One line: what a user wrote is repeated without its control characters.
+    /// One line, with each control character replaced by `?`.
     public var description: String {
         String(
             String.UnicodeScalarView(

@@ -38,7 +38,8 @@ import Testing
             let asked = try ChildProcess(Self.tracer(file) + [AgentUnderTest.program, "check"], in: sandbox)
             try asked.wait()
             #expect(
-                asked.output.contains("✓ connections of a closing listener: they migrate to the collector's new one"))
+                asked.output.contains(
+                    "✓ connections of a closing listener: pending ones migrate to the collector's new listener"))
             let calls = try Self.calls(in: file)
             let question = try Self.question(among: calls)
             // At 48 of sk_reuseport_md. A kernel without it takes any attach type, but no such offset.
@@ -50,7 +51,7 @@ import Testing
             #expect(try refused.wait() == asked.exitCode)
             #expect(
                 refused.output.contains(
-                    "– connections of a closing listener: the kernel can't migrate them: they are reset"))
+                    "– connections of a closing listener: the kernel can't migrate pending ones: they are reset"))
             #expect(refused.output.contains("    boot a kernel from 5.14 on"))
         }
     }
@@ -92,7 +93,7 @@ import Testing
             #expect(check.exitCode == 0, "\(check.output)")
             #expect(
                 check.output.contains(
-                    "– connections of a closing listener: the kernel can't migrate them: they are reset"),
+                    "– connections of a closing listener: the kernel can't migrate pending ones: they are reset"),
                 "\(check.output)")
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             var collectors = try agent.registerFour()

@@ -79,7 +79,7 @@ import Testing
         #expect(open?.isMissingOption == true && open?.detail.contains("whoever reaches it reads the status") == true)
         #expect(open?.remedy?.contains("use 127.0.0.1:9477") == true)
         #expect(item(.v4(0x7f00_0001)) == .init(check: "status_http x", ok: true, detail: "it can be made"))
-        #expect(item(.v4(0x7f00_0001), isTheAgents: true)?.detail == "this pool's agent runs, and listens there")
+        #expect(item(.v4(0x7f00_0001), isTheAgents: true)?.detail == "this pool's agent listens there")
         #expect(item(.v6(0, 0), isTheAgents: true)?.remedy != nil)
     }
 
@@ -151,6 +151,6 @@ import Testing
         #expect(detail("programs") == "4 can be loaded: dispatch, select_collector")
         #expect(
             detail("programs", Self.trial(), ProcessLimits(isTrustedByVerifier: false))
-                == "4 can be loaded: dispatch, select_collector; without CAP_PERFMON a run of them takes longer")
+                == "4 can be loaded: dispatch, select_collector; without CAP_PERFMON, each execution takes longer")
     }
 }

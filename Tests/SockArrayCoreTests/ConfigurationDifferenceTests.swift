@@ -96,7 +96,7 @@ import Testing
         func notes(_ after: PoolConfiguration) -> [String] {
             MovePlan(from: AssignmentPlan(Self.edge), to: AssignmentPlan(after), sightings: []).notes
         }
-        #expect(notes(Self.edge) == ["the configuration is as before: no setting changes"])
+        #expect(notes(Self.edge) == ["the configuration is unchanged"])
         var later = Self.edge
         later.tracking.interval = .seconds(60)
         #expect(notes(later) == ["tracking interval: 10s -> 60s"])

@@ -50,7 +50,8 @@ import Testing
         ("offset", "-1", "from 0 to 9999999"), ("offset", "99999999999999999999", "from 0 to"),
         ("collector", "c9", "there is no collector c9; use one of c1, c2"),
         ("prefix", "192.0.2.1/24", "has bits beyond its length; write 192.0.2.0/24"),
-        ("prefix", "x", "write it like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.1"), ("prefix", "10.0.0.0/33", "is none"),
+        ("prefix", "x", "write it like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.1"),
+        ("prefix", "10.0.0.0/33", "is no prefix"),
         ("order", "x", "there is no parameter order; use sort, limit, offset, collector, prefix"),
     ])
     func `a wrong parameter is refused with the allowed values`(name: String, value: String, text: String) {

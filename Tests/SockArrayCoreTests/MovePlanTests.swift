@@ -83,6 +83,6 @@ import Testing
         #expect(notes.count == parts.count)
         for (note, part) in zip(notes, parts) { #expect(note.contains(part)) }
         let same = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(before), sightings: []).notes
-        #expect(same == ["the configuration is as before: no setting changes"])
+        #expect(same == ["the configuration is unchanged"])
     }
 }

@@ -1,10 +1,10 @@
-/// What would keep the agent from working here, and what to do about it.
+/// The checks of `check`: what would keep the agent from working here, and what to do.
 public struct CheckList: Sendable {
     public struct Item: Equatable, Sendable, Codable {
         public var check: String
         public var ok: Bool
         public var detail: String
-        /// What to do; nil where nothing is to be done.
+        /// What to do; nil if nothing.
         public var remedy: String?
 
         public init(check: String, ok: Bool, detail: String, remedy: String? = nil) {
@@ -14,19 +14,19 @@ public struct CheckList: Sendable {
             self.remedy = remedy
         }
 
-        /// Something that nothing fails without isn't there.
+        /// Something optional is missing.
         public var isMissingOption: Bool { ok && remedy != nil }
     }
 
-    /// Where the agent is to listen.
+    /// A place where the agent will listen.
     public struct Place: Sendable {
-        /// Its key in the configuration and its path or address.
+        /// The key in the configuration, and the path or address.
         public var name: String
-        /// Why nobody can listen there.
+        /// Why the agent can't listen there.
         public var problem: Failure?
         /// The pool's own agent runs, and listens there.
         public var isTheAgents = false
-        /// Of one that isn't a Unix socket.
+        /// The address of a TCP socket; nil for a Unix socket.
         public var endpoint: PoolConfiguration.Endpoint?
 
         public init(name: String, problem: Failure? = nil) {
@@ -82,14 +82,14 @@ public struct CheckList: Sendable {
 
     private static func place(_ place: Place) -> Item {
         if let problem = place.problem { return item(place.name, problem) }
-        let detail = place.isTheAgents ? "this pool's agent runs, and listens there" : "it can be made"
+        let detail = place.isTheAgents ? "this pool's agent listens there" : "it can be made"
         guard let endpoint = place.endpoint, !endpoint.isLoopback else {
             return Item(check: place.name, ok: true, detail: detail)
         }
         return Item(
             check: place.name, ok: true,
-            detail: "\(detail); it isn't a loopback address: whoever reaches it reads the status, in the clear",
-            remedy: "let a firewall pass only who is to read it, or use 127.0.0.1:\(endpoint.port)")
+            detail: "\(detail); it isn't a loopback address: whoever reaches it can read the status, without TLS",
+            remedy: "restrict access with a firewall, or use 127.0.0.1:\(endpoint.port)")
     }
 
     private static func item(_ check: String, _ failure: Failure) -> Item {
@@ -100,11 +100,11 @@ public struct CheckList: Sendable {
         Item(check: check, ok: ok, detail: ok ? yes : no, remedy: ok ? nil : remedy)
     }
 
-    /// What `run` can't do without.
+    /// Checks without which `run` fails.
     private static func items(of trial: TrialReport, _ limits: ProcessLimits) -> [Item] {
         let steps: [(TrialStep, String, String)] = [
             (.maps, "maps", maps(trial.facts, limits)), (.programs, "programs", programs(trial.facts, limits)),
-            (.memory, "memory", "there is room for what the agent needs later"),
+            (.memory, "memory", "there is memory for the agent's later work"),
             (.socketDiag, "sock_diag", "sockets are listed, and those that close are reported"),
         ]
         var items: [Item] = trial.failures[.systemCalls].map { [item("bpf(2)", $0)] } ?? []
@@ -119,7 +119,7 @@ public struct CheckList: Sendable {
                 Item(
                     check: "sockets", ok: true,
                     detail: "addresses that this host does not have now: \(absent.joined(separator: ", "))",
-                    remedy: "collectors can bind them once they are there; correct the group if they never will be"))
+                    remedy: "collectors can bind them when the host has them; if it never will, correct the group"))
         } else if trial.passed.contains(.groupSockets) {
             items.append(Item(check: "sockets", ok: true, detail: "sockets at the groups' addresses can be made"))
         }
@@ -140,11 +140,11 @@ public struct CheckList: Sendable {
         let names = facts.programs ?? []
         var different: [String] = []
         for name in names where !different.contains(name) { different.append(name) }
-        let cost = limits.isTrustedByVerifier ? "" : "; without CAP_PERFMON a run of them takes longer"
+        let cost = limits.isTrustedByVerifier ? "" : "; without CAP_PERFMON, each execution takes longer"
         return "\(names.count) can be loaded: \(different.joined(separator: ", "))\(cost)"
     }
 
-    /// Only `register --pid` needs it: nothing else fails without it.
+    /// CAP_SYS_PTRACE: only `register --pid` needs it.
     private static func borrowing(_ host: HostFacts, _ trial: TrialReport) -> Item? {
         let name = "register --pid of other users' processes"
         if let failure = trial.failures[.borrowing] {
@@ -156,15 +156,15 @@ public struct CheckList: Sendable {
             remedy: host.mayBorrowSockets ? nil : "give the agent CAP_SYS_PTRACE, or let collectors use register --fd")
     }
 
-    /// Without it the agent works, and `replace` may lose connections that wait. Nil: not known.
+    /// Without migration the agent works, but `replace` may lose pending connections. Nil: unknown.
     private static func migration(_ trial: TrialReport) -> Item? {
         trial.facts.canMigrate.map { isThere in
             Item(
                 check: "connections of a closing listener", ok: true,
                 detail: isThere
-                    ? "they migrate to the collector's new one"
-                    : "the kernel can't migrate them: they are reset",
-                remedy: isThere ? nil : "boot a kernel from 5.14 on, if BMP connections must survive a replace")
+                    ? "pending ones migrate to the collector's new listener"
+                    : "the kernel can't migrate pending ones: they are reset",
+                remedy: isThere ? nil : "boot a kernel from 5.14 on, if pending BMP connections must survive a replace")
         }
     }
 
@@ -181,7 +181,7 @@ public struct CheckList: Sendable {
         )
     }
 
-    /// What only some configurations need.
+    /// Checks that only some configurations need.
     private static func extras(_ configuration: PoolConfiguration, _ host: HostFacts) -> [Item] {
         var items: [Item] = []
         if configuration.onMove == .reset {

@@ -114,7 +114,7 @@ extension MovePlan {
     private static func notes(_ before: AssignmentPlan, _ after: AssignmentPlan) -> [String] {
         var notes: [String] = []
         if !after.table.keepsAssignment(of: before.table) {
-            notes.append("another assignment, seed or table size: reload takes --reshuffle for it")
+            notes.append("another assignment, seed or table size: reload needs --reshuffle")
         }
         let newcomers = after.weights.keys.filter { before.weights[$0] == nil }.sorted()
         if !newcomers.isEmpty, after.table.assignment.hasAffinity {
@@ -122,7 +122,7 @@ extension MovePlan {
                 "new: \(newcomers.joined(separator: ", ")); exporters go there when it registers, and stay where they are until then"
             )
             let isSomeoneGone = before.weights.keys.contains { after.weights[$0] == nil }
-            if isSomeoneGone { notes.append("those of a removed collector go to their next ranks meanwhile") }
+            if isSomeoneGone { notes.append("those of a removed collector go to other collectors meanwhile") }
         }
         let (old, new) = (before.configuration.groups, after.configuration.groups)
         let added = new.filter { group in !old.contains { $0.isSameGroup(as: group) } }.map(\.name)
@@ -132,11 +132,13 @@ extension MovePlan {
         }
         let removed = old.filter { group in !new.contains { $0.isSameGroup(as: group) } }.map(\.name)
         if !removed.isEmpty {
-            notes.append("groups removed: \(removed.joined(separator: ", ")); the kernel scatters what comes there")
+            notes.append(
+                "groups removed: \(removed.joined(separator: ", ")); the kernel scatters their traffic over the sockets"
+            )
         }
         notes += before.configuration.differences(to: after.configuration)
         if before.configuration == after.configuration {
-            notes.append("the configuration is as before: no setting changes")
+            notes.append("the configuration is unchanged")
         }
         return notes
     }

@@ -194,7 +194,7 @@ struct PageModuleTests {
                 "10.0.0.1 goes to c1, to which it is pinned.",
                 "10.0.0.1 stays with c2, where it has a BMP session; it goes to c1 when that has ended.",
                 "10.0.0.1 goes to c2, in place of c1, which is away.",
-                "10.0.0.1 waits for c1, which is away: what it sends is dropped until that is back or its hold is over.",
+                "10.0.0.1 is held for c1, which is absent: its traffic is dropped until the collector registers or the hold is over.",
                 "10.0.0.1 reaches nobody: no collector is usable.",
                 "10.0.0.1 goes to any collector: the assignment round-robin does not look at addresses.",
             ])
@@ -221,7 +221,7 @@ struct PageModuleTests {
         #expect(
             results == [
                 "1000", "true", "1 2 3 255", "All 1,000 rows are with their owners.",
-                "1 row waits for its collector; 1,200 rows are with another collector than their owners.",
+                "1 row is held for its collector; 1,200 rows are with another collector than their owners.",
                 "A row is a turn, and collectors take turns (kernel).",
             ])
     }

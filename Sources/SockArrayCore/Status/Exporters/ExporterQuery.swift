@@ -96,7 +96,7 @@ extension ExporterQuery {
         } catch {
             switch error {
             case .notAPrefix:
-                throw refused("prefix \(text) is none", "write it like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.1")
+                throw refused("\(text) is no prefix", "write it like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.1")
             case .hasHostBits(let cut): throw refused("prefix \(text) has bits beyond its length", "write \(cut)")
             }
         }

@@ -105,7 +105,7 @@ public struct Refusal: Equatable, Sendable {
                     cause: cause + ": a seccomp filter is in force", remedy: "let it pass socket, bind and listen")
                 : ofSecurityModule(cause, limits)
         default:
-            return Refusal(cause: cause, remedy: "look at the address of the group in the configuration")
+            return Refusal(cause: cause, remedy: "check the group's address in the configuration")
         }
     }
 
