@@ -1,21 +1,21 @@
-/// A socket to which the kernel may give what comes for a port: UDP, or a TCP
-/// listener. Whose it is, of which bind address and group, is not asked.
+/// A socket that the kernel may deliver a port's traffic to: UDP, or a TCP listener.
+/// It can have any owner, bind address and group.
 public struct BoundSocket: Equatable, Sendable {
     public var transport: ReuseportGroup.TransportProtocol
     /// Local address as bound.
     public var address: IPAddress
     public var port: UInt16
-    /// IPV6_V6ONLY; false also for an IPv6 socket with a peer, of which the kernel doesn't tell.
+    /// IPV6_V6ONLY; false also for an IPv6 socket with a peer, for which the kernel doesn't report it.
     public var ipv6Only: Bool
     /// Index of the interface it is bound to, 0 for none.
     public var interface: Int32
-    /// UDP: connect(2) was called, so it gets that peer's datagrams, and no other.
+    /// UDP: connect(2) was called: the socket receives only that peer's datagrams.
     public var hasPeer: Bool
     /// SO_COOKIE.
     public var cookie: UInt64
     /// As in `socket:[INODE]` under /proc/PID/fd. 0: no descriptor has it any more.
     public var inode: UInt32
-    /// Who made it, or whom fchown(2) gave it to.
+    /// User (uid) that made it, or that fchown(2) gave it to.
     public var user: UInt32
     /// UDP: bytes not yet read. TCP: connections not yet accepted.
     public var queued: UInt64

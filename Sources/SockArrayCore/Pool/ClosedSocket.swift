@@ -1,4 +1,4 @@
-/// A socket that the kernel said has ended: closed by its last owner, killed, or,
+/// A socket that the kernel reported as ended: closed by its last owner, killed, or,
 /// for a TCP session, over on both sides.
 public struct ClosedSocket: Equatable, Sendable {
     public var transport: ReuseportGroup.TransportProtocol

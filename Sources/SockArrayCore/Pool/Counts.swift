@@ -5,7 +5,7 @@ public struct SlotTraffic: Equatable, Sendable {
     public var selected: UInt64
     /// The slot stands in for a better rank.
     public var failedOver: UInt64
-    /// Of both; UDP header and payload, or the TCP header of the SYN.
+    /// Bytes of both; UDP header and payload, or the TCP header of the SYN.
     public var bytes: UInt64
 
     public init(selected: UInt64 = 0, failedOver: UInt64 = 0, bytes: UInt64 = 0) {
@@ -34,15 +34,15 @@ public struct SlotTraffic: Equatable, Sendable {
 
 /// Runs of the program that dropped, in one group.
 public struct GroupLosses: Equatable, Sendable {
-    /// The exporter's collector is away, for less than the hold time.
+    /// The exporter's collector is absent, for less than the hold time.
     public var held: UInt64 = 0
     /// No collector of the pool is usable.
     public var noCollector: UInt64 = 0
     /// No source address could be read.
     public var badPacket: UInt64 = 0
-    /// The agent's own, by which it sees that the program is attached: no outcome.
+    /// Probes of the agent, which show that the program is attached: in no outcome.
     public var probes: UInt64 = 0
-    /// Of `held` and `noCollector`; UDP header and payload, or the TCP header of the SYN.
+    /// Bytes of `held` and `noCollector`; UDP header and payload, or the TCP header of the SYN.
     public var bytes: UInt64 = 0
 
     public init() {}

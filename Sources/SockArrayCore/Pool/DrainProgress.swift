@@ -1,10 +1,10 @@
-/// What a collector that is to get empty still has.
+/// What a draining collector still has.
 public struct DrainProgress: Equatable, Sendable, Codable {
-    /// Bytes that it hasn't read.
+    /// Bytes that the collector hasn't read.
     public var queuedBytes: UInt64 = 0
-    /// TCP: connections that it hasn't accepted.
+    /// TCP: connections that the collector hasn't accepted.
     public var queuedConnections: UInt64 = 0
-    /// TCP: sessions that live.
+    /// TCP: live sessions.
     public var sessions = 0
     /// Rows that wait for the end of sessions.
     public var rows = 0

@@ -1,4 +1,4 @@
-/// What becomes of an exporter's live BMP session when its rows change owner: by
+/// What happens to an exporter's live BMP session when its rows change owner: by
 /// `reload`, `drain` or `undrain`, or because its collector is back.
 public enum OnMove: String, CaseIterable, Sendable {
     /// The exporter stays with the collector that has its session, with all its

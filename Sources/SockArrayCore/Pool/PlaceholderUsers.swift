@@ -1,7 +1,7 @@
-/// Whom the agent's own socket in a group may belong to. The kernel lets sockets of one
-/// user alone share a port: that of the sockets that are there decides.
+/// Users that the agent's own socket in a group may belong to. The kernel lets only
+/// sockets of one user share a port: the user of the present sockets decides.
 enum PlaceholderUsers {
-    /// The likeliest first, each once.
+    /// The most likely user first, each user once.
     ///
     /// - Parameters:
     ///   - members: the users of the group's sockets, one for each.

@@ -1,5 +1,5 @@
-/// What a registration will write: decided before anything is written, from
-/// the sockets offered and from what the sockarrays hold.
+/// The writes of a registration, decided before the first write from the offered
+/// sockets and the content of the sockarrays.
 public struct RegistrationPlan: Equatable, Sendable {
     /// A socket that goes into the slot of one group's sockarray.
     public struct Placement: Equatable, Sendable {
@@ -7,7 +7,7 @@ public struct RegistrationPlan: Equatable, Sendable {
         public let group: Int
         /// Index in the list of offered sockets.
         public let socket: Int
-        /// It stands there already: only the program's attachment is renewed.
+        /// The slot has it already: only the program's attachment is renewed.
         public let isPresent: Bool
     }
 
@@ -25,7 +25,7 @@ public struct RegistrationPlan: Equatable, Sendable {
         }
     }
 
-    /// What the sockarrays hold, as far as a registration asks.
+    /// The content of the sockarrays, as far as a registration needs it.
     public struct Occupancy: Equatable, Sendable {
         /// For each group of the pool: cookies by slot, live sockets only.
         public let cookies: [[Slot: UInt64]]
@@ -54,7 +54,7 @@ public struct RegistrationPlan: Equatable, Sendable {
 
     /// Why there is no plan.
     public enum Refusal: Error, Equatable, Sendable {
-        /// It won't get better by waiting.
+        /// Permanent: waiting doesn't help.
         case refused(Failure)
         /// Some groups have no socket of the collector yet.
         case incomplete(Failure)

@@ -1,4 +1,4 @@
-/// Which collector has which slot. A name keeps its slot as long as it stays in
+/// The assignment of slots to collectors. A name keeps its slot as long as it stays in
 /// the configuration, whatever the order of the list.
 public struct SlotAllocation: Equatable, Sendable {
     /// Slots of a pool (RPA_MAX_SLOTS).
@@ -10,7 +10,7 @@ public struct SlotAllocation: Equatable, Sendable {
     public private(set) var freed: [Slot]
     /// The names that they had.
     public let departed: [String]
-    /// Names that got one of the freed slots: first all rows have to leave it.
+    /// Names that got one of the freed slots: all rows must leave the slot first.
     public private(set) var heirs: Set<String> = []
 
     /// - Parameters:

@@ -1,21 +1,21 @@
-/// What each slot does for a run that comes to it: the program's view of them all
+/// Whether each slot is usable, held or away for a run: the program's view of all slots
 /// at one moment.
 public struct SlotAvailability: Equatable, Sendable {
     public enum Standing: Equatable, Sendable {
-        /// It gets what comes to it.
+        /// The slot receives its runs.
         case usable
-        /// What comes to it is dropped: its exporters wait for it.
+        /// The slot's runs are dropped: its exporters are held.
         case held
-        /// The next rank's turn.
+        /// The next rank receives the slot's runs.
         case away
     }
 
     private var availability = [Standing](repeating: .away, count: SlotAllocation.capacity)
     /// Slots that had a collector once.
     private var hosts: Set<Slot> = []
-    /// Slots that are to get empty, and so take in no exporters of others.
+    /// Slots that drain, and therefore receive no exporters of other slots.
     private var closed: Set<Slot> = []
-    /// Slots that no collector has ever come to, and nobody waits for.
+    /// Slots that never had a collector, and whose exporters aren't held.
     private var strangers: Set<Slot> = []
     /// Hosts that are usable and not closed: a bit each, 64 slots a word. Asked for each
     /// row whose ranks are all away, and these may be all rows.
@@ -23,14 +23,14 @@ public struct SlotAvailability: Equatable, Sendable {
 
     public init() {}
 
-    /// As if every collector were there.
+    /// Every given slot is usable.
     static func all(_ slots: some Sequence<Slot>) -> SlotAvailability {
         var availability = SlotAvailability()
         for slot in slots { availability.set(slot, .active, wasFilled: true, isClosed: false) }
         return availability
     }
 
-    /// - Parameter isClosed: it takes in no exporters of others.
+    /// - Parameter isClosed: the slot receives no exporters of other slots.
     public mutating func set(_ slot: Slot, _ state: SlotState, wasFilled: Bool, isClosed: Bool) {
         availability[Int(slot.index)] =
             switch state {
@@ -75,8 +75,8 @@ public struct SlotAvailability: Equatable, Sendable {
         return other
     }
 
-    /// The slot that a row's exporters are with, or wait for: the first rank that
-    /// isn't away, else whoever stands in. Nil: nobody can.
+    /// The slot that receives a row's exporters, or that they are held for: the first rank
+    /// that isn't away, otherwise a stand-in. Nil: no slot is usable.
     ///
     /// - Parameter index: the row's.
     public func deliverer(of row: BucketRow, at index: Int) -> Slot? {

@@ -1,24 +1,24 @@
-/// What a slot does for its exporters, in all groups of the pool alike.
+/// The state of a slot, the same in all groups of the pool.
 public enum SlotState: Equatable, Sendable {
-    /// It never had a collector. The first run that finds it so starts the hold clock.
+    /// The slot never had a collector. The first run for it starts the hold clock.
     case empty
-    /// It never had a collector, and its exporters don't wait for one: they are at
+    /// The slot never had a collector, and its exporters aren't held: they are at
     /// their next ranks, as before the name came to a running pool.
     case absent
-    /// Its collector gets what the table gives it.
+    /// The collector receives what the table assigns to it.
     case active
-    /// Its collector keeps what it has, and gets nothing new.
+    /// The collector keeps its sessions, and receives no new exporters.
     case draining
-    /// Its collector is away; its exporters wait for it that much longer.
+    /// The collector is absent; its exporters are held for the time that is left.
     case holding(left: Duration)
     /// The hold is over; its exporters are at their next ranks.
     case failed
 
     /// - Parameters:
-    ///   - registrations: how often the slot was filled.
-    ///   - downFor: since the program found it vacant; nil: it didn't.
-    ///   - isFilled: it was registered, and none of its sockets is gone.
-    ///   - isDraining: it is to get empty.
+    ///   - registrations: number of the slot's registrations.
+    ///   - downFor: time since the slot is vacant; nil: it isn't.
+    ///   - isFilled: the slot is registered, and none of its sockets is gone.
+    ///   - isDraining: the collector drains.
     public init(
         registrations: UInt64, downFor: Duration?, hold: Duration, isFilled: Bool, isDraining: Bool = false
     ) {
@@ -43,6 +43,6 @@ public enum SlotState: Equatable, Sendable {
         }
     }
 
-    /// Each that `name` may be.
+    /// All values of `name`.
     public static let names = ["active", "draining", "empty", "failed", "holding"]
 }

@@ -1,5 +1,5 @@
-/// What the sockets of one collector in one group had no room for, one socket after the
-/// other: it never goes back, in whatever order the sockets are looked at.
+/// Drops of the successive sockets of one collector in one group. The total never
+/// decreases, in whatever order the sockets are read.
 ///
 /// The kernel counts for each socket since it was made, and forgets the count with the
 /// socket (sk_drops): what comes between the last look and the end isn't known.
@@ -30,7 +30,7 @@ public struct SocketDrops: Equatable, Sendable {
     }
 
     /// - Parameters:
-    ///   - drops: what the kernel tells of the socket, modulo 2^32.
+    ///   - drops: the kernel's count of the socket, modulo 2^32.
     ///   - cookie: the socket's.
     public mutating func note(_ drops: UInt32, of cookie: UInt64) {
         let known = readings.firstIndex { $0.cookie == cookie }

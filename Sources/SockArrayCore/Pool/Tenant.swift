@@ -5,9 +5,9 @@ public struct Tenant: Equatable, Sendable {
     public var owner: ProcessIdentity?
     /// The user (uid) that the sockets belong to, as far as it was ever known.
     public var user: UInt32?
-    /// Nil: it gets what the table gives it.
+    /// Why the slot drains; nil: it doesn't.
     public var drain: Drain?
-    /// It was unregistered: nobody waits for it.
+    /// The collector was unregistered: its exporters aren't held.
     public var isDismissed = false
 
     public init(name: String, owner: ProcessIdentity? = nil, user: UInt32? = nil, drain: Drain? = nil) {
@@ -17,15 +17,15 @@ public struct Tenant: Equatable, Sendable {
         self.drain = drain
     }
 
-    /// Why the slot gets nothing new, and is to lose what it has.
+    /// The reason of a drain.
     public enum Drain: Equatable, Sendable {
         case asked
-        /// Its name left the configuration: when it is empty it is freed.
+        /// The name left the configuration: the slot is freed when it is empty.
         case departed
     }
 }
 
-/// One process for good: a pid alone is used again after its process is gone.
+/// Identifies one process: a pid alone is reused after its process has ended.
 public struct ProcessIdentity: Equatable, Sendable, Codable {
     public var pid: Int32
     /// Clock ticks from boot to its start.

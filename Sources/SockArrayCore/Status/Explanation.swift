@@ -1,4 +1,4 @@
-/// Where an exporter goes, and why: one line of `explain --json`.
+/// The collector of an exporter, and why: one line of `explain --json`.
 public struct Explanation: Equatable, Sendable, Codable {
     public var address: String
     /// The exporter's identity: its name in the configuration, or its address,
@@ -8,7 +8,7 @@ public struct Explanation: Equatable, Sendable, Codable {
     public var bucket: Int?
     /// Collectors, the owner first; all that take turns, where the address doesn't decide.
     public var ranks: [String]
-    /// Who gets it, or who it waits for; nil if nobody can, or anybody may.
+    /// The collector that receives it, or that it is held for; nil if none can, or any may.
     public var collector: String?
     /// owner, alias (owner of the bucket that the exporter's name gives), pin,
     /// failover, session (it has a BMP session there, and goes to its owner when

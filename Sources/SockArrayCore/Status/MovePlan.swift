@@ -1,5 +1,5 @@
-/// What a change of the configuration moves, before it moves: the answer of
-/// `plan` and of `reload`.
+/// The moves of a changed configuration: the answer of `plan` and, before it moves
+/// anything, of `reload`.
 public struct MovePlan: Equatable, Sendable, Codable {
     public var pool: String
     public var rows: Rows
@@ -13,7 +13,7 @@ public struct MovePlan: Equatable, Sendable, Codable {
     /// The highest load of a collector, relative to its weight's part of all that
     /// was measured; 1 is perfect.
     public var maxOverMean: BeforeAfter<Double>
-    /// What is to be known besides, a sentence each.
+    /// Further notes, a sentence each.
     public var notes: [String]
 
     public struct Rows: Equatable, Sendable, Codable {

@@ -1,8 +1,8 @@
-/// What a pool is and has counted, at one moment: the content of GET /status.
+/// The state and counters of a pool at one moment: the content of GET /status.
 ///
 /// Counters are cumulative since the pool was made, over restarts of the agent
 /// and of collectors. A run is a SYN, a datagram, or a train of datagrams (UDP
-/// GRO), so runs are not always datagrams.
+/// GRO): runs aren't always datagrams.
 public struct PoolStatus: Equatable, Sendable, Codable {
     public var pool: String
     /// When the agent read it: Unix time in seconds.
@@ -11,7 +11,7 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public var tableSize: Int
     public var collectors: [Collector]
     public var groups: [Group]
-    /// What isn't as it should be, as the agent's last audit found it.
+    /// Findings of the agent's last audit.
     public var findings: [AuditFinding] = []
     public var tracking: TrackingStatus?
     /// Where usage events are configured.
@@ -22,11 +22,11 @@ public struct PoolStatus: Equatable, Sendable, Codable {
         public var slot: Int
         /// empty, active, draining, holding, failed.
         public var state: String
-        /// What that means and what to do, for people; nil: it is active.
+        /// What the state means and what to do, for people; nil: it is active.
         public var advice: String?
         /// Seconds until a held slot fails over.
         public var holdLeft: Double?
-        /// 0: it left the configuration, and is to get empty.
+        /// 0: the collector left the configuration, and drains.
         public var weight: Int
         /// Part of the table's rows that it owns, 0 … 1.
         public var share: Double

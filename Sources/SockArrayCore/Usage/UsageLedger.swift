@@ -1,17 +1,16 @@
-/// What has been counted into events, and up to where: the difference between two
+/// The counters' values up to which bytes are in events: the difference between two
 /// readings is in exactly one event.
 ///
-/// The kernel's counters are never set back. So the ledger that was kept last is
-/// enough to go on from, whenever the agent was killed: what came since is still in
-/// the counters. It is kept in one file with the events that it brought about: a
-/// crash leaves both or neither.
+/// The kernel's counters are never set back. An agent that was killed therefore continues
+/// from the last stored ledger: later bytes are still in the counters. The ledger is
+/// stored in one file with the events that it led to: a crash leaves both or neither.
 public struct UsageLedger: Equatable, Sendable, Codable {
     /// A counter's place, and what it was.
     struct Entry: Equatable, Sendable, Codable {
         var source: UInt32
         var index: UInt32
         var total: UInt64
-        /// Nil: nobody's.
+        /// Nil: no collector's.
         var series: UsageSeries?
     }
 
@@ -53,7 +52,7 @@ public struct UsageLedger: Equatable, Sendable, Codable {
         entries.reduce(into: [:]) { $0[$1.source, default: []].insert($1.index) }
     }
 
-    /// Takes a reading: events for what came since the one before, without their keys.
+    /// Makes events, without keys, for the bytes since the previous reading.
     ///
     /// The interval goes from the reading before to now, by the wall clock. Where that
     /// was set back, it is a millisecond long, until the clock has come up again: no two

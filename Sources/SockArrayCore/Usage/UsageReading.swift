@@ -1,4 +1,4 @@
-/// The counters that usage is made from, as they stood at one moment. They only grow.
+/// The counters behind usage events at one moment. They only grow.
 public struct UsageReading: Equatable, Sendable {
     /// Of one slot of one map. Never set back as long as the map is there.
     public struct Counter: Equatable, Sendable {

@@ -24,7 +24,7 @@ public struct UsageSeries: Hashable, Sendable, Codable {
     }
 }
 
-/// One line of what is delivered: bytes of one series in one interval.
+/// A usage event, one delivered line: bytes of one series in one interval.
 public struct UsageEvent: Equatable, Sendable, Codable {
     public var metric: String
     public var pool: String

@@ -1,13 +1,13 @@
-/// What of the usage events is not delivered yet, and why: `usage` in GET /status.
+/// Usage events that aren't delivered yet, and why: `usage` in GET /status.
 public struct UsageStatus: Equatable, Sendable, Codable {
     public var pendingEvents: Int
-    /// Of the queue's folder.
+    /// Bytes in the queue's folder.
     public var pendingBytesOnDisk: Int
-    /// Unix seconds of the last one that went well; nil: none has yet, since the agent began.
+    /// Unix time in seconds of the last delivery; nil: none since the agent started.
     public var lastDelivery: Double?
-    /// Why the last attempt failed, to keep events or to deliver them; nil: it went well.
+    /// Why the last attempt to store or deliver events failed; nil: it succeeded.
     public var lastError: String?
-    /// It has failed for so long that somebody should look.
+    /// Events could not be made, stored or delivered for too long.
     public var isOverdue: Bool
 
     public init(

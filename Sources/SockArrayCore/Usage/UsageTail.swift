@@ -1,4 +1,4 @@
-/// What the end of the events' file says of a batch that may have been written there.
+/// How much of a batch the end of the events' file already has.
 public struct UsageTail: Equatable, Sendable {
     /// Bytes of the batch that the file ends with.
     public let written: Int

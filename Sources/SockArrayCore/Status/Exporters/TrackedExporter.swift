@@ -5,7 +5,7 @@
 public struct TrackedExporter: Equatable, Sendable, Codable {
     /// Canonical text (RFC 5952).
     public var address: String
-    /// Who got its last run; nil: nobody yet.
+    /// The collector that received the last run; nil: none yet.
     public var collector: String?
     /// Unix time in seconds.
     public var firstSeen: Double
@@ -45,26 +45,26 @@ public struct ExporterTraffic: Equatable, Sendable, Codable {
     }
 }
 
-/// How well the pool's exporters are kept track of.
+/// The state of the table of tracked exporters.
 public struct TrackingStatus: Equatable, Sendable, Codable {
-    /// Exporters that there is room for; 0: none is tracked.
+    /// Exporters that the table has room for; 0: tracking is off.
     public var size: Int
-    /// Exporters that are told apart now.
+    /// Exporters that have counts of their own now.
     public var tracked: Int
-    /// Those that sent something within the last interval; nil: there was none yet, or
-    /// each run is told.
+    /// Exporters that sent something within the last interval; nil: no interval has passed
+    /// yet, or each run is notified.
     public var active: Int?
-    /// Part of the room that is taken, 0 … 1.
+    /// Part of the table that is in use, 0 … 1.
     public var fill: Double
-    /// Seconds between two events of one exporter; 0: each run is one.
+    /// Minimum seconds between two notifications about one exporter; 0: one for each run.
     public var interval: Double
     /// The interval that the configuration asks for; `interval` is longer while the table is full.
     public var configuredInterval: Double
-    /// What could not be told apart for want of room: its runs are in no exporter's counts.
+    /// Traffic of exporters without counts of their own.
     public var untracked: ExporterTraffic
-    /// Entries that left for want of room, their counts to `untracked`.
+    /// Entries that were displaced from the full table; `untracked` has their counts.
     public var evicted: UInt64
-    /// Events that found no room on their way to the agent.
+    /// Notifications that were lost on their way to the agent.
     public var eventsLost: UInt64
 
     public init(
