@@ -2,7 +2,7 @@
 /// events, status and /healthz.
 ///
 /// Only exporters that belong to a collector are held. Where the address doesn't
-/// decide, the program skips a vacant slot (take_turn in bpf/sk_reuseport.c): as long
+/// decide, the program skips a vacant slot (deliver_to_owner in bpf/sk_reuseport.c): as long
 /// as one collector is usable, nothing is held and nothing is dropped.
 public struct HoldText: Sendable {
     private let hasAffinity: Bool
