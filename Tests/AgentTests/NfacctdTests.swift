@@ -38,7 +38,7 @@ struct NfacctdTests {
         }
         // nfacctd 1.7.7 can crash if a flow comes while its router's BMP session is
         // just being set up.
-        Self.waitForArrivals(at: collectors, settling: .zero, patience: .seconds(6), until: haveAllFlows)
+        Self.waitForArrivals(at: collectors, settling: .zero, timeout: .seconds(6), until: haveAllFlows)
         for (index, exporter) in exporters.enumerated() {
             try? exporter.openSession(BMPSession(systemName: "r\(index)").opening(routes: [0x0a01_0000, 0x0a02_0000]))
         }
@@ -86,16 +86,16 @@ struct NfacctdTests {
     ///
     /// - Parameters:
     ///   - settling: for how long nothing more is to come, once all has.
-    ///   - patience: for how long nothing more is to come, where not all does.
+    ///   - timeout: for how long nothing more is to come, where not all does.
     private static func waitForArrivals(
-        at collectors: [NfacctdCollector], settling: Duration = .seconds(2), patience: Duration = .seconds(15),
+        at collectors: [NfacctdCollector], settling: Duration = .seconds(2), timeout: Duration = .seconds(15),
         until areComplete: (Arrivals) -> Bool
     ) {
         var (last, since) = (Arrivals(at: collectors), ContinuousClock.now)
         waitUntil(.seconds(180), every: .milliseconds(250)) {
             let now = Arrivals(at: collectors)
             if now != last { (last, since) = (now, ContinuousClock.now) }
-            return ContinuousClock.now - since >= (areComplete(now) ? settling : patience)
+            return ContinuousClock.now - since >= (areComplete(now) ? settling : timeout)
         }
     }
 
@@ -150,7 +150,7 @@ struct NfacctdTests {
     ) throws -> [String: Int] {
         let exporters = captures.map { Exporter($0.exporter) }
         for (exporter, capture) in zip(exporters, captures) { try exporter.replay(capture) }
-        waitForArrivals(at: collectors, patience: .seconds(expected == nil ? 8 : 15)) { $0.totals == expected }
+        waitForArrivals(at: collectors, timeout: .seconds(expected == nil ? 8 : 15)) { $0.totals == expected }
         let result = Arrivals(at: collectors).totals
         exporters.forEach { $0.closeSession() }
         return result

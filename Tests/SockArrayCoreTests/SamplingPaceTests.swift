@@ -14,9 +14,9 @@ import Testing
             pace.look(pressure(5 + UInt64(look)))
             #expect(pace.interval(of: .seconds(10)) == .seconds(10) * min(1 << look, 64))
         }
-        for _ in 0..<SamplingPace.patience { pace.look(pressure(15)) }
+        for _ in 0..<SamplingPace.quietLooks { pace.look(pressure(15)) }
         #expect(pace.interval(of: .seconds(10)) == .seconds(320))
-        for _ in 0..<SamplingPace.patience * 5 { pace.look(pressure(15)) }
+        for _ in 0..<SamplingPace.quietLooks * 5 { pace.look(pressure(15)) }
         #expect(pace.interval(of: .seconds(10)) == .seconds(10))
         for _ in 0..<20 { pace.look(pressure(15)) }
         #expect(pace.doublings == 0)
@@ -38,7 +38,7 @@ import Testing
         #expect(pace.interval(of: .zero) == .zero)
         pace.look(pressure(0, lost: 1))
         #expect(pace.interval(of: .zero) == Tracking.defaultInterval)
-        for _ in 0..<SamplingPace.patience { pace.look(pressure(0, lost: 1)) }
+        for _ in 0..<SamplingPace.quietLooks { pace.look(pressure(0, lost: 1)) }
         #expect(pace.interval(of: .zero) == .zero)
     }
 }

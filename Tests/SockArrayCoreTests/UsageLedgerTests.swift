@@ -136,13 +136,13 @@ import Testing
     }
 
     @Test func `pauses between attempts double from 1 s to 5 min, half of each by chance`() {
-        #expect(DeliveryPatience.pause(after: 1, chance: 1) == .seconds(1))
-        #expect(DeliveryPatience.pause(after: 1, chance: 0) == .milliseconds(500))
-        #expect(DeliveryPatience.pause(after: 5, chance: 1) == .seconds(16))
-        #expect(DeliveryPatience.pause(after: 9, chance: 1) == .seconds(256))
+        #expect(DeliveryBackoff.pause(after: 1, chance: 1) == .seconds(1))
+        #expect(DeliveryBackoff.pause(after: 1, chance: 0) == .milliseconds(500))
+        #expect(DeliveryBackoff.pause(after: 5, chance: 1) == .seconds(16))
+        #expect(DeliveryBackoff.pause(after: 9, chance: 1) == .seconds(256))
         for failures in [10, 20, 21, 1_000_000] {
-            #expect(DeliveryPatience.pause(after: failures, chance: 1) == .seconds(300))
-            #expect(DeliveryPatience.pause(after: failures, chance: 0) == .seconds(150))
+            #expect(DeliveryBackoff.pause(after: failures, chance: 1) == .seconds(300))
+            #expect(DeliveryBackoff.pause(after: failures, chance: 0) == .seconds(150))
         }
     }
 

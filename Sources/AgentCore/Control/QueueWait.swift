@@ -29,7 +29,7 @@ package struct QueueWait {
             emptySince = progress.isEmpty ? emptySince ?? now : nil
             if let emptySince, now - emptySince >= time { return progress }
             if now >= deadline { return progress }
-            let pause = min(Patience.ofQueues.pause(after: now - start), deadline - now)
+            let pause = min(PollBackoff.queues.pause(after: now - start), deadline - now)
             usleep(UInt32(pause / .microseconds(1)))
         }
     }

@@ -69,7 +69,7 @@ package final class RegistrationMaintainer {
         step = .idle
         lastFailure = outcome.failure
         let (line, pause) = retryPolicy.note(outcome, at: now)
-        next = now + (asksForHidden ? max(pause, RegistrationRetryPolicy.patientPause) : pause)
+        next = now + (asksForHidden ? max(pause, RegistrationRetryPolicy.slowPause) : pause)
         // The agent may have another configuration by then.
         if case .incomplete = outcome {} else { groupsEnd = now }
         return line.map { ExecLine(level: outcome.level, text: $0, key: outcome.key(of: $0)) }

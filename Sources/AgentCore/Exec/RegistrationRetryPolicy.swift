@@ -41,7 +41,7 @@ struct RegistrationRetryPolicy {
 
     static let eagerTime: Duration = .seconds(30)
     static let eagerPause: Duration = .milliseconds(20)
-    static let patientPause: Duration = .milliseconds(200)
+    static let slowPause: Duration = .milliseconds(200)
     static let refusedPause: Duration = .seconds(1)
     static let refreshPause: Duration = .seconds(5)
 
@@ -87,16 +87,16 @@ struct RegistrationRetryPolicy {
         case .registered: searchStart = now
         case .absent, .refused, nil: break
         }
-        let isPatient = now - searchStart >= Self.eagerTime
-        let says = !saidWhy && (isPatient || state == .registered)
+        let isLate = now - searchStart >= Self.eagerTime
+        let says = !saidWhy && (isLate || state == .registered)
         state = .incomplete(saysWhy: saidWhy || says)
-        return (says ? "\(failure)" : nil, isPatient ? Self.patientPause : Self.eagerPause)
+        return (says ? "\(failure)" : nil, isLate ? Self.slowPause : Self.eagerPause)
     }
 
     private mutating func absent(_ failure: Failure) -> (String?, Duration) {
         let line = state == .absent ? nil : "waiting for the agent at \(agentPath): \(failure.problem)"
         state = .absent
-        if wasRegistered { return (line, Self.patientPause) }
+        if wasRegistered { return (line, Self.slowPause) }
         defer { backoff = min(backoff * 2, .seconds(1)) }
         return (line, backoff)
     }

@@ -155,7 +155,7 @@ public func waitUntil(_ limit: Duration, every pause: Duration = .milliseconds(2
 public func waitBriefly(_ limit: Duration, every pause: Duration = .milliseconds(20), _ condition: () throws -> Bool)
     rethrows -> Bool
 {
-    let end = ContinuousClock.now + limit * SlowMachine.patience
+    let end = ContinuousClock.now + limit * SlowMachine.timeoutFactor
     while true {
         if try condition() { return true }
         if ContinuousClock.now >= end { return false }

@@ -11,5 +11,5 @@ public enum SlowMachine {
     /// Both, as keys of a configuration.
     static let keys = "table_size: \(rows)\ntracking: {size: \(exporters)}"
     /// How many times longer `waitUntil` waits.
-    static let patience = isHere ? 6 : 1
+    static let timeoutFactor = isHere ? 6 : 1
 }

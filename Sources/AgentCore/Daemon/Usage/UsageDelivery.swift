@@ -175,7 +175,7 @@ final class UsageDelivery {
         failures += 1
         isFirst = true
         error = String(text.prefix(400))
-        let pause = DeliveryPatience.pause(after: failures, chance: Double.random(in: 0...1))
+        let pause = DeliveryBackoff.pause(after: failures, chance: Double.random(in: 0...1))
         next = isUrged ? now : now + UInt64(pause / .nanoseconds(1))
         isUrged = false
         report(verdict ?? .failed(text))

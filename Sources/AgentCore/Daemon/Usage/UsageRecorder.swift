@@ -202,14 +202,14 @@ final class UsageRecorder {
         if !failedToStore, delivery.error == nil { trouble.end("usage events are kept and delivered again") }
     }
 
-    private var patience: Duration { max(.seconds(600), settings.interval * 10) }
+    private var overdueTime: Duration { max(.seconds(600), settings.interval * 10) }
 
     var status: UsageStatus {
         UsageStatus(
             pendingEvents: queue.pendingEvents + open.count,
             pendingBytesOnDisk: queue.pendingEvents > 0 ? queue.bytes : 0,
             lastDelivery: delivery.lastDelivery, lastError: trouble.text ?? counters.trouble.text,
-            isOverdue: [trouble, counters.trouble].contains { $0.lasts(longerThan: patience) })
+            isOverdue: [trouble, counters.trouble].contains { $0.lasts(longerThan: overdueTime) })
     }
 
     private static func time() -> UnixTime {

@@ -174,7 +174,7 @@ final class UsageSource: EventSource {
         if error != "\(failure)" { log.error("\(failure)") }
         error = "\(failure)"
         failures += 1
-        let pause = DeliveryPatience.pause(after: failures, chance: Double.random(in: 0...1))
+        let pause = DeliveryBackoff.pause(after: failures, chance: Double.random(in: 0...1))
         nextAttempt = now + UInt64(pause / .nanoseconds(1))
     }
 

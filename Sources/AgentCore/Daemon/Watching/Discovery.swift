@@ -8,7 +8,7 @@ import SockArrayCore
 ///
 /// The kernel tells of sockets that close, not of those that are made. So while
 /// such a collector is away, and only then, the groups' sockets are listed every
-/// 25 ms, less often the longer nobody comes (`Patience`); when there is one that no
+/// 25 ms, less often the longer nobody comes (`PollBackoff`); when there is one that no
 /// slot has, the machine's processes are looked through for its collector.
 final class Discovery: EventSource {
     private let pool: RunningPool
@@ -44,7 +44,7 @@ final class Discovery: EventSource {
         do {
             if seen != pool.revision { try lookWhoIsAway(now: now) }
             guard !sought.isEmpty, next <= now else { return }
-            let pause = Patience.ofDiscovery.pause(after: .nanoseconds(now - start))
+            let pause = PollBackoff.discovery.pause(after: .nanoseconds(now - start))
             next = now + UInt64(pause / .nanoseconds(1))
             let sockets = try pool.plane.strangers(act: act)
             guard !sockets.isEmpty else { return }

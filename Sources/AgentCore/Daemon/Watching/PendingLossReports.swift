@@ -25,7 +25,7 @@ struct PendingLossReports {
     }
 
     /// How long a process may take from its first socket to its end, in nanoseconds.
-    static let patience: UInt64 = 100_000_000
+    static let endTimeout: UInt64 = 100_000_000
     /// In the order in which they happened.
     private var losses: [(loss: Loss, deadline: UInt64)] = []
 
@@ -33,7 +33,7 @@ struct PendingLossReports {
     var collectors: Set<String> { Set(losses.map(\.loss.collector)) }
 
     /// - Parameter now: CLOCK_MONOTONIC, nanoseconds.
-    mutating func add(_ loss: Loss, now: UInt64) { losses.append((loss, now + Self.patience)) }
+    mutating func add(_ loss: Loss, now: UInt64) { losses.append((loss, now + Self.endTimeout)) }
 
     /// Those that have waited long enough.
     mutating func take(now: UInt64) -> [Told] { take { $0.deadline <= now } }

@@ -14,10 +14,11 @@ struct ProgramProbe {
     private var port: UInt16 = 0
     private let countBefore: UInt64
     private var seen: UInt64 = 0
-    /// How many were waited for in vain, for `patience` each.
+    /// Probes that were not answered within `timeout`.
     private(set) var unanswered = 0
-    /// An answer on loopback comes before the call returns, unless the machine is busy.
-    static let patience: UInt64 = 8_000_000
+    /// Time to wait for an answer, in nanoseconds. On loopback, the answer comes before the call returns
+    /// unless the machine is busy.
+    static let timeout: UInt64 = 8_000_000
 
     init(at target: IPAddress, of group: PoolGroup, _ settings: PoolSettings, _ hash: ExporterHash) throws(KernelError)
     {
@@ -49,7 +50,7 @@ struct ProgramProbe {
                 rpa_send_probe(
                     prober.number, Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, group.group.port)
             })
-        let deadline = rpa_monotonic_ns() + Self.patience
+        let deadline = rpa_monotonic_ns() + Self.timeout
         var wait = pollfd(fd: prober.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
         var isAnswered = false
         while !isAnswered, rpa_monotonic_ns() < deadline {

@@ -22,7 +22,7 @@ public struct SamplingPace: Equatable, Sendable {
     public private(set) var doublings = 0
     public static let limit = 6
     /// Looks without pressure before the interval is halved.
-    public static let patience = 3
+    public static let quietLooks = 3
     private var before: Pressure?
     private var quiet = 0
 
@@ -37,7 +37,7 @@ public struct SamplingPace: Equatable, Sendable {
             quiet = 0
         } else if doublings > 0 {
             quiet += 1
-            guard quiet >= Self.patience else { return }
+            guard quiet >= Self.quietLooks else { return }
             doublings -= 1
             quiet = 0
         }

@@ -30,7 +30,7 @@ public struct AuditHistory: Sendable {
         let seen = facts.problems(former: owners) + lasting(in: facts, now)
         firstSeen = Dictionary(seen.map { ($0, firstSeen[$0] ?? now) }) { first, _ in first }
         let before = Set(listed)
-        listed = firstSeen.filter { now.uptime - $0.value.uptime >= $0.key.patience }.keys.sorted {
+        listed = firstSeen.filter { now.uptime - $0.value.uptime >= $0.key.reportDelay }.keys.sorted {
             ($0.text, $0.name) < ($1.text, $1.name)
         }
         remember(facts)

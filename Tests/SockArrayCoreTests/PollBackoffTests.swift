@@ -1,7 +1,7 @@
 import SockArrayCore
 import Testing
 
-@Suite struct PatienceTests {
+@Suite struct PollBackoffTests {
     @Test(arguments: [
         (Duration.zero, 25.0), (.seconds(1), 25), (.seconds(60), 25), (.seconds(120), 50), (.seconds(300), 125),
         (.seconds(600), 250), (.seconds(86_400), 250),
@@ -9,7 +9,7 @@ import Testing
     func `a missing collector is looked for every 25 ms for 60 s, and every 250 ms from 600 s on`(
         away: Duration, milliseconds: Double
     ) {
-        let pause = Patience.ofDiscovery.pause(after: away) / .milliseconds(1)
+        let pause = PollBackoff.discovery.pause(after: away) / .milliseconds(1)
         #expect(abs(pause - milliseconds) < 0.001, "\(pause)")
     }
 
@@ -20,7 +20,7 @@ import Testing
     func `queues are read every 10 ms at first, and every 100 ms from 1 s on`(
         waited: Duration, milliseconds: Double
     ) {
-        let pause = Patience.ofQueues.pause(after: waited) / .milliseconds(1)
+        let pause = PollBackoff.queues.pause(after: waited) / .milliseconds(1)
         #expect(abs(pause - milliseconds) < 0.001, "\(pause)")
     }
 
@@ -28,7 +28,7 @@ import Testing
         func looks(_ limit: Duration) -> Int {
             var (time, count) = (Duration.zero, 0)
             while time < limit {
-                time += Patience.ofDiscovery.pause(after: time)
+                time += PollBackoff.discovery.pause(after: time)
                 count += 1
             }
             return count
