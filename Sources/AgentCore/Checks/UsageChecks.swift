@@ -21,8 +21,8 @@ package struct UsageChecks {
             let note: String?
             switch try file.finding() {
             case .fit: note = nil
-            case .untold(let reason): note = reason
-            case .homeless(let failure): throw failure
+            case .unknown(let reason): note = reason
+            case .missingFolder(let failure): throw failure
             }
             return CheckList.Item(
                 check: check, ok: true, detail: note ?? "it can be written",

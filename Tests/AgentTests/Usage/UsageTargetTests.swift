@@ -123,17 +123,17 @@ import Testing
             mkdir(closed, 0o700)
             let unseen = try note(closed + "/nodir/x.jsonl")
             #expect(
-                unseen == "– usage: file \(closed)/nodir/x.jsonl: the present user can't look there (EACCES)\n"
+                unseen == "– usage: file \(closed)/nodir/x.jsonl: the current user can't look there (EACCES)\n"
                     + "    check as the user that the agent will run as")
             mkdir("/run/open", 0o755)
             #expect(
-                try note("/run/open/x.jsonl").hasPrefix("– usage: file /run/open/x.jsonl: the present user can't write")
+                try note("/run/open/x.jsonl").hasPrefix("– usage: file /run/open/x.jsonl: the current user can't write")
             )
             try FileText.write("", to: "/run/reuseport-agent/unread.jsonl")
             chmod("/run/reuseport-agent/unread.jsonl", 0o222)
             #expect(
                 try note("/run/reuseport-agent/unread.jsonl")
-                    .hasPrefix("– usage: file /run/reuseport-agent/unread.jsonl: the present user can't read and write")
+                    .hasPrefix("– usage: file /run/reuseport-agent/unread.jsonl: the current user can't read and write")
             )
             #expect(try note("/run/reuseport-agent/x.jsonl").hasPrefix("✓ usage: file /run/reuseport-agent/x.jsonl"))
         }
@@ -146,11 +146,11 @@ import Testing
         try await Sandbox.run { sandbox in
             let folder = sandbox.folder + "/mount"
             try #require(symlink("mount/x.jsonl", sandbox.folder + "/link") == 0)
-            let fixture = try UsageFixture(in: sandbox, target: "file: \(sandbox.folder)\(name)")
-            let said = "\(folder) doesn't exist (ENOENT); correct the path, or make the folder"
-            #expect(waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains(said) })
-            #expect(fixture.agent.process.errorOutput.contains("usage events wait for it"))
-            try fixture.send(for: .milliseconds(300))
+            let lab = try UsageLab(in: sandbox, target: "file: \(sandbox.folder)\(name)")
+            let said = "\(folder) doesn't exist (ENOENT); correct the path, or create the folder"
+            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains(said) })
+            #expect(lab.agent.process.errorOutput.contains("it is waited for"))
+            try lab.send(for: .milliseconds(300))
             #expect(access(folder, F_OK) != 0)
             mkdir(folder, 0o755)
             try fixture.expectExactly { try UsageFixture.events(FileText.read(folder + "/x.jsonl") ?? "") }

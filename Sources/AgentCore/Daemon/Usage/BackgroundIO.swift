@@ -2,24 +2,23 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// Something that may wait for a disk, on a thread of its own: the agent's loop
-/// waits for nothing.
+/// Work that may wait for a disk, on a thread of its own, because the agent's loop must not block.
 final class BackgroundIO<Result: Sendable> {
     private final class Box: @unchecked Sendable {
-        /// Written by the thread, read when it was joined.
+        /// Written by the thread, and read after the thread is joined.
         var result: Result?
     }
 
-    /// Without one, a number below 0.
+    /// The eventfd that the thread raises at its end; negative if there is none.
     private let event: Descriptor
     private let box = Box()
     private var thread: pthread_t?
-    /// Why it has no thread of its own: positive errno.
+    /// Why the work has no thread of its own, as a positive errno; nil if it has one.
     let refusal: Int32?
 
-    /// Where no thread can be started, or none could tell its end, it is done at once, here.
+    /// Starts the work. Without a thread or an eventfd, the caller's thread does the work at once.
     ///
-    /// - Parameter number: an eventfd, which is closed with it, or -errno.
+    /// - Parameter number: an eventfd, which this object owns, or -errno.
     init(tellingBy number: Int32 = rpa_event(), _ body: @escaping @Sendable () -> Result) {
         event = Descriptor(owning: number)
         let box = self.box
@@ -40,15 +39,15 @@ final class BackgroundIO<Result: Sendable> {
         thread = nil
     }
 
-    /// Readable when it is done; of no effect where it has a deadline.
+    /// Readable when the work is done; without effect if `deadline` isn't nil.
     var wait: pollfd { pollfd(fd: event.number, events: Int16(POLLIN), revents: 0) }
 
-    /// Past, where it is done and nothing tells.
+    /// In the past if the work is done and there is no eventfd to poll.
     var deadline: UInt64? { event.number < 0 ? 0 : nil }
 
-    /// Waits for its end.
+    /// Waits until the work is done.
     ///
-    /// - Parameter deadline: nanoseconds of the monotonic clock.
+    /// - Parameter deadline: CLOCK_MONOTONIC in nanoseconds.
     func isDone(by deadline: UInt64) -> Bool {
         guard event.number >= 0 else { return true }
         while true {
@@ -59,7 +58,7 @@ final class BackgroundIO<Result: Sendable> {
         }
     }
 
-    /// The result, if it is done; asked for once.
+    /// The result; nil while the work isn't done. Call it once after that.
     func take() -> Result? {
         guard isDone(by: 0) else { return nil }
         join()
@@ -73,12 +72,12 @@ private enum DiskThread {
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
-    /// - Returns: to be joined; nil: there can be none, with the errno.
+    /// - Returns: the thread, for the caller to join; or nil and a positive errno.
     static func start(_ body: @escaping @Sendable () -> Void) -> (pthread_t?, Int32) {
         let work = Unmanaged.passRetained(Work(body))
         var thread = pthread_t()
-        // A stack of the usual size is address space: what isn't touched is no memory. A
-        // smaller one is refused where the program has more thread-local variables than fit.
+        // A stack of the default size costs address space, and memory only for the pages in use. glibc
+        // refuses a smaller one if the program's thread-local variables don't fit.
         let error = pthread_create(&thread, nil, run, work.toOpaque())
         guard error == 0 else {
             work.release()

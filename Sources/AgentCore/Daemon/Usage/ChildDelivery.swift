@@ -2,26 +2,25 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// A command that takes a batch at its standard input, and tells by its exit code
-/// whether it has it.
+/// A command that reads a batch from its standard input, and reports success by exit code 0.
 final class ChildDelivery {
     private let pid: Int32
-    /// It leads a process group of its own.
+    /// The process group, which the command leads.
     var group: Int32 { pid }
     private let process: Descriptor
     private let output: Descriptor
-    /// The first of what it said.
+    /// The first 2,048 bytes of the command's output.
     private var said: [UInt8] = []
-    /// CLOCK_MONOTONIC in nanoseconds; then it is killed, with all that it started.
+    /// When the command's process group is killed: CLOCK_MONOTONIC in nanoseconds.
     private(set) var deadline: UInt64
     private var isKilled = false
     private var isReaped = false
 
     private let limit: Duration
-    /// select(2) knows no more.
+    /// The command's limit of open files: select(2) can't handle more.
     private static let openFiles: UInt32 = 1_024
 
-    /// - Throws: with errno, also where there is no such program.
+    /// - Throws: the errno of the failed system call; ENOENT if there is no such program.
     init(
         _ arguments: [String], input: [UInt8], now: UInt64, limit: Duration = .seconds(60)
     ) throws(KernelError) {
@@ -55,7 +54,7 @@ final class ChildDelivery {
         waitpid(pid, nil, 0)
     }
 
-    /// Its output is read, lest it waits for a reader.
+    /// The end of the process and its output, which must be read because a full pipe blocks the command.
     var waits: [pollfd] {
         [
             pollfd(fd: process.number, events: Int16(POLLIN), revents: 0),
@@ -65,7 +64,7 @@ final class ChildDelivery {
 
     private var isClosed = false
 
-    /// Wait status, and the first of what it said; nil while it runs.
+    /// The wait status and the start of the output; nil while the command runs.
     func proceed(now: UInt64) -> (status: Int32, text: String)? {
         listen()
         if now >= deadline, !isKilled {
@@ -83,7 +82,7 @@ final class ChildDelivery {
 
     private func listen() {
         var bytes = [UInt8](repeating: 0, count: 4_096)
-        // A bound, for a child that says more and more.
+        // A bound, for a command that never stops writing.
         for _ in 0..<64 where !isClosed {
             let length = read(output.number, &bytes, bytes.count)
             if length == 0 { isClosed = true }

@@ -1,16 +1,17 @@
 import Glibc
 import SockArrayCore
 
-/// Appends batches to a file, each exactly once: the file's own end tells how much of
-/// a batch is there already.
+/// Appends batches to a file, each exactly once: the end of the file shows how much of a batch is
+/// already there.
 enum FileTarget {
-    /// May wait for the disk.
+    /// Appends the part of a batch that isn't in the file yet. May wait for the disk.
     ///
     /// - Parameters:
-    ///   - batch: lines.
-    ///   - looksAside: the batch may have been written by an agent before, and the file
-    ///     renamed since: it is looked for in the files beside it whose names begin alike.
-    /// - Returns: nil, or why it isn't all there; the next attempt goes on from there.
+    ///   - batch: the batch as lines.
+    ///   - looksAside: whether a previous agent may have written the batch, and the file may have been
+    ///     renamed since. If so, the batch is also looked for in the files of the same folder whose
+    ///     names start with the file's name.
+    /// - Returns: nil, or why the batch isn't complete; the next attempt continues from there.
     static func append(_ batch: [UInt8], to path: String, looksAside: Bool) -> String? {
         if looksAside, let other = rotated(from: path, endingWith: batch) {
             return append(batch, to: other, looksAside: false)
@@ -37,12 +38,12 @@ enum FileTarget {
         let error = DurableFile.write(end + batch[tail.written...], to: file)
         guard error == 0 else { return failed("could not be written", error) }
         guard fsync(file.number) == 0 else { return failed("could not be written to the disk", errno) }
-        // It may have been made just now.
+        // The file may be new.
         _ = DurableFile.settleFolder(of: path)
         return nil
     }
 
-    /// More than a batch: what a crash left of a block.
+    /// Bytes to read beyond the batch: a crash may have left a part of a block.
     private static let margin = 64 << 10
 
     private static func tail(
@@ -52,7 +53,7 @@ enum FileTarget {
         return UsageTail(of: try DurableFile.read(file, from: start), isWholeFile: start == 0, before: batch)
     }
 
-    /// A file that was this one, and ends with the batch or a part of it.
+    /// The renamed file that ends with the batch or with a part of it; nil if there is none.
     private static func rotated(from path: String, endingWith batch: [UInt8]) -> String? {
         let folder = DirectoryPath.of(path)
         let name = path.dropFirst(folder == "/" ? 1 : folder.utf8.count + 1)

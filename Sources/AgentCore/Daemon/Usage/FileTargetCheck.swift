@@ -1,30 +1,31 @@
 import Glibc
 import SockArrayCore
 
-/// Whether a file of events can be where the configuration has it: a typing error is
-/// told before anything runs. Nothing is made.
+/// Checks whether the file of events can be at its configured path, so that a typing error is found
+/// before the agent starts. Creates nothing.
 struct FileTargetCheck {
     let path: String
-    /// Directory of the queue, which the agent makes, with those above it.
+    /// The queue's folder. The agent creates it with the folders above it.
     private let queue: String
 
     enum Finding {
-        /// It is there, or can be made, and written.
+        /// The file exists or can be created, and can be written.
         case fit
-        /// What can't be told, or isn't so for the present user.
-        case untold(String)
-        /// Its folder isn't there; it may come, like one of a late mount.
-        case homeless(Failure)
+        /// The current user can't find out, or lacks the permission.
+        case unknown(String)
+        /// The file's folder doesn't exist; it may appear later, for example with a late mount.
+        case missingFolder(Failure)
     }
 
-    /// Nil: events don't go to a file.
+    /// Nil if events don't go to a file.
     init?(_ settings: UsageSettings) {
         guard case .file(let path) = settings.target else { return nil }
         self.path = path
         queue = settings.folder
     }
 
-    /// - Throws: `.usage` where no agent could write it: it is no regular file, or can have no folder.
+    /// - Throws: `.usage` if no agent could write the file: it isn't a regular file, or no such folder can
+    ///   exist.
     func finding() throws(Failure) -> Finding {
         var facts = stat()
         guard stat(path, &facts) != 0 else {
@@ -43,10 +44,10 @@ struct FileTargetCheck {
         }
     }
 
-    /// Where opening the path makes the file: behind links that lead to nothing yet.
+    /// The path where open(2) would create the file: symbolic links may lead to a file that doesn't exist.
     private static func end(ofLinksFrom path: String) -> String {
         var path = path
-        // As many as the kernel follows (path_resolution(7)).
+        // The kernel follows at most 40 links (path_resolution(7)).
         for _ in 0..<40 {
             var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
             let length = target.withUnsafeMutableBytes {
@@ -59,7 +60,7 @@ struct FileTargetCheck {
         return path
     }
 
-    /// The file isn't there.
+    /// The finding for a file that doesn't exist.
     private func findingOfFolder(_ folder: String) throws(Failure) -> Finding {
         var facts = stat()
         guard stat(folder, &facts) != 0 else {
@@ -69,25 +70,25 @@ struct FileTargetCheck {
             return usable(folder, W_OK | X_OK, "write there")
         }
         let error = errno
-        // It comes with the queue's.
+        // The agent creates it with the queue's folder.
         if error == ENOENT, queue == folder || queue.hasPrefix(folder + "/") { return .fit }
         guard error == ENOENT || error == ENOTDIR else { return Self.unseen(error) }
         let failure = unusable(
             "its folder \(folder) doesn't exist", error,
-            "correct the path, or make the folder for the agent's user: the agent doesn't")
+            "correct the path, or create the folder for the agent's user: the agent doesn't create it")
         guard error == ENOENT else { throw failure }
-        return .homeless(failure)
+        return .missingFolder(failure)
     }
 
-    /// As appending a batch will have it, by the user that the process acts as.
+    /// Checks the permission by the effective user, as open(2) does.
     private func usable(_ path: String, _ mode: Int32, _ act: String) -> Finding {
         guard faccessat(AT_FDCWD, path, mode, AT_EACCESS) != 0 else { return .fit }
         let error = errno
-        return .untold("the present user can't \(act) (\(ErrnoName.of(error)))")
+        return .unknown("the current user can't \(act) (\(ErrnoName.of(error)))")
     }
 
     private static func unseen(_ error: Int32) -> Finding {
-        .untold("the present user can't look there (\(ErrnoName.of(error)))")
+        .unknown("the current user can't look there (\(ErrnoName.of(error)))")
     }
 
     private func unusable(_ cause: String, _ number: Int32?, _ remedy: String) -> Failure {

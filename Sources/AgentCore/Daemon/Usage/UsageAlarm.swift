@@ -1,8 +1,8 @@
 import CBPFShim
 import Logging
 
-/// Why usage isn't counted, kept or delivered: said when it begins or becomes another,
-/// and when it is over.
+/// A problem of counting, storing or delivering usage. It is logged when it starts, when its text
+/// changes, and when it ends.
 struct UsageAlarm {
     private let log: Logger
     private(set) var text: String?

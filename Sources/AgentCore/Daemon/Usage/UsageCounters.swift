@@ -1,15 +1,15 @@
 import Logging
 import SockArrayCore
 
-/// All that usage is made from: what the pool's groups count, and the meter of the
-/// collectors' cgroup, which may come and go.
+/// The counters of usage: those of the pool's groups, and the meter of the collectors' cgroup, which may
+/// appear and disappear.
 final class UsageCounters {
     private let pool: RunningPool
     private var meter: CgroupMeter?
     private(set) var trouble: UsageAlarm
     private let act = "record usage"
 
-    /// - Throws: where the cgroup can't be metered; one that isn't there yet may come.
+    /// - Throws: an error if the cgroup exists and can't be metered.
     init(pool: RunningPool, log: Logger) throws(Failure) {
         self.pool = pool
         trouble = UsageAlarm(log: log)
@@ -27,7 +27,7 @@ final class UsageCounters {
         do throws(Failure) {
             try follow()
             trouble.end(
-                meter.map { "cgroup \($0.settings.cgroup) is metered" } ?? "no cgroup is to be metered any more")
+                meter.map { "cgroup \($0.settings.cgroup) is metered" } ?? "meter was removed from the configuration")
         } catch {
             trouble.begin("\(error)")
         }
@@ -46,10 +46,10 @@ final class UsageCounters {
         }
     }
 
-    /// - Parameter places: indices by source that were read before.
+    /// - Parameter places: the indices that the previous reading had, by the id of the counters' map.
     func read(places: [UInt32: Set<UInt32>]) throws(Failure) -> UsageReading {
         var reading = try pool.plane.usageReading(places: places, act: act)
-        // It isn't there yet, or was made anew.
+        // The cgroup doesn't exist yet, or was created again.
         if pool.plane.configuration.meter != nil, meter?.isCurrent != true { followConfiguration() }
         if let meter { reading.counters += try meter.counters(act: act) }
         let left = try CgroupMeter.counters(leftIn: folder, besides: meter, act: act)
@@ -58,10 +58,10 @@ final class UsageCounters {
         return reading
     }
 
-    /// Nobody makes events of what stopped meters counted.
+    /// Removes the counts of stopped meters without making events of them.
     func forgetMeters() { CgroupMeter.forget(nil, pool: folder) }
 
-    /// What these counted is in events on the disk.
+    /// Removes counters whose counts are in stored events.
     func forget(_ departed: Set<UInt32>) {
         guard !departed.isEmpty else { return }
         pool.plane.forgetTraffic(of: departed)

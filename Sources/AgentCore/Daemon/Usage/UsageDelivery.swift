@@ -1,23 +1,23 @@
 import Glibc
 import SockArrayCore
 
-/// Brings the first batch that waits to the target: again and again, until it is there.
+/// Delivers the queue's first batch to the target, and repeats the attempt until it succeeds.
 final class UsageDelivery {
     private enum Attempt {
-        /// The batch is read; for a file, written there too.
+        /// A thread reads the batch and, if the target is a file, appends it.
         case onDisk(BackgroundIO<Reading>, for: UsageSettings.Target)
         case child(ChildDelivery, isPost: Bool)
-        /// It is there, and not yet out of the queue.
+        /// The target has the batch, and the queue still does, too.
         case settling
     }
 
-    /// What the disk job has come to.
+    /// The result of `onDisk`.
     private enum Reading: Sendable {
-        /// Its file is gone, or has no events.
+        /// The batch's file is missing or has no events.
         case nothing
-        /// Not now: positive errno.
+        /// A temporary failure, as a positive errno.
         case unreadable(Int32)
-        /// To the file; with why it isn't all there.
+        /// Appended to the file; the text says why the batch isn't complete there, nil if it is.
         case appended(String?)
         case forChild(arguments: [String], input: [UInt8], isPost: Bool)
     }
@@ -27,15 +27,15 @@ final class UsageDelivery {
     private var attempt: Attempt?
     private var next: UInt64 = 0
     private var failures = 0
-    /// Whatever comes of the present attempt, the next one doesn't wait.
+    /// If the current attempt fails, the next one starts without a pause.
     private var isUrged = false
-    /// The first batch may have been written by an agent before.
+    /// A previous agent may have written this batch already.
     private var isFirst = true
-    /// Unix seconds.
+    /// The time of the last delivery, in Unix seconds.
     private(set) var lastDelivery: Double?
-    /// Of the last attempt.
+    /// The error of the last attempt; nil if it succeeded.
     private(set) var error: String?
-    /// Told of what is worth a line: nil: it goes well again.
+    /// Called with the outcome of each attempt.
     private let report: (UsagePost.Verdict) -> Void
 
     init(_ queue: UsageQueue, to target: UsageSettings.Target, report: @escaping (UsagePost.Verdict) -> Void) {
@@ -50,7 +50,7 @@ final class UsageDelivery {
         if case .onDisk = attempt { true } else { false }
     }
 
-    /// Why what is under way has no thread: positive errno.
+    /// Why the current disk job has no thread, as a positive errno; nil if it has one.
     var threadRefusal: Int32? {
         if case .onDisk(let job, _) = attempt { job.refusal } else { nil }
     }
@@ -72,13 +72,13 @@ final class UsageDelivery {
         }
     }
 
-    /// - Parameter begins: a batch may be sent off now.
+    /// - Parameter begins: whether a new attempt may start.
     func proceed(now: UInt64, begins: Bool = true) {
         switch attempt {
         case .onDisk(let job, let target):
             guard let reading = job.take() else { return }
             attempt = nil
-            goOn(reading, now: now, begins: begins && target == self.target)
+            proceed(after: reading, now: now, begins: begins && target == self.target)
         case .child(let child, let isPost):
             guard let (status, text) = child.proceed(now: now) else { return }
             end(isPost ? UsagePost.verdict(status: status, text: text) : Self.verdict(status, text), now: now)
@@ -87,8 +87,8 @@ final class UsageDelivery {
         }
     }
 
-    /// A new target, or a person, may have better luck: also where an attempt of before
-    /// is under way.
+    /// Retries without a pause, because the target has changed or somebody may have fixed the problem. If
+    /// an attempt is in progress, the retry follows it.
     func retryNow() {
         (next, failures) = (0, 0)
         isUrged = attempt != nil
@@ -115,20 +115,20 @@ final class UsageDelivery {
         attempt = .onDisk(job, for: target)
     }
 
-    private func goOn(_ reading: Reading, now: UInt64, begins: Bool) {
+    private func proceed(after reading: Reading, now: UInt64, begins: Bool) {
         switch reading {
         case .nothing:
             guard let head = queue.head else { return }
             queue.forgetHead()
             fail(
-                "\(queue.folder.file(head.number)) is gone or damaged, which is no agent's doing: "
+                "\(queue.folder.file(head.number)) was removed or damaged by another program: "
                     + "its \(head.events) events are not delivered", now: now)
         case .unreadable(let error):
             guard let head = queue.head else { return }
             fail("\(queue.folder.file(head.number)) can't be read (\(ErrnoName.of(error)))", now: now)
         case .appended(let problem): end(problem.map { .failed($0) } ?? .delivered, now: now)
         case .forChild(let arguments, let input, let isPost):
-            // Nobody has it yet.
+            // The target has nothing of the batch yet.
             guard begins else { return }
             do throws(KernelError) {
                 attempt = .child(try ChildDelivery(arguments, input: input, now: now), isPost: isPost)
@@ -163,7 +163,7 @@ final class UsageDelivery {
             attempt = nil
             isFirst = false
             lastDelivery = WallClock.now
-            // It is there, and would be sent again: by the same keys.
+            // The target has the batch, and gets it again with the same keys.
             if let error { return fail("the queue could not be written (\(ErrnoName.of(error.errno)))", now: now) }
             (failures, next, isUrged) = (0, 0, false)
             self.error = nil

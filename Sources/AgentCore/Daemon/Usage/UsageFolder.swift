@@ -1,10 +1,10 @@
 import Glibc
 import SockArrayCore
 
-/// The folder where usage events wait: a file for each batch, named by its number.
-/// Its first line is the ledger as it was after the batch, the others are the events.
-/// The newest is always there, and tells what was counted last; its events are taken
-/// out when they are delivered.
+/// The folder of the queue of usage events: one file for each batch, named by the batch's number.
+///
+/// The first line of a file is the ledger after the batch; the other lines are the events. The newest
+/// file always stays, because it has the last counts. Its events are removed when they are delivered.
 struct UsageFolder: Sendable {
     let path: String
 
@@ -31,10 +31,10 @@ struct UsageFolder: Sendable {
         }
     }
 
-    /// The events of a batch, one a line: may wait for the disk.
+    /// The events of a batch, one on each line. May wait for the disk.
     ///
-    /// - Returns: nil: the file isn't there, or has none.
-    /// - Throws: what may pass: of the disk, of the agent's descriptors.
+    /// - Returns: nil if the file doesn't exist or has no events.
+    /// - Throws: a temporary error, for example of the disk, or a lack of descriptors.
     func lines(of number: UInt64) throws(KernelError) -> [UInt8]? {
         guard let bytes = try bytes(of: number), let end = bytes.firstIndex(of: UInt8(ascii: "\n")),
             end + 1 < bytes.count
@@ -42,7 +42,7 @@ struct UsageFolder: Sendable {
         return Array(bytes[(end + 1)...])
     }
 
-    /// - Returns: nil: the file isn't there, or something else is.
+    /// - Returns: nil if there is no regular file of that name.
     private func bytes(of number: UInt64) throws(KernelError) -> [UInt8]? {
         do throws(KernelError) {
             return try DurableFile.read(file(number))
@@ -60,19 +60,19 @@ struct UsageFolder: Sendable {
         return events.contains { $0 == nil } ? nil : events.compactMap { $0 }
     }
 
-    /// What an agent before left.
+    /// The state that a previous agent left.
     struct Content: Sendable {
-        /// Nil where there is no batch.
+        /// Nil if there is no batch.
         var ledger: UsageLedger?
         var batches: [Stored] = []
-        /// Of files that can't be used, and were set aside.
+        /// Messages about files that can't be used and were set aside.
         var complaints: [String] = []
     }
 
-    /// Reads every file: may wait for the disk.
+    /// Reads every file. May wait for the disk.
     ///
-    /// - Throws: `.conflict` for another pool's folder, `.output` for a file that can't be
-    ///   read at the moment: it may have what was counted last.
+    /// - Throws: `.conflict` for another pool's folder; `.output` for a file that can't be read at the
+    ///   moment, because it may have the last counts.
     func load(pool: String) throws(Failure) -> Content {
         var batches: [Stored] = []
         var complaints: [String] = []
@@ -88,7 +88,7 @@ struct UsageFolder: Sendable {
             }
             batches.append(Stored(number: number, bytes: bytes.count, events: lines - 1))
         }
-        // The newest has it all; where that can't be used, what it had counted is counted again.
+        // The newest file has the ledger. If it can't be used, its events are counted again.
         var ledger: UsageLedger?
         while ledger == nil, let newest = batches.last {
             ledger = Self.ledger(in: try loaded(newest.number))
@@ -101,7 +101,7 @@ struct UsageFolder: Sendable {
                 .conflict, act: "use the folder of usage events \(path)",
                 cause: "it is pool \(ledger!.pool)'s, not \(pool)'s", remedy: "give each pool a folder of its own")
         }
-        // Delivered, and not the newest any more.
+        // These are delivered, and a newer file has the ledger.
         for old in batches.dropLast() where old.events == 0 { unlink(file(old.number)) }
         batches = batches.dropLast().filter { $0.events > 0 } + batches.suffix(1)
         return Content(ledger: ledger, batches: batches, complaints: complaints)
@@ -113,8 +113,8 @@ struct UsageFolder: Sendable {
         } catch {
             throw Failure(
                 .output, act: "use the folder of usage events \(path)",
-                cause: "\(file(number)) can't be read, and may have what was counted last", errno: error.errno,
-                remedy: "look at the disk, and whether the agent's user may read the file; it is tried again")
+                cause: "\(file(number)) can't be read, and may have the last counts", errno: error.errno,
+                remedy: "check the disk, and whether the agent's user can read the file; the agent tries again")
         }
     }
 
@@ -128,29 +128,29 @@ struct UsageFolder: Sendable {
 
     private func setAside(_ number: UInt64) -> String {
         let name = file(number)
-        let other = DurableFile.setAside(name)
-        return "\(name) can't be used, which is no agent's doing: its events are not delivered"
-            + (other.map { ", and it was set aside as \($0)" } ?? "")
+        let isAside = rename(name, name + ".unusable") == 0
+        return "\(name) was damaged by another program: its events are not delivered"
+            + (isAside ? ", and the file was renamed to \(name).unusable" : "")
     }
 
-    /// What is other than before, when something was written.
+    /// The difference that a write made.
     struct Change: Sendable {
-        /// Files that are gone.
+        /// The numbers of the removed files.
         var gone: [UInt64] = []
-        /// The newest, as it is now.
+        /// The newest batch, if its file was written.
         var newest: Stored?
-        /// As on the disk.
+        /// The ledger on the disk.
         var ledger: UsageLedger
-        /// All of it is so, and a crash may bring back what was before: positive errno.
+        /// Why a crash may undo the change, as a positive errno; nil if it can't.
         var unsettled: Int32?
     }
 
-    /// Keeps events with the ledger that they come from: may wait for the disk.
+    /// Stores events with the ledger that they come from. May wait for the disk.
     ///
     /// - Parameters:
-    ///   - last: of a batch that they are merged into; where that can't be read, and for
-    ///     nil, they get a batch of their own.
-    ///   - emptied: of a batch that was there for its ledger alone.
+    ///   - last: the number of the batch to merge the events into. If it is nil or that batch can't be
+    ///     read, the events become a new batch.
+    ///   - emptied: the number of a batch that exists only for its ledger, to be removed.
     func keep(
         _ events: [UsageEvent], _ ledger: UsageLedger, mergedInto last: UInt64?, insteadOf emptied: UInt64?
     ) -> Result<Change, KernelError> {
@@ -170,15 +170,15 @@ struct UsageFolder: Sendable {
         }
     }
 
-    /// A batch was delivered: its file goes, or, if it is the newest, keeps the ledger
-    /// alone. May wait for the disk.
+    /// Removes a delivered batch. If it is the newest, its file keeps the ledger without events. May wait
+    /// for the disk.
     func settle(_ number: UInt64, _ ledger: UsageLedger, isNewest: Bool) -> Result<Change, KernelError> {
         if isNewest { return replace(number, ledger, []) }
         return Self.result(
             of: DurableFile.remove(file(number)), "unlink \(file(number))", Change(gone: [number], ledger: ledger))
     }
 
-    /// What was made can't be made once more: the events are in it.
+    /// An unsettled change counts as a success: a second attempt would store the same events again.
     private static func result(
         of outcome: DurableFile.Outcome, _ operation: String, _ change: Change
     ) -> Result<Change, KernelError> {
@@ -192,7 +192,7 @@ struct UsageFolder: Sendable {
         }
     }
 
-    /// Of the newest batch.
+    /// Writes the newest batch.
     private func replace(_ number: UInt64, _ ledger: UsageLedger, _ events: [UsageEvent]) -> Result<Change, KernelError>
     {
         let content = Self.content(ledger, events)

@@ -1,18 +1,18 @@
 import Glibc
 import SockArrayCore
 
-/// curl's command line for a batch, and what its end means.
+/// The command line of curl for a batch, and the meaning of its exit.
 enum UsagePost {
     enum Verdict: Equatable {
         case delivered
-        /// Later, perhaps.
+        /// A retry may succeed.
         case failed(String)
-        /// An answer that the same batch will get again, until somebody does something.
+        /// The receiver refuses the batch again until somebody changes something.
         case refused(String)
     }
 
-    /// `-q` comes first: no .curlrc is read. Redirects are not followed. Without
-    /// `--globoff` the brackets of an IPv6 address would be a list of urls.
+    /// The arguments. `-q` must come first, so that curl reads no .curlrc. curl doesn't follow redirects.
+    /// Without `--globoff`, curl takes the brackets of an IPv6 address for a list of URLs.
     static func arguments(_ url: String, headers: String?) -> [String] {
         [
             "curl", "-q", "--silent", "--show-error", "--globoff", "--proto", "=http,https", "--connect-timeout", "10",
@@ -23,15 +23,15 @@ enum UsagePost {
         ]
     }
 
-    /// `{"events": [...]}` of JSON lines.
+    /// The request's body: `{"events": [...]}`, from JSON lines.
     static func body(_ lines: [UInt8]) -> [UInt8] {
         let list = lines.split(separator: UInt8(ascii: "\n")).joined(separator: [UInt8(ascii: ",")])
         return Array("{\"events\":[".utf8) + list + Array("]}".utf8)
     }
 
     /// - Parameters:
-    ///   - status: wait status.
-    ///   - text: what it said, and the answer's code in the last line.
+    ///   - status: the wait status.
+    ///   - text: curl's output, with the HTTP status code in the last line.
     static func verdict(status: Int32, text: String) -> Verdict {
         let lines = text.split(separator: "\n")
         let code = lines.last.flatMap { Int($0) } ?? 0
@@ -43,18 +43,18 @@ enum UsagePost {
         switch code {
         case 200..<300: return .delivered
         case 300..<400:
-            return .refused("the answer was \(code), and redirects are not followed: give the url that it leads to")
-        // Too slow, too early, too many: not of the batch.
+            return .refused("the answer was \(code), and redirects are not followed: set url to where it redirects")
+        // Timeout, too early, too many requests: the batch itself may be fine.
         case 408, 425, 429: return .failed("the answer was \(code)")
         case 400..<500:
             return .refused(
-                "the answer was \(code), which it will be again: look at the url and its headers, and what the "
-                    + "receiver takes")
+                "the answer was \(code), and a retry gets the same answer: check the url and its headers, and what "
+                    + "the receiver accepts")
         default: return .failed("the answer was \(code)")
         }
     }
 
-    /// In PATH.
+    /// Whether curl is in PATH.
     static var isInstalled: Bool {
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
         return path.split(separator: ":").contains { access("\($0)/curl", X_OK) == 0 }

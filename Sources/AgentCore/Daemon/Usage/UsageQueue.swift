@@ -1,21 +1,21 @@
 import Glibc
 import SockArrayCore
 
-/// The batches that wait, in order, and the one disk job of their folder: what is
-/// written there is written one after the other, and not by the agent's loop.
+/// The pending batches in order, and the folder's only disk job. Writes happen one after the other, on a
+/// thread of their own.
 ///
-/// The first one may be under way to its target at any time: it stays as it is. Where
-/// the folder has grown to its limit, a new batch is merged into the last one instead.
+/// The first batch never changes, because its delivery may be in progress. If the folder has reached its
+/// size limit, new events are merged into the last batch.
 final class UsageQueue {
     let folder: UsageFolder
     var limit: Int
     private var batches: [UsageFolder.Stored]
-    /// Sums over the batches, of which there may be many: they are asked for in each turn.
+    /// Sums over all batches, kept because each turn of the loop reads them.
     private(set) var pendingEvents: Int
     private(set) var bytes: Int
-    /// As on the disk.
+    /// The ledger on the disk.
     private(set) var ledger: UsageLedger
-    /// Why a crash of the machine may undo what was written last: positive errno.
+    /// Why a crash of the machine may undo the last write, as a positive errno; nil if it can't.
     private(set) var unsettled: Int32?
     private var job: BackgroundIO<Result<UsageFolder.Change, KernelError>>?
     private var jobIsDone: ((KernelError?) -> Void)?
@@ -32,9 +32,9 @@ final class UsageQueue {
     var isBusy: Bool { job != nil }
     var waits: [pollfd] { job.map { [$0.wait] } ?? [] }
     var nextDeadline: UInt64? { job?.deadline }
-    /// Why what is under way has no thread: positive errno.
+    /// Why the current job has no thread, as a positive errno; nil if it has one.
     var threadRefusal: Int32? { job?.refusal }
-    /// The next to deliver.
+    /// The next batch to deliver.
     var head: UsageFolder.Stored? { batches.first { $0.events > 0 } }
 
     func proceed() {
@@ -54,18 +54,18 @@ final class UsageQueue {
         }
     }
 
-    /// Keeps events with the ledger that they come from. Not while it is busy.
+    /// Stores events with the ledger that they come from. Don't call it while the queue is busy.
     ///
-    /// - Parameter done: gets nil, or an error: then nothing of it is kept.
+    /// - Parameter done: gets nil, or an error if nothing was stored.
     func store(_ events: [UsageEvent], _ ledger: UsageLedger, done: @escaping (KernelError?) -> Void) {
-        // Delivered, and kept for its ledger alone.
+        // This batch is delivered, and its file stays only for the ledger.
         let emptied = batches.last.flatMap { $0.events == 0 ? $0.number : nil }
         start(done) { [folder, mergeable] in
             folder.keep(events, ledger, mergedInto: mergeable, insteadOf: emptied)
         }
     }
 
-    /// The last batch, if there is no room for another.
+    /// The last batch, if there is no room for a new one.
     private var mergeable: UInt64? {
         guard bytes >= limit, let last = batches.last, let head, last.events > 0, last.number != head.number else {
             return nil
@@ -73,14 +73,14 @@ final class UsageQueue {
         return last.number
     }
 
-    /// The head is delivered. Not while it is busy.
+    /// Removes the first batch after its delivery. Don't call it while the queue is busy.
     func settle(done: @escaping (KernelError?) -> Void) {
         guard let head else { return }
         let isNewest = head.number == batches.last?.number
         start(done) { [folder, ledger] in folder.settle(head.number, ledger, isNewest: isNewest) }
     }
 
-    /// Its file is gone, or has no events.
+    /// Removes the first batch from memory, because its file is missing or has no events.
     func forgetHead() {
         if let head { remove(head.number) }
     }

@@ -3,25 +3,25 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// Takes a reading of the counters in each interval, keeps what came since the one
-/// before as events on the disk, and has them delivered.
+/// Reads the counters once in each interval, stores the increments as events on the disk, and delivers
+/// the events.
 final class UsageRecorder {
     private var settings: UsageSettings
     private let queue: UsageQueue
     private let delivery: UsageDelivery
     private let counters: UsageCounters
-    /// Ahead of the disk's by the events that are open.
+    /// The ledger on the disk plus the open events.
     private var ledger: UsageLedger
-    /// Counted, and not on the disk yet.
+    /// Events that aren't on the disk yet.
     private var open: [UsageEvent] = []
-    /// There is no ledger on the disk, or not of this pool.
+    /// Whether the disk has no ledger yet.
     private var isUnwritten = false
-    /// Sources of the last reading that count no more: pinned until it is on the disk.
+    /// Maps of the last reading that no longer count; they stay pinned until the reading is on the disk.
     private var departed: Set<UInt32> = []
     private var next: UInt64
     private var trouble: UsageAlarm
 
-    /// Goes on from what an agent before left, or counts from now on.
+    /// Continues from a previous agent's ledger, or counts from now on.
     init(
         _ settings: UsageSettings, pool: String, from content: UsageFolder.Content, counters: UsageCounters, log: Logger
     ) throws(Failure) {
@@ -43,19 +43,19 @@ final class UsageRecorder {
         var report: (UsagePost.Verdict) -> Void = { _ in }
         delivery = UsageDelivery(queue, to: settings.target) { report($0) }
         next = rpa_monotonic_ns()
-        report = { [unowned self] in tell($0) }
+        report = { [unowned self] in note($0) }
         if isUnwritten { store() }
     }
 
-    /// May wait for the disk.
+    /// Reads the folder, and creates it if it doesn't exist. May wait for the disk.
     ///
-    /// - Throws: `.usage` where no folder can be, `.conflict` for another pool's.
+    /// - Throws: `.usage` if no such folder can exist; `.conflict` for another pool's folder.
     static func load(_ settings: UsageSettings, pool: String) throws(Failure) -> UsageFolder.Content {
         try settings.checkFolder(makes: true)
         return try UsageFolder(path: settings.folder).load(pool: pool)
     }
 
-    /// What is to be written at the moment.
+    /// Stores the open events, and waits for the disk until the deadline.
     func settle(until deadline: UInt64) {
         proceed(until: deadline) {
             store()
@@ -65,34 +65,34 @@ final class UsageRecorder {
 
     var folder: String { settings.folder }
 
-    /// Nothing is written or to be written, and nothing is under way to the target.
+    /// Whether nothing is left to store, and no write or delivery is in progress.
     var isIdle: Bool { !queue.isBusy && !delivery.isBusy && !hasToStore }
 
-    /// Why what is under way has no thread: positive errno.
+    /// Why the current disk job has no thread, as a positive errno; nil if it has one.
     var threadRefusal: Int32? { queue.threadRefusal ?? delivery.threadRefusal }
 
-    /// A thread reads or writes.
+    /// Whether a disk job is in progress.
     var isOnDisk: Bool { queue.isBusy || delivery.isOnDisk }
 
-    /// It leaves the configuration: a last reading, also of what leaves with it.
+    /// Takes the last reading when usage leaves the configuration; it includes counters that leave, too.
     func takeLast() { take() }
 
-    /// Not configured any more: the last reading is kept, what is under way comes to its
-    /// end, and nothing else.
+    /// Proceeds after usage left the configuration: stores the last reading, and finishes the current
+    /// write and delivery.
     func serveEnd(now: UInt64) {
         queue.proceed()
         store()
         delivery.proceed(now: now, begins: false)
     }
 
-    /// While `serveEnd` is what is to be done.
+    /// The next deadline while `serveEnd` is in use.
     var endDeadline: UInt64? { queue.nextDeadline ?? (delivery.isBusy ? delivery.nextDeadline : nil) }
 
     var waits: [pollfd] { queue.waits + delivery.waits }
 
     var nextDeadline: UInt64 { min(next, queue.nextDeadline ?? .max, delivery.nextDeadline ?? .max) }
 
-    /// - Parameter isDue: a reading is to be taken now, whatever the interval.
+    /// - Parameter isDue: whether to take a reading now, before the interval has passed.
     func serve(isDue: Bool, now: UInt64) {
         queue.proceed()
         if isDue || next <= now {
@@ -103,7 +103,7 @@ final class UsageRecorder {
         delivery.proceed(now: now)
     }
 
-    /// Others of the same folder.
+    /// Applies other settings with the same folder.
     func change(_ settings: UsageSettings) {
         self.settings = settings
         queue.limit = settings.limit
@@ -111,10 +111,10 @@ final class UsageRecorder {
         next = 0
     }
 
-    /// Somebody may have mended what kept a batch from its target.
+    /// Retries the delivery now, because somebody may have fixed the problem.
     func retryNow() { delivery.retryNow() }
 
-    /// A last reading, kept, and delivered if that is a matter of a file.
+    /// Takes and stores the last reading, and delivers it if the target is a file.
     func finish(until deadline: UInt64) {
         proceed(until: deadline) { !queue.isBusy }
         take()
@@ -127,7 +127,7 @@ final class UsageRecorder {
         }
     }
 
-    /// Waits for the disk and the children, for a bounded time.
+    /// Waits for the disk and the delivery until the deadline.
     private func proceed(until deadline: UInt64, begins: Bool = false, _ isDone: () -> Bool) {
         while true {
             queue.proceed()
@@ -149,7 +149,7 @@ final class UsageRecorder {
         }
     }
 
-    /// Nothing is lost if it fails: the next attempt has these events, and what came since.
+    /// Stores the open events. If that fails, the next attempt stores them with the newer ones.
     private func store() {
         if !queue.isBusy, !isUnwritten, open.isEmpty { forgetDeparted() }
         guard !queue.isBusy, hasToStore else { return }
@@ -162,34 +162,35 @@ final class UsageRecorder {
                 ledger.follow(queue.ledger)
                 if open.isEmpty { forgetDeparted() }
                 failedToStore = queue.unsettled != nil
-                return queue.unsettled.map(tellUnsettled) ?? recover()
+                return queue.unsettled.map(noteUnsettled) ?? recover()
             }
             open = events.merged(with: open)
             failedToStore = true
             trouble.begin(
-                "events can't be kept in \(settings.folder) (\(ErrnoName.of(error.errno))); they are counted on")
+                "events can't be stored in \(settings.folder) (\(ErrnoName.of(error.errno))); the agent keeps them in "
+                    + "memory and tries again")
         }
     }
 
-    private func tellUnsettled(_ number: Int32) {
+    private func noteUnsettled(_ number: Int32) {
         trouble.begin(
-            "events are kept in \(settings.folder), which could not be synced (\(ErrnoName.of(number))): "
-                + "a crash of the machine may lose the last ones; look at the disk")
+            "events are stored in \(settings.folder), which could not be synced (\(ErrnoName.of(number))): "
+                + "a crash of the machine may lose the last ones; check the disk")
     }
 
-    /// All that the last reading found is on the disk.
+    /// Removes the departed counters; call it when the last reading is on the disk.
     private func forgetDeparted() {
         counters.forget(departed)
         departed = []
     }
 
-    /// Once for each reading.
+    /// Whether there is something to store; one attempt for each reading.
     private var hasToStore: Bool { (isUnwritten || !open.isEmpty) && lastAttempt != ledger.stop }
 
     private var lastAttempt: UnixTime?
     private var failedToStore = false
 
-    private func tell(_ verdict: UsagePost.Verdict) {
+    private func note(_ verdict: UsagePost.Verdict) {
         switch verdict {
         case .delivered: recover()
         case .failed(let text): trouble.begin("usage events can't be delivered: \(text)")
@@ -199,7 +200,7 @@ final class UsageRecorder {
     }
 
     private func recover() {
-        if !failedToStore, delivery.error == nil { trouble.end("usage events are kept and delivered again") }
+        if !failedToStore, delivery.error == nil { trouble.end("usage events are stored and delivered again") }
     }
 
     private var overdueTime: Duration { max(.seconds(600), settings.interval * 10) }

@@ -1,27 +1,29 @@
 import Glibc
 import SockArrayCore
 
-/// What only this machine can tell of them. Nothing is made, unless that is said.
+/// Checks of the settings that depend on this machine. They create nothing unless they say so.
 extension UsageSettings {
-    /// - Parameter awaitsFolder: a file of events whose folder isn't there is waited for.
-    /// - Returns: that it isn't there.
-    /// - Throws: `.usage` where no folder can be, or no file of events.
+    /// - Parameter awaitsFolder: whether the folder of the file of events may be missing for now.
+    /// - Returns: a failure for that missing folder; nil if the folder exists.
+    /// - Throws: `.usage` if the queue's folder or the file of events can't exist.
     @discardableResult
     package func check(awaitsFolder: Bool) throws(Failure) -> Failure? {
         try checkFolder(makes: false)
-        guard let file = FileTargetCheck(self), case .homeless(let failure) = try file.finding() else { return nil }
+        guard let file = FileTargetCheck(self), case .missingFolder(let failure) = try file.finding() else {
+            return nil
+        }
         guard awaitsFolder else { throw failure }
         return failure
     }
 
-    /// - Parameter makes: it is made, if it isn't there.
-    /// - Throws: `.usage` where no folder can be.
+    /// - Parameter makes: whether to create the folder if it doesn't exist.
+    /// - Throws: `.usage` if no such folder can exist.
     func checkFolder(makes: Bool) throws(Failure) {
         let error = makes ? DurableFile.makeFolder(folder) : DurableFile.probeFolder(folder)
-        // A disk that is full may have room later.
+        // A full disk may have room later.
         guard error != 0, error != ENOSPC else { return }
         throw Failure(
-            .usage, act: "use the folder of usage events \(folder)", cause: "it can't be made or written",
-            errno: error, remedy: "make it for the agent's user, or give another one as queue: {folder: ...}")
+            .usage, act: "use the folder of usage events \(folder)", cause: "it can't be created or written",
+            errno: error, remedy: "create it for the agent's user, or set another one: queue: {folder: ...}")
     }
 }

@@ -3,15 +3,15 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// The recorder of the configuration in force, if it has one, and the meter. What a
-/// reload changes of it waits for no disk: the loop goes on meanwhile.
+/// The usage recorder of the current configuration, if it has one, and the meter. When a reload changes
+/// them, the loop doesn't wait for the disk.
 final class UsageSource: EventSource {
     private enum Course {
         case off
-        /// The folder is read, for the first time or once more.
+        /// A thread reads the folder.
         case loading(folder: String, BackgroundIO<Result<UsageFolder.Content, Failure>>)
         case recording(UsageRecorder)
-        /// It left the configuration, and something was under way.
+        /// Usage left the configuration, and a write or a delivery is still in progress.
         case ending(UsageRecorder)
     }
 
@@ -25,7 +25,7 @@ final class UsageSource: EventSource {
     /// Why there is no recorder, although one is configured.
     private var error: String?
     private var failures = 0
-    private var isToldOfThreads = false
+    private var hasReportedThreads = false
     private var nextAttempt: UInt64 = 0
     private static let lastTime: UInt64 = 2_000_000_000
 
@@ -42,12 +42,12 @@ final class UsageSource: EventSource {
     private func beginAtStart(_ settings: UsageSettings) throws(Failure) {
         do throws(Failure) {
             let recorder = try recorder(settings, UsageRecorder.load(settings, pool: pool.plane.configuration.pool))
-            // A pool that has just been made: what its collectors get is in the first event,
-            // also if this agent is killed in a moment.
+            // A new pool's ledger must be on the disk before traffic is counted, so that the first event is
+            // complete even if the agent is killed soon.
             recorder.settle(until: rpa_monotonic_ns() + Self.lastTime)
             course = .recording(recorder)
         } catch {
-            // The disk's, which may pass: registrations don't wait for it.
+            // A disk error may be temporary, and registrations don't wait for the disk.
             guard error.kind == .output else { throw error }
             postpone(error, now: rpa_monotonic_ns())
         }
@@ -79,27 +79,27 @@ final class UsageSource: EventSource {
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
-        // Names, slots and groups may be others: what came until now is of the ones before.
+        // Names, slots and groups may have changed: the counts until now belong to the previous ones.
         let isChanged = seen != pool.revision
         if isChanged { followConfiguration() }
         proceed(now: now)
         if case .recording(let recorder) = course { recorder.serve(isDue: isChanged, now: now) }
-        tellOfThreads()
+        reportMissingThreads()
         pool.usage = status
     }
 
-    /// Once: the loop does what they would do, and may wait for the disk with it.
-    private func tellOfThreads() {
+    /// Warns once: without threads, the loop itself waits for the disk.
+    private func reportMissingThreads() {
         let refusal: Int32? =
             switch course {
             case .off: nil
             case .loading(_, let job): job.refusal
             case .recording(let recorder), .ending(let recorder): recorder.threadRefusal
             }
-        guard let refusal, !isToldOfThreads else { return }
-        isToldOfThreads = true
+        guard let refusal, !hasReportedThreads else { return }
+        hasReportedThreads = true
         log.warning(
-            "usage events are read and written without threads, of which none could be started (\(ErrnoName.of(refusal))): a slow disk holds up the agent; raise the limits of its unit (TasksMax=, LimitNPROC=, LimitNOFILE=)"
+            "no thread could be started to store usage events (\(ErrnoName.of(refusal))): a slow disk blocks the agent; raise the limits of its unit (TasksMax=, LimitNPROC=, LimitNOFILE=)"
         )
     }
 
@@ -114,7 +114,7 @@ final class UsageSource: EventSource {
         counters.followConfiguration()
         let former = settings
         settings = pool.plane.configuration.usage
-        // A person may have mended what failed.
+        // Somebody may have fixed the problem.
         nextAttempt = 0
         switch course {
         case .recording(let recorder) where settings?.folder != recorder.folder:
@@ -136,7 +136,7 @@ final class UsageSource: EventSource {
         reloads = pool.reloads
     }
 
-    /// Whatever takes its time may be done by now.
+    /// Continues work that was in progress.
     private func proceed(now: UInt64) {
         if case .ending(let recorder) = course {
             recorder.serveEnd(now: now)
@@ -178,9 +178,9 @@ final class UsageSource: EventSource {
         nextAttempt = now + UInt64(pause / .nanoseconds(1))
     }
 
-    /// The agent is about to end.
+    /// Takes and stores the last reading before the agent ends, for at most 2 s.
     ///
-    /// - Returns: nothing waits for the disk any more.
+    /// - Returns: false if a disk job is still in progress.
     func finish() -> Bool {
         let deadline = rpa_monotonic_ns() + Self.lastTime
         switch course {
