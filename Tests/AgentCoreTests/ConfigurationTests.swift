@@ -177,6 +177,101 @@ import Testing
         #expect(failure.description.contains("edge.yaml:2:"), "\(failure)")
     }
 
+    @Test(arguments: [
+        ("off", Tracking.off), ("{size: 1000}", Tracking(size: 1_000)),
+        ("{interval: 2m}", Tracking(interval: .seconds(120))), ("{interval: exact}", Tracking(interval: .zero)),
+        ("{size: 64, interval: 1s}", Tracking(size: 64, interval: .seconds(1))),
+    ])
+    func `tracking is off, or a size and an interval`(text: String, tracking: Tracking) throws {
+        let read = try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\ntracking: \(text)")
+        #expect(read.tracking == tracking)
+    }
+
+    @Test(arguments: [
+        ("on", "tracking on is neither off nor a mapping; write off, or {size: 65536, interval: 10s}"),
+        ("{size: 63}", "size 63 is not a whole number from 64 to 1048576"), ("{size: 0}", "size 0 is not a whole"),
+        ("{size: 2000000}", "is not a whole number"), ("{interval: 999ms}", "interval 999ms is less than a second"),
+        ("{interval: 0s}", "use 1s or more, or exact"), ("{interval: 10}", "interval 10 is not a duration"),
+        ("{sizes: 100}", "tracking has no key sizes; write size"), ("[off]", "tracking is not a mapping"),
+    ])
+    func `another tracking is refused, with what it may be`(text: String, problem: String) throws {
+        let failure = try #require(throws: Failure.self) {
+            _ = try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\ntracking: \(text)")
+        }
+        #expect(failure.description.contains(problem) && failure.description.contains("edge.yaml:4:"), "\(failure)")
+    }
+
+    @Test func `a collector is recognized by unit, pid file, command, user, or command and user`() throws {
+        let read = try Self.read(
+            """
+            pool: edge
+            collectors:
+              - {name: c1, unit: nfacctd@c1}
+              - {name: c2, pid_file: /run/nfacctd-c2.pid, weight: 2}
+              - {name: c3, command: "nfacctd: Core Process [c3]"}
+              - {name: c4, user: nobody}
+              - {name: c5, user: 1005, command: "*/collect --name=c5 *"}
+            \(Self.groups)
+            """)
+        #expect(
+            read.collectors.map(\.recognition) == [
+                .unit(try UnitName("nfacctd@c1.service")), .pidFile("/run/nfacctd-c2.pid"),
+                .command(try CommandPattern("nfacctd: Core Process [c3]"), user: nil), .user(65_534),
+                .command(try CommandPattern("*/collect --name=c5 *"), user: 1_005),
+            ])
+        #expect(read.collectors[1].weight == 2)
+    }
+
+    @Test(arguments: [
+        (
+            "unit: a, command: b",
+            "edge.yaml:4:34: collector c2 has unit and command, and unit says it all; keep one of them"
+        ),
+        ("unit: a, pid_file: /b", "has unit and pid_file"), ("unit: a, user: root", "has unit and user"),
+        ("pid_file: /b, user: root", "has pid_file and user"), ("pid_file: /b, command: c", "has pid_file and command"),
+        ("pid_file: b", "pid_file b is not an absolute path"), ("unit: \"\"", "unit \"\" is not the name of a unit"),
+        ("unit: a/b", "unit \"a/b\" is not the name of a unit; write it like nfacctd@c1.service"),
+        ("unit: nfacctd@.service", "is a template, and each collector is an instance"),
+        ("unit: nfacctd.socket", "is a socket, in which no process runs; name the service, scope or slice"),
+        ("command: \"\"", "command \"\" is empty"), ("command: \" a\"", "has spaces around it"),
+        ("command: \"*\"", "command * matches every process; write what only this collector's command line has"),
+        ("command: \"?* *\"", "matches every process"), ("command: [a]", "command is not a single value"),
+        ("user: no-such-user", "there is no user no-such-user"), ("unti: a", "has no key unti; write unit"),
+        ("unit: c1.service", "collectors c1 and c2 are both recognized by unit c1.service; say what only one"),
+        ("user: ~", "user has no value"),
+    ])
+    func `a recognition that is wrong is refused`(keys: String, message: String) throws {
+        let text = "pool: edge\ncollectors:\n  - {name: c1, unit: c1}\n  - {name: c2, \(keys)}\n\(Self.groups)"
+        let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
+        #expect(failure.description.contains(message), "\(failure)")
+        #expect(failure.description.contains("edge.yaml:4"), "\(failure)")
+    }
+
+    @Test func `two collectors of the very same recognition are refused, of other users not`() throws {
+        func read(_ first: String, _ second: String) throws(Failure) -> PoolConfiguration {
+            try Self.read(
+                "pool: edge\ncollectors:\n  - {name: a, \(first)}\n  - {name: b, \(second)}\n\(Self.groups)")
+        }
+        for same in ["pid_file: /run/a.pid", "command: a", "user: 1000", "command: a, user: 1000"] {
+            let failure = try #require(throws: Failure.self) { _ = try read(same, same) }
+            #expect(failure.description.contains("edge.yaml:4:5: collectors a and b are both recognized by"))
+        }
+        let nobody = try #require(throws: Failure.self) { _ = try read("user: nobody", "user: 65534") }
+        #expect(nobody.description.contains("both recognized by user 65534"))
+        #expect(try read("command: a, user: 1000", "command: a, user: 1001").collectors.count == 2)
+        #expect(try read("command: a", "command: a, user: 1000").collectors.count == 2)
+    }
+
+    @Test func `33 groups are more than a pool's 32: the line of the 33rd`() throws {
+        func text(_ count: Int) -> String {
+            let groups = (1...count).map { "  - {name: g\($0), protocol: udp, address: 0.0.0.0, port: \(5_000 + $0)}" }
+            return "pool: edge\ncollectors: [c1]\ngroups:\n\(groups.joined(separator: "\n"))"
+        }
+        #expect(try Self.read(text(32)).groups.count == 32)
+        let failure = try #require(throws: Failure.self) { _ = try Self.read(text(33)) }
+        #expect(failure.description.contains("edge.yaml:36:5: group g33 is one more than a pool's 32 groups"))
+    }
+
     @Test(arguments: ["10", "-5s", "1.5s", "s", "10 s", "25h", "999999999999s", "1d", "", "10S"])
     func `a duration without unit, negative, fractional or above a day is refused`(hold: String) throws {
         let text = "pool: edge\ncollectors: [c1]\nrestart_hold: \"\(hold)\"\n\(Self.groups)"

@@ -23,10 +23,10 @@ import Testing
                 let maps = try PinnedMaps.read()
                 try FileText.write(pinned, to: agent.configurationPath)
                 let tracer = try agent.refusing(call: step, of: "sendto", with: "ENOBUFS")
-                let said = agent.process.errorOutput.occurrences(of: "it is tried again")
+                let said = agent.process.errorOutput.occurrences(of: "the agent tries again")
                 let result = try agent.command(["reload"])
                 waitUntil(.seconds(60), every: .milliseconds(2)) { agent.process.isAtRest }
-                let isInterrupted = agent.process.errorOutput.occurrences(of: "it is tried again") > said
+                let isInterrupted = agent.process.errorOutput.occurrences(of: "the agent tries again") > said
                 tracer.send(SIGTERM)
                 try tracer.wait()
                 if result.exitCode != 0 {

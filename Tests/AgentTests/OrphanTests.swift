@@ -8,7 +8,7 @@ import Testing
     private static let configuration = AgentFixture.configuration(
         collectors: ["{name: c1, command: sleep 6001}", "c2"], hold: "20s")
 
-    /// Both processes are recognised as c1, the child once it is let go.
+    /// Both processes are recognized as c1, the child once it is let go.
     private static func collector(leaving child: Bool, in sandbox: Sandbox) throws -> ChildProcess {
         let sockets = try CollectorSockets("c1")
         let waiting = "while [ ! -e \(sandbox.folder)/go ]; do sleep 0.05; done"

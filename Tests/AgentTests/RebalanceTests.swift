@@ -104,9 +104,9 @@ struct RebalanceTests {
     }
 
     @Test(arguments: [
-        ("", "is not whole"), ("{\"pins\":[{\"exporter\":\"10.0.", "is not whole"),
-        ("{\"version\":9,\"pool\":\"edge\",\"pins\":[]}", "is of version 9"),
-        ("[1,2,3]", "is not whole"), ("{\"version\":1,\"pool\":\"edge\",\"pins\":{}}", "is not whole"),
+        ("", "is damaged"), ("{\"pins\":[{\"exporter\":\"10.0.", "is damaged"),
+        ("{\"version\":9,\"pool\":\"edge\",\"pins\":[]}", "has version 9"),
+        ("[1,2,3]", "is damaged"), ("{\"version\":1,\"pool\":\"edge\",\"pins\":{}}", "is damaged"),
     ])
     func `an unusable state file is set aside, and the agent runs`(text: String, message: String)
         async throws

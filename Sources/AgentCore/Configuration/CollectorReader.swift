@@ -4,7 +4,7 @@ import SockArrayCore
 struct CollectorReader {
     private let file: String
     private var names: Set<String> = []
-    private var recognised: [Recognition: String] = [:]
+    private var recognized: [Recognition: String] = [:]
     private(set) var collectors: [PoolConfiguration.Collector] = []
 
     init(file: String) { self.file = file }
@@ -15,10 +15,10 @@ struct CollectorReader {
             throw entry.problem("collector \(collector.name) is there twice", "give each collector a name of its own")
         }
         if let recognition = collector.recognition,
-            let other = recognised.updateValue(collector.name, forKey: recognition)
+            let other = recognized.updateValue(collector.name, forKey: recognition)
         {
             throw entry.problem(
-                "collectors \(other) and \(collector.name) are both recognised by \(recognition)",
+                "collectors \(other) and \(collector.name) are both recognized by \(recognition)",
                 "say what only one of them has: unit, pid_file, or a command with what differs")
         }
         collectors.append(collector)

@@ -1,10 +1,10 @@
 import SockArrayCore
 
 extension PoolConfiguration {
-    /// The file as it is now, for the agent that runs with this configuration.
+    /// Reads the configuration file again, for the agent that runs with this configuration.
     ///
-    /// - Throws: `.usage` for a file that can't be used, `.conflict` for one that changes
-    ///   what the running agent has opened or is known by.
+    /// - Throws: `.usage` for a file that can't be used; `.conflict` for one that changes the pool's
+    ///   identity or the agent's sockets.
     package func changed(by path: String, act: String) throws(Failure) -> PoolConfiguration {
         let new = try PoolConfiguration.load(path: path)
         try checkIdentity(of: new, path, act: act)
@@ -12,13 +12,13 @@ extension PoolConfiguration {
         if let before = usage, let after = new.usage, before.folder != after.folder {
             throw Failure(
                 .conflict, act: act,
-                cause: "the folder of usage's queue changed in \(path), and what was counted last is there",
+                cause: "usage.queue.folder changed in \(path), and the old folder has the last counts",
                 remedy: "put the old value back, or stop the agent, rename \(before.folder), and start it again")
         }
-        // Nothing is made: it may be asked by `plan`, and refused below.
+        // Nothing is created: `plan` comes here, too, and a check below may fail.
         if let later = new.usage { try later.check(awaitsFolder: later.target == usage?.target) }
         if let meter = new.meter {
-            // One that isn't there yet is waited for.
+            // A cgroup that doesn't exist yet may appear later.
             do throws(Failure) { try CgroupMeter.check(meter) } catch  where error.kind != .absent { throw error } catch
             {}
         }
@@ -30,7 +30,7 @@ extension PoolConfiguration {
         guard new.pool != pool || new.bpffs != bpffs else { return }
         throw Failure(
             .conflict, act: act,
-            cause: "\(new.pool != pool ? "pool" : "bpffs") changed in \(path), which makes it another pool",
+            cause: "\(new.pool != pool ? "pool" : "bpffs") changed in \(path), and a reload can't do that",
             remedy: "put the old value back, or stop the agent, run: reuseport-agent unload --pool \(pool)"
                 + (bpffs == PoolConfiguration.defaultBPFFS ? ", " : " --bpffs \(bpffs), ")
                 + "and start it and register the collectors again")
@@ -45,7 +45,7 @@ extension PoolConfiguration {
         guard !sockets.isEmpty else { return }
         throw Failure(
             .conflict, act: act,
-            cause: "\(sockets.joined(separator: ", ")) changed in \(path), and that takes a restart",
-            remedy: "put the old value back, or stop the agent and start it again: the data plane goes on meanwhile")
+            cause: "\(sockets.joined(separator: ", ")) changed in \(path), which requires a restart",
+            remedy: "put the old value back, or restart the agent: traffic continues in the meantime")
     }
 }

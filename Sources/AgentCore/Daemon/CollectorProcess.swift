@@ -1,8 +1,8 @@
 import SockArrayCore
 
-/// Finds the sockets of a collector that knows nothing of the agent.
+/// Finds the sockets of a collector that doesn't know the agent.
 enum CollectorProcess {
-    /// Borrows those that are meant for one of the groups.
+    /// Borrows the process's sockets that could belong to one of the groups.
     static func sockets(
         of process: borrowing OtherProcess, _ groups: [ReuseportGroup], act: String
     ) throws(Failure) -> ProcessSockets {
@@ -17,7 +17,8 @@ enum CollectorProcess {
         }
     }
 
-    /// Tells what the process has instead, so that a wrong address is seen at once.
+    /// The failure for a process without a socket of any group. It lists the sockets that the process has,
+    /// so that a wrong address is easy to see.
     static func hasNoMember(
         _ pid: Int32, _ sockets: [SocketFacts], _ groups: [ReuseportGroup], act: String
     ) -> Failure {
@@ -32,7 +33,7 @@ enum CollectorProcess {
                 : "make its bind address and the group's address in the configuration the same")
     }
 
-    /// `; it has udp 127.0.0.1:4739`: what is bound and has no peer, 8 at most.
+    /// `; it has udp 127.0.0.1:4739`: the bound sockets without a peer, at most 8.
     static func whatItHas(_ sockets: [SocketFacts]) -> String {
         let bound = Set(
             sockets.filter { $0.port != 0 && !$0.isConnected }
@@ -44,7 +45,7 @@ enum CollectorProcess {
 }
 
 extension RegistrationPlan.Refusal {
-    /// The same, and for half a collector all that its process has bound.
+    /// Adds the process's bound sockets to the cause of an incomplete collector.
     func telling(whatItHas sockets: [SocketFacts]) -> Self {
         guard case .incomplete(let failure) = self else { return self }
         var longer = failure
@@ -53,11 +54,10 @@ extension RegistrationPlan.Refusal {
     }
 }
 
-/// Whose sockets they are, when a command passes them.
+/// Finds the owner of sockets that a command passes.
 enum SocketOwner {
-    /// The nearest ancestor of the command that has one of the sockets: the
-    /// collector that ran it. Nil if none can be looked into. Not process 1: a
-    /// service manager that keeps a socket is no collector.
+    /// The command's nearest ancestor that has one of the sockets: the collector that ran the command. Nil
+    /// if there is none. Process 1 doesn't count: a service manager that keeps a socket is no collector.
     static func find(of sockets: [OfferedSocket], passedBy command: Int32) -> ProcessIdentity? {
         let cookies = Set(sockets.map(\.offer.socket.cookie))
         var candidate = ProcessFacts.parent(of: command)

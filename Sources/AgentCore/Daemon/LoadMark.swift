@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// What each address had sent when a measurement for `rebalance` was begun.
+/// The counts of each address at the start of a measurement for `rebalance`.
 struct LoadMark {
     private var sightings: [IPAddress: Sighting] = [:]
     private var number = 0
@@ -12,16 +12,16 @@ struct LoadMark {
         return number
     }
 
-    /// What came since the mark of that number; nil: since ever.
+    /// The counts since the mark with that number; nil means all counts.
     ///
-    /// - Throws: `.conflict` if it isn't the last one.
+    /// - Throws: `.conflict` if it isn't the last mark.
     func loads(of seen: [Sighting], sinceMark number: Int?, act: String) throws(Failure) -> [Sighting] {
         guard let number else { return seen }
         guard number == self.number else {
             throw Failure(
                 .conflict, act: act,
-                cause: "the agent was started again during the measurement, or another one was begun",
-                remedy: "repeat it")
+                cause: "the agent restarted, or another measurement started, during this one",
+                remedy: "repeat the command")
         }
         return seen.compactMap { now in
             guard let before = sightings[now.address] else { return now }

@@ -1,9 +1,9 @@
-/// Which processes are which collectors', as far as they are recognised.
+/// Which processes are which collectors', as far as they are recognized.
 public struct RecognizedProcesses: Equatable, Sendable {
     /// By collector, in the order in which they are to be asked for sockets: the
     /// ancestor of the others first. A collector of which there is none is missing.
     public let pids: [String: [Int32]]
-    /// Those that are recognised as several collectors, and so as none.
+    /// Those that are recognized as several collectors, and so as none.
     public let ambiguous: [Int32: Set<String>]
 
     /// - Parameters:

@@ -1,5 +1,5 @@
 enum DirectoryPath {
-    /// The folder that an absolute path is in: `/run` of `/run/x`, `/` of `/x` and of `/`.
+    /// The parent folder of an absolute path: `/run` for `/run/x`, `/` for `/x` and for `/`.
     static func of(_ path: String) -> String {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
         return String(path[..<slash])

@@ -1,26 +1,26 @@
 import Glibc
 import SockArrayCore
 
-/// Files that are there, whole, after a crash. Every function may wait for the disk,
-/// and returns 0 or a positive errno, where nothing else is said.
+/// Files that are complete after a crash. Every function may wait for the disk and, unless it says
+/// otherwise, returns 0 or a positive errno.
 enum DurableFile {
-    /// What came of a change to a folder; with a positive errno.
+    /// The outcome of a change to a folder, with a positive errno.
     enum Outcome: Equatable {
-        /// It is there after a crash.
+        /// The change survives a crash.
         case settled
-        /// It was made, for all to see, and a crash may bring back what was before.
+        /// The change is visible, but a crash may undo it.
         case unsettled(Int32)
-        /// Nothing is other than before.
+        /// Nothing has changed.
         case refused(Int32)
     }
 
-    /// Replaces the file at once: after a crash there is the old or the new one, and
-    /// once it is settled, the new one.
+    /// Replaces the file atomically: a crash leaves the old or the new file, and after `.settled`, the new
+    /// one.
     static func replace(_ path: String, with bytes: [UInt8]) -> Outcome {
         changeFolder(of: path) { exchange(path, for: bytes, mode: 0o640) }
     }
 
-    /// The folder is opened first: what could refuse that comes before the change.
+    /// Opens the folder before the change, so that a failure to open it changes nothing.
     private static func changeFolder(of path: String, _ change: () -> Int32) -> Outcome {
         let number = open(DirectoryPath.of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { return .refused(errno) }
@@ -30,7 +30,7 @@ enum DurableFile {
         return fsync(folder.number) == 0 ? .settled : .unsettled(errno)
     }
 
-    /// Replaces the file at once: after a crash there is the old or the new one.
+    /// Replaces the file atomically: a crash leaves the old or the new file.
     static func exchange(_ path: String, for bytes: [UInt8], mode: mode_t) -> Int32 {
         let temporary = path + ".new"
         let number = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
@@ -43,7 +43,7 @@ enum DurableFile {
         return error
     }
 
-    /// Of no effect where it isn't there.
+    /// Removes a file; a missing file counts as removed.
     static func remove(_ path: String) -> Outcome {
         changeFolder(of: path) { unlink(path) == 0 || errno == ENOENT ? 0 : errno }
     }
@@ -61,7 +61,7 @@ enum DurableFile {
         return 0
     }
 
-    /// What was made, renamed or removed in the file's folder stays so.
+    /// Makes changes of names in the file's folder survive a crash.
     static func settleFolder(of path: String) -> Int32 {
         let number = open(DirectoryPath.of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard number >= 0 else { return errno }
@@ -69,36 +69,27 @@ enum DurableFile {
         return fsync(folder.number) == 0 ? 0 : errno
     }
 
-    /// With those above it.
+    /// Creates a folder with the folders above it, and checks that the agent can write there.
     static func makeFolder(_ path: String) -> Int32 {
         do { try Directory.make(path, mode: 0o750) } catch { return error.errno }
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
     }
 
-    /// Whether it can be made and written, without doing so.
+    /// Checks whether the folder can be created and written, without creating it.
     static func probeFolder(_ path: String) -> Int32 {
         var path = path
         while access(path, F_OK) != 0, errno == ENOENT, path != "/" { path = DirectoryPath.of(path) }
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
     }
 
-    /// Renames a file that can't be used. A file that was set aside before stays.
+    /// Reads the bytes from an offset to the end.
     ///
-    /// - Returns: the new path; nil if the file could not be renamed.
-    static func setAside(_ path: String) -> String? {
-        let names = ["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }
-        let other = names.first { access($0, F_OK) != 0 } ?? names[0]
-        return rename(path, other) == 0 ? other : nil
-    }
-
-    /// Bytes from an offset to the end.
-    ///
-    /// - Throws: EINVAL for no regular file.
+    /// - Throws: EINVAL if it isn't a regular file.
     static func read(_ file: borrowing Descriptor, from offset: Int = 0) throws(KernelError) -> [UInt8] {
         var facts = stat()
         guard fstat(file.number, &facts) == 0 else { throw KernelError(operation: "fstat", errno: errno) }
         guard facts.st_mode & S_IFMT == S_IFREG else {
-            throw KernelError(operation: "read what is no regular file", errno: EINVAL)
+            throw KernelError(operation: "read a file that isn't regular", errno: EINVAL)
         }
         var bytes = [UInt8](repeating: 0, count: max(0, Int(facts.st_size) - offset))
         var filled = 0

@@ -1,8 +1,8 @@
 import Glibc
 import SockArrayCore
 
-/// What the agent was told at run time and keeps over its restarts: pins that
-/// `plan --rebalance --apply` made. One JSON object, replaced as a whole.
+/// The state that the agent keeps over restarts: pins that `plan --rebalance --apply` made. The file is
+/// one JSON object, which is replaced as a whole.
 struct StateFile {
     let path: String
     let pool: String
@@ -16,8 +16,10 @@ struct StateFile {
 
     private static let sizeLimit = 64 << 20
 
-    /// - Parameter configuration: path of the agent's own.
-    /// - Throws: `.usage` where something stands that the agent must not replace.
+    /// Checks that the agent may replace what is at the path.
+    ///
+    /// - Parameter configuration: the path of the agent's configuration.
+    /// - Throws: `.usage` if the path leads to the configuration or to something that isn't a regular file.
     func check(besides configuration: String) throws(Failure) {
         func unusable(_ cause: String) -> Failure {
             Failure(
@@ -33,7 +35,7 @@ struct StateFile {
         }
     }
 
-    /// Why `write` would fail, as far as permissions say; nil: it would not.
+    /// The failure that `write` would have because of permissions; nil if they allow it.
     func writeRefusal() -> Failure? {
         var place = folder
         while access(place, F_OK) != 0, place != "/" { place = DirectoryPath.of(place) }
@@ -45,33 +47,33 @@ struct StateFile {
         let remedy =
             [EACCES, EPERM, EROFS, ENOENT].contains(error)
             ? "make \(folder) writable for the agent, or set state_file in its configuration"
-            : "look at the file system of \(folder)"
+            : "check the file system of \(folder)"
         return Failure(.privilege, act: act, cause: "\(path) could not be replaced", errno: error, remedy: remedy)
     }
 
-    /// The pins; none where there is no file. A file that is cut short or of another
-    /// version is set aside, and `report` told so.
+    /// Reads the pins; none if there is no file. A file that is damaged or has another version is renamed
+    /// and reported.
     ///
     /// - Throws: `.conflict` for another pool's file.
     func read(report: (String) -> Void) throws(Failure) -> [Pin] {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else {
             if errno != ENOENT {
-                report("state file \(path) could not be opened (\(errnoName)): no pins are taken from it")
+                report("state file \(path) could not be opened (\(errnoName)): its pins are not in force")
             }
             return []
         }
         let file = Descriptor(owning: number)
         guard let bytes = Self.content(of: file) else {
-            report("state file \(path) could not be read: no pins are taken from it")
+            report("state file \(path) could not be read: its pins are not in force")
             return []
         }
         guard let content = try? JSON.decode(Content.self, from: bytes) else {
-            setAside("is not whole", report)
+            setAside("is damaged", report)
             return []
         }
         guard content.version == Content.version else {
-            setAside("is of version \(content.version), not \(Content.version)", report)
+            setAside("has version \(content.version), not \(Content.version)", report)
             return []
         }
         guard content.pool == pool else {
@@ -82,29 +84,41 @@ struct StateFile {
         return content.pins
     }
 
-    /// Replaces the file at once: after a crash there is the old or the new one.
+    /// Replaces the file atomically: a crash leaves the old or the new file.
     func write(_ pins: [Pin], act: String) throws(Failure) {
         try? Directory.make(folder, mode: 0o755)
         guard let bytes = try? JSON.encode(Content(version: Content.version, pool: pool, pins: pins), pretty: true)
         else { fatalError("pins are plain text") }
         let error = DurableFile.exchange(path, for: bytes, mode: 0o644)
         guard error == 0 else { throw refusal(error, act: act) }
-        // It is in force, also where a crash could bring back the old one.
+        // The pins are in force even if a crash could bring back the old file.
         _ = DurableFile.settleFolder(of: path)
     }
 
     private func setAside(_ cause: String, _ report: (String) -> Void) {
-        if let other = DurableFile.setAside(path) {
-            report("state file \(path) \(cause): it was set aside as \(other), and no pins are taken from it")
+        // Keep files that were renamed before.
+        let other =
+            (["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }.first { access($0, F_OK) != 0 })
+            ?? path + ".unusable"
+        if rename(path, other) == 0 {
+            report("state file \(path) \(cause): it was renamed to \(other), and its pins are not in force")
         } else {
-            report("state file \(path) \(cause), and could not be set aside (\(errnoName)): no pins are taken from it")
+            report("state file \(path) \(cause), and could not be renamed (\(errnoName)): its pins are not in force")
         }
     }
 
     private var folder: String { DirectoryPath.of(path) }
     private var errnoName: String { ErrnoName.of(errno) }
 
-    /// Nil: not a regular file, too large, or unreadable.
+    private func makeFolder() {
+        var made = ""
+        for part in folder.split(separator: "/") {
+            made += "/\(part)"
+            mkdir(made, 0o755)
+        }
+    }
+
+    /// Nil if the file isn't a regular file, is too large, or can't be read.
     private static func content(of file: borrowing Descriptor) -> [UInt8]? {
         var facts = stat()
         guard fstat(file.number, &facts) == 0, facts.st_size <= sizeLimit else { return nil }

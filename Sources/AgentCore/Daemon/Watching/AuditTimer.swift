@@ -3,25 +3,25 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// Compares what should be with what is: every 5 s, when somebody asks, and at once
-/// when something reaches a placeholder, which shows that the program isn't asked.
+/// Compares the pool with the kernel: every 5 s, on request, and at once when a packet reaches a
+/// placeholder socket, which shows that the group's program doesn't run.
 final class AuditTimer: EventSource {
     private let pool: RunningPool
     private let log: Logger
     private var history = AuditHistory()
     private var census = SourceCensus()
     private var nextCensus: UInt64 = 0
-    /// The first one is not at once: a pool that is adopted gets its program by that alone.
+    /// The first audit isn't immediate: the start of the agent attaches the program of an adopted pool.
     private var next = rpa_monotonic_ns() + pause
-    /// A broadcast reaches placeholders too: they aren't listened to for that long after an audit.
+    /// Until then the placeholders are ignored: a broadcast reaches them, too, and would start an audit each.
     private var deafUntil: UInt64 = 0
     private var said: String?
     private let act = "audit the pool"
     private static let pause: UInt64 = 5_000_000_000
-    /// Where not all groups had their turn.
+    /// The pause if an audit had no time for some groups.
     private static let shortPause: UInt64 = 1_000_000_000
     private static let deafness: UInt64 = 500_000_000
-    /// What each address sent is megabytes.
+    /// The pause between two reads of all exporters, which are megabytes.
     private static let censusPause: UInt64 = 60_000_000_000
 
     init(pool: RunningPool, log: Logger) {
@@ -29,7 +29,7 @@ final class AuditTimer: EventSource {
         self.log = log
     }
 
-    /// Also when the placeholders are to be listened to again.
+    /// The next audit, or the time when the placeholders are polled again.
     var nextDeadline: UInt64? { rpa_monotonic_ns() < deafUntil ? min(next, deafUntil) : next }
 
     var waits: [pollfd] {
@@ -50,7 +50,7 @@ final class AuditTimer: EventSource {
         }
     }
 
-    /// Looks now, logs what is new and what is over, and leaves the findings with the pool.
+    /// Audits now, logs new findings and findings that are over, and stores the findings in the pool.
     func audit() throws(Failure) -> AuditReport {
         var facts = try pool.plane.auditFacts(act: act)
         try count()

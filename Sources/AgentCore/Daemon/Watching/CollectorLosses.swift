@@ -1,41 +1,42 @@
 import Logging
 
-/// What has happened to collectors that were lost: for the log, as soon as there are
-/// words for it, and for the events.
+/// Logs the losses of collectors, as soon as their cause is known, and keeps the texts for the events.
 final class CollectorLosses {
-    /// What has happened to a collector that somebody takes out.
+    /// The text for a collector that somebody unregistered.
     static let unregistered = "was unregistered"
 
-    private var untold = PendingLossReports()
-    /// By name, for the events that tell of them.
+    private var pending = PendingLossReports()
+    /// By collector, for the events.
     private var texts: [String: String] = [:]
     private let log: Logger
 
     init(log: Logger) { self.log = log }
 
-    func add(_ loss: PendingLossReports.Loss, now: UInt64) { untold.add(loss, now: now) }
+    func add(_ loss: PendingLossReports.Loss, now: UInt64) { pending.add(loss, now: now) }
 
-    /// It is in the log by other words.
+    /// Keeps the text of a loss that another message already logged.
     func note(_ collector: String, _ text: String) { texts[collector] = text }
 
-    /// Who was lost and is not told of yet.
-    var untoldCollectors: Set<String> { untold.collectors }
+    /// Collectors whose loss isn't logged yet.
+    var pendingCollectors: Set<String> { pending.collectors }
 
-    /// When something is to be told; nil: nothing waits.
-    var deadline: UInt64? { untold.deadline }
+    /// When the next loss is logged; nil if none is pending.
+    var deadline: UInt64? { pending.deadline }
 
-    /// Those that have waited long enough.
-    func tell(now: UInt64) { tell(untold.take(now: now)) }
+    /// Logs the losses that are due.
+    func tell(now: UInt64) { tell(pending.take(now: now)) }
 
-    /// - Returns: false if it was told before.
+    /// Logs the collector's losses now.
+    ///
+    /// - Returns: false if none was pending.
     @discardableResult
     func tell(of collector: String) -> Bool {
-        let losses = untold.take(of: collector)
+        let losses = pending.take(of: collector)
         tell(losses)
         return !losses.isEmpty
     }
 
-    /// What was told since the last time.
+    /// Returns the texts since the last call, by collector.
     func take() -> [String: String] {
         defer { texts = [:] }
         return texts

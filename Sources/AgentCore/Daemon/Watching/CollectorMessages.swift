@@ -1,9 +1,8 @@
 import Logging
 import SockArrayCore
 
-/// What the log says of a collector's life beside its losses and registrations, which
-/// are logged by whoever notices them: that nobody waits for it any more, that it is
-/// back, and that somebody is waited for who has never come.
+/// The log messages for a failover, a return, and a collector that has never registered. Losses and
+/// registrations are logged where they are noticed.
 struct CollectorMessages: Equatable {
     var level: Logger.Level
     var text: String
@@ -11,9 +10,9 @@ struct CollectorMessages: Equatable {
     var key: String
 
     /// - Parameters:
-    ///   - rows: the collector's; nil: they aren't counted.
-    ///   - hasAffinity: rows are somebody's, for the address decides.
-    ///   - isIntended: somebody has unregistered it.
+    ///   - rows: the counts of the collector's rows; nil if they are unknown.
+    ///   - hasAffinity: whether the exporter's address decides on the collector.
+    ///   - isIntended: whether somebody unregistered the collector.
     init?(
         _ entry: PoolHistory.Entry, of collector: PoolConfiguration.Collector, rows: TableStatus.Collector?, total: Int,
         hasAffinity: Bool, hasRegistered: Bool, isIntended: Bool

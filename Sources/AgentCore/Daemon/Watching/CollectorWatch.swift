@@ -3,22 +3,22 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// Hears of sockets that close (sock_diag's destroy events) and of processes that
-/// end (pidfds), and takes what is left of their collectors out of use.
+/// Waits for sockets that close (sock_diag's destroy events) and for processes that end (pidfds), and
+/// takes their collectors out of use.
 final class CollectorWatch: EventSource {
     private let pool: RunningPool
     private let log: Logger
     private let events: SocketCloseEvents
     private var ports: Set<UInt16>
-    /// Ends of sessions are told: some row waits, for one maybe.
+    /// Whether ends of sessions are reported, too: some row waits for one.
     private var hearsSessions = false
     /// Slots by the cookies of their registered sockets.
     private var slots: [UInt64: Slot] = [:]
     private var owners: [Slot: WatchedProcess] = [:]
-    private var seen: Int?
-    /// When rows that wait for sessions are looked at again, should an event have been missed.
+    private var seen: RunningPool.Revision?
+    /// When to check the rows that wait for sessions again, in case an event was missed.
     private var nextLook: UInt64?
-    /// Nothing else is done until then.
+    /// After a failure, nothing happens until `nextLook`.
     private var hasFailed = false
     private static let lookPause: UInt64 = 1_000_000_000
     private let act = "watch the collectors"
@@ -44,7 +44,7 @@ final class CollectorWatch: EventSource {
             + polled.map { pollfd(fd: $0.process.number, events: Int16(POLLIN), revents: 0) }
     }
 
-    /// Whom `waits` named: others may have come by the time that they are served.
+    /// The processes that `waits` named; `owners` may have changed since.
     private var polled: [(slot: Slot, process: WatchedProcess)] = []
 
     var nextDeadline: UInt64? {
@@ -56,10 +56,10 @@ final class CollectorWatch: EventSource {
         defer { pool.losses.tell(now: now) }
         if hasFailed, let nextLook, now < nextLook { return }
         do {
-            // A request before this may have filled a slot anew: what is told of those
-            // before is of no interest any more.
+            // A request in the same turn may have filled a slot again: events about its previous sockets
+            // no longer matter.
             if seen != pool.revision { try lookAtAll() }
-            // Whoever has ended is to be known before its sockets are told closed.
+            // The end of a process must be known before its sockets are reported as closed.
             for ((slot, process), result) in zip(polled, results.dropFirst()) where result.revents != 0 {
                 try noteEnd(of: process, in: slot)
             }
@@ -67,25 +67,25 @@ final class CollectorWatch: EventSource {
             if seen != pool.revision { try lookAtAll() }
             let isDue = hearSessions() || nextLook.map { $0 <= now } ?? false
             if isDue { try pool.plane.releaseRows(settling: true, act: act) }
-            // However many events come meanwhile.
+            // The pause doesn't depend on the number of events.
             if isDue || nextLook == nil { nextLook = now + Self.lookPause }
             if !pool.plane.isWaiting { nextLook = nil }
             let ended = pool.plane.takeEndedSessions()
             if ended > 0 {
-                log.notice("on_move reset: BMP sessions ended, so that their routers come to the new owners: \(ended)")
+                log.notice("on_move reset ended \(ended) BMP sessions, so that their routers connect to the new collectors")
             }
             hasFailed = false
         } catch {
             log.error("\(error)")
             nextLook = now + Self.lookPause
             hasFailed = true
-            // What it was about has left the lists above, maybe.
+            // The failed item may be missing from the lists above.
             seen = nil
         }
     }
 
-    /// Who has the slot's sockets from now on, if a client passed it: also one that
-    /// we could not find by its pid.
+    /// Sets the owner of the slot's sockets, if a client passed its pidfd; the agent may be unable to find
+    /// that process by its pid.
     func adopt(_ process: WatchedProcess?, of slot: Slot) { owners[slot] = process }
 
     private func takeEvents() throws(Failure) {
@@ -95,7 +95,7 @@ final class CollectorWatch: EventSource {
             case .overrun: seen = nil
             case .closed(let socket):
                 if let slot = slots.removeValue(forKey: socket.cookie) {
-                    // Of its slot, or of the one before it there: that is looked at.
+                    // The socket belongs to the slot's collector or to its predecessor: `noteLoss` checks.
                     try noteLoss(of: slot, hasEnded: false, what: "has lost \(socket.endpoint)")
                 } else if pool.plane.isAwaited(socket) {
                     mayRelease = true
@@ -105,7 +105,9 @@ final class CollectorWatch: EventSource {
         if mayRelease { try pool.plane.releaseRows(act: act) }
     }
 
-    /// - Returns: they are told from now on, and those that have ended before weren't.
+    /// Turns the reports of ended sessions on or off.
+    ///
+    /// - Returns: true if they are on from now on: earlier ends were missed.
     private func hearSessions() -> Bool {
         guard hearsSessions != pool.plane.isWaiting else { return false }
         hearsSessions = pool.plane.isWaiting
@@ -126,7 +128,7 @@ final class CollectorWatch: EventSource {
         }
     }
 
-    /// What is registered now, and what of it has been lost meanwhile.
+    /// Reads what is registered, and notes what was lost since the last look.
     private func lookAtAll() throws(Failure) {
         let plane = pool.plane
         let revision = pool.revision
@@ -147,7 +149,7 @@ final class CollectorWatch: EventSource {
             }
             owners[slot] = process
         }
-        if let interruption = plane.interruption { log.error("\(interruption); it is tried again") }
+        if let interruption = plane.interruption { log.error("\(interruption); the agent tries again") }
         for slot in try plane.lostSlots(act: act) {
             try noteLoss(of: slot, hasEnded: owners[slot]?.hasEnded ?? false, what: "has lost a socket")
         }
@@ -160,12 +162,12 @@ final class CollectorWatch: EventSource {
         } catch {
             throw Failure(
                 .privilege, act: act, cause: "\(error.operation) failed", errno: error.errno,
-                remedy: "it is tried again; let the agent have more open files (LimitNOFILE=)")
+                remedy: "raise the agent's limit of open files (LimitNOFILE=); the agent tries again")
         }
     }
 
     private func noteEnd(of owner: WatchedProcess, in slot: Slot) throws(Failure) {
-        // Its slot may be another one's by now.
+        // Another process may have the slot by now.
         guard owners[slot] === owner else { return }
         owners[slot] = nil
         if let identity = owner.identity, pool.plane.owners[slot] != identity { return }
@@ -183,14 +185,9 @@ final class CollectorWatch: EventSource {
         tellLater(of: slot, what, by: owners[slot])
     }
 
-    /// - Parameters:
-    ///   - process: the collector's; nil: it isn't known, or has ended before it could be watched.
-    ///   - identity: of the process; nil: that of `process`.
-    private func tellLater(
-        of slot: Slot, _ what: String, by process: WatchedProcess?, _ identity: ProcessIdentity? = nil
-    ) {
-        // Those whose hold is over have failed over, which `EventRecorder` logs. A loss that
-        // is noted is told, whether or not this can be read.
+    /// - Parameter process: the collector's process; nil if it is unknown.
+    private func tellLater(of slot: Slot, _ what: String, by process: WatchedProcess?) {
+        // If the hold is over, `EventRecorder` logs the failover. The loss is logged even if this read fails.
         let isHeld = (try? pool.plane.isHeld(slot, act: act)) ?? false
         let words = HoldText(hasAffinity: pool.plane.table.assignment.hasAffinity)
         let name = pool.plane.name(of: slot)
@@ -198,9 +195,8 @@ final class CollectorWatch: EventSource {
             .init(
                 collector: name, what: what,
                 fate: isHeld ? words.held(for: "\(pool.plane.configuration.restartHold)") : nil,
-                process: Self.words(for: identity ?? process?.identity), hasEnded: { process?.hasEnded ?? false }),
-            now: rpa_monotonic_ns())
-        // Nothing more will be known.
+                process: Self.words(for: process), hasEnded: { process?.hasEnded ?? false }), now: rpa_monotonic_ns())
+        // Without a process, the cause stays unknown: don't wait for it.
         if process == nil { pool.losses.tell(of: name) }
     }
 

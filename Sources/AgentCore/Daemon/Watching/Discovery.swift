@@ -3,29 +3,28 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// Registers collectors that are back, and that the configuration tells how to
-/// recognise, with nobody calling `register`.
+/// Registers restarted collectors that the configuration can recognize, without a `register` command.
 ///
-/// The kernel tells of sockets that close, not of those that are made. So while
-/// such a collector is away, and only then, the groups' sockets are listed every
-/// 25 ms, less often the longer nobody comes (`PollBackoff`); when there is one that no
-/// slot has, the machine's processes are looked through for its collector.
+/// The kernel reports sockets that close, but not sockets that open. While such a collector is down, and
+/// only then, the groups' sockets are listed every 25 ms, and less often later (`PollBackoff`). If a
+/// socket is in no slot, the collector is looked for among the machine's processes.
 final class Discovery: EventSource {
     private let pool: RunningPool
     private let log: Logger
-    private var seen: Int?
-    /// Collectors that are away and can be recognised.
+    private var seen: RunningPool.Revision?
+    /// Collectors that are down and can be recognized.
     private var sought: [String: Recognition] = [:]
     private var next: UInt64 = 0
-    /// When the last of them went away.
+    /// When the last of them went down.
     private var start: UInt64 = 0
-    /// Sockets that were there at the last look through the processes.
+    /// The unregistered sockets at the last search through the processes.
     private var strangers: Set<UInt64> = []
     private var nextSearch: UInt64 = 0
-    /// What was said of a collector last.
+    /// The last message about each collector.
     private var said: [String: String] = [:]
     private let act = "look for collectors"
-    /// The same sockets may get a pid file, or another title, a little later.
+    /// The pause between two searches for the same sockets: a process may write its pid file, or change its
+    /// title, after it binds.
     private static let searchPause: UInt64 = 500_000_000
 
     init(pool: RunningPool, log: Logger) {
@@ -83,13 +82,14 @@ final class Discovery: EventSource {
         for (pid, names) in found.ambiguous {
             let list = names.sorted().joined(separator: ", ")
             say(
-                "process \(pid) is recognised as \(list): none of them is registered",
-                log.of(nil, key: "recognised \(list)"), of: list)
+                "process \(pid) is recognized as \(list): none of them is registered; make their keys in the "
+                    + "configuration differ",
+                log, of: list)
         }
         for (name, pids) in found.pids.sorted(by: { $0.key < $1.key }) { register(name, among: pids) }
     }
 
-    /// The first of the processes that is a whole collector.
+    /// Registers the first process that has a socket for every group.
     private func register(_ name: String, among pids: [Int32]) {
         var refusal: RegistrationPlan.Refusal?
         for pid in pids {
@@ -99,22 +99,22 @@ final class Discovery: EventSource {
                 let change = try pool.register(name, process, owner: owner, isRecognised: true)
                 said[name] = nil
                 pool.losses.tell(of: name)
-                log.of(name, key: "recognised \(change.slot)").notice(
-                    "collector \(name) is recognised and registered: process \(pid), slot \(change.slot)")
+                log.of(name).notice(
+                    "collector \(name) is recognized and registered: process \(pid), slot \(change.slot)")
                 return
             } catch {
                 refusal = refusal ?? error
             }
         }
-        // Half a collector: it is still starting, or a worker of one.
-        if case .refused(let failure) = refusal { say("\(failure)", log.of(name, key: failure.key), of: name) }
+        // An incomplete one isn't logged: it is still starting, or is a worker process.
+        if case .refused(let failure) = refusal { say("\(failure)", log.of(name), of: name) }
     }
 
     private func isDismissed(_ name: String, _ owner: ProcessIdentity) -> Bool {
         (try? pool.plane.isDismissed(name, owner, act: act)) ?? false
     }
 
-    /// - Parameter names: of one collector, or of several in doubt.
+    /// Logs a text unless it is the last one about the same collectors.
     private func say(_ text: String, _ log: Logger, of names: String) {
         guard said.updateValue(text, forKey: names) != text else { return }
         log.warning("\(text)")

@@ -3,8 +3,7 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// Notes the events of the collectors' lives, and of rows that move, for who reads
-/// GET /events.
+/// Records the collectors' events and moves of rows, for readers of GET /events.
 final class EventRecorder: EventSource {
     private let pool: RunningPool
     private let log: Logger
@@ -12,9 +11,9 @@ final class EventRecorder: EventSource {
     private var rows: RowDeliveries?
     private var seen: Int
     private var seenWrites: UInt64
-    /// Who was lost, and nobody could say how yet.
+    /// Collectors whose loss has no known cause yet.
     private var untold: Set<String> = []
-    private var agenda = EventSchedule()
+    private var schedule = EventSchedule()
     private let act = "note what happens"
 
     init(pool: RunningPool, log: Logger) throws(Failure) {
@@ -28,56 +27,56 @@ final class EventRecorder: EventSource {
 
     let waits: [pollfd] = []
 
-    var nextDeadline: UInt64? { agenda.deadline(hasChanged: hasChanged) }
+    var nextDeadline: UInt64? { schedule.deadline(hasChanged: hasChanged) }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         attend(now: now) { () throws(Failure) in
             try lookIfDue(now: now)
-            if agenda.isComparisonDue(now: now) { try compareRows(now: now) }
+            if schedule.isComparisonDue(now: now) { try compareRows(now: now) }
         }
     }
 
-    /// Before a command changes the pool: one that came in the same turn may have done so,
-    /// and what both did would be told as one.
+    /// Records earlier changes before a command changes the pool. Otherwise, the changes of two commands in
+    /// one turn would appear as one.
     func noteChanges() {
         let now = rpa_monotonic_ns()
         attend(now: now) { () throws(Failure) in try lookIfDue(now: now) }
     }
 
     private func lookIfDue(now: UInt64) throws(Failure) {
-        if agenda.isLookDue(hasChanged: hasChanged, now: now) { try look(now: now) }
+        if schedule.isLookDue(hasChanged: hasChanged, now: now) { try look(now: now) }
     }
 
     private func attend(now: UInt64, _ work: () throws(Failure) -> Void) {
         do {
             try work()
-            agenda.noteSuccess(now: now)
+            schedule.noteSuccess(now: now)
         } catch {
-            if !agenda.hasFailed { log.error("\(error)") }
-            agenda.noteFailure(now: now)
+            if !schedule.hasFailed { log.error("\(error)") }
+            schedule.noteFailure(now: now)
         }
     }
 
     private var hasChanged: Bool {
-        seen != pool.revision || seenWrites != pool.plane.rowWrites || untold != pool.losses.untoldCollectors
+        seen != pool.revision || seenWrites != pool.plane.rowWrites || untold != pool.losses.pendingCollectors
     }
 
     private func look(now: UInt64) throws(Failure) {
         let moments = try pool.plane.moments(act: act)
         let hasAffinity = pool.plane.table.assignment.hasAffinity
         let losses = pool.losses.take()
-        untold = pool.losses.untoldCollectors
+        untold = pool.losses.pendingCollectors
         let entries = history.look(
             moments, untold: untold, losses: losses, hasAffinity: hasAffinity, at: .nanoseconds(now))
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
         logNews(entries, moments, losses, hasAffinity: hasAffinity)
         let mayHaveMoved = hasChanged || !entries.isEmpty
         (seen, seenWrites) = (pool.revision, pool.plane.rowWrites)
-        agenda.noteLook(states: moments.map(\.state), mayHaveMoved: mayHaveMoved, now: now)
+        schedule.noteLook(states: moments.map(\.state), mayHaveMoved: mayHaveMoved, now: now)
     }
 
-    /// With the rows, which are read only if there is something to say, and left out if
-    /// they can't be read: what has happened is told in any case.
+    /// Logs the entries with the counts of rows. The rows are read only if an entry needs them; if that
+    /// fails, the message has no counts.
     private func logNews(
         _ entries: [PoolHistory.Entry], _ moments: [PoolHistory.Moment], _ losses: [String: String], hasAffinity: Bool
     ) {
@@ -98,7 +97,7 @@ final class EventRecorder: EventSource {
     private func compareRows(now: UInt64) throws(Failure) {
         let before = rows
         rows = try pool.plane.deliveries(act: act)
-        agenda.noteComparison(now: now)
+        schedule.noteComparison(now: now)
         guard let before, let rows, let shifts = before.shifts(to: rows),
             let text = RowDeliveries.text(of: shifts, total: rows.count, name: pool.plane.name)
         else { return }

@@ -1,20 +1,20 @@
 import SockArrayCore
 
-/// When the eventRecorder looks at the collectors and compares rows. All times are
-/// CLOCK_MONOTONIC in nanoseconds.
+/// The times at which `EventRecorder` looks at the collectors and compares rows: CLOCK_MONOTONIC in
+/// nanoseconds.
 struct EventSchedule {
-    /// When a hold is over, or somebody is looked for who never came.
+    /// When a hold ends, or when to check again for a collector that has never registered.
     private var nextLook: UInt64?
-    /// Rows may have moved: they are compared then.
+    /// When to compare rows, because they may have moved.
     private var nextComparison: UInt64?
     private var lastComparison: UInt64 = 0
-    /// It failed: until then nothing is due, whatever has changed.
+    /// After a failure, the time until which nothing is due.
     private var retry: UInt64?
     private static let pause: UInt64 = 1_000_000_000
 
     var hasFailed: Bool { retry != nil }
 
-    /// - Parameter hasChanged: the pool, since the last look.
+    /// - Parameter hasChanged: whether the pool changed since the last look.
     func deadline(hasChanged: Bool) -> UInt64? {
         if let retry { return retry }
         return hasChanged ? 0 : [nextLook, nextComparison].compactMap(\.self).min()
@@ -41,7 +41,7 @@ struct EventSchedule {
 
     mutating func noteFailure(now: UInt64) { retry = now + Self.pause }
 
-    /// Nothing that was due has failed.
+    /// Everything that was due succeeded.
     mutating func noteSuccess(now: UInt64) { if !isPaused(now) { retry = nil } }
 
     private func isPaused(_ now: UInt64) -> Bool { retry.map { now < $0 } ?? false }

@@ -3,20 +3,19 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// Hears from the program which exporters are new or have moved, and keeps the pace
-/// at which it tells.
+/// Receives the program's notifications of new and moved exporters, and controls their rate.
 final class ExporterWatch: EventSource {
     private let pool: RunningPool
     private let log: Logger
     private var pause = NewsPause()
-    /// When the pace is looked at again.
+    /// When the rate is checked next.
     private var next: UInt64 = 0
     private var interval: Duration
     private var configured: Tracking
-    /// Until then events are left to gather: each would wake the whole loop.
+    /// Until then notifications accumulate: each would wake the agent's loop.
     private var deafUntil: UInt64?
     private static let deafness: UInt64 = 200_000_000
-    /// Exporters that were told of since the last look.
+    /// Notifications since the last check of the rate.
     private var count = 0
     private let act = "watch the exporters"
 
@@ -51,16 +50,16 @@ final class ExporterWatch: EventSource {
         do { try pool.plane.adjustSamplingInterval(act: act) } catch { log.error("\(error)") }
         let isExact = pool.plane.configuration.tracking.interval == .zero
         if next > 0 { pool.activeExporters = isExact ? nil : count }
-        // What many events passed through.
+        // Many notifications used a lot of memory.
         if count > 1_000 { rpa_trim_memory() }
         count = 0
-        tellOfPace()
+        logInterval()
         next = now + UInt64(max(pool.plane.samplingInterval, .seconds(1)) / .nanoseconds(1))
     }
 
     private func isDue(_ deadline: UInt64?, _ now: UInt64) -> Bool { deadline.map { $0 <= now } ?? false }
 
-    /// Some at a time: others wait meanwhile.
+    /// Takes a limited number of notifications, because other event sources wait.
     private func takeEvents(now: UInt64) {
         let events = self.events.next()
         for event in events { take(event, now: now) }
@@ -73,7 +72,7 @@ final class ExporterWatch: EventSource {
         switch event.former {
         case .new:
             guard pause.maySay(now: now) else { return }
-            let place = collector.map { "it is at \($0)" } ?? "nobody gets it now"
+            let place = collector.map { "it is at \($0)" } ?? "no collector receives it"
             pool.note(
                 .newExporter, collector: collector, exporter: "\(event.address)",
                 "exporter \(event.address) is new: \(place)")
@@ -88,26 +87,26 @@ final class ExporterWatch: EventSource {
         }
     }
 
-    private func tellOfPace() {
+    private func logInterval() {
         let now = pool.plane.samplingInterval
         defer { interval = now }
         guard now != interval else { return }
         if now > interval {
             log.warning(
-                "more exporters send than there is room for: some are counted together, and the agent hears of each every \(now) at most; if they are no flood, raise size in tracking: {size: \(configured.size)}"
+                "more exporters send than tracking has room for: some are counted together, and the agent is notified of each at most every \(now); unless they are a flood, raise size in tracking: {size: \(configured.size)}"
             )
         } else {
-            log.notice("fewer exporters send: the agent hears of each every \(now) at most")
+            log.notice("fewer exporters send: the agent is notified of each at most every \(now)")
         }
     }
 }
 
-/// Says the first of a second's news one by one, and how many more there were.
+/// Limits the exporter events to the first 20 of each second and a count of the others.
 struct NewsPause {
     static let perSecond = 20
     private var said = 0
     private var unsaid = 0
-    /// Of the second that is under way, CLOCK_MONOTONIC in nanoseconds.
+    /// The end of the current second: CLOCK_MONOTONIC in nanoseconds.
     private(set) var end: UInt64?
 
     mutating func maySay(now: UInt64) -> Bool {
@@ -117,7 +116,7 @@ struct NewsPause {
         return said <= Self.perSecond
     }
 
-    /// What remained to be said of the second that is over.
+    /// The count of the others, once the second is over; nil if there are none.
     mutating func summary(now: UInt64) -> String? {
         guard let end, end <= now else { return nil }
         defer { (self.end, unsaid) = (nil, 0) }

@@ -1,15 +1,14 @@
-/// Losses of collectors that are to be told of.
+/// Losses of collectors that aren't logged yet.
 ///
-/// A process that is killed closes its sockets one after the other, and only then does
-/// its pidfd say that it has ended (do_exit() in the kernel). So what follows from a lost
-/// socket is done at once, and only the words wait a little: they may be that the
-/// collector has ended.
+/// A killed process closes its sockets one after the other, and its pidfd reports the end only after that
+/// (do_exit() in the kernel). The agent reacts to a lost socket at once. Only the log message waits,
+/// because its cause may be that the collector has ended.
 struct PendingLossReports {
     struct Loss {
         var collector: String
         /// `has lost udp 0.0.0.0:4739`.
         var what: String
-        /// `its exporters are held for 10.0 seconds`; nil: nothing more is told here.
+        /// What happens to the collector's exporters; nil if another message reports it.
         var fate: String?
         /// `process 812`.
         var process: String
@@ -24,7 +23,7 @@ struct PendingLossReports {
         var fate: String?
     }
 
-    /// How long a process may take from its first socket to its end, in nanoseconds.
+    /// The time to wait from a process's first closed socket to its end, in nanoseconds.
     static let endTimeout: UInt64 = 100_000_000
     /// In the order in which they happened.
     private var losses: [(loss: Loss, deadline: UInt64)] = []
@@ -35,10 +34,11 @@ struct PendingLossReports {
     /// - Parameter now: CLOCK_MONOTONIC, nanoseconds.
     mutating func add(_ loss: Loss, now: UInt64) { losses.append((loss, now + Self.endTimeout)) }
 
-    /// Those that have waited long enough.
+    /// Removes and returns the losses that are due.
     mutating func take(now: UInt64) -> [Told] { take { $0.deadline <= now } }
 
-    /// All of the collector: its process has ended, or another one is registered.
+    /// Removes and returns all losses of a collector, because its process has ended or another one is
+    /// registered.
     mutating func take(of collector: String) -> [Told] { take { $0.loss.collector == collector } }
 
     private mutating func take(where isDue: ((loss: Loss, deadline: UInt64)) -> Bool) -> [Told] {

@@ -3,15 +3,15 @@ import Glibc
 import Logging
 import SockArrayCore
 
-/// Lets what is noted of ended sessions go, before it takes the place of others.
+/// Removes the entries of ended sessions, before the map has no room for new ones.
 final class SessionSweep: EventSource {
     private let pool: RunningPool
     private let log: Logger
     private var next = rpa_monotonic_ns()
-    /// The last sweep left something for the next one.
+    /// Whether the last sweep was incomplete.
     private var wentOn = false
     private var said: String?
-    /// The map has room for what begins until an entry goes: from rest 35,000 sessions a second.
+    /// Until an entry is removed, the map has room for the new ones: 35,000 sessions a second.
     private static let pause: UInt64 = 1_000_000_000
     private static let shortPause: UInt64 = 500_000_000
 

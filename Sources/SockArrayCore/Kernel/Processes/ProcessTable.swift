@@ -2,7 +2,7 @@ import Glibc
 
 /// A look through /proc for collectors that nobody registered. It reads no more of
 /// a process than what decides: its user first (a stat of its folder), then its
-/// command line, or its control groups, if a collector is recognised by that.
+/// command line, or its control groups, if a collector is recognized by that.
 public struct ProcessTable: ~Copyable {
     private let folder: Descriptor
     private var buffer = [UInt8](repeating: 0, count: Self.lengthLimit)
