@@ -91,6 +91,10 @@ import Testing
         ("pool: edge\ncollectors: [c1, c1]\n\(groups)", "collector c1 is there twice"),
         ("pool: edge\ncollectors: [{weight: 1}]\n\(groups)", "a collector lacks the key name; add it"),
         ("pool: edge\ncollectors: [{name: c1, wieght: 1}]\n\(groups)", "has no key wieght; write weight"),
+        (
+            "pool: edge\ncollectors: [{name: c1, [a]: 1}]\n\(groups)",
+            "edge.yaml:2:25: a collector has a list or a mapping where a key should be; write the key as a word"
+        ),
         ("pool: edge\ncollectors: [c1]\ngroups: []", "groups is an empty list; write at least one: {name: ipfix, "),
         ("pool: edge\ncollectors: [c1]\ngroups: [x]", "a group is not a mapping"),
         (
@@ -103,10 +107,10 @@ import Testing
         ),
         (
             "pool: edge\ncollectors: [c1]\ncollector_user: no-such-user\n\(groups)",
-            "edge.yaml:3:17: there is no user no-such-user; make it, or give the uid of collector_user as a number"
+            "edge.yaml:3:17: there is no user no-such-user; create the user, or give the uid of collector_user as a number"
         ),
-        ("pool: edge\ncollectors: [c1]\ncollector_user: 4294967295\n\(groups)", "4294967295 is no uid"),
-        ("pool: edge\ncollectors: [c1]\ncollector_user: 99999999999\n\(groups)", "99999999999 is no uid"),
+        ("pool: edge\ncollectors: [c1]\ncollector_user: 4294967295\n\(groups)", "4294967295 is not a uid"),
+        ("pool: edge\ncollectors: [c1]\ncollector_user: 99999999999\n\(groups)", "99999999999 is not a uid"),
         ("pool: edge\ncollectors: [c1]\ncollector_user: -1\n\(groups)", "there is no user -1"),
         ("pool: edge\ncollectors: [c1]\ncollector_user: \"\"\n\(groups)", "there is no user ; make it"),
         ("pool: edge\ncollectors: [c1]\ntable_size: 255\n\(groups)", "not a whole number from 256 to 1048576"),
@@ -168,6 +172,55 @@ import Testing
     }
 
     @Test(arguments: [
+        ("{name: a, addresses: 192.0.2.1}", "addresses is not a list"), ("a", "an exporter is not a mapping"),
+        ("{name: a, addresses: []}", "addresses is an empty list; write at least one address"),
+        ("{addresses: [192.0.2.1]}", "an exporter lacks the key name"),
+        ("{name: a}", "an exporter lacks the key addresses"),
+        ("{name: a b, addresses: [192.0.2.1]}", "not a usable name"),
+        ("{name: 192.0.2.1, addresses: [192.0.2.1]}", "name 192.0.2.1 is an address"),
+        ("{name: a, addresses: [host]}", "host is not an address or a prefix"),
+        ("{name: a, addresses: [192.0.2.1/33]}", "192.0.2.1/33 is not an address or a prefix"),
+        ("{name: a, addresses: [192.0.2.1/24]}", "bits beyond its prefix length; write 192.0.2.0/24"),
+        ("{name: a, addresses: [192.0.2.1, 192.0.2.1/32]}", "192.0.2.1 is there twice, for exporter a and for a"),
+        (
+            "{name: a, addresses: [192.0.2.1], collector: c9}",
+            "exporter a is pinned to c9, and there is no such collector"
+        ),
+        ("{name: a, addresses: [192.0.2.1], colector: c1}", "has no key colector; write collector"),
+        ("{name: x, addresses: [198.51.100.1]}", "exporter x is there twice"),
+        ("{name: a, addresses: [\"::ffff:198.51.100.7\"]}", "198.51.100.7 is there twice, for exporter x and for a"),
+    ])
+    func `an exporter that is wrong is refused`(exporter: String, message: String) throws {
+        let text = """
+            pool: edge
+            collectors: [c1]
+            exporters:
+              - {name: x, addresses: [198.51.100.7]}
+              - \(exporter)
+            \(Self.groups)
+            """
+        let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
+        #expect(failure.description.contains(message), "\(failure)")
+        #expect(failure.description.contains("edge.yaml:5"), "\(failure)")
+    }
+
+    @Test func `exporters: aliases, prefixes that overlap, pins; none where there is no affinity`() throws {
+        let exporters = """
+            exporters:
+              - {name: pe1.zrh, addresses: [192.0.2.1, "2001:db8::1"]}
+              - {name: net, addresses: [192.0.2.0/24, 192.0.2.0/25], collector: c1}
+            """
+        let text = "pool: edge\ncollectors: [c1]\n\(Self.groups)\n\(exporters)"
+        let read = try Self.read(text)
+        #expect(read.exporters.map(\.name) == ["pe1.zrh", "net"])
+        #expect(read.exporters.map(\.collector) == [nil, "c1"])
+        #expect(read.exporters[1].prefixes.map(\.description) == ["192.0.2.0/24", "192.0.2.0/25"])
+        #expect(try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\nexporters: []").exporters.isEmpty)
+        let failure = try #require(throws: Failure.self) { _ = try Self.read(text + "\nassignment: round-robin") }
+        #expect(failure.description.contains("assignment round-robin can't use exporters"), "\(failure)")
+    }
+
+    @Test(arguments: [
         "0", "-1", "1.5", "1001", "99999999999999999999", "x", "01", "+1", "0x10", "\"\"", "[1]", "1e3", "~",
     ])
     func `a weight must be a whole number from 1 to 1000`(weight: String) throws {
@@ -225,19 +278,25 @@ import Testing
     @Test(arguments: [
         (
             "unit: a, command: b",
-            "edge.yaml:4:34: collector c2 has unit and command, and unit says it all; keep one of them"
+            "edge.yaml:4:34: collector c2 has unit and command, and unit must stand alone; keep one of them"
         ),
         ("unit: a, pid_file: /b", "has unit and pid_file"), ("unit: a, user: root", "has unit and user"),
         ("pid_file: /b, user: root", "has pid_file and user"), ("pid_file: /b, command: c", "has pid_file and command"),
         ("pid_file: b", "pid_file b is not an absolute path"), ("unit: \"\"", "unit \"\" is not the name of a unit"),
         ("unit: a/b", "unit \"a/b\" is not the name of a unit; write it like nfacctd@c1.service"),
-        ("unit: nfacctd@.service", "is a template, and each collector is an instance"),
+        ("unit: nfacctd@.service", "is a template, and a process runs only in an instance"),
         ("unit: nfacctd.socket", "is a socket, in which no process runs; name the service, scope or slice"),
         ("command: \"\"", "command \"\" is empty"), ("command: \" a\"", "has spaces around it"),
-        ("command: \"*\"", "command * matches every process; write what only this collector's command line has"),
+        (
+            "command: \"*\"",
+            "command * matches every process; write a part of the command line that only this collector has"
+        ),
         ("command: \"?* *\"", "matches every process"), ("command: [a]", "command is not a single value"),
         ("user: no-such-user", "there is no user no-such-user"), ("unti: a", "has no key unti; write unit"),
-        ("unit: c1.service", "collectors c1 and c2 are both recognized by unit c1.service; say what only one"),
+        (
+            "unit: c1.service",
+            "collectors c1 and c2 are both recognized by unit c1.service; give each a key that matches only"
+        ),
         ("user: ~", "user has no value"),
     ])
     func `a recognition that is wrong is refused`(keys: String, message: String) throws {

@@ -237,7 +237,7 @@ enum Pictures {
                     mend it
                 ✓ control_socket /run/x: it can be made
 
-                2 things to put right; optional: 1
+                2 problems; optional: 1
 
                 """)
     }

@@ -54,7 +54,7 @@ import Testing
         ("usage: {}", "edge.yaml:4", "usage lacks the key to; add it, like to: {file: "),
         (
             "usage: {to: {}}", "edge.yaml:4",
-            "to of usage names nobody who gets the events; write one of file, command and url"
+            "to of usage names no receiver; write one of file, command and url"
         ),
         ("usage: {to: {file: /a, url: \"http://b\"}}", "edge.yaml:4", "to of usage names 2 receivers; keep one of"),
         ("usage: {to: {file: a}}", "edge.yaml:4", "not an absolute path"),
@@ -63,13 +63,13 @@ import Testing
             "usage: {to: {command: []}}", "edge.yaml:4",
             "command is an empty list; write the path of a program and its arguments, like ["
         ),
-        ("usage: {to: {url: \"ftp://a\"}}", "edge.yaml:4", "not an address of HTTP"),
-        ("usage: {to: {url: \"http:///a\"}}", "edge.yaml:4", "not an address of HTTP"),
-        ("usage: {to: {url: \"http://a b\"}}", "edge.yaml:4", "not an address of HTTP"),
+        ("usage: {to: {url: \"ftp://a\"}}", "edge.yaml:4", "not an HTTP URL"),
+        ("usage: {to: {url: \"http:///a\"}}", "edge.yaml:4", "not an HTTP URL"),
+        ("usage: {to: {url: \"http://a b\"}}", "edge.yaml:4", "not an HTTP URL"),
         ("usage: {to: {url: \"https://me:secret@a/\"}}", "edge.yaml:4", "a password"),
         (
             "usage: {to: {file: /a, headers: /b}}", "edge.yaml:4",
-            "headers goes with url alone; remove headers, or write url"
+            "headers requires url; remove headers, or add url"
         ),
         ("usage: {to: {file: /a}, interval: 99ms}", "edge.yaml:4", "100ms to 1h"),
         ("usage: {to: {file: /a}, interval: 2h}", "edge.yaml:4", "100ms to 1h"),

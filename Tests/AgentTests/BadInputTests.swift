@@ -294,7 +294,7 @@ import Testing
             let foreign = try agent.command(
                 ["register", "--collector", "c1", "--listen-fds"], environment: ["LISTEN_FDS": "2", "LISTEN_PID": "1"])
             #expect(foreign.exitCode == 2)
-            #expect(foreign.errorOutput.contains("meant for another process"))
+            #expect(foreign.errorOutput.contains("not for this process"))
         }
     }
 }

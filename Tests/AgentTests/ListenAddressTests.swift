@@ -186,10 +186,10 @@ import Testing
                 #expect(result.exitCode == 3)
                 #expect(result.errorOutput.contains(text), "\(result.errorOutput)")
             }
-            try status(AgentFixture.statusPath, "is not the control socket: HTTP is spoken there")
+            try status(AgentFixture.statusPath, "is not the control socket: it speaks HTTP")
             try status(agent.configurationPath, "is a regular file, not a socket (ECONNREFUSED)")
             try agent.kill()
-            try status(AgentFixture.controlPath, "any more, and its collectors keep what they had (ECONNREFUSED)")
+            try status(AgentFixture.controlPath, "any more; its collectors continue (ECONNREFUSED)")
         }
     }
 }

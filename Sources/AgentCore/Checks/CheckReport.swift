@@ -1,11 +1,11 @@
 import SockArrayCore
 
-/// `check` for people: what was looked at, in sections, and what is to be done about it.
+/// The output of `check` as text: the checks in sections, with their remedies.
 package struct CheckReport {
     let lines: [Line]
 
     /// - Parameters:
-    ///   - width: columns that lines have to fit; nil: they aren't wrapped.
+    ///   - width: the columns that lines must fit into; nil means no wrapping.
     package init(_ items: [CheckList.Item], width: Int?) {
         var lines: [Line] = []
         var section: String?
@@ -34,8 +34,8 @@ package struct CheckReport {
         return lines + Wrapping.lines(oneLine(remedy), width: width, first: "    ", others: "    ").map { Line($0) }
     }
 
-    /// Items come in their sections' order: the machine, then the configuration and what it
-    /// asks for; of a running agent each group, then the pool.
+    /// The section of an item. Items come in the order of the sections: machine, then configuration; for a
+    /// running agent each group, then the pool.
     private static func section(of item: CheckList.Item, after section: String?) -> String {
         if item.check.hasPrefix("group ") { return String(item.check.prefix { $0 != ":" }) }
         if item.check == "configuration" || section == "configuration" { return "configuration" }
@@ -48,8 +48,8 @@ package struct CheckReport {
         let rest = optional == 0 ? "" : "; optional: \(optional)"
         switch wrong {
         case 0: return Line([Piece("all is well", .good), Piece(rest)])
-        case 1: return Line([Piece("1 thing to put right", .bad), Piece(rest)])
-        default: return Line([Piece("\(wrong) things to put right", .bad), Piece(rest)])
+        case 1: return Line([Piece("1 problem", .bad), Piece(rest)])
+        default: return Line([Piece("\(wrong) problems", .bad), Piece(rest)])
         }
     }
 }

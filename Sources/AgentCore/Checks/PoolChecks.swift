@@ -1,13 +1,12 @@
 import Glibc
 import SockArrayCore
 
-/// What a pool needs beside the kernel, for `check`: its state file, and groups that no
-/// other pool has.
+/// The pool's checks that don't concern the kernel: the state file, and groups that other pools also have.
 package struct PoolChecks {
     package let items: [CheckList.Item]
     package let exitCode: Int32
 
-    /// - Parameter path: of the configuration.
+    /// - Parameter path: the path of the configuration.
     package init(_ configuration: PoolConfiguration, path: String) {
         let file = StateFile(configuration)
         var failure: Failure?
@@ -15,7 +14,7 @@ package struct PoolChecks {
         do throws(Failure) {
             try file.check(besides: path)
             if let refusal = file.writeRefusal() {
-                state.detail = "plan --rebalance --apply could not keep its pins: \(refusal.problem)"
+                state.detail = "plan --rebalance --apply can't store its pins: \(refusal.problem)"
                 state.remedy = refusal.remedy
             }
         } catch {
@@ -26,7 +25,8 @@ package struct PoolChecks {
         exitCode = failure?.exitCode ?? 0
     }
 
-    /// Pins do not show their network namespace, and other namespaces may share the folder.
+    /// Groups that other pools have, too. This is no error, because the pins don't show their network
+    /// namespace, and several namespaces may share the folder.
     private static func sharedGroups(_ configuration: PoolConfiguration) -> [CheckList.Item] {
         let others = PinnedPools.groups(in: configuration.bpffs).filter { $0.pool != configuration.pool }
         return configuration.groups.compactMap { group in
@@ -37,8 +37,8 @@ package struct PoolChecks {
                 check: "group \(group.name) of other pools", ok: true,
                 detail: "pool \(pools.joined(separator: ", ")) has \(address), too",
                 remedy:
-                    "in one network namespace only one pool's agent may run with it: the last one that starts takes "
-                    + "the traffic; give them different ports, or unload the pool that is no longer used")
+                    "if both run in one network namespace, the agent that starts last takes the traffic; give them "
+                    + "different ports, or unload the pool that is no longer in use")
         }
     }
 }

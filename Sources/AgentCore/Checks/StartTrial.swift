@@ -2,8 +2,8 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// A trial of the agent's start in child processes, so that what kills a child is
-/// reported as well: a memory limit, a seccomp filter.
+/// A trial of the agent's start in child processes, so that a memory limit or a seccomp filter that kills
+/// the process can be reported.
 package struct StartTrial {
     let configuration: PoolConfiguration
 
@@ -11,17 +11,17 @@ package struct StartTrial {
         self.configuration = configuration
     }
 
-    /// A line of what the child reports: that a step begins, or its outcome.
+    /// A line that the child writes: the start of a step, or its outcome.
     private struct Message: Codable {
         var step: TrialStep
         var failure: Failure?
         var facts: TrialFacts?
     }
 
-    /// For a process of one thread: see rpa_trial_start.
+    /// Performs the trial. The process must have only one thread (`rpa_trial_start`).
     ///
-    /// - Parameter sets: steps that are performed in one child each.
-    /// - Throws: where no child can be started.
+    /// - Parameter sets: sets of steps; each set runs in a child of its own.
+    /// - Throws: an error if no child can be started.
     package func report(of sets: [[TrialStep]]) throws(Failure) -> TrialReport {
         var report = TrialReport()
         for steps in sets { try perform(steps, into: &report) }
@@ -36,7 +36,7 @@ package struct StartTrial {
             throw Failure.openFiles(act: act, errno: -child)
                 ?? Failure(
                     .privilege, act: act, cause: "no process could be started", errno: -child,
-                    remedy: "look at the limits of processes and memory of this user")
+                    remedy: "check this user's limits of processes and memory: ulimit -a")
         }
         if child == 0 { performInChild(steps, reportingTo: pipe) }
         let messages = Self.messages(from: Descriptor(owning: pipe))
@@ -65,7 +65,7 @@ package struct StartTrial {
                 Self.write(Message(step: step, facts: try trial.perform(step)), to: pipe)
             } catch {
                 Self.write(Message(step: step, failure: error), to: pipe)
-                // The next one of the set needs it.
+                // The next steps of the set need this one.
                 _exit(0)
             }
         }
@@ -92,7 +92,7 @@ package struct StartTrial {
 }
 
 extension PoolConfiguration {
-    /// What `check` tries where it is given no file: the groups of the example.
+    /// The configuration that `check` tries without `--config`: the groups of the example.
     package static let example = PoolConfiguration(
         pool: "example", collectors: [.init(name: "c1"), .init(name: "c2")],
         groups: [

@@ -1,10 +1,11 @@
 import Glibc
 import SockArrayCore
 
-/// What usage events need on this machine, for `check`.
+/// The checks of what usage events need on this machine.
 package struct UsageChecks {
     package let items: [CheckList.Item]
-    /// 0; 6 for what the machine or the present user lacks, else 2 for a file that can't be one.
+    /// 0 if all is well; 6 if the machine or the current user lacks something; 2 if the file of events can't
+    /// be used.
     package let exitCode: Int32
 
     package init(_ configuration: PoolConfiguration, _ host: HostFacts) {
@@ -53,7 +54,7 @@ package struct UsageChecks {
                 CheckList.Item(
                     check: "usage: url", ok: UsagePost.isInstalled,
                     detail: UsagePost.isInstalled
-                        ? "curl is there" : "curl is in no folder of PATH, and it does the POST",
+                        ? "curl is installed" : "curl is in no folder of PATH, and it sends the events",
                     remedy: UsagePost.isInstalled ? nil : "install curl (Debian: apt-get install curl)"))
             guard let headers else { break }
             let error = error(of: headers, R_OK)
@@ -68,18 +69,18 @@ package struct UsageChecks {
             item("meter: \(meter.cgroup)", "it is a cgroup of version 2") { () throws(Failure) in
                 try CgroupMeter.check(meter)
             })
-        // CAP_SYS_ADMIN, by which the agent may mount, includes it.
+        // CAP_SYS_ADMIN, which allows mounts, also allows this.
         let mayAttach = host.mayEndSessions || host.mayMount
         items.append(
             CheckList.Item(
                 check: "meter: attaching to a cgroup", ok: mayAttach,
-                detail: mayAttach ? "CAP_NET_ADMIN is there" : "CAP_NET_ADMIN is missing: the kernel refuses it",
+                detail: mayAttach ? "CAP_NET_ADMIN is present" : "CAP_NET_ADMIN is missing: the kernel refuses",
                 remedy: mayAttach
                     ? nil : "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or remove meter"))
         return items
     }
 
-    /// Name of the errno for which a file can't be used so; a directory can't either.
+    /// The name of the errno why a file can't be used in this mode; EISDIR for a directory; nil if it can.
     private static func error(of path: String, _ mode: Int32) -> String? {
         var facts = stat()
         guard access(path, mode) == 0, stat(path, &facts) == 0 else { return ErrnoName.of(errno) }
@@ -93,7 +94,7 @@ package struct UsageChecks {
             try body()
             return CheckList.Item(check: name, ok: true, detail: yes)
         } catch {
-            // A cgroup that isn't there yet is waited for.
+            // A cgroup that doesn't exist yet may appear later.
             return CheckList.Item(check: name, ok: error.kind == .absent, detail: error.problem, remedy: error.remedy)
         }
     }

@@ -19,7 +19,7 @@ struct CollectorReader {
         {
             throw entry.problem(
                 "collectors \(other) and \(collector.name) are both recognized by \(recognition)",
-                "say what only one of them has: unit, pid_file, or a command with what differs")
+                "give each a key that matches only its own process: unit, pid_file, or a more specific command")
         }
         collectors.append(collector)
     }
@@ -44,7 +44,7 @@ struct CollectorReader {
         for (alone, others) in [(unit, [pidFile, command, user]), (pidFile, [command, user])] {
             guard let alone, let other = others.compactMap({ $0 }).first else { continue }
             throw other.problem(
-                "collector \(name) has \(alone.key) and \(other.key), and \(alone.key) says it all",
+                "collector \(name) has \(alone.key) and \(other.key), and \(alone.key) must stand alone",
                 "keep one of them; only command and user go together")
         }
         if let unit { return .unit(try unit.unitName()) }
@@ -67,7 +67,7 @@ extension Value {
                     "\(key) \"\(text.prefix(80))\" is not the name of a unit", "write it like nfacctd@c1.service")
             case .template:
                 throw problem(
-                    "\(key) \(text) is a template, and each collector is an instance",
+                    "\(key) \(text) is a template, and a process runs only in an instance",
                     "write it like nfacctd@c1.service")
             case .type(let type):
                 throw problem(
@@ -89,7 +89,7 @@ extension Value {
             case .matchesAll:
                 throw problem(
                     "\(key) \(text.prefix(80)) matches every process",
-                    "write what only this collector's command line has")
+                    "write a part of the command line that only this collector has")
             }
         }
     }

@@ -32,7 +32,7 @@ extension PoolConfiguration {
         var filled = 0
         while filled < bytes.count {
             let length = bytes[filled...].withUnsafeMutableBytes { Glibc.read(file.number, $0.baseAddress, $0.count) }
-            guard length >= 0 else { throw unreadable("it could not be read", errno, "look at the file system") }
+            guard length >= 0 else { throw unreadable("it could not be read", errno, "check the file system") }
             if length == 0 { break }
             filled += length
         }

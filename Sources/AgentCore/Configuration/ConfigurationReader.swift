@@ -97,7 +97,7 @@ struct ConfigurationReader {
         let entries = try value.entries()
         guard assignment.hasAffinity || entries.isEmpty else {
             throw value.problem(
-                "assignment \(assignment.rawValue) knows no exporters: the address doesn't decide",
+                "assignment \(assignment.rawValue) can't use exporters, because the address doesn't decide",
                 "remove exporters, or use rendezvous or maglev")
         }
         var reader = ExporterReader(file: file, collectors: configuration.collectors)
@@ -111,8 +111,8 @@ struct ConfigurationReader {
         for entry in try list.list(orWrite: "at least one name, like [c1, c2]") { try reader.read(entry) }
         guard reader.collectors.count <= SlotAllocation.capacity else {
             throw list.problem(
-                "\(reader.collectors.count) collectors are more than a pool's \(SlotAllocation.capacity) slots",
-                "share them out over several pools")
+                "\(reader.collectors.count) collectors are more than a pool's \(SlotAllocation.capacity)",
+                "distribute them over several pools")
         }
         return reader.collectors
     }
@@ -130,14 +130,14 @@ struct ConfigurationReader {
                 if other.overlaps(group) {
                     throw entry.problem(
                         "group \(group.name) (\(group.endpoint)) overlaps with group \(other.name) (\(other.endpoint)): "
-                            + "the kernel gives what both could get to one of them alone",
+                            + "the kernel gives packets for both to only one of them",
                         "keep one of them, or give them different ports")
                 }
             }
             guard groups.count < PoolConfiguration.groupLimit else {
                 throw entry.problem(
                     "group \(group.name) is one more than a pool's \(PoolConfiguration.groupLimit) groups",
-                    "share them out over several pools")
+                    "distribute them over several pools")
             }
             groups.append(group)
         }

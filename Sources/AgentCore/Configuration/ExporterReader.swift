@@ -29,7 +29,7 @@ struct ExporterReader {
             if let other = owners.updateValue(name, forKey: prefix) {
                 throw value.problem(
                     "\(prefix) is there twice, for exporter \(other) and for \(name)",
-                    "give it to one of them; of prefixes that overlap the longest counts")
+                    "give it to one of them; if prefixes overlap, the longest one counts")
             }
             exporter.prefixes.append(prefix)
         }

@@ -21,7 +21,11 @@ struct Section {
     /// - Throws: an error for the first unknown key, with the known key that was probably meant.
     func allowOnly(_ known: [String]) throws(Failure) {
         for (key, _) in pairs {
-            let name = key.text ?? "a key that is no text"
+            guard let name = key.text else {
+                throw Value(node: key, file: file, key: title).problem(
+                    "\(title) has a list or a mapping where a key should be",
+                    "write the key as a word, like \(known[0]): value")
+            }
             if known.contains(name) { continue }
             let guess = name.nearest(among: known).map { "write \($0), or remove it" }
             throw Value(node: key, file: file, key: name).problem(

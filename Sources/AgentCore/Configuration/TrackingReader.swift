@@ -27,7 +27,7 @@ enum TrackingReader {
         guard interval >= leastInterval else {
             throw value.problem(
                 "interval \(try value.string()) is less than a second",
-                "use 1s or more, or exact: each run of the program is told then")
+                "use 1s or more, or exact, which reports each datagram and connection")
         }
         return interval
     }

@@ -55,11 +55,11 @@ struct UsageReader {
         let given = [path, command, url].count { $0 != nil }
         guard given == 1 else {
             throw value.problem(
-                given == 0 ? "to of usage names nobody who gets the events" : "to of usage names \(given) receivers",
+                given == 0 ? "to of usage names no receiver" : "to of usage names \(given) receivers",
                 given == 0 ? "write one of file, command and url into it" : "keep one of file, command and url")
         }
         if let headers, url == nil {
-            throw headers.problem("headers goes with url alone", "remove headers, or write url")
+            throw headers.problem("headers requires url", "remove headers, or add url")
         }
         if let path { return .file(try path.absolutePath()) }
         if let command { return .command(try words(command)) }
@@ -98,7 +98,7 @@ struct UsageReader {
         guard settings.internalPrefixes.count <= MeterSettings.prefixLimit else {
             throw list.problem(
                 "\(settings.internalPrefixes.count) prefixes are more than \(MeterSettings.prefixLimit)",
-                "write shorter prefixes")
+                "combine them into shorter prefixes")
         }
         return settings
     }
@@ -132,12 +132,12 @@ extension Value {
             text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && !"{}\"\\^`|<>".utf8.contains($0) })
         else {
             throw problem(
-                "\(key) \(text.prefix(80)) is not an address of HTTP", "write it like https://billing.example/usage")
+                "\(key) \(text.prefix(80)) is not an HTTP URL", "write it like https://billing.example/usage")
         }
         guard !host.prefix(while: { $0 != "/" }).contains("@") else {
             throw problem(
-                "\(key) has a user or a password in it, which all users of the machine could read",
-                "write an Authorization: line in a file, and its path as headers: beside url")
+                "\(key) includes a user or a password, which all users of the machine could read",
+                "write an Authorization: line into a file, and set headers to the file's path")
         }
         return text
     }

@@ -6,20 +6,22 @@ extension Value {
     func user() throws(Failure) -> UInt32 {
         let text = try string()
         if !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
-            // (uid_t)-1 is no user's: with it, chown(2) doesn't change the owner.
+            // (uid_t)-1 belongs to no user: with it, chown(2) doesn't change the owner.
             guard let number = UInt32(text), number != .max else {
-                throw problem("\(key) \(text.prefix(80)) is no uid", "use one from 0 to \(UInt32.max - 1), or a name")
+                throw problem(
+                    "\(key) \(text.prefix(80)) is not a uid", "use one from 0 to \(UInt32.max - 1), or a name")
             }
             return number
         }
         switch UserLookup.number(of: text) {
         case .success(let number?): return number
         case .success(nil):
-            throw problem("there is no user \(text.prefix(80))", "make it, or give the uid of \(key) as a number")
+            throw problem(
+                "there is no user \(text.prefix(80))", "create the user, or give the uid of \(key) as a number")
         case .failure(let error):
             throw problem(
                 "\(key) \(text.prefix(80)) could not be looked up (\(ErrnoName.of(error.errno)))",
-                "give the uid as a number, or look at the machine's user database")
+                "give the uid as a number, or check the machine's user database")
         }
     }
 }

@@ -20,7 +20,7 @@ extension IPAddress {
         if let address = cut(at: "/") {
             return ("it has a prefix length, and an exporter is one address", write(address))
         }
-        if let address = cut(at: "%") { return ("it has a zone, which is of no meaning here", write(address)) }
+        if let address = cut(at: "%") { return ("it has a zone, which has no meaning here", write(address)) }
         if case .v4(let address) = cut(at: ":") { return ("it has a port", write(.v4(address))) }
         if text.hasPrefix("["),
             let address = text.dropFirst().firstIndex(of: "]").flatMap({

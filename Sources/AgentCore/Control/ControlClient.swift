@@ -37,20 +37,20 @@ package struct ControlClient {
     func gaveNoAnswer(_ reason: String, act: String) -> Failure {
         Failure(
             .absent, act: act, cause: "the agent at \(path) gave no answer (\(reason))",
-            remedy: "look at the agent's log; what it had done is kept, the same command can be repeated")
+            remedy: "check the agent's log, and repeat the command: what is already done stays")
     }
 
     package func reply(in bytes: [UInt8], act: String) throws(Failure) -> ControlReply {
         if let reply = try? JSON.decode(ControlReply.self, from: bytes) { return reply }
         if bytes.starts(with: "HTTP/".utf8) {
             throw Failure(
-                .absent, act: act, cause: "\(path) is not the control socket: HTTP is spoken there",
-                remedy: "name the agent's control_socket with --control; this one is for: curl --unix-socket")
+                .absent, act: act, cause: "\(path) is not the control socket: it speaks HTTP",
+                remedy: "name the agent's control_socket with --control; this socket is for: curl --unix-socket")
         }
         throw Failure(
             .absent, act: act,
-            cause: bytes.isEmpty ? "\(path) gave no answer" : "the answer of \(path) is not understood",
-            remedy: "look at the agent's log, and use the reuseport-agent command of the agent's own version")
+            cause: bytes.isEmpty ? "\(path) gave no answer" : "the answer of \(path) is in an unknown format",
+            remedy: "check the agent's log, and use the reuseport-agent command of the agent's own version")
     }
 
     package func connect(act: String) throws(Failure) -> Descriptor {
@@ -75,7 +75,7 @@ package struct ControlClient {
             }
             throw Failure(
                 .absent, act: act,
-                cause: "no agent listens at \(path) any more, and its collectors keep what they had", errno: -result,
+                cause: "no agent listens at \(path) any more; its collectors continue", errno: -result,
                 remedy: start)
         default:
             throw Failure(.absent, act: act, cause: "no agent answers at \(path)", errno: -result, remedy: start)

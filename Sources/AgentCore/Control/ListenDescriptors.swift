@@ -27,9 +27,9 @@ package enum ListenDescriptors {
         guard let number = Int32(count), number > 0, number <= 4_096 else {
             throw wrong("LISTEN_FDS is \"\(count)\", not a count of descriptors")
         }
-        guard let pid else { throw wrong("LISTEN_PID is not set: it tells which process the descriptors are for") }
+        guard let pid else { throw wrong("LISTEN_PID is not set: it names the process that the descriptors are for") }
         guard Int32(pid) == ourPid else {
-            throw wrong("LISTEN_PID is \(pid), the descriptors are meant for another process than \(ourPid)")
+            throw wrong("LISTEN_PID is \(pid): the descriptors are not for this process, \(ourPid)")
         }
         let all = (0..<number).map { first + $0 }
         guard let names else { return all }

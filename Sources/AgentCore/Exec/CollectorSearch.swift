@@ -3,7 +3,7 @@ import SockArrayCore
 /// A process that has a socket for every group of the pool.
 final class FoundCollector {
     let process: OtherProcess
-    /// Those that belong to the groups, borrowed as long as this object lives.
+    /// The sockets that belong to the groups, borrowed as long as this object lives.
     let sockets: [OfferedSocket]
 
     init(_ process: consuming OtherProcess, _ sockets: [OfferedSocket]) {
@@ -12,16 +12,17 @@ final class FoundCollector {
     }
 }
 
-/// What there is of a collector among the processes that come from this one.
+/// The result of the search for a collector among this process's descendants.
 enum CollectorSearch {
     case found(FoundCollector)
     /// No process has a socket for every group.
     case incomplete(Failure)
-    /// Nor has one that we may look into. These we may not; the agent may be allowed to.
+    /// No readable process has a socket for every group. These processes aren't readable for `exec`; the
+    /// agent may be allowed to read them.
     case hidden([Int32])
 
-    /// Looks into them, the nearest first: what a collector's children inherited
-    /// is not theirs to read.
+    /// Searches the descendants, the nearest first, because a collector's children may have inherited sockets
+    /// that they don't read.
     static func among(descendantsOf root: Int32, groups: [ReuseportGroup], act: String) -> CollectorSearch {
         var hidden: [Int32] = []
         var nearest: (pid: Int32, sockets: [SocketFacts], missing: [ReuseportGroup])?
@@ -45,8 +46,8 @@ enum CollectorSearch {
         guard let nearest else {
             return .incomplete(
                 Failure(
-                    .unfitSocket, act: act, cause: "no process of the command is there",
-                    errno: KernelError.noProcess, remedy: "let it stay in the foreground"))
+                    .unfitSocket, act: act, cause: "the command has no process any more",
+                    errno: KernelError.noProcess, remedy: "run the command in the foreground"))
         }
         return .incomplete(
             Failure(
@@ -54,6 +55,6 @@ enum CollectorSearch {
                 cause: "no process of the command has a socket for every group; process \(nearest.pid) has none of "
                     + nearest.missing.map(\.endpoint).joined(separator: ", ")
                     + CollectorProcess.whatItHas(nearest.sockets),
-                remedy: "make its bind addresses and the groups' in the agent's configuration the same"))
+                remedy: "make its bind addresses the same as the groups' addresses in the agent's configuration"))
     }
 }

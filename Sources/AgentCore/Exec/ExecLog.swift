@@ -1,7 +1,7 @@
 import CBPFShim
 import Logging
 
-/// Something that `exec` has to say.
+/// A message of `exec`.
 package struct ExecLine: Equatable {
     package var level: LogLevel
     package var text: String
@@ -15,8 +15,8 @@ package struct ExecLine: Equatable {
     }
 }
 
-/// Where `exec` says it: standard error is its command's as well. Sentences of its own
-/// there, fields where systemd's journal reads, another shape where one is asked for.
+/// The log of `exec` on standard error, which its command uses, too: sentences by default, fields if
+/// systemd's journal reads, or the format of `--log-format`.
 package struct ExecLog {
     private let level: LogLevel
     private let log: AgentLog?
@@ -37,14 +37,14 @@ package struct ExecLog {
         log.logger.of(collector, key: line.key).log(level: line.level.level, "\(line.text)")
     }
 
-    /// Sums that are due, and what the reader did not take before.
+    /// Writes summaries that are due, and records that the reader didn't take before.
     func proceed() { log?.serve([], now: rpa_monotonic_ns()) }
 
     package func finish() { log?.finish() }
 }
 
 extension RegistrationOutcome {
-    /// Who looks after the collector has to act where it isn't registered, and its agent is there.
+    /// A warning if the agent answers and the collector isn't registered: somebody has to act.
     var level: LogLevel {
         switch self {
         case .registered, .absent: .notice

@@ -2,13 +2,13 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// The command of `exec`: a child of this process, whose signals it gets and
-/// whose end is this process's end.
+/// The command of `exec`: a child process that receives this process's signals. When the command ends,
+/// `exec` ends in the same way.
 package final class LaunchedCommand {
     package let pid: Int32
     /// Becomes readable with every signal.
     let signals: Descriptor
-    /// Wait status, once it has ended (wait(2)).
+    /// The command's wait status (wait(2)); nil while it runs.
     private(set) var end: Int32?
     private let leadsSession = getsid(0) == getpid()
 
@@ -21,8 +21,8 @@ package final class LaunchedCommand {
         guard taken >= 0 else {
             throw Failure.openFiles(act: act, errno: -taken)
                 ?? Failure(
-                    .privilege, act: act, cause: "signals could not be taken", errno: -taken,
-                    remedy: "look at the limits of the user")
+                    .privilege, act: act, cause: "the signal descriptor could not be created", errno: -taken,
+                    remedy: "check the user's limits: ulimit -a")
         }
         signals = Descriptor(owning: taken)
         let argv = arguments.map { strdup($0) } + [nil]
@@ -37,7 +37,7 @@ package final class LaunchedCommand {
             throw Failure.openFiles(act: act, errno: -result)
                 ?? Failure(
                     .privilege, act: act, cause: "no process could be started", errno: -result,
-                    remedy: "look at the limits of processes and memory (ulimit -u, TasksMax= of the unit)")
+                    remedy: "check the limits of processes and memory (ulimit -u, TasksMax= of the unit)")
         }
         throw Refusal(
             failure: Self.refusal(arguments[0], -result, act: act), exitCode: -result == ENOENT ? 127 : 126)
@@ -46,7 +46,7 @@ package final class LaunchedCommand {
     /// The command could not be executed.
     package struct Refusal: Error {
         package let failure: Failure
-        /// As shells and env(1) have it.
+        /// The exit code that shells and env(1) use.
         package let exitCode: Int32
     }
 
@@ -54,21 +54,21 @@ package final class LaunchedCommand {
         let (cause, remedy) =
             switch number {
             case ENOENT where !program.contains("/"):
-                ("it is in no folder of PATH", "give its whole path, or mend PATH")
+                ("it is in no folder of PATH", "give its full path, or correct PATH")
             case ENOENT where access(program, F_OK) == 0:
-                ("the interpreter that it names is not there", "look at its first line, or install that")
+                ("the interpreter in its first line doesn't exist", "correct that line, or install the interpreter")
             case ENOENT: ("there is no such file", "give the path of a program")
             case EACCES: ("it may not be executed", "give the path of a program, as a user who may execute it")
-            case ENOEXEC: ("it is no program of this machine", "give the path of a program")
-            default: ("it could not be executed", "look at the file, and at the length of the arguments")
+            case ENOEXEC: ("it is not a program for this machine", "give the path of a program")
+            default: ("it could not be executed", "check the file, and the length of the arguments")
             }
         return Failure(.usage, act: act, cause: cause, errno: number, remedy: remedy)
     }
 
     package func send(_ signal: Int32) { if end == nil { kill(pid, signal) } }
 
-    /// Forwards every signal that waits, and reaps every child that has ended:
-    /// orphans, too, which come to the first process of a PID namespace.
+    /// Forwards every pending signal, and reaps every child that has ended. In a PID namespace, the first
+    /// process gets the orphans, too.
     func proceed() {
         var signal = rpa_signal()
         while rpa_next_taken(signals.number, &signal) > 0 {
@@ -88,8 +88,8 @@ package final class LaunchedCommand {
         }
     }
 
-    /// Ends this process as the command ended: by its exit code or its signal, or
-    /// by 128 + signal where the kernel spares us (PID 1).
+    /// Ends this process as the command ended: by its exit code or its signal, or with exit code
+    /// 128 + signal if the signal doesn't end this process (PID 1).
     package static func endLike(_ status: Int32) -> Never {
         let signal = status & 0x7f
         if signal == 0 { exit(status >> 8 & 0xff) }

@@ -1,9 +1,8 @@
 import Glibc
 import SockArrayCore
 
-/// Registers a collector that runs below this process, and keeps it registered.
-/// Never waits: it goes on when it is told that time has passed, or that the
-/// agent has answered.
+/// Registers a collector that is a descendant of this process, and keeps it registered. It never blocks:
+/// the caller calls `proceed` when time has passed or the agent has answered.
 package final class RegistrationMaintainer {
     private enum Step {
         case idle
@@ -13,7 +12,7 @@ package final class RegistrationMaintainer {
     private enum Question {
         case groups
         case register(pid: Int32)
-        /// The first of these, and then the others.
+        /// Asks for the first process, and then for the others.
         case registerHidden([Int32])
     }
 
@@ -23,17 +22,15 @@ package final class RegistrationMaintainer {
     private var step = Step.idle
     private var groups: [ReuseportGroup] = []
     private var groupsEnd: ContinuousClock.Instant
-    /// The agent looks in our place, and is asked less often than we would look.
+    /// Whether the agent searches for `exec`; requests are less frequent than own searches.
     private var asksForHidden = false
     private var retryPolicy: RegistrationRetryPolicy
-    /// Whose sockets were registered last: what follows is its renewal, unless it is
-    /// another process by then.
+    /// The process that was registered last. A further registration of the same process is a renewal.
     private var registered: ProcessIdentity?
-    /// When the next attempt is due, unless one is under way.
+    /// When the next attempt is due, unless one is in progress.
     private(set) var next: ContinuousClock.Instant
     private(set) var lastFailure: Failure?
-    /// How long the pool's groups are taken to be what the agent said, while a
-    /// collector binds one after the other.
+    /// How long the agent's answer about the pool's groups stays valid while a collector binds its sockets.
     private static let groupsLife: Duration = .seconds(3)
 
     package init(collector: String, client: ControlClient) {
@@ -47,12 +44,12 @@ package final class RegistrationMaintainer {
 
     var wasRegistered: Bool { retryPolicy.wasRegistered }
 
-    /// The descriptor that the agent's answer comes through.
+    /// The descriptor to poll for the agent's answer; nil if no request is in progress.
     package var answer: Int32? {
         if case .asking(let exchange, _) = step { exchange.number } else { nil }
     }
 
-    /// - Returns: lines to be said.
+    /// - Returns: lines to log.
     func proceed(at now: ContinuousClock.Instant) -> [ExecLine] {
         var lines: [ExecLine] = []
         while true {
@@ -70,14 +67,14 @@ package final class RegistrationMaintainer {
         lastFailure = outcome.failure
         let (line, pause) = retryPolicy.note(outcome, at: now)
         next = now + (asksForHidden ? max(pause, RegistrationRetryPolicy.slowPause) : pause)
-        // The agent may have another configuration by then.
+        // The agent may have another configuration by the next attempt.
         if case .incomplete = outcome {} else { groupsEnd = now }
         return line.map { ExecLine(level: outcome.level, text: $0, key: outcome.key(of: $0)) }
     }
 
-    /// As far as it gets without waiting.
+    /// Proceeds as far as possible without blocking.
     ///
-    /// - Returns: nil if it has to wait.
+    /// - Returns: nil if the attempt isn't finished.
     private func advance(at now: ContinuousClock.Instant) throws(Failure) -> RegistrationOutcome? {
         while true {
             switch step {
@@ -168,7 +165,7 @@ package final class RegistrationMaintainer {
 }
 
 extension ReuseportGroup {
-    /// As the agent tells it. Nil: it is told in a way that isn't known here.
+    /// A group from the agent's status; nil if this version doesn't know its protocol or address.
     package init?(_ group: PoolStatus.Group) {
         guard let transport = TransportProtocol(rawValue: group.protocol), let address = IPAddress(group.address),
             let port = UInt16(exactly: group.port)

@@ -3,12 +3,12 @@ import SockArrayCore
 /// How one attempt to register ended.
 enum RegistrationOutcome {
     /// - Parameter pid: the collector's process.
-    case registered(RegistrationChange, pid: Int32)
-    /// It hasn't bound all its sockets.
+    case registered(DataPlane.Change, pid: Int32)
+    /// The collector hasn't bound all of its sockets.
     case incomplete(Failure)
     /// Nobody answers on the control socket.
     case absent(Failure)
-    /// Not as things are; a reload of the agent may change that.
+    /// The agent refused; a reload of its configuration may change that.
     case refused(Failure)
 
     init(_ failure: Failure) { self = failure.kind == .absent ? .absent(failure) : .refused(failure) }
@@ -21,8 +21,7 @@ enum RegistrationOutcome {
     }
 }
 
-/// What `exec` says of its attempts, and when the next one is: what is as it was
-/// is not said again.
+/// Decides what `exec` logs about its attempts, without repetitions, and when the next attempt is due.
 struct RegistrationRetryPolicy {
     private enum State: Equatable {
         case registered
@@ -35,7 +34,7 @@ struct RegistrationRetryPolicy {
     let agentPath: String
     private(set) var wasRegistered = false
     private var state: State?
-    /// Since when it has been incomplete: from here on it is looked for often.
+    /// When the collector became incomplete; the search is frequent at first.
     private var searchStart: ContinuousClock.Instant
     private var backoff: Duration = .milliseconds(50)
 
@@ -51,7 +50,7 @@ struct RegistrationRetryPolicy {
         searchStart = start
     }
 
-    /// - Returns: a line to be said, or nil, and the time until the next attempt.
+    /// - Returns: a line to log, or nil, and the time until the next attempt.
     mutating func note(
         _ outcome: RegistrationOutcome, at now: ContinuousClock.Instant
     ) -> (line: String?, pause: Duration) {
@@ -72,7 +71,7 @@ struct RegistrationRetryPolicy {
             wasRegistered = true
             backoff = .milliseconds(50)
         }
-        // A loss that nobody was told of needs no end.
+        // A loss that wasn't logged needs no message about its end.
         if wasRegistered, !change.changed, state == .registered || state == .incomplete(saysWhy: false) { return nil }
         let how = !wasRegistered ? "" : change.changed ? " again" : " as before"
         return "\(collector) is registered\(how): slot \(change.slot), "
@@ -83,7 +82,7 @@ struct RegistrationRetryPolicy {
         var saidWhy = false
         switch state {
         case .incomplete(let saysWhy): saidWhy = saysWhy
-        // A collector that starts takes its time; one that was whole and isn't, no longer receives all.
+        // A collector that starts may take time. One that was complete loses traffic from now on.
         case .registered: searchStart = now
         case .absent, .refused, nil: break
         }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// Which of the signals that `exec` gets go on to its command.
+/// Decides which signals `exec` forwards to its command.
 ///
-/// The command stays in exec's process group and session. tini gives it a group
-/// of its own and the terminal with it, dumb-init a session: then Ctrl-Z stops
-/// the command alone, and the shell that waits for tini waits on. In one group a
-/// key's signal reaches the command without us, and is not to reach it twice.
+/// The command stays in exec's process group and session. tini gives its command a process group with the
+/// terminal, and dumb-init a session: then Ctrl-Z stops only the command, and the shell keeps waiting for
+/// tini. In one group, the terminal sends a key's signal to the command, too, so `exec` must not forward
+/// it.
 struct SignalForwarding {
     /// exec leads its session (ssh -t, docker run -t).
     var leadsSession: Bool
@@ -15,14 +15,14 @@ struct SignalForwarding {
 
     func forwards(_ signal: Int32, fromKernel: Bool, sender: Int32) -> Bool {
         if signal == SIGCHLD { return false }
-        // A shell's `trap 'kill 0' TERM` tells its whole group, and must not be told again.
+        // A shell's `trap 'kill 0' TERM` signals its whole group; forwarding that would repeat it.
         if sender == command, !fromKernel { return false }
         guard fromKernel, sharesGroup else { return true }
-        // Of a terminal that goes away the session's leader alone is told.
+        // When a terminal goes away, the kernel signals only the session's leader.
         return leadsSession && (signal == SIGHUP || signal == SIGCONT)
     }
 
-    /// Ctrl-Z: the shell waits for exec to stop, too. A stop signal that somebody
-    /// sent stops the command alone: exec goes on forwarding, SIGCONT as well.
+    /// Whether exec stops itself, too: after Ctrl-Z, the shell waits for exec to stop. A stop signal from
+    /// another process stops only the command, and exec continues to forward signals, SIGCONT included.
     func stopsItself(_ signal: Int32, fromKernel: Bool) -> Bool { signal == SIGTSTP && fromKernel }
 }

@@ -2,16 +2,16 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// `exec` while its command runs: one thread that waits for signals, for the
-/// agent's answers and for the next attempt to register.
+/// The loop of `exec` while its command runs: one thread that waits for signals, for the agent's answers
+/// and for the next attempt to register.
 package final class Supervision {
     private let command: LaunchedCommand
     private let maintainer: RegistrationMaintainer
-    /// By then it has to be registered.
+    /// When the command must be registered; nil means no limit.
     private let deadline: ContinuousClock.Instant?
     private let wait: Double?
     private let log: ExecLog
-    /// Why the command was ended, and when it is killed if it hasn't obeyed.
+    /// Why the command was terminated, and when it is killed if it still runs.
     private var refusal: (failure: Failure, killTime: ContinuousClock.Instant)?
 
     package init(_ command: LaunchedCommand, maintainer: RegistrationMaintainer, wait: Double?, log: ExecLog) {
@@ -23,7 +23,7 @@ package final class Supervision {
     }
 
     /// - Returns: the command's wait status.
-    /// - Throws: it was not registered in time, and is ended.
+    /// - Throws: the reason why the command wasn't registered in time; the command has ended.
     package func run() throws(Failure) -> Int32 {
         while true {
             command.proceed()
@@ -57,7 +57,7 @@ package final class Supervision {
             maintainer.lastFailure
             ?? Failure(
                 .absent, act: "register the command's sockets", cause: "the agent has not answered",
-                remedy: "look at the agent's log")
+                remedy: "check the agent's log")
         failure.cause += ", after \(wait!) s"
         log.say(
             ExecLine(level: .error, text: "the command is terminated: it was not registered in \(wait!) s"))
@@ -65,13 +65,13 @@ package final class Supervision {
         refusal = (failure, now + .seconds(10))
     }
 
-    /// To the next thing that is due by time.
+    /// The time to the next deadline, in milliseconds.
     private func milliseconds(from now: ContinuousClock.Instant) -> Int32 {
         var due: [ContinuousClock.Instant] = []
         if let refusal {
             due = [refusal.killTime]
         } else {
-            // An agent that doesn't answer is given up some time: looked at each second.
+            // Check once a second whether the agent's answer has timed out.
             due.append(maintainer.answer == nil ? maintainer.next : now + .seconds(1))
             if let deadline, !maintainer.wasRegistered { due.append(deadline) }
         }

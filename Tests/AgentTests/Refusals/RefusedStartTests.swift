@@ -181,7 +181,7 @@ import Testing
             let check = try Self.command(unit + [AgentUnderTest.program, "check", "--config", file], sandbox)
             #expect(
                 check.output.contains(
-                    "– state_file /run/nowhere/edge.json: plan --rebalance --apply could not keep its pins: cannot "
+                    "– state_file /run/nowhere/edge.json: plan --rebalance --apply can't store its pins: cannot "
                         + "write state_file /run/nowhere/edge.json: /run/nowhere/edge.json could not be replaced (EACCES)"
                 ),
                 "\(check.output)")

@@ -72,7 +72,8 @@ final class CollectorWatch: EventSource {
             if !pool.plane.isWaiting { nextLook = nil }
             let ended = pool.plane.takeEndedSessions()
             if ended > 0 {
-                log.notice("on_move reset ended \(ended) BMP sessions, so that their routers connect to the new collectors")
+                log.notice(
+                    "on_move reset ended \(ended) BMP sessions, so that their routers connect to the new collectors")
             }
             hasFailed = false
         } catch {
