@@ -160,7 +160,7 @@ import Testing
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             for arguments in ["status", "explain 192.0.2.1", "check", "--help"] {
                 for (script, text) in [
-                    ("> /dev/full", "cannot write the output: standard output does not take it (ENOSPC)"),
+                    ("> /dev/full", "cannot write the output: standard output can't be written (ENOSPC)"),
                     (">&-", "(EBADF)"),
                 ] {
                     let process = try ChildProcess(

@@ -1,12 +1,12 @@
 import Glibc
 
-/// Whether output is coloured.
+/// Whether output has colors.
 package enum ColorChoice: String, CaseIterable, Sendable {
     case auto, always, never
 
     /// - Parameters:
-    ///   - noColor: $NO_COLOR: set and not empty, it wants none (no-color.org).
-    ///   - term: $TERM: what it calls dumb, or has no name for, knows no colours.
+    ///   - noColor: $NO_COLOR; if it is set and not empty, `auto` means no colors (no-color.org).
+    ///   - term: $TERM; if it is empty or `dumb`, `auto` means no colors.
     package func paints(isTerminal: Bool, noColor: String?, term: String?) -> Bool {
         switch self {
         case .always: true

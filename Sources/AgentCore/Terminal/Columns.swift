@@ -1,9 +1,9 @@
-/// A table that fits its width: numbers get short, names lose their middle, and columns
-/// leave, in this order, and no line is wrapped.
+/// A table that fits a width without wrapped lines: it shortens numbers first, then cuts the middle of
+/// names, and then removes columns.
 struct Columns {
     struct Cell {
         var text: String
-        /// What stands there where the column has to be narrow.
+        /// The text for a narrow column.
         var short: String
         var style: Style
 
@@ -20,15 +20,15 @@ struct Columns {
 
     struct Column {
         var title: String
-        /// Of the title, where the column has to be narrow.
+        /// The title for a narrow column.
         var shortTitle: String?
         var cells: [Cell]
-        /// Its texts can lose their middle down to this; nil: they can't.
+        /// The width down to which texts lose their middle; nil means they are never cut.
         var least: Int?
-        /// It is never narrower than this, so that a number that grows doesn't move the others.
+        /// The minimum width, so that a growing number doesn't move the other columns.
         var steady = 0
         var isFlushRight = false
-        /// Where there is no room for all, those with the least leave first.
+        /// The columns with the lowest rank are removed first.
         var rank: Int
 
         var natural: Int { max(title.count, steady, cells.map(\.text.count).max() ?? 0) }
@@ -57,7 +57,7 @@ struct Columns {
     private static func widths(_ columns: [Column], in width: Int) -> [(width: Int, isShort: Bool)]? {
         var widths = columns.map { ($0.natural, false) }
         func excess() -> Int { widths.reduce(0) { $0 + $1.0 } + gap * (columns.count - 1) - width }
-        // Those that give most by it first.
+        // The columns that save most come first.
         let byGain = columns.indices.sorted {
             columns[$0].natural - columns[$0].short > columns[$1].natural - columns[$1].short
         }

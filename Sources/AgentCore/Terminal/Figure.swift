@@ -1,4 +1,4 @@
-/// Numbers for people.
+/// Numbers as text.
 enum Figure {
     static func percent(_ share: Double) -> String { "\(tenths(share * 100)) %" }
 
@@ -16,7 +16,7 @@ enum Figure {
         return whole < 120 ? "\(whole) s" : whole < 7_200 ? "\(whole / 60) min" : "\(whole / 3_600) h"
     }
 
-    /// At most 12 blocks, in eighths.
+    /// A bar of at most 12 blocks, in steps of an eighth of a block.
     static func bar(_ value: Double, of widest: Double) -> String {
         guard widest > 0 else { return "" }
         let eighths = Int((value / widest * 96).rounded())

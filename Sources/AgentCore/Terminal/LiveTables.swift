@@ -1,10 +1,10 @@
 import SockArrayCore
 
-/// The tables of `status --watch`: what goes on each second.
+/// The tables of `status --watch`: rates for each second.
 extension PoolTables {
     /// - Parameters:
-    ///   - isSummed: a row for each collector, else for each of its groups.
-    ///   - trends: each collector's last rates of runs, the latest last.
+    ///   - isSummed: whether a collector has one row, instead of one for each group.
+    ///   - trends: each collector's last rates of runs, in chronological order.
     func liveCollectors(isSummed: Bool, trends: [String: [Double]]) -> Columns {
         var rows: [LiveRow] = []
         let busiest = status.collectors.map { rates?.total(of: $0.name)?.runs ?? 0 }.max() ?? 0
@@ -62,7 +62,7 @@ extension PoolTables {
         ])
     }
 
-    /// Blocks, in eighths.
+    /// A bar of blocks, in steps of an eighth of a block.
     static func bar(_ value: Double, of most: Double, width: Int) -> String {
         guard most > 0, value > 0 else { return "" }
         let eighths = max(1, Int((value / most * Double(width * 8)).rounded()))
@@ -113,7 +113,7 @@ private struct LiveRow {
     }
 }
 
-/// Values over time, a character each.
+/// Values over time, one character for each.
 enum Sparkline {
     static let length = 24
 

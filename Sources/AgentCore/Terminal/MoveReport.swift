@@ -1,12 +1,12 @@
 import SockArrayCore
 
-/// A plan of moves for people, within 80 columns.
+/// A plan of moves as text, within 80 columns.
 package struct MoveReport {
     package let text: String
 
     private static let exportersShown = 20
 
-    /// - Parameter isDone: the moves have happened.
+    /// - Parameter isDone: whether the moves have happened.
     package init(_ plan: MovePlan, isDone: Bool) {
         let verb = isDone ? "moved" : "would move"
         let share = Figure.percent(Double(plan.rows.moved) / Double(max(1, plan.rows.total)))
@@ -58,14 +58,14 @@ package struct MoveReport {
                         return [name, $0.from, $0.to, "\($0.bytes)"]
                     }, numeric: [3])
             if plan.exporters.count > Self.exportersShown {
-                lines.append("… and \(plan.exporters.count - Self.exportersShown) more: --json has them all")
+                lines.append("… and \(plan.exporters.count - Self.exportersShown) more: --json lists all")
             }
         }
         text = lines.joined(separator: "\n")
     }
 }
 
-/// A plan of pins for people.
+/// A plan of pins as text.
 package struct RebalanceReport {
     package let text: String
 
@@ -76,10 +76,10 @@ package struct RebalanceReport {
                 + "exporters moved (bound \(Figure.hundredths(plan.bound)))"
         ]
         if !plan.isReached {
-            lines.append("the bound can't be reached: an exporter is too heavy, or they are too few")
+            lines.append("the bound can't be reached: an exporter is too heavy, or there are too few exporters")
         }
         if plan.untrackedBytes > 0 {
-            lines.append("not counted: \(plan.untrackedBytes) bytes of addresses for which there was no room")
+            lines.append("not included: \(plan.untrackedBytes) bytes of addresses that tracking had no room for")
         }
         let widest = Double(plan.balance.map { max($0.bytes.before, $0.bytes.after) }.max() ?? 1)
         lines += [""]

@@ -1,7 +1,7 @@
 import Glibc
 import SockArrayCore
 
-/// Where the results of commands go: standard output, to the last byte.
+/// Writes the results of commands to standard output, completely.
 package enum Output {
     /// - Throws: `.output` if it can't be written; `ReaderGone` if the reader went away.
     package static func write(_ text: String, terminator: String = "\n") throws {
@@ -15,8 +15,8 @@ package enum Output {
                 throw ReaderGone()
             } else if errno != EINTR {
                 throw Failure(
-                    .output, act: "write the output", cause: "standard output does not take it", errno: errno,
-                    remedy: "send it where it can be written; what the command changes is changed")
+                    .output, act: "write the output", cause: "standard output can't be written", errno: errno,
+                    remedy: "redirect the output to another place; the command's changes are in force")
             }
         }
     }

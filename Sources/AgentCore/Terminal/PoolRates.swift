@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// What was counted each second between two answers of an agent.
+/// The rates for each second between two answers of an agent.
 struct PoolRates: Equatable, Sendable {
     struct Member: Equatable, Sendable {
         var runs = 0.0
@@ -20,12 +20,12 @@ struct PoolRates: Equatable, Sendable {
         var lost = 0.0
     }
 
-    /// By the names of collector and group; those that only one of the answers has are
-    /// missing. A counter that went back has begun anew: it counts from 0.
+    /// The rates by the names of collector and group, for those that both answers have. A counter that went
+    /// back has started again from 0.
     private(set) var members: [String: [String: Member]] = [:]
     private(set) var groups: [String: Group] = [:]
 
-    /// - Parameter seconds: between the answers, above 0.
+    /// - Parameter seconds: the time between the answers, above 0.
     init(from old: PoolStatus, to new: PoolStatus, seconds: Double) {
         func rate(_ old: UInt64, _ new: UInt64) -> Double { Double(new >= old ? new - old : new) / seconds }
         let former = Dictionary(old.collectors.map { ($0.name, $0.groups) }) { first, _ in first }
@@ -48,14 +48,13 @@ struct PoolRates: Equatable, Sendable {
         }
     }
 
-    /// Of all its groups; nil: nothing is known of it yet.
+    /// The collector's rates over all groups; nil if they aren't known yet.
     func total(of collector: String) -> Member? { members[collector]?.values.reduce(Member(), +) }
 
-    /// Of all collectors.
+    /// The rates of all collectors together.
     var total: Member { members.values.flatMap(\.values).reduce(Member(), +) }
 
-    /// Who has most runs for its weight, and how many times its part of all; nil where
-    /// nothing runs.
+    /// The collector with the most runs for its weight, and the ratio to its share; nil if nothing runs.
     func busiest(of collectors: [PoolStatus.Collector]) -> (name: String, ratio: Double)? {
         let weights = collectors.reduce(0) { $0 + $1.weight }
         let all = total.runs

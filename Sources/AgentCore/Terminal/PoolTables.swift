@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// The tables of a pool: totals, or, with rates, what goes on now.
+/// The tables of a pool, with totals or current rates.
 struct PoolTables {
     let status: PoolStatus
     let rates: PoolRates?
@@ -19,8 +19,7 @@ struct PoolTables {
         return Line([Piece("pool "), Piece(name, .strong), Piece(rest)]).clipped(to: width)
     }
 
-    /// A row for each collector and group. Up to 80 columns they are the same whatever
-    /// the numbers are.
+    /// A row for each collector and group. Up to a width of 80, the columns don't depend on the numbers.
     func collectors(width: Int) -> Columns {
         typealias Cell = Columns.Cell
         var (names, slots, states, shares, pids): ([Cell], [Cell], [Cell], [Cell], [Cell]) = ([], [], [], [], [])
@@ -79,7 +78,7 @@ struct PoolTables {
         ])
     }
 
-    /// How well the exporters are kept track of.
+    /// The state of tracking: how many exporters, and what was lost.
     func tracking(width: Int) -> [Line] {
         guard let tracking = status.tracking else { return [] }
         guard tracking.size > 0 else {
@@ -91,7 +90,7 @@ struct PoolTables {
         if tracking.interval > tracking.configuredInterval {
             lines.append(
                 Line(
-                    "  told of every \(Self.seconds(tracking.interval)), not \(Self.seconds(tracking.configuredInterval)): more of them than there is room for",
+                    "  reported every \(Self.seconds(tracking.interval)), not \(Self.seconds(tracking.configuredInterval)): more exporters than tracking has room for",
                     .warning))
         }
         let losses = [

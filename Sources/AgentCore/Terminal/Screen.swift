@@ -2,19 +2,18 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// A terminal taken over for frames: its other screen, no cursor, keys one by one. It is
-/// given back as it was when this ends, and by `rpa_terminal_enter` if a fault ends the
-/// process.
+/// A terminal in full-screen mode: alternate screen, no cursor, single keys. The terminal is restored when
+/// this object ends, and by a handler of `rpa_terminal_enter` if a fault ends the process.
 final class Screen {
     private static let enterText = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?7l\u{1b}[2J"
-    /// Read also when a fault ends the process.
+    /// The handler reads it when a fault ends the process.
     private let leaveText: UnsafeMutablePointer<CChar> = strdup("\u{1b}[0m\u{1b}[?7h\u{1b}[?25h\u{1b}[?1049l")
-    /// With flags of its own, if it may be opened again.
+    /// The terminal, opened again for flags of its own if that is allowed.
     private let output: Int32
     private let isPainted: Bool
     private var shown: [String] = []
     private var size: TerminalFacts.Size?
-    /// What the terminal did not take yet (Ctrl-S).
+    /// Bytes that the terminal hasn't taken yet (Ctrl-S).
     private var waiting: ArraySlice<UInt8> = []
 
     init(painted: Bool) throws(Failure) {
@@ -44,14 +43,14 @@ final class Screen {
 
     var needsRoom: Int32? { waiting.isEmpty ? nil : output }
 
-    /// Writes what has changed since the frame before, at once; nothing while the
-    /// terminal doesn't take even that.
+    /// Writes the lines that changed since the previous frame, in one write. Skips the frame while the
+    /// terminal hasn't taken the previous one.
     ///
-    /// - Throws: `ReaderGone`: the terminal is gone.
+    /// - Throws: `ReaderGone` if the terminal is gone.
     func show(_ lines: [Line], _ size: TerminalFacts.Size) throws {
         guard waiting.isEmpty else { return try proceed() }
         var text = ""
-        // What a resized terminal has kept of the old frame, it alone knows.
+        // How much of the old frame a resized terminal keeps is unknown.
         if size != self.size {
             text += "\u{1b}[2J"
             shown = []
@@ -59,7 +58,7 @@ final class Screen {
         for index in 0..<max(lines.count, shown.count) {
             let line = index < lines.count ? lines[index].text(painted: isPainted) : ""
             guard index >= shown.count || shown[index] != line else { continue }
-            // Of a full line the cursor is still on the last cell: nothing is left to erase.
+            // After a full line, the cursor is on the last cell: erasing would remove that cell.
             let isFull = index < lines.count && lines[index].width >= size.columns
             text += "\u{1b}[\(index + 1);1H" + line + (isFull ? "" : "\u{1b}[K")
         }

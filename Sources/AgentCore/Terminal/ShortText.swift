@@ -1,6 +1,6 @@
-/// What is too long for its place.
+/// Text that is shortened to fit.
 enum ShortText {
-    /// `collector-of-a-…-name`: without its middle, where two names that are alike differ least.
+    /// `collector-of-a-…-name`: cuts the middle, where similar names differ least.
     static func middle(_ text: String, to width: Int) -> String {
         guard text.count > width else { return text }
         guard width > 1 else { return String(text.prefix(max(0, width))) }
@@ -27,7 +27,7 @@ enum ShortText {
         }
     }
 
-    /// Of a rate: small ones with a tenth.
+    /// A rate; small ones have one decimal.
     static func rate(_ value: Double) -> String {
         guard value.isFinite, value > 0 else { return "0" }
         if value < 9.95 {
@@ -37,7 +37,7 @@ enum ShortText {
         return number(value >= 1.8e19 ? .max : UInt64(value.rounded()))
     }
 
-    /// Printable, and each character one cell wide: what else there is becomes `?`.
+    /// Replaces each character that isn't printable and one cell wide by `?`.
     static func oneCell(_ text: String) -> String {
         guard !text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else { return text }
         return String(

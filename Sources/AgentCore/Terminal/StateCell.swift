@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// A collector's state: a mark and a colour beside its name.
+/// A collector's state, with a mark and a color.
 enum StateCell {
     static func cell(of collector: PoolStatus.Collector, hasMark: Bool) -> Columns.Cell {
         let drainsToo = collector.drain != nil && collector.state != "draining"

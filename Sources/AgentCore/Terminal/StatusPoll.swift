@@ -1,8 +1,7 @@
 import Glibc
 import SockArrayCore
 
-/// Asks a running agent again and again for its status and its last events, and never
-/// waits for it.
+/// Polls a running agent for its status and its last events, without blocking.
 final class StatusPoll {
     enum News {
         case status(PoolStatus)
@@ -10,7 +9,7 @@ final class StatusPoll {
         case trouble(Failure)
     }
 
-    /// Events that a frame has room for at most.
+    /// The maximum number of events in a frame.
     private static let eventCount = 64
     private let client: ControlClient
     private let act = "show the status"
@@ -21,13 +20,13 @@ final class StatusPoll {
         self.client = ControlClient(path: client.path, timeout: .seconds(10))
     }
 
-    /// What poll(2) tells of an answer.
+    /// The descriptor to poll for an answer; nil if no request is in progress.
     var answer: Int32? { exchange?.number }
 
-    /// Asks, unless an answer is still to come.
+    /// Sends a request, unless one is in progress.
     func ask() -> News? { exchange == nil ? ask(.status) : nil }
 
-    /// What has come meanwhile.
+    /// Returns what has arrived since the last call.
     func proceed() -> News? {
         guard let exchange else { return nil }
         do {
@@ -35,11 +34,11 @@ final class StatusPoll {
             self.exchange = nil
             switch reply {
             case .status(let status):
-                // One that can't be asked for events is not asked: the status is what counts.
+                // A failure to ask for events is ignored, because the status matters more.
                 _ = ask(.events(last: Self.eventCount))
                 return .status(status)
             case .events(let events): return .events(events)
-            // An older agent knows no events.
+            // An older agent doesn't know the request for events.
             case .failure where asksForEvents: return .events([])
             default: return .trouble(reply.unexpected(act: act))
             }

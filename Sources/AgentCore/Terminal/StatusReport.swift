@@ -1,14 +1,14 @@
 import SockArrayCore
 
-/// `status` for people: tables that fit their width, and what isn't as it should be.
+/// The output of `status` as text: tables that fit a width, and problems.
 package struct StatusReport {
     let lines: [Line]
-    /// Collectors that are told of one by one.
+    /// The maximum number of collectors with a line of their own.
     private static let troubleLimit = 4
 
     /// - Parameters:
-    ///   - width: columns of the tables: `TerminalFacts.tableWidth`.
-    ///   - wrapWidth: of sentences; nil: they aren't wrapped.
+    ///   - width: the columns of the tables: `TerminalFacts.tableWidth`.
+    ///   - wrapWidth: the columns of sentences; nil means no wrapping.
     package init(_ status: PoolStatus, width: Int, wrapWidth: Int?) {
         let tables = PoolTables(status, rates: nil, hasMarks: wrapWidth != nil)
         var lines = [tables.title(width: width), Line()]
@@ -24,7 +24,7 @@ package struct StatusReport {
         }
         if troubles.count > Self.troubleLimit {
             lines += FindingLines.lines(
-                "\(troubles.count - Self.troubleLimit) more aren't active: GET /healthz has them all",
+                "\(troubles.count - Self.troubleLimit) more aren't active: GET /healthz lists all",
                 isProblem: false, width: wrapWidth)
         }
         lines += usage
@@ -36,7 +36,7 @@ package struct StatusReport {
 }
 
 enum FindingLines {
-    /// - Parameter width: nil: one line.
+    /// - Parameter width: the columns; nil means one line.
     static func lines(_ finding: AuditFinding, width: Int?) -> [Line] {
         lines("\(finding.name): \(finding.text)", isProblem: finding.level == .problem, width: width)
     }
@@ -50,9 +50,9 @@ enum FindingLines {
     }
 }
 
-/// Usage events that fail, or are overdue; nothing where all is well.
+/// The line about usage events that fail or are overdue; none if all is well.
 enum UsageLines {
-    /// - Parameter width: nil: one line.
+    /// - Parameter width: the columns; nil means one line.
     static func lines(_ usage: UsageStatus, width: Int?) -> [Line] {
         guard usage.isOverdue || usage.lastError != nil else { return [] }
         let pending = usage.pendingEvents == 1 ? "1 event waits" : "\(usage.pendingEvents) events wait"

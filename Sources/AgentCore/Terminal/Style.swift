@@ -1,10 +1,8 @@
-/// How a piece of text stands out. Colour is never all there is: a state also has its
-/// name or a mark.
+/// The style of a piece of text. Nothing depends on color alone: a state also has a name or a mark.
 enum Style: Sendable {
     case plain, strong, faint, good, warning, bad, busy
 
-    /// SGR parameters (ECMA-48, 8.3.117): the 8 colours that every terminal has, and
-    /// that its user has chosen.
+    /// SGR parameters (ECMA-48, 8.3.117) for the 8 colors that every terminal has and its user can set.
     var parameters: String {
         switch self {
         case .plain: ""
@@ -44,12 +42,12 @@ struct Line: Equatable, Sendable {
     var width: Int { pieces.reduce(0) { $0 + $1.text.count } }
     var plain: String { pieces.map(\.text).joined() }
 
-    /// The same, without its colours.
+    /// The same line in the faint style.
     var faint: Line { Line(pieces.map { Piece($0.text, .faint) }) }
 
     func text(painted: Bool) -> String { pieces.map { $0.text(painted: painted) }.joined() }
 
-    /// The same, no wider than that; what is missing at the end is `…`.
+    /// The same line, cut to the width with `…` at the end.
     func clipped(to width: Int) -> Line {
         guard self.width > width else { return self }
         var left = max(0, width - 1)

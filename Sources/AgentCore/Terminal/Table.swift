@@ -2,7 +2,7 @@
 package enum Table {
     package static func text(_ rows: [[String]]) -> String { lines(rows).map { $0 + "\n" }.joined() }
 
-    /// - Parameter numeric: indices of the columns that stand flush right.
+    /// - Parameter numeric: the indices of right-aligned columns.
     static func lines(_ rows: [[String]], numeric: Set<Int> = []) -> [String] {
         guard let first = rows.first else { return [] }
         let widths = first.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -1,25 +1,25 @@
 import CBPFShim
 import Glibc
 
-/// What standard output is.
+/// The properties of a terminal, or of a descriptor that isn't one.
 package struct TerminalFacts: Equatable, Sendable {
     package struct Size: Equatable, Sendable {
         var lines: Int
         var columns: Int
     }
 
-    /// Nil: no terminal.
+    /// Nil if it isn't a terminal.
     package var size: Size?
     package var isTerminal: Bool { size != nil }
-    /// It can place its cursor.
+    /// Whether the cursor can be placed.
     package var isAddressable: Bool { isTerminal && !["", "dumb"].contains(ColorChoice.variable("TERM") ?? "") }
 
-    /// Columns that text has to fit; nil: nobody looks at it at once, so no sentence is broken.
+    /// The columns that sentences are wrapped to; nil, without wrapping, if it isn't a terminal.
     package var wrapWidth: Int? { size.map { max(20, $0.columns) } }
-    /// Columns of a table: 80 where there is no terminal.
+    /// The columns of a table: 80 if it isn't a terminal.
     package var tableWidth: Int { wrapWidth ?? 80 }
 
-    /// A terminal that doesn't tell its size has 24 lines of 80 columns.
+    /// The facts of a descriptor. A terminal that doesn't report its size counts as 24 lines of 80 columns.
     package static func of(_ descriptor: Int32) -> TerminalFacts {
         var lines: UInt16 = 0
         var columns: UInt16 = 0

@@ -1,5 +1,5 @@
-/// What the parser doesn't say of a command line that it has refused: it tells
-/// of a missing option before an unknown one, and takes `-1` for an option.
+/// A better message for a refused command line: the parser reports a missing option before an unknown one,
+/// and takes `-1` for an option.
 package enum UsageHint {
     /// - Parameter help: the help text of a command.
     package static func text(_ arguments: [String], commands: [String: String]) -> String? {
@@ -12,7 +12,7 @@ package enum UsageHint {
         var previous = ""
         for argument in arguments.drop(while: { $0 != name }).dropFirst() {
             if argument == "--" { return nil }
-            // What follows is another program's.
+            // The rest belongs to the command of `exec`.
             if name == "exec", !argument.hasPrefix("-"), !known.contains(previous) { return nil }
             if known.contains(previous), let value = Double(argument), value < 0 {
                 return "\(previous) takes no negative number, like \(argument)"

@@ -1,12 +1,12 @@
 import Glibc
 import SockArrayCore
 
-/// `status --watch` where no terminal can be drawn on: all of it again each interval, as
-/// text or as one JSON object a line, until the reader goes away.
+/// `status --watch` without a terminal: prints everything again at each interval, as text or as one JSON
+/// object on each line, until the reader goes away.
 package struct WatchLines {
     let client: ControlClient
     let interval: Double
-    /// What is written of an answer, with its ends of lines.
+    /// The text for an answer, with line ends.
     let text: (PoolStatus) throws -> String
 
     package init(client: ControlClient, interval: Double, text: @escaping (PoolStatus) throws -> String) {
@@ -16,8 +16,9 @@ package struct WatchLines {
     }
     private let act = "show the status"
 
-    /// - Throws: what the agent refuses, and what can't be written. An agent that is away is
-    ///   waited for, and standard error told once.
+    /// Runs until the reader goes away. While the agent is down, it waits, with one message on standard error.
+    ///
+    /// - Throws: a refusal of the agent, or an error of the output.
     package func run() throws {
         var said: String?
         while true {

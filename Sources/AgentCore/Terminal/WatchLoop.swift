@@ -11,9 +11,9 @@ package final class WatchLoop {
     private let interval: Duration
     private let hasKeys = isatty(STDIN_FILENO) == 1
     private var view = WatchView()
-    /// Of the last answer, for its age: kept while there is trouble.
+    /// The time of the last answer, kept while the agent doesn't answer.
     private var answerTime: ContinuousClock.Instant?
-    /// What rates are counted from: none over a time without answers.
+    /// The start of the next rates; nil after a time without answers.
     private var answered: (status: PoolStatus, time: ContinuousClock.Instant)?
     private var isEnded = false
 
@@ -22,7 +22,8 @@ package final class WatchLoop {
         let result = rpa_take_signals(&inherited)
         guard result >= 0 else {
             throw Failure(
-                .privilege, act: "watch the status", cause: "signals could not be taken", errno: -result,
+                .privilege, act: "watch the status", cause: "the signal descriptor could not be created",
+                errno: -result,
                 remedy: "raise the limit of open files: ulimit -n 1024")
         }
         signals = Descriptor(owning: result)
@@ -33,7 +34,7 @@ package final class WatchLoop {
         view.clock = Self.clock
     }
 
-    /// Until somebody has seen enough.
+    /// Runs until the user quits.
     package func run() throws {
         defer { screen.leave() }
         var next = ContinuousClock.now
@@ -60,7 +61,7 @@ package final class WatchLoop {
         waits.append(pollfd(fd: poll.answer ?? -1, events: Int16(POLLIN), revents: 0))
         waits.append(pollfd(fd: screen.needsRoom ?? -1, events: Int16(POLLOUT), revents: 0))
         let left = max(.zero, next - ContinuousClock.now)
-        // The terminal may end without a word to a process without its keys.
+        // At most 60 s: a process that reads no keys may miss the end of its terminal.
         Glibc.poll(&waits, UInt(waits.count), Int32(min(left / .milliseconds(1), 60_000).rounded(.up)))
         return (waits[1].revents != 0, waits[3].revents != 0)
     }
@@ -112,7 +113,7 @@ package final class WatchLoop {
                 screen.leave()
                 rpa_stop_by(SIGTSTP)
                 isContinued = true
-            // Also where somebody else stopped it, and a shell has used the terminal since.
+            // Another process may have stopped this one, and a shell may have used the terminal since.
             case SIGCONT: isContinued = true
             case SIGWINCH: isResized = true
             default: break
@@ -156,12 +157,12 @@ package final class WatchLoop {
     }
 }
 
-/// What a key asks for.
+/// The action of a key.
 enum Keys: Equatable {
     case quit
     case scroll(Int)
 
-    /// q, Ctrl-C (where it makes no signal) and Ctrl-D end; j, k, arrows and page keys scroll.
+    /// q, Ctrl-C (if it sends no signal) and Ctrl-D quit; j, k, arrows and page keys scroll.
     static func read(_ bytes: ArraySlice<UInt8>) -> [Keys] {
         var rest = bytes
         var keys: [Keys] = []

@@ -1,41 +1,40 @@
 import SockArrayCore
 
-/// What `status --watch` shows, as a value: a frame is made of it for any size.
+/// The content of `status --watch` as a value, from which a frame of any size can be made.
 struct WatchView {
     var status: PoolStatus?
     var rates: PoolRates?
-    /// Each collector's last rates of runs.
+    /// The last rates of runs by collector.
     var trends: [String: [Double]] = [:]
-    /// The latest last.
+    /// In chronological order.
     var events: [PoolEvent] = []
-    /// Why there is no newer answer; nil: there is.
+    /// Why there is no newer answer; nil if the agent answers.
     var trouble: String?
-    /// Now, and when the agent answered last: `17:02:46`.
+    /// The current time, and the time of the last answer: `17:02:46`.
     var time = ""
     var answerTime: String?
-    /// Seconds since then.
+    /// Seconds since the last answer.
     var age = 0.0
     /// Seconds between two frames.
     var interval = 2.0
-    /// Rows of collectors that were scrolled past.
+    /// The number of rows above the visible part of the collectors' table.
     var offset = 0
     /// Local time of a Unix time.
     var clock: (Double) -> String = { _ in "" }
 
-    /// At most as many lines as there are, none wider than the columns. There are no more
-    /// rows to scroll past than `offset` says then.
+    /// The lines of a frame that fits the size. Limits `offset` to the table's length.
     mutating func frame(_ size: TerminalFacts.Size) -> [Line] {
         var lines = head(size)
         if let status {
             let tables = PoolTables(status, rates: rates, hasMarks: true)
             let body = body(tables, WatchLayout(height: size.lines - lines.count, width: size.columns))
-            // What may not be so any more has no colours.
+            // Old data is faint.
             lines += trouble == nil ? body : body.map(\.faint)
         }
         return lines.prefix(size.lines).map { $0.clipped(to: size.columns) }
     }
 
-    /// Why there is no newer answer, as whole as the half of the height has room for.
+    /// The reason why there is no newer answer, in at most half of the height.
     private func banner(_ trouble: String, _ size: TerminalFacts.Size) -> [Line] {
         let since = answerTime.map { "no answer since \($0): " } ?? "no answer yet: "
         let lines = Wrapping.lines(ShortText.oneCell(since + trouble), width: size.columns)
@@ -98,7 +97,7 @@ struct WatchView {
             ]).clipped(to: layout.width)
         }
         let rowCount = tables.status.collectors.reduce(0) { $0 + $1.groups.count }
-        // Room for each: what is wrong first, then who collects, where, and what happened.
+        // Reserve room by priority: findings, then collectors, groups and events.
         layout.reserve(findings.isEmpty ? 0 : min(findings.count, 3) + 1)
         let groupLines = tables.liveGroups.lines(width: layout.width)
         let tracking = tables.tracking(width: layout.width)
@@ -115,7 +114,7 @@ struct WatchView {
             showsGroups ? nil : "groups", tracking.isEmpty || showsTracking ? nil : "tracking",
             events.isEmpty || showsEvents ? nil : "events",
         ].compactMap(\.self)
-        // In the line that would be empty: it takes no room from what there is.
+        // The note takes the place of an empty line.
         let note = missing.isEmpty ? Line() : Line("… no room for: \(missing.joined(separator: ", "))", .faint)
         offset = min(offset, layout.greatestOffset(of: collectors))
         var lines = [note] + layout.table(collectors, from: offset, of: tables.status)
@@ -136,7 +135,7 @@ struct WatchView {
     }
 }
 
-/// Lines that are left of a frame, and those that are kept for something.
+/// The free and the reserved lines of a frame.
 struct WatchLayout {
     let height: Int
     let width: Int
@@ -151,22 +150,22 @@ struct WatchLayout {
     func fits(_ lines: Int) -> Bool { lines <= left }
     mutating func reserve(_ lines: Int) { reserved = min(height, reserved + lines) }
 
-    /// - Returns: false: then as many would not be left, and nothing is kept.
+    /// - Returns: false, without a reservation, if fewer lines than `least` would be left.
     mutating func reserve(_ lines: Int, leaving least: Int) -> Bool {
         guard lines + least <= left else { return false }
         reserve(lines)
         return true
     }
 
-    /// Rows of a table that can be scrolled past.
+    /// The maximum offset of a table.
     func greatestOffset(of lines: [Line]) -> Int {
         let room = left - 1
         return lines.count > room ? max(0, lines.count - 1 - max(0, room - 2)) : 0
     }
 
-    /// The title and as many rows as fit below one line; says what doesn't.
+    /// The title and the rows that fit, with a last line that counts the others.
     ///
-    /// - Parameter first: rows that were scrolled past, at most `greatestOffset`.
+    /// - Parameter first: the offset, at most `greatestOffset`.
     func table(_ lines: [Line], from first: Int, of status: PoolStatus) -> [Line] {
         let room = left - 1
         guard room > 0 else { return [] }

@@ -1,8 +1,8 @@
-/// Sentences on lines of a given width.
+/// Wraps sentences to a width.
 enum Wrapping {
     /// - Parameters:
-    ///   - width: nil: as long as it is.
-    ///   - first, others: what stands before the first line and the others: indents.
+    ///   - width: the columns; nil means one line.
+    ///   - first, others: the indents of the first line and of the others.
     static func lines(_ text: String, width: Int?, first: String = "", others: String = "") -> [String] {
         guard let width else { return [first + text] }
         var lines: [String] = []
@@ -14,7 +14,7 @@ enum Wrapping {
                 lines.append(line)
                 (line, isEmpty) = (others, true)
             }
-            // A word that no line has room for is cut.
+            // A word that is longer than a line is cut.
             while word.count > max(1, width - line.count - (isEmpty ? 0 : 1)) {
                 let room = max(1, width - line.count)
                 lines.append(line + word.prefix(room))

@@ -26,7 +26,7 @@ struct UnloadCommand: ParsableCommand {
         try Output.write("pool \(pool) is unloaded")
         for group in removal.stillAttached {
             Output.complain(
-                "group \(group): none of its sockets could be reached to detach the program, which lets the kernel choose now"
+                "group \(group): the program could not be detached, because none of its sockets could be reached; from now on it lets the kernel choose"
             )
         }
     }

@@ -5,15 +5,15 @@ import TelemetryLab
 
 /// Collectors and exporters on one machine, first without the agent, then with it.
 struct Demo {
-    /// What became of an exporter's streams.
+    /// The collectors that received an exporter's streams.
     struct Sighting {
         let exporter: IPAddress
-        /// Collectors that got its IPFIX or NetFlow; empty if it sends none.
+        /// Collectors that received its IPFIX or NetFlow; empty if it sends none.
         let ipfix: [String]
-        /// Collectors that got its BMP; empty if it has none.
+        /// Collectors that received its BMP; empty if it has none.
         let bmp: [String]
 
-        /// Everything of it is on one collector.
+        /// Whether one collector received all of the exporter's streams.
         var met: Bool { Set(ipfix + bmp).count == 1 }
     }
 
@@ -48,7 +48,7 @@ struct Demo {
         let agent = withAgent ? try startAgent(registering: collectors) : nil
         try say("  sending IPFIX, NetFlow and BMP")
         let exporters = try sendEverything()
-        try say("  reading what each collector got")
+        try say("  reading what each collector received")
         waitWhileItChanges(collectors)
         let sightings = exporters.map { exporter in
             let name = "\(exporter.address)"
@@ -71,7 +71,7 @@ struct Demo {
         for collector in collectors where !collector.waitUntilReady(.seconds(60)) {
             throw Failure(
                 .conflict, act: "start collector \(collector.name)",
-                cause: "it did not get ready: \(collector.process.errorOutput.suffix(500))",
+                cause: "it did not become ready: \(collector.process.errorOutput.suffix(500))",
                 remedy: "try the built-in collectors: --built-in")
         }
         return collectors
@@ -93,7 +93,7 @@ struct Demo {
         guard waitUntil(.seconds(20), { agent.errorOutput.contains("is ready") || agent.exitCode != nil }),
             agent.exitCode == nil
         else {
-            // Its own message says what is missing.
+            // The agent's own message says what is missing.
             Output.complain(agent.errorOutput)
             throw Failure(
                 .privilege, act: "run the demo", cause: "the agent did not start", remedy: "see: reuseport-agent check")
@@ -130,7 +130,7 @@ struct Demo {
         return exporters
     }
 
-    /// nfacctd writes once a second: what was the same for 2.5 s stays so.
+    /// Waits until nothing new arrives: nfacctd writes once a second, so 2.5 s without a change suffice.
     private func waitWhileItChanges(_ collectors: [any Collector]) {
         var (last, since) = (-1, ContinuousClock.now)
         waitUntil(.seconds(30), every: .milliseconds(250)) {

@@ -1,7 +1,7 @@
 import AgentCore
 import SockArrayCore
 
-/// The demo's result: who got what of each exporter, in both rounds.
+/// The demo's result: which collectors received each exporter's streams, in both rounds.
 struct DemoTable {
     let text: String
     let allMetWithAgent: Bool
@@ -18,7 +18,7 @@ struct DemoTable {
         allMetWithAgent = metAfter == after.count
         text =
             Table.text(rows)
-            + "\nEverything of an exporter on one collector: \(metBefore) of \(before.count) without the agent, "
+            + "\nExporters with all streams on one collector: \(metBefore) of \(before.count) without the agent, "
             + "\(metAfter) of \(after.count) with it\n"
     }
 

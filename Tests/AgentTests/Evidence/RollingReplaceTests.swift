@@ -29,7 +29,7 @@ import Testing
                     let result = try agent.command(
                         ["replace", "--collector", name, "--pid", "\(new.pid)", "--terminate"])
                     #expect(result.exitCode == 0, "\(result.errorOutput)")
-                    #expect(result.output.contains("process \(old.pid) has read what it was sent, and got SIGTERM"))
+                    #expect(result.output.contains("process \(old.pid) has read its queued data and got SIGTERM"))
                     #expect(try old.process.wait() == -SIGTERM)
                     collectors.append(new)
                     watch.look()

@@ -45,7 +45,7 @@ struct DrainCommand: ParsableCommand {
             let waitsForOthers = left.sessions == 0 && left.rows > 0
             throw Failure(
                 .conflict, act: "empty \(collector)", cause: "after \(timeout) s it still has \(left.text)",
-                remedy: "it is draining, and keeps them for now; "
+                remedy: "it continues to drain; "
                     + (waitsForOthers
                         ? "no other collector can take them: register one, or run: reuseport-agent undrain"
                         : "wait longer (--timeout), or run: reuseport-agent undrain") + " --collector \(collector)")

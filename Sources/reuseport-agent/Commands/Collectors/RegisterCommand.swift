@@ -42,8 +42,8 @@ extension RegistrationChange {
     static func waiting(_ rows: Int) -> String {
         switch rows {
         case 0: ""
-        case 1: "; 1 of its rows comes when BMP sessions elsewhere have ended"
-        default: "; \(rows) of its rows come when BMP sessions elsewhere have ended"
+        case 1: "; 1 of its rows returns when BMP sessions elsewhere have ended"
+        default: "; \(rows) of its rows return when BMP sessions elsewhere have ended"
         }
     }
 }

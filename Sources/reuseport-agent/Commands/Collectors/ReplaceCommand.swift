@@ -52,22 +52,22 @@ struct ReplaceCommand: ParsableCommand {
         ) { .queues(cookies: predecessor.cookies) }
         guard left.hasEmptyQueues else {
             throw Failure(
-                .conflict, act: "end \(process), that \(collector) was",
+                .conflict, act: "end \(process), the old \(collector)",
                 cause: "after \(timeout) s it still has \(left.queueText) to read",
-                remedy: "\(collector) is replaced; look whether that process is alive, and end it when it has read them"
+                remedy: "\(collector) is replaced; check that the process is alive; end it when it has read them"
             )
         }
         guard terminate else {
-            try Output.write("\(process) has read what it was sent, and may be ended")
+            try Output.write("\(process) has read its queued data and can be ended")
             return
         }
         guard let identity = predecessor.process else {
             throw Failure(
                 .absent, act: "end the old process of \(collector)", cause: "the agent doesn't know its pid",
-                remedy: "\(collector) is replaced, and the old process has read what it was sent: end it by hand")
+                remedy: "\(collector) is replaced, and the old process has read its queued data: end it by hand")
         }
         let isEnded = try !terminate(identity)
-        try Output.write("\(process) has \(isEnded ? "ended" : "read what it was sent, and got SIGTERM")")
+        try Output.write("\(process) has \(isEnded ? "ended" : "read its queued data and got SIGTERM")")
     }
 
     /// Sends SIGTERM to the process, and to no other process that has its pid by now, or has it
@@ -83,7 +83,7 @@ struct ReplaceCommand: ParsableCommand {
         } catch {
             if error.errno == ESRCH { return false }
             throw Failure(
-                .privilege, act: "end process \(identity.pid), that \(collector) was", cause: "it may not be signalled",
+                .privilege, act: "end process \(identity.pid), the old \(collector)", cause: "SIGTERM was refused",
                 errno: error.errno, remedy: "\(collector) is replaced; run kill \(identity.pid) as root or as its user")
         }
     }

@@ -77,7 +77,7 @@ private struct Registration {
         for number in numbers where fcntl(number, F_GETFD) == -1 {
             throw Failure(
                 .unfitSocket, act: act, cause: "fd \(number) is not open", errno: EBADF,
-                remedy: "let the collector inherit it to this command (no FD_CLOEXEC), and give its number")
+                remedy: "let this command inherit it from the collector (no FD_CLOEXEC), and give its number")
         }
         guard numbers.count <= Int(RPA_MAX_PASSED) else {
             throw Failure(
@@ -108,7 +108,7 @@ private struct Registration {
                 if let wait {
                     failure.cause += ", after \(wait) s"
                     failure.remedy =
-                        "look whether that is the collector's process, and whether it binds the groups' ports and addresses"
+                        "check whether that is the collector's process, and whether it binds the groups' ports and addresses"
                 }
                 throw failure
             }
