@@ -16,7 +16,7 @@
 #define SO_DETACH_REUSEPORT_BPF 68
 #endif
 
-/* Of the kernel's linux/bpf_verifier.h, which no header for programs has. */
+/* From the kernel's linux/bpf_verifier.h, which isn't exported to user space. */
 #define BPF_LOG_STATS 4
 
 static int result(int value)
@@ -30,7 +30,7 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-/* Maps that are not named are not made: the program doesn't reach them. */
+/* Maps without a binding aren't created: the program doesn't reach them. */
 static int bind_maps(struct bpf_object *object, const struct rpa_map_binding *maps, size_t map_count)
 {
 	struct bpf_map *map;

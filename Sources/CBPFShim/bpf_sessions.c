@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* What the kernel answers where a map of that kind can't do it: no errno of libc's. */
+/* The kernel's ENOTSUPP, if a map of that kind can't do it: libc has no such errno. */
 #define KERNEL_ENOTSUPP 524
 
 int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start)
@@ -23,7 +23,7 @@ int rpa_session_all(int map, struct rpa_session **sessions, struct rpa_session_s
 	uint32_t next, found = RPA_SESSIONS;
 	int error;
 
-	/* Only what is written to takes memory. */
+	/* Only pages that are written take memory. */
 	*sessions = malloc(found * sizeof(**sessions));
 	*starts = malloc(found * sizeof(**starts));
 	error = !*sessions || !*starts

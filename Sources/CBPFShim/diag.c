@@ -73,7 +73,7 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, i
 									   : INET_DIAG_SKMEMINFO) -
 						   1),
 				.idiag_states = states,
-				/* The kernel passes over all other ports. */
+				/* The kernel skips all other ports. */
 				.id = {.idiag_sport = htons(port)},
 			},
 	};

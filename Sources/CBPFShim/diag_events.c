@@ -42,7 +42,7 @@ int rpa_diag_watch(int events, const uint16_t *ports, size_t count, int with_ses
 
 #define GROUP(number) (1u << ((number)-1))
 
-/* A socket without an address of its own would be in the groups, and get nothing. */
+/* A netlink socket without an address would be in the groups, but receive nothing. */
 static int join(int netlink)
 {
 	const struct sockaddr_nl name = {
@@ -64,7 +64,7 @@ int rpa_diag_events(const uint16_t *ports, size_t count, int with_sessions)
 	error = set(events, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES);
 	if (error == -EPERM)
 		error = set(events, SOL_SOCKET, SO_RCVBUF, QUEUE_BYTES);
-	/* Before it joins: nothing of other ports shall wait. */
+	/* Set the filter before joining, so that no event of another port is queued. */
 	if (!error)
 		error = rpa_diag_watch(events, ports, count, with_sessions);
 	if (!error)
@@ -103,7 +103,7 @@ int rpa_diag_next(int events, struct rpa_diag_socket *closed)
 			continue;
 		if (length < 0)
 			return errno == EAGAIN ? 0 : errno == ENOBUFS ? empty(events) : -errno;
-		/* Others may send to a netlink socket, given the privilege: 0 is the kernel. */
+		/* Privileged processes can send to a netlink socket, too: port 0 is the kernel. */
 		if (sender.nl_pid != 0)
 			continue;
 		/* The kernel sends one message a datagram. */

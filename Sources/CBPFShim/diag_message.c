@@ -9,7 +9,7 @@
 #include <linux/tcp.h>
 #include <string.h>
 
-/* Everything is copied out: a length may lie, and a datagram may start anywhere. */
+/* Everything is copied out, because lengths may be wrong and data may be unaligned. */
 
 static uint64_t cookie_of(const struct inet_diag_sockid *id)
 {

@@ -27,8 +27,8 @@ int diag_ask(int netlink, struct diag_request *request);
 
 int diag_receive(int netlink, struct diag_answer *answer);
 
-/* The next of the kernel's messages, as rpa_diag_read has it, but never END. An
- * answer of length 0 begins. */
+/* Reads the kernel's next message as rpa_diag_read does, but never returns END. Start
+ * with an answer of length 0. */
 int diag_next(int netlink, struct diag_answer *answer, struct rpa_diag_socket *socket);
 
 #endif

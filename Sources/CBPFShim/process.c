@@ -102,7 +102,7 @@ void rpa_release_code(void)
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t begin = (uintptr_t)&__executable_start, end = (uintptr_t)&etext & ~(page - 1);
 
-	/* What stays is no loss. */
+	/* A failure to release memory does no harm. */
 	if (begin % page == 0 && begin < end)
 		madvise((void *)begin, end - begin, MADV_DONTNEED);
 }

@@ -12,7 +12,7 @@ struct rpa_ring {
 	size_t count, capacity;
 };
 
-/* A negative result ends the reading, after this event. */
+/* A negative result ends the read after this event. */
 static int take(void *context, void *data, size_t size)
 {
 	struct rpa_ring *ring = context;

@@ -77,7 +77,7 @@ int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts)
 	    (error = option64(socket, SO_COOKIE, &facts->cookie)) ||
 	    (error = option64(socket, SO_NETNS_COOKIE, &facts->netns)))
 		return error;
-	/* Linux 5.1; a kernel without it can't tell, and 0 is the common case. */
+	/* Linux 5.1 or later; on older kernels assume 0, the common case. */
 	option(socket, SOL_SOCKET, SO_BINDTOIFINDEX, &facts->interface);
 	if (facts->domain == AF_INET6 &&
 	    (error = option(socket, IPPROTO_IPV6, IPV6_V6ONLY, &facts->ipv6_only)))
@@ -107,7 +107,7 @@ static int bind_placeholder(int socket, int family, const uint8_t address[16], u
 	socklen_t length = write_name(&name, family, address, port);
 	int on = 1, small = 1;
 
-	/* Nothing is to come here; what does, by mistake, is to take no room. */
+	/* The socket should receive nothing; what arrives by mistake must not take memory. */
 	setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	if (setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
 	    (family == AF_INET6 &&
@@ -148,7 +148,7 @@ int rpa_tcp_bind(int family, const uint8_t address[16], uint16_t port)
 
 	if (fd < 0)
 		return -errno;
-	/* Not SO_REUSEPORT: another process can't join, and take connections. */
+	/* Not SO_REUSEPORT, so that no other process can join and take connections. */
 	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) &&
 	    (family != AF_INET6 || !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) &&
 	    !bind(fd, (struct sockaddr *)&name, length))

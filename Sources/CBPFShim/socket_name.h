@@ -1,4 +1,4 @@
-/* A socket's name (ip(7), ipv6(7)) out of an address and a port. */
+/* Makes a socket address (ip(7), ipv6(7)) from an address and a port. */
 #ifndef RPA_SOCKET_NAME_H
 #define RPA_SOCKET_NAME_H
 

@@ -36,7 +36,7 @@ int rpa_window_size(int terminal, uint16_t *lines, uint16_t *columns)
 	return 0;
 }
 
-/* Gives up where the terminal takes nothing for 200 ms. */
+/* Gives up if the terminal takes nothing for 200 ms. */
 static void write_all(int fd, const char *text)
 {
 	size_t left = strlen(text);
@@ -62,8 +62,8 @@ static void restore(void)
 	taken.fd = -1;
 	if (fd < 0)
 		return;
-	/* Output that Ctrl-S has stopped would hold the rest up. It goes on after a stop
-	 * of our own alone (tcflow(3)). */
+	/* Output stopped by Ctrl-S would block the rest; it resumes only after a stop of
+	 * our own (tcflow(3)). */
 	tcflow(fd, TCOOFF);
 	tcflow(fd, TCOON);
 	write_all(fd, taken.leave);
@@ -128,7 +128,7 @@ ssize_t rpa_write_now(int fd, const void *bytes, size_t length)
 		return written;
 	if (errno != ENOTSOCK)
 		return -errno;
-	/* A pipe that says it has room takes PIPE_BUF bytes without waiting. */
+	/* A pipe that is ready for writing takes PIPE_BUF bytes without blocking. */
 	if (poll(&room, 1, 0) < 0)
 		return -errno;
 	if (!room.revents)

@@ -119,7 +119,7 @@ int rpa_counts_locked_memory(void)
 		return -errno;
 	none = before;
 	none.rlim_cur = 0;
-	/* The soft limit alone: it may be raised again. */
+	/* Only the soft limit, which can be raised again. */
 	if (setrlimit(RLIMIT_MEMLOCK, &none))
 		return -errno;
 	error = make_smallest_map();
@@ -133,7 +133,7 @@ int rpa_try_borrowing(void)
 
 	if (pidfd < 0)
 		return pidfd;
-	/* Any descriptor does: this one is open. */
+	/* Any open descriptor works. */
 	borrowed = rpa_pidfd_getfd(pidfd, pidfd);
 	close(pidfd);
 	if (borrowed < 0)

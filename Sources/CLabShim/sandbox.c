@@ -216,7 +216,7 @@ static int open_namespaces(const char *process, struct lab_namespaces *opened)
 	return 0;
 }
 
-/* Closes the descriptors. */
+/* Closes the descriptors of the namespaces. */
 static int move_to(struct lab_namespaces *there)
 {
 	int error = 0;

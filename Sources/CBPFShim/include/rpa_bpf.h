@@ -21,38 +21,38 @@ enum rpa_map_kind {
 	RPA_MAP_EVENTS,    /* BPF_MAP_TYPE_RINGBUF; max_entries are its bytes, value_size is 0 */
 };
 
-/* New fd. template: of RPA_MAP_OF_SOCKARRAYS, a map like those that it is to hold. */
+/* Creates a map; new fd. template: for RPA_MAP_OF_SOCKARRAYS, a map like its future values. */
 int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size, uint32_t max_entries,
 		   int template);
 
-/* 0 if the map is of this shape, 1 if it is another, or -errno. */
+/* 0 if the map has this shape, 1 if not, or -errno. */
 int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32_t max_entries);
 
 /* value: value_size bytes; for a per-CPU map rpa_possible_cpus() times that, each rounded up to 8. */
 int rpa_map_lookup(int map, uint32_t index, void *value);
-/* The values of 0 … count - 1, all that an array has, each stride bytes long as above; by
- * one call where the kernel has one. 0, or -errno of the first that can't be read. */
+/* Reads the values 0 … count - 1, all of an array, each stride bytes long as above; in one
+ * call if the kernel supports that. 0, or -errno of the first value that can't be read. */
 int rpa_map_lookup_all(int map, uint32_t count, size_t stride, void *values);
 int rpa_map_update(int map, uint32_t index, const void *value);
 int rpa_map_delete(int map, uint32_t index);
 
 int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start);
 int rpa_session_update(int map, const struct rpa_session *session, const struct rpa_session_start *start);
-/* How many there are, by one call: *sessions and *starts, which free(3) takes. Of those that
- * come or go meanwhile some may be missing. */
+/* Reads all sessions in one call and returns their number; free(3) *sessions and *starts.
+ * Sessions that begin or end during the call may be missing. */
 int rpa_session_all(int map, struct rpa_session **sessions, struct rpa_session_start **starts);
-/* Unless it began after that (CLOCK_MONOTONIC, nanoseconds); before Linux 5.14 one that begins
- * in this very moment goes, too. -EEXIST: it began anew just now. */
+/* Removes the session unless it began after that time (CLOCK_MONOTONIC, nanoseconds). Before
+ * Linux 5.14, a session that begins during the call is removed, too. -EEXIST: it began again. */
 int rpa_session_delete(int map, const struct rpa_session *session, uint64_t until);
 
-/* The kernel's number of the map, by which a map of maps knows it. */
+/* The map's id, which is its value in a map of maps. */
 int rpa_map_id(int map, uint32_t *id);
 
 /* Maps length bytes of a mmapable array, shared, for reading and writing. The
  * address in *memory stays valid until rpa_unmap, the map's fd may be closed. */
 int rpa_map_memory(int map, size_t length, void **memory);
 int rpa_unmap(void *memory, size_t length);
-/* The same of a part, for reading; offset is a multiple of the page's size. */
+/* Maps a part for reading; offset is a multiple of the page size. */
 int rpa_map_part(int map, size_t offset, size_t length, const void **memory);
 /* Bytes of a page of memory. */
 size_t rpa_page_size(void);
@@ -63,7 +63,7 @@ static inline void rpa_store(uint64_t *word, uint64_t value)
 	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
 }
 
-/* Puts in value if *word is still expected. */
+/* Stores value if *word still has the expected value. */
 static inline int rpa_replace(uint64_t *word, uint64_t expected, uint64_t value)
 {
 	return __atomic_compare_exchange_n(word, &expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -74,13 +74,13 @@ static inline uint64_t rpa_load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_SEQ_CST);
 }
 
-/* CPUs that a per-CPU value has a copy for. */
+/* The number of CPUs for which a per-CPU value has a copy. */
 int rpa_possible_cpus(void);
 
-/* A map that the program uses, and the one that it is to be. */
+/* A map of the program's object, and the existing map to bind it to. */
 struct rpa_map_binding {
 	const char *name;
-	int fd; /* borrowed; -1: a new one, that lives as long as the program */
+	int fd; /* borrowed; -1: a new map that lives as long as the program */
 };
 
 /*
@@ -97,19 +97,19 @@ int rpa_program_load(const void *elf, size_t elf_length, const char *program,
 int rpa_pin(int fd, const char *path);
 int rpa_open_pin(const char *path); /* new fd */
 
-/* 1 if path lies in a bpffs, 0 if in another file system, or -errno. */
+/* 1 if path is in a bpffs, 0 if it is in another file system, or -errno. */
 int rpa_is_bpffs(const char *path);
 int rpa_mount_bpffs(const char *path);
 
-/* Attaches the program to the reuseport group that the socket is a member of
- * (SO_ATTACH_REUSEPORT_EBPF): atomic, for present members and later ones. */
+/* Attaches the program to the socket's reuseport group (SO_ATTACH_REUSEPORT_EBPF):
+ * atomic, for current and later members. */
 int rpa_attach_reuseport(int socket, int program);
 int rpa_detach_reuseport(int socket);
 
-/* Returns when every run that had begun before has ended (membarrier(2)). */
+/* Returns when every program run that began before the call has ended (membarrier(2)). */
 int rpa_wait_for_runs(void);
 
-/* BPF_ENABLE_STATS: counted as long as the returned new fd is open. */
+/* Enables BPF_ENABLE_STATS as long as the returned new fd is open. */
 int rpa_enable_run_stats(void);
 int rpa_run_stats(int program, uint64_t *nanoseconds, uint64_t *runs);
 
@@ -120,7 +120,7 @@ struct rpa_program_size {
 	uint32_t translated;
 };
 
-/* Of the loaded program with the kernel's number. -EPERM: it takes CAP_SYS_ADMIN. */
+/* The statistics of the loaded program with this id. -EPERM: lacks CAP_SYS_ADMIN. */
 int rpa_program_size_of(uint32_t identifier, struct rpa_program_size *size);
 
 #endif

@@ -6,29 +6,29 @@
 
 #include "meter_layout.h"
 
-/* 1 if the folder is a cgroup of version 2, with the kernel's number for it in *id;
- * 0 if it is something else, or -errno. */
+/* 1 if the folder is a cgroup of version 2, with its id in *id; 0 if it is something else,
+ * or -errno. */
 int rpa_cgroup_id(const char *path, uint64_t *id);
 
-/* Attaches the program to the cgroup, beside others and for all below it; new fd of a
- * link, that keeps it so as long as it is open or pinned. -EINVAL, -EPERM: lacks
+/* Attaches the program to the cgroup and all cgroups below it, beside other programs. Returns
+ * a new fd of a link, which keeps it attached while open or pinned. -EINVAL, -EPERM: lacks
  * CAP_NET_ADMIN. */
 int rpa_attach_cgroup(const char *path, int program, int is_egress);
 
-/* Puts the program in the place of the link's: each packet meets one of them. */
+/* Replaces the link's program; each packet runs one of the two. */
 int rpa_update_link(int link, int program);
 
-/* Takes the link's program off its cgroup, whoever else has the link: when it returns,
- * no further packet meets it. */
+/* Detaches the link's program, even if another process has the link. After the call, no
+ * further packet runs it. */
 int rpa_detach_link(int link);
 
-/* The cgroup that the link is attached to; 0: it was removed. */
+/* The id of the link's cgroup; 0 if the cgroup was removed. */
 int rpa_link_cgroup(int link, uint64_t *id);
 
 int rpa_prefix_add(int map, const struct rpa_prefix *prefix);
 int rpa_prefix_remove(int map, const struct rpa_prefix *prefix);
-/* *prefix becomes the one after it, or the first where *is_first is not 0, which is
- * set to 0. -ENOENT: there is none. */
+/* Sets *prefix to the next prefix, or to the first if *is_first is not 0, and clears
+ * *is_first. -ENOENT: there is none. */
 int rpa_prefix_next(int map, struct rpa_prefix *prefix, int *is_first);
 
 #endif

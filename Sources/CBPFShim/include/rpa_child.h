@@ -1,11 +1,11 @@
-/* Commands that the agent starts for a moment, and that don't outlive it. */
+/* Short commands of the agent, which don't outlive it. */
 #ifndef RPA_CHILD_H
 #define RPA_CHILD_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* New fd of a file in memory with these bytes, to be read from its begin
+/* New fd of a file in memory with these bytes, positioned at the start
  * (memfd_create(2)). */
 int rpa_memory_file(const void *bytes, size_t length);
 
@@ -19,7 +19,7 @@ int rpa_memory_file(const void *bytes, size_t length);
  */
 int rpa_start_child(char *const argv[], int input, int output, uint32_t open_files);
 
-/* New fd of the readable end of a pipe that never blocks; *writer: of the other end. */
+/* New fd of the readable end of a pipe, which never blocks; *writer: the other end. */
 int rpa_output_pipe(int *writer);
 
 /* New fd that becomes readable with rpa_raise_event (eventfd(2)). */

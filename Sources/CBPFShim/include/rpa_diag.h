@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ports are in host byte order, addresses as on the wire; an IPv4 address is in
- * the first four bytes. */
+/* Ports are in host byte order, addresses in network byte order; an IPv4 address
+ * uses the first four bytes. */
 struct rpa_diag_socket {
 	uint8_t family;    /* AF_INET or AF_INET6 */
 	uint8_t protocol;  /* IPPROTO_UDP or IPPROTO_TCP */
@@ -42,7 +42,7 @@ enum rpa_tcp_state {
 	RPA_TCP_CLOSING = 11,
 };
 
-/* What rpa_diag_read found. */
+/* The result of rpa_diag_read. */
 enum { RPA_DIAG_END, RPA_DIAG_SOCKET, RPA_DIAG_OTHER, RPA_DIAG_DONE };
 
 /*
@@ -54,7 +54,7 @@ enum { RPA_DIAG_END, RPA_DIAG_SOCKET, RPA_DIAG_OTHER, RPA_DIAG_DONE };
  */
 int rpa_diag_read(const void *datagram, size_t length, size_t *offset, struct rpa_diag_socket *socket);
 
-/* What to ask for. */
+/* The details to ask for. */
 enum {
 	RPA_DIAG_MEMORY, /* drops */
 	RPA_DIAG_TIMES,  /* received, rtt, min_rtt; no drops */
@@ -78,18 +78,18 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, i
  */
 int rpa_diag_destroy(const struct rpa_diag_socket *session);
 
-/* The most ports that can be watched. */
+/* The maximum number of ports to watch. */
 #define RPA_DIAG_PORTS 256
 
 /*
- * New fd, which never blocks, through which the kernel tells of each UDP and TCP
- * socket that ends from here on, with one of these local ports; of those with a
- * peer only with_sessions. poll(2): POLLIN, and POLLERR after an overrun.
+ * New fd, which never blocks, through which the kernel reports each UDP and TCP
+ * socket with one of these local ports that closes from now on; sockets with a
+ * peer only if with_sessions. poll(2): POLLIN, and POLLERR after an overrun.
  */
 int rpa_diag_events(const uint16_t *ports, size_t count, int with_sessions);
 
-/* Other ones instead, from the next event on: nothing in between is lost.
- * What waits already stays. -E2BIG: more than RPA_DIAG_PORTS. */
+/* Changes the filter without losing events; queued events stay.
+ * -E2BIG: more than RPA_DIAG_PORTS. */
 int rpa_diag_watch(int events, const uint16_t *ports, size_t count, int with_sessions);
 
 /*

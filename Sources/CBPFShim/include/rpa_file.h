@@ -11,7 +11,7 @@ int rpa_remove_folder(const char *path);              /* rmdir(2) */
 /* New fd of the folder, locked for this process alone until it is closed
  * (flock(2)). -EWOULDBLOCK: another process holds the lock. */
 int rpa_lock_folder(const char *path);
-/* At once, also if a process that has just been forked has a copy of the fd. */
+/* Unlocks at once, even if a process that was just forked has a copy of the fd. */
 int rpa_unlock_folder(int folder);
 
 /* CLOCK_MONOTONIC in nanoseconds, the clock of bpf_ktime_get_ns(). */

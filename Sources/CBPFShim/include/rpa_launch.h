@@ -1,11 +1,11 @@
-/* A command that the calling process, of one thread, starts and stands for. */
+/* The command of exec: started by a process of one thread, which forwards its signals. */
 #ifndef RPA_LAUNCH_H
 #define RPA_LAUNCH_H
 
 #include <signal.h>
 #include <stdint.h>
 
-/* How signals were when the process began, for its command to begin alike. */
+/* The state of signals when the process began, which its command inherits. */
 struct rpa_inherited_signals {
 	sigset_t mask;
 	int32_t ignores_child; /* SIGCHLD was ignored */
@@ -42,8 +42,8 @@ int rpa_reap(int *status);
  * the kernel doesn't let it: the first process of a PID namespace. */
 void rpa_die_by(int number);
 
-/* Does what that stop signal does to a process that doesn't take it: stops it
- * until SIGCONT, or nothing in an orphaned process group. */
+/* Performs the stop signal's default action: stops this process until SIGCONT, or
+ * does nothing in an orphaned process group. */
 void rpa_stop_by(int number);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the running kernel and this process can do. */
+/* Capabilities of the running kernel and of this process. */
 #ifndef RPA_PROBE_H
 #define RPA_PROBE_H
 

@@ -1,4 +1,4 @@
-/* A datagram or a SYN of our own, by which we see what a port does with one. */
+/* Probes of a port: an empty datagram or a SYN. */
 #ifndef RPA_PROBER_H
 #define RPA_PROBER_H
 

@@ -29,8 +29,8 @@ int rpa_has_capability(int number);
 /* Gives freed memory back to the kernel (malloc_trim(3)). */
 void rpa_trim_memory(void);
 
-/* Lets go of the program's own code and constants, as far as they are in memory: what is
- * used again comes back from the page cache (madvise(2), MADV_DONTNEED). */
+/* Releases the resident pages of the program's code and constants; pages that are used again
+ * come back from the page cache (madvise(2), MADV_DONTNEED). */
 void rpa_release_code(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* The ring buffer in which the program tells of exporters, by libbpf. */
+/* The ring buffer of the program's notifications of exporters, through libbpf. */
 #ifndef RPA_RING_H
 #define RPA_RING_H
 
@@ -13,10 +13,10 @@ struct rpa_ring;
 int rpa_ring_open(int map, struct rpa_ring **ring);
 void rpa_ring_close(struct rpa_ring *ring); /* NULL is fine */
 
-/* An epoll fd that stays the ring's: readable when there are events. */
+/* The ring's epoll fd, which the ring owns: readable when there are events. */
 int rpa_ring_number(const struct rpa_ring *ring);
 
-/* Takes up to capacity events, never waits. Returns how many. */
-int rpa_ring_read(struct rpa_ring *ring, struct rpa_exporter_event *events, size_t capacity);
+/* Takes up to capacity events without blocking. Returns their number. */
+int rpa_ring_read(struct rpa_ring *ring, struct rpa_sighting_event *events, size_t capacity);
 
 #endif

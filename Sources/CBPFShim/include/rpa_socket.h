@@ -1,4 +1,4 @@
-/* What can be known of a socket through its descriptor. */
+/* The facts of a socket that its descriptor gives. */
 #ifndef RPA_SOCKET_H
 #define RPA_SOCKET_H
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Lines and columns of a terminal, 0 where it doesn't know (TIOCGWINSZ). */
+/* Lines and columns of a terminal, 0 if unknown (TIOCGWINSZ). */
 int rpa_window_size(int terminal, uint16_t *lines, uint16_t *columns);
 
 /*
@@ -19,8 +19,8 @@ int rpa_window_size(int terminal, uint16_t *lines, uint16_t *columns);
 int rpa_terminal_enter(int terminal, const char *enter, const char *leave);
 void rpa_terminal_leave(void);
 
-/* New fd of what that descriptor is, to be written, with file status flags of its
- * own: O_NONBLOCK there isn't O_NONBLOCK of those who share the other one. */
+/* Opens the descriptor's file again for writing; new fd with file status flags of its
+ * own, so that O_NONBLOCK doesn't affect processes that share the old descriptor. */
 int rpa_open_again(int fd);
 
 /* Writes some of the bytes, whatever fd is and however it was opened. Returns their

@@ -1,4 +1,4 @@
-/* Whether the kernel lets this process do what the agent does. */
+/* Trials of what the kernel allows this process to do. */
 #ifndef RPA_TRIAL_H
 #define RPA_TRIAL_H
 
@@ -15,19 +15,19 @@ int rpa_trial_start(int *report);
 /* Waits for the child: its exit code, or minus the signal that ended it. */
 int rpa_trial_end(int pid);
 
-/* Takes and fills so much memory, to see that there is room for it. 0 or -ENOMEM. */
+/* Allocates and fills that much memory as a trial. 0 or -ENOMEM. */
 int rpa_trial_fill(size_t bytes);
 
-/* What bpf(2) says to a command that no kernel has: -EINVAL, unless something refuses
- * the call as such. */
+/* Calls bpf(2) with an unknown command: -EINVAL unless something refuses the system
+ * call itself. */
 int rpa_bpf_answer(void);
 
 /* 1 if maps count as locked memory (RLIMIT_MEMLOCK), as before Linux 5.11; 0 if not; or
  * -errno where no map can be made at all. */
 int rpa_counts_locked_memory(void);
 
-/* A descriptor of this very process by pidfd_getfd(2), as one of a collector's is
- * borrowed: 0 or -errno. */
+/* Borrows a descriptor of this process by pidfd_getfd(2), as the agent does with those of
+ * collectors. 0 or -errno. */
 int rpa_try_borrowing(void);
 
 #endif

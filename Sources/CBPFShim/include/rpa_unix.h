@@ -33,10 +33,11 @@ ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd
 /* Some bytes; descriptors that came with them are closed. 0 at the end. */
 ssize_t rpa_receive_bytes(int socket, void *bytes, size_t length);
 
-/* At most twice as many bytes wait in the kernel for the peer to read (SO_SNDBUF). */
+/* Limits the bytes that the kernel queues for the peer to about twice this number
+ * (SO_SNDBUF). */
 int rpa_limit_sending(int socket, int32_t bytes);
 
-/* The peer reads to the end of what was sent; we may still receive. */
+/* Ends the sending direction; receiving is still possible. */
 int rpa_end_sending(int socket);
 
 struct rpa_peer {

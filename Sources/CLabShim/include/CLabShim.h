@@ -1,5 +1,5 @@
 /*
- * C that the laboratory alone needs: the demo, tests and benchmarks. The convention is that of
+ * C for the demo, tests and benchmarks only. The convention is that of
  * CBPFShim: a function returns 0 or a positive result, or -errno.
  */
 #ifndef C_LAB_SHIM_H

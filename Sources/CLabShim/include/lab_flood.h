@@ -1,4 +1,4 @@
-/* Traffic from many sources, faster than one socket for each could send it. */
+/* Traffic from many sources, faster than with one socket for each. */
 #ifndef LAB_FLOOD_H
 #define LAB_FLOOD_H
 

@@ -50,7 +50,7 @@ int lab_sandbox_capabilities(uint64_t effective);
  * sandbox, too, where /proc/self is that of another PID namespace. */
 const char *lab_executed_path(void);
 
-/* This thread runs on that CPU from here on. */
+/* Binds the calling thread to that CPU. */
 int lab_run_on_cpu(int cpu);
 
 #endif

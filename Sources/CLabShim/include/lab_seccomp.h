@@ -14,7 +14,7 @@ struct lab_refusal {
  * -errno. Sets no_new_privs. */
 int lab_refuse(const struct lab_refusal *refusal);
 
-/* Numbers for it. */
+/* Numbers of system calls for it. */
 int lab_bpf_number(void);
 int lab_socket_number(void);
 int lab_pidfd_getfd_number(void);

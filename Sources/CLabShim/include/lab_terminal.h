@@ -1,4 +1,4 @@
-/* Pseudo-terminals: a program is watched as on a terminal. */
+/* Pseudo-terminals, to test programs on a terminal. */
 #ifndef LAB_TERMINAL_H
 #define LAB_TERMINAL_H
 
