@@ -1,7 +1,7 @@
-# Each target does its own set-up: it needs a Swift toolchain and Debian.
+# Each target installs what it needs, on Debian with a Swift toolchain.
 PREFIX ?= /usr/local
 release = .build/release/reuseport-agent
-# The demo and the tests make namespaces, which takes root.
+# The demo and the tests create namespaces, which requires root.
 as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH" "TMPDIR=$$TMPDIR" "CI=$$CI" "JOBS=$$JOBS")
 # SwiftPM leaves locks and empty folders where temporary files go.
 export TMPDIR := $(CURDIR)/.build/tmp
@@ -30,7 +30,7 @@ test:
 	swift build --build-tests
 	$(as_root) scripts/test.sh '$(SUITES)'
 
-# What takes longer and must pass before a change is called done.
+# Long tests that must pass before a change is done.
 test-long:
 	@scripts/setup.sh test
 	swift build --build-tests

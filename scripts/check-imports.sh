@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 wrong=$(grep -rnE '^ *(@testable )?import (CBPFShim|Glibc|Foundation|FoundationEssentials)' Sources/SockArrayCore |
     grep -v '^Sources/SockArrayCore/Kernel/' || true)
 if [ -n "$wrong" ]; then
-    echo "imports that run the wrong way:" >&2
+    echo "imports in the wrong direction:" >&2
     echo "$wrong" >&2
     exit 1
 fi

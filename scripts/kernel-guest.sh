@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The first process of the machine that test-kernels.sh boots. It runs what /jobs lists,
-# and reports on the second serial line: each line with the job that printed it.
+# The first process of the machine that test-kernels.sh boots. It runs the jobs in /jobs and
+# reports on the second serial line; each line starts with its job.
 /bin/busybox --install -s /usr/bin
 export PATH=/usr/sbin:/usr/bin HOME=/root NO_COLOR=1 SWIFT_BACKTRACE=enable=no
 mount -t proc proc /proc
@@ -13,7 +13,7 @@ mount -t tmpfs tmpfs /run
 mount -t bpf bpf /sys/fs/bpf
 for module in inet_diag tcp_diag udp_diag; do insmod "/modules/$module.ko"; done
 ip link set lo up
-# As the unit has it: before Linux 5.11 maps count as locked memory.
+# As in the unit: before Linux 5.11, maps count as locked memory.
 ulimit -l unlimited
 . /settings # bundle, capabilities
 
@@ -21,7 +21,7 @@ report=/dev/ttyS1
 stty -F "$report" raw
 exec 3>"$report"
 
-# Takes one job after the other that no other worker has taken.
+# Runs jobs that no other worker has taken, one after the other.
 work() {
     while read -r privilege part filter; do
         mkdir "/run/$privilege-$part" 2>/dev/null || continue

@@ -57,7 +57,7 @@ END {
     jobCount = split(jobs, jobList, ";")
     for (k = 1; k <= kernelCount; k++) {
         kernel = kernels[k]
-        if (!ended[kernel]) problem("the machine ended without a verdict")
+        if (!ended[kernel]) problem("the machine ended without a result")
         for (j = 1; j <= jobCount; j++) {
             job = jobList[j]
             if (!((kernel, job) in status)) problem(job ": it did not end")

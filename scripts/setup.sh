@@ -1,7 +1,7 @@
 #!/bin/sh
 # setup.sh build|check|demo|test|kernels|bench
-# Installs the Debian packages that are missing for that purpose, and no more.
-# No service is started or enabled by it.
+# Installs the Debian packages that are missing for that purpose. Starts and enables no
+# service.
 set -eu
 
 packages="libbpf-dev libelf-dev libyaml-dev zlib1g-dev linux-libc-dev gcc pkg-config"
@@ -26,7 +26,7 @@ done
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null || {
-    echo "setup: missing$missing, and there is no apt-get; install them by your system's own means" >&2
+    echo "setup: missing$missing, and there is no apt-get; install them with your system's package manager" >&2
     exit 1
 }
 root=

@@ -117,7 +117,7 @@ boot() {
     machine=
     echo "test-kernels: Linux $version took $elapsed s"
     grep -q '^end|' "$report" || {
-        echo "test-kernels: the machine ended without a verdict, the last lines of its console and report:"
+        echo "test-kernels: the machine ended without a result; the last lines of its console and report:"
         tail -n 10 ".build/kernels/$version.console" "$report" 2>/dev/null | sed 's/^/  /'
     } >&2
 }
@@ -156,7 +156,7 @@ awk -v problems="$work/problems" -v versions="$kernels" -v "jobs=$(echo "$jobs" 
     -f scripts/kernel-table.awk "${reports[@]}" >.build/kernels.md
 cat .build/kernels.md
 if [ -s "$work/problems" ]; then
-    { head -n 100 "$work/problems" && echo "test-kernels: failed; all that the machines reported is in .build/kernels/"; } >&2
+    { head -n 100 "$work/problems" && echo "test-kernels: failed; the complete reports are in .build/kernels/"; } >&2
     exit 1
 fi
 if [ -n "${RECORD:-}" ]; then page >"$RECORD"; fi

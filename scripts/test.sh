@@ -20,7 +20,7 @@ run_suite() { # SUITE LOG
     if [ "$status" = 0 ] && [ -n "$summary" ]; then
         echo "ok      $1 ($((SECONDS - started)) s)"
     else
-        [ "$status" != 124 ] || echo "test.sh: no end after $limit s" >>"$2"
+        [ "$status" != 124 ] || echo "test.sh: timeout after $limit s" >>"$2"
         touch "$2.failed"
         # One write, so that the output of two suites does not mix.
         printf '%s\nFAILED  %s (exit %s)\n' "$(cat "$2")" "$1" "$status"
@@ -49,7 +49,7 @@ run_all() {
     { grep -E "${1:-.}" "$logs/all" || true; } | awk '{ order = /^KernelTests/ ? 1 : /^AgentTests/ ? 2 : 3; print order, $0 }' |
         sort -s -k 1,1n | cut -d ' ' -f 2 >"$logs/suites"
     [ -s "$logs/suites" ] || {
-        echo "test.sh: no suite has a name like $1" >&2
+        echo "test.sh: no suite matches $1" >&2
         exit 2
     }
     # One more than there are CPUs, because many tests wait.
