@@ -1,28 +1,27 @@
 import Glibc
 import SockArrayCore
 
-/// A collector process in a sandbox, and what it got.
+/// A collector process in a sandbox, and what it received.
 public protocol Collector: AnyObject {
     var name: String { get }
     var process: ChildProcess { get }
-    /// Addresses that it got IPFIX or NetFlow from.
+    /// Source addresses of the IPFIX or NetFlow that it received.
     var ipfixSources: Set<String> { get }
-    /// Addresses that it got BMP from.
+    /// Source addresses of the BMP that it received.
     var bmpSources: Set<String> { get }
-    /// True once it has bound all its sockets.
+    /// Waits until the collector has bound all of its sockets.
     func waitUntilReady(_ limit: Duration) -> Bool
 }
 
 extension Collector {
-    /// Ends it, and waits for that.
+    /// Ends the collector and waits for its end.
     public func stop() throws {
         process.send(SIGKILL)
         try process.wait()
     }
 }
 
-/// A collector that is built into the program, for machines without nfacctd: it
-/// reads everything, and tells who it came from.
+/// A built-in collector for machines without nfacctd. It reads everything and prints the sources.
 public final class BuiltInCollector: Collector {
     public let name: String
     public let process: ChildProcess
@@ -46,8 +45,8 @@ public final class BuiltInCollector: Collector {
                 .map { String($0.dropFirst(stream.count + 1)) })
     }
 
-    /// The process itself: prints `ready`, then a line for each new source of
-    /// each stream; goes on until it is killed.
+    /// Runs the collector in this process until it is killed: prints `ready`, then a line for each new source
+    /// of each stream.
     public static func serve(_ address: IPAddress, ipfix: UInt16 = 4_739, bmp: UInt16 = 1_790) throws -> Never {
         let udp = try InternetSocket.collector(.udp, address, port: ipfix)
         let tcp = try InternetSocket.collector(.tcp, address, port: bmp)

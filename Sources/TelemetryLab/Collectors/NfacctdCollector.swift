@@ -18,10 +18,10 @@ public final class NfacctdCollector: Collector {
     public static let program = "/usr/sbin/nfacctd"
     public static var isInstalled: Bool { access(program, X_OK) == 0 }
 
-    /// Starts it; it binds BMP at once and its UDP port some 5 s later.
+    /// Starts nfacctd, which binds BMP at once and its UDP port about 5 s later.
     ///
     /// - Parameters:
-    ///   - startingAfresh: without the files that one of its name left.
+    ///   - startingAfresh: whether to remove the files of a previous collector of that name.
     ///   - launcher: the command line that runs it, ended by its own.
     public init(
         _ name: String, in sandbox: Sandbox, changing changes: [String: String] = [:], startingAfresh: Bool = false,
@@ -45,7 +45,7 @@ public final class NfacctdCollector: Collector {
                 "core_proc_name": name, "pidfile": "\(sandbox.folder)/\(name).pid", "logfile": logPath,
                 "nfacctd_templates_file": templatesPath,
                 "print_output_file[flows]": flowsPath, "bmp_daemon_msglog_file": messagesPath,
-                // What it received is wanted soon.
+                // Tests wait for the output.
                 Self.printInterval: "1",
             ].merging(changes) { $1 })
         try FileText.write(configuration.text, to: configurationPath)
@@ -58,9 +58,8 @@ public final class NfacctdCollector: Collector {
         try ChildProcess(launcher + [program, "-f", configuration], in: sandbox)
     }
 
-    /// True once its log tells that it waits for IPFIX and for BMP, and that its plugin
-    /// prints, unless that takes longer than 1 s: a flow that comes before, nfacctd 1.7.7
-    /// never prints. False if it ended.
+    /// Waits until the log shows that nfacctd waits for IPFIX and BMP, and for at most 1 s more until its
+    /// plugin prints: nfacctd 1.7.7 never prints a flow that arrives before. False if nfacctd ended.
     public func waitUntilReady(_ limit: Duration = .seconds(30)) -> Bool {
         waitUntil(limit) {
             let log = self.log
@@ -69,7 +68,7 @@ public final class NfacctdCollector: Collector {
         } && process.exitCode == nil
     }
 
-    /// Ends it and starts it anew, on the same files.
+    /// Restarts nfacctd with the same files.
     public func restart(by signal: Int32 = SIGINT) throws {
         process.send(signal)
         try process.wait()
@@ -86,7 +85,7 @@ public final class NfacctdCollector: Collector {
         FlowLines.sum(FileText.read(flowsPath) ?? "", of: nil, by: "peer_ip_src")
     }
 
-    /// The lines that it printed of one exporter, to be looked at.
+    /// The lines that it printed about one exporter.
     public func flowLines(of exporter: IPAddress) -> String {
         (FileText.read(flowsPath) ?? "").split(separator: "\n")
             .filter { line in line.split(separator: "\"").contains { $0 == "\(exporter)" } }.joined(separator: "\n")

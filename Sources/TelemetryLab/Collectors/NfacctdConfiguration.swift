@@ -18,9 +18,9 @@ public struct NfacctdConfiguration: Sendable {
         return nil
     }
 
-    /// Gives the keys other values, in their places.
+    /// Changes the values of keys in place.
     ///
-    /// - Throws: for a key that the text doesn't have: a typing error.
+    /// - Throws: an error for a key that the text doesn't have, which is a typing error.
     public mutating func set(_ values: [String: String]) throws {
         var missing = Set(values.keys)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in

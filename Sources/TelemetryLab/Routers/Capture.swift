@@ -1,6 +1,6 @@
 import SockArrayCore
 
-/// What one router sent: the telemetry in a capture, ready to be sent again.
+/// The telemetry of one router from a capture, ready to be sent again.
 public struct Capture: Sendable {
     /// File name without folder.
     public let name: String
@@ -79,8 +79,7 @@ public struct Capture: Sendable {
     }
 }
 
-/// Puts the segments of one direction in the order of their sequence numbers;
-/// what comes twice is taken once (RFC 9293).
+/// Orders the segments of one direction by sequence number and drops duplicates (RFC 9293).
 struct TCPBytes {
     private(set) var bytes: [UInt8] = []
     private var next: UInt32?

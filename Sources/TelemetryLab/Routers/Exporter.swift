@@ -26,14 +26,14 @@ public final class Exporter {
     public func send(_ datagrams: [[UInt8]], pause: UInt32 = 0) throws {
         let socket = try InternetSocket(.udp, bind: address)
         for datagram in datagrams {
-            // What a collector that isn't there answers is no error of ours.
+            // The ICMP error of a missing collector isn't an error of the exporter.
             try? socket.send(datagram, to: collector, ports.ipfix)
             if pause > 0 { usleep(pause) }
         }
     }
 
-    /// Sends what a capture has, each datagram from its own source port, with a
-    /// pause (microseconds) after each: a queue holds a few hundred.
+    /// Sends the datagrams of a capture from their own source ports, with a pause in microseconds after
+    /// each, because a queue holds only a few hundred.
     public func replay(_ capture: Capture, pause: UInt32 = 300) throws {
         var sockets: [UInt16: InternetSocket] = [:]
         for datagram in capture.datagrams {

@@ -13,7 +13,7 @@ public final class InternetSocket: Sendable {
     /// - Parameters:
     ///   - reuseport: SO_REUSEPORT, as collectors set it before bind.
     ///   - ipv6Only: IPV6_V6ONLY; else `::` is dual-stack.
-    /// - Throws: with the call and its errno.
+    /// - Throws: an error with the system call and its errno.
     public init(
         _ kind: Kind, bind address: IPAddress? = nil, port: UInt16 = 0, reuseport: Bool = false,
         ipv6Only: Bool = false, family: Int32? = nil
@@ -46,7 +46,7 @@ public final class InternetSocket: Sendable {
         return socket
     }
 
-    /// A session ends by a reset when this is closed: the port is free at once.
+    /// Makes close(2) end a session by a reset, so that the port is free at once.
     public func endByReset() {
         var now = linger(l_onoff: 1, l_linger: 0)
         setsockopt(number, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
@@ -67,7 +67,7 @@ public final class InternetSocket: Sendable {
 
     public func listen(backlog: Int32 = 128) throws { try call("listen") { Glibc.listen(number, backlog) } }
 
-    /// - Throws: also when nobody accepts within 2 s.
+    /// - Throws: an error if the connection fails or nobody accepts it within 2 s.
     public func connect(_ address: IPAddress, _ port: UInt16) throws {
         var limit = timeval(tv_sec: 2, tv_usec: 0)
         setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -95,7 +95,7 @@ public final class InternetSocket: Sendable {
         }
     }
 
-    /// What waits in the queue now: each datagram with its source.
+    /// The queued datagrams with their sources.
     public func receiveWaiting() -> [(source: IPAddress, bytes: [UInt8])] {
         var received: [(IPAddress, [UInt8])] = []
         var bytes = [UInt8](repeating: 0, count: 65_536)
@@ -112,10 +112,10 @@ public final class InternetSocket: Sendable {
         }
     }
 
-    /// Accepts what waits now; the sources of the connections, which are closed again.
+    /// Accepts and closes the pending connections, and returns their sources.
     public func acceptWaiting() -> [IPAddress] { acceptSessions().map(\.source) }
 
-    /// Accepts what waits now.
+    /// Accepts the pending connections.
     public func acceptSessions() -> [(source: IPAddress, connection: InternetSocket)] {
         var sessions: [(IPAddress, InternetSocket)] = []
         while true {
@@ -133,7 +133,7 @@ public final class InternetSocket: Sendable {
         }
     }
 
-    /// What has come on a connection. Nil: it was reset. Never waits.
+    /// Reads from a connection without blocking; nil if it was reset.
     public func readWaiting() -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: 65_536)
         let count = recv(number, &bytes, bytes.count, Int32(MSG_DONTWAIT))

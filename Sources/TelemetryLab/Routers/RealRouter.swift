@@ -74,7 +74,7 @@ public final class RealRouter {
         }
     }
 
-    /// True once the BGP session is up: then BMP has its peer and routes to tell.
+    /// Waits until the BGP session is up, so that BMP has a peer and routes to report.
     public func waitUntilEstablished(_ limit: Duration = .seconds(30)) -> Bool {
         waitUntil(limit, every: .milliseconds(300)) {
             guard let list = try? ChildProcess(["gobgp", "-u", speakerAPI, "neighbor"], in: sandbox) else {

@@ -7,7 +7,7 @@ public final class AgentFixture {
     public let configurationPath: String
     public private(set) var process: ChildProcess
     private let program: String
-    /// A command that runs the agent, like setpriv with its flags; empty: none.
+    /// A command that runs the agent, for example setpriv with its flags; empty if there is none.
     private let launcher: [String]
 
     public static let controlPath = "/run/reuseport-agent/control.sock"
@@ -49,7 +49,7 @@ public final class AgentFixture {
 
     public func restart() throws { process = try Self.start(launcher + [program], configurationPath, sandbox) }
 
-    /// A new agent's process, for a test that has to do while it starts.
+    /// Starts an agent without waiting for it, for a test that works during the start.
     public func startWithoutWaiting() throws -> ChildProcess {
         try ChildProcess([program, "run", "--config", configurationPath], in: sandbox)
     }
@@ -64,7 +64,7 @@ public final class AgentFixture {
         try CommandResult(program, arguments, sandbox, descriptors, user, environment)
     }
 
-    /// Starts a command of the program, for a test that has to do meanwhile.
+    /// Starts a command of the program without waiting for its end.
     public func start(_ arguments: [String], descriptors: [Int32: Int32] = [:]) throws -> ChildProcess {
         try ChildProcess([program] + arguments, in: sandbox, descriptors: descriptors)
     }

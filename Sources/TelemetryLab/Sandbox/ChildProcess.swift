@@ -1,12 +1,11 @@
 import Glibc
 import SockArrayCore
 
-/// A program started from a sandbox's thread, so inside the sandbox, which ends
-/// it if nobody else does.
+/// A program that a sandbox's thread started inside the sandbox. It ends with the sandbox at the latest.
 public final class ChildProcess {
-    /// As the processes inside the sandbox know it.
+    /// Its pid inside the sandbox.
     public let pid: Int32
-    /// As this process knows it.
+    /// Its pid in the namespace of this process.
     public let outerPid: Int32
     private let outputPath: String
     private let errorPath: String
@@ -53,7 +52,7 @@ public final class ChildProcess {
 
     public func send(_ signal: Int32) { if exitCode == nil { kill(outerPid, signal) } }
 
-    /// - Throws: if it still runs after that time.
+    /// - Throws: an error if it still runs after that time.
     @discardableResult
     public func wait(_ limit: Duration = .seconds(60)) throws -> Int32 {
         guard waitUntil(limit, every: .milliseconds(2), { exitCode != nil }) else {

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// A thread that runs the jobs of one task, and then ends: one that changed its
-/// namespaces shares nothing with the pool's.
+/// A thread that runs the jobs of one task and then ends, because a thread with other namespaces must not
+/// return to the thread pool.
 final class OwnThread: TaskExecutor {
     private let jobs = Mutex<(waiting: [UnownedJob], isFinished: Bool)>(([], false))
 

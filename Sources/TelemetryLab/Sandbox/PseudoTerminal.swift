@@ -2,14 +2,13 @@ import CLabShim
 import Glibc
 import SockArrayCore
 
-/// A terminal for a process under test: what it writes is read here, what is typed here
-/// it reads.
+/// A terminal for a process under test. The test reads the process's output and types its input.
 public final class PseudoTerminal {
     /// The process's end, for its descriptors 0 and 1.
     public let inner: Int32
     private let outer: Int32
     private var isOpen = true
-    /// All that was written until now.
+    /// Everything that the process wrote until now.
     public private(set) var output: [UInt8] = []
 
     public init(lines: Int, columns: Int) throws {
@@ -25,13 +24,13 @@ public final class PseudoTerminal {
         close(inner)
     }
 
-    /// As when the window is closed.
+    /// Hangs up, as a closed window does.
     public func hangUp() {
         if isOpen { close(outer) }
         isOpen = false
     }
 
-    /// The process is told by SIGWINCH.
+    /// Resizes the terminal; the process gets SIGWINCH.
     public func resize(lines: Int, columns: Int) {
         precondition(lab_set_window_size(outer, UInt16(lines), UInt16(columns)) == 0)
     }
@@ -41,7 +40,7 @@ public final class PseudoTerminal {
         _ = write(outer, bytes, bytes.count)
     }
 
-    /// Takes in what was written meanwhile.
+    /// Reads what the process wrote.
     @discardableResult
     public func read() -> [UInt8] {
         var part = [UInt8](repeating: 0, count: 65_536)

@@ -2,13 +2,13 @@ import CLabShim
 import Glibc
 import SockArrayCore
 
-/// Namespaces of their own for one test or benchmark, that vanish with all in
-/// them when it ends, however it ends (see lab_sandbox.h).
+/// Private namespaces for one test or benchmark. They disappear with everything in them when it ends,
+/// however it ends (lab_sandbox.h).
 ///
 /// Code that runs inside sees a private loopback to which every address is
 /// local, a private /run, and an empty bpffs at /sys/fs/bpf.
 public final class Sandbox {
-    /// For files, in the private tmpfs.
+    /// A folder for files in the private tmpfs.
     public let folder = "/run/lab"
     private let firstPid: Int32
     private var home = lab_namespaces()
@@ -22,8 +22,7 @@ public final class Sandbox {
     /// stays the caller's, so that a test's expectations are counted as its own.
     ///
     /// - Parameter kind: what it may run beside.
-    /// - Throws: what the body throws; `Failure` with `.privilege` where the
-    ///   namespaces can't be made.
+    /// - Throws: an error of the body; `Failure` with `.privilege` if the namespaces can't be created.
     public static func run<Result: Sendable>(
         _ kind: SandboxKind = .alone, _ body: @escaping @Sendable (Sandbox) throws -> Result
     ) async throws -> Result {
@@ -59,7 +58,7 @@ public final class Sandbox {
         return try body(sandbox)
     }
 
-    /// For a process that is a sandbox's first itself.
+    /// The sandbox of a process that is the first process of its namespaces.
     public init(asFirstProcess: Void) throws {
         firstPid = 0
         outerProc = Descriptor(owning: open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
@@ -122,7 +121,7 @@ public final class Sandbox {
         return "\(folder)/\(fileCount)-\(name)"
     }
 
-    /// The pid by which the processes inside know a process of this thread's.
+    /// The pid, inside the sandbox, of a process that this thread started.
     func innerPid(of pid: Int32) -> Int32? {
         let file = openat(outerProc.number, "\(pid)/status", O_RDONLY | O_CLOEXEC)
         guard file >= 0, let text = FileText.read(Descriptor(owning: file)) else { return nil }
@@ -131,14 +130,14 @@ public final class Sandbox {
     }
 }
 
-/// Something that the lab could not do.
+/// A failure of the laboratory.
 public struct LabError: Error, CustomStringConvertible {
     public let description: String
     public init(_ description: String) { self.description = description }
 }
 
-/// Asks until the condition holds, for at least 30 s: a busy machine must not make a verdict, and a
-/// long limit costs nothing where the condition comes true.
+/// Polls until the condition holds, for at least 30 s, so that a busy machine doesn't decide the result. A
+/// long limit costs nothing if the condition becomes true.
 ///
 /// - Returns: false if it didn't within the time.
 @discardableResult
@@ -148,7 +147,7 @@ public func waitUntil(_ limit: Duration, every pause: Duration = .milliseconds(2
     try waitBriefly(max(limit, .seconds(30)), every: pause, condition)
 }
 
-/// Asks until the condition holds, for no longer than that: where it may well not come true.
+/// Polls until the condition holds, for no longer than the limit. For conditions that may stay false.
 ///
 /// - Returns: false if it didn't within the time.
 @discardableResult

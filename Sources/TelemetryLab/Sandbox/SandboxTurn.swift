@@ -21,8 +21,7 @@ actor SandboxTurn {
         await withCheckedContinuation { waiting.append((kind, $0)) }
     }
 
-    /// The next one's, in the order in which they came, and of those that run beside
-    /// each other.
+    /// Gives the turn to the next sandboxes in order, and to those that can run beside them.
     func give() {
         running -= 1
         while let next = waiting.firstIndex(where: { running == 0 || $0.kind == present && running < $0.kind.room }) {
@@ -38,7 +37,7 @@ actor SandboxTurn {
     }
 }
 
-/// What a sandbox may run beside: another one of its kind.
+/// The kind of a sandbox: it can run beside another one of its kind.
 public enum SandboxKind: Sendable {
     /// Nothing: it measures time, or has much traffic.
     case alone
