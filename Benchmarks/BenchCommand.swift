@@ -4,15 +4,15 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-/// make bench: everything is measured in namespaces of its own. Ratios are of one run,
-/// for times of a machine that others share say little.
+/// `make bench`: measures everything in private namespaces. Ratios compare figures of one run, because
+/// times on a shared machine mean little.
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reuseport-bench", abstract: "Measures reuseport-agent beside plain SO_REUSEPORT and its peers.",
         subcommands: [RunParts.self, StageCommand.self, CollectorCommand.self], defaultSubcommand: RunParts.self)
 }
 
-/// What a part is measured with.
+/// The options of a measurement.
 struct BenchOptions: ParsableArguments {
     @Option(help: "The reuseport-agent to measure.", completion: .file())
     var agent: String
@@ -23,7 +23,7 @@ struct BenchOptions: ParsableArguments {
     @Option(help: "Seconds of load in a round.")
     var seconds = 1.0
 
-    @Option(help: "Datagrams a second, where the rate is fixed.")
+    @Option(help: "Datagrams per second of the workloads with a fixed rate.")
     var rate = 30_000
 
     @Option(help: "Only workloads whose name contains this, of udp, tcp, modes and scale; nothing is written.")
@@ -32,7 +32,7 @@ struct BenchOptions: ParsableArguments {
     @Option(help: "Only subjects whose name contains this, of the same parts; nothing is written.")
     var subject: String?
 
-    /// Not all of a part is measured.
+    /// Whether only some of a part is measured.
     var isPartial: Bool { workload != nil || subject != nil }
 
     func validate() throws {

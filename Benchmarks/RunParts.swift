@@ -5,7 +5,7 @@ import SockArrayCore
 
 struct RunParts: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Measures the parts that are named, or all, and writes RESULTS.md.",
+        commandName: "run", abstract: "Measure the named parts, or all, and write RESULTS.md.",
         discussion:
             "Parts: \(names). Needs root, for namespaces, an otherwise idle machine, and some 40 minutes for all "
             + "of them. Set-up is done by make bench.")
@@ -17,7 +17,7 @@ struct RunParts: ParsableCommand {
     @Option(help: "Directory of RESULTS.md and results.", completion: .directory)
     var output = "Benchmarks"
 
-    @Argument(help: "What to measure; all if none is named.")
+    @Argument(help: "Parts to measure; all if none is named.")
     var parts: [String] = []
 
     func validate() throws {
@@ -68,7 +68,7 @@ extension RunParts {
     fileprivate static var today: String { Date().formatted(.iso8601.year().month().day()) }
 }
 
-/// What is under way, on a terminal.
+/// Progress on a terminal.
 enum Progress {
     private static let isTerminal = isatty(STDOUT_FILENO) == 1
 

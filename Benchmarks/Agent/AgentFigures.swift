@@ -3,7 +3,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-/// How soon the agent has done its work, in milliseconds.
+/// Times of the agent's operations, in milliseconds.
 struct AgentFigures {
     let program: String
     let sandbox: Sandbox
@@ -36,7 +36,7 @@ struct AgentFigures {
         try timed("start to ready, adopting pins") { try agent.restart() }
     }
 
-    /// The same with many.
+    /// The same operations with many collectors.
     func measureMany() throws {
         let names = (1...Self.many).map { "c\($0)" }
         let agent = try started("start to ready, \(Self.many) collectors", collectors: names)
@@ -55,7 +55,7 @@ struct AgentFigures {
     }
 
     static let registeredAtOnce = "\(many) collectors register at once"
-    /// What the start of so many processes takes.
+    /// The time to start that many processes.
     static let nothingAtOnce = "\(many) commands at once that only print the version"
 
     private func atOnce(

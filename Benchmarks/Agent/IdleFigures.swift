@@ -4,17 +4,17 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 
-/// What the agent costs while nothing changes.
+/// The cost of the agent while nothing changes.
 struct IdleFigures {
     let mebibytes: Double
-    /// Of one core.
+    /// The share of one core.
     let percent: Double
 
     private static let scrapeInterval: UInt32 = 5
 
     /// - Parameters:
-    ///   - exporters: that have sent and are tracked.
-    ///   - scrapes: 5 s apart; none: idle for 5 s.
+    ///   - exporters: the number of tracked exporters.
+    ///   - scrapes: the number of scrapes, 5 s apart; 0 means 5 s without any.
     init(program: String, configuration: String, exporters: UInt32, scrapes: Int, in sandbox: Sandbox) throws {
         let agent = try AgentFixture(
             in: sandbox, program: program, configuration: AgentFixture.configuration(extra: configuration))

@@ -1,8 +1,8 @@
 import CBPFShim
 import SockArrayCore
 
-/// How long a table takes to build, beside what it takes to compute its hashes: one for
-/// each row and collector, in a plain loop, in the same rounds.
+/// The time to build a table, compared with the time to compute its hashes in a plain loop: one for each
+/// row and collector, in the same rounds.
 struct TableBuild {
     struct Case {
         let name: String
@@ -42,7 +42,7 @@ struct TableBuild {
                 note(one, milliseconds, reference)
             }
         }
-        // Without a use of the results the compiler would leave the work out.
+        // Use the results, or the compiler removes the work.
         guard seen != 0 else { throw BenchmarkError(description: "all hashes were zero") }
     }
 
@@ -67,7 +67,7 @@ struct TableBuild {
         return all
     }
 
-    /// The same as SockArrayCore's, which it keeps to itself.
+    /// A copy of SockArrayCore's function, which isn't public.
     @inline(__always)
     private static func mix13(_ word: UInt64) -> UInt64 {
         var word = word

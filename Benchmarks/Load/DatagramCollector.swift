@@ -2,7 +2,7 @@ import CBPFShim
 import CLoad
 import Glibc
 
-/// A collector that only counts: what is measured is the way to it.
+/// A collector that only counts, because the benchmark measures the delivery.
 enum DatagramCollector {
     private static let room = 2_048
 

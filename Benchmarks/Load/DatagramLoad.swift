@@ -3,9 +3,9 @@ import CLoad
 import Glibc
 import SockArrayCore
 
-/// What exporters send by UDP: each datagram from any of the sources, at random, by one
-/// of its streams (source ports) in turn. They share sockets that name the source of
-/// each datagram (IP_PKTINFO, ip(7)).
+/// The UDP load of exporters: each datagram comes from a random source, and from the source's streams
+/// (source ports) in turn. The sources share sockets, which set the source of each datagram (IP_PKTINFO,
+/// ip(7)).
 final class DatagramLoad {
     static let streamCount = 4
     private static let batch = Int(LOAD_BATCH)
@@ -39,8 +39,8 @@ final class DatagramLoad {
     }
 
     /// - Parameters:
-    ///   - rate: datagrams a second; nil: as fast as it goes.
-    ///   - seconds: at least so long.
+    ///   - rate: datagrams per second; nil means full speed.
+    ///   - seconds: the minimum time.
     func run(rate: Int?, seconds: Double) throws {
         let began = rpa_monotonic_ns()
         let end = began + UInt64(seconds * 1e9)
@@ -58,7 +58,7 @@ final class DatagramLoad {
         }
     }
 
-    /// So many, as fast as it goes.
+    /// Sends that many datagrams at full speed.
     func send(total: Int) throws {
         var left = total
         while left > 0 {
@@ -68,7 +68,7 @@ final class DatagramLoad {
         }
     }
 
-    /// One from each source.
+    /// Sends one datagram from each source.
     func sendFromEach() throws {
         var first = 0
         while first < sourceCount {
@@ -78,8 +78,8 @@ final class DatagramLoad {
         }
     }
 
-    /// By a linear congruential generator (Knuth, MMIX): in turns, the memory of the next
-    /// source would be in the cache before it is asked for.
+    /// The next source, by a linear congruential generator (Knuth, MMIX). In sequential order, the cache
+    /// would have the memory of the next source already.
     private func nextSource() -> UInt32 {
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return UInt32(((state >> 32) &* UInt64(sourceCount)) >> 32)
@@ -98,7 +98,7 @@ final class DatagramLoad {
         let result = load_send(sockets[turn], port, payload, UInt32(length), sources, UInt32(count))
         turn = (turn + 1) % sockets.count
         if result > 0 { sent += UInt64(result) }
-        // A receiver's refusal of an earlier datagram (ICMP) isn't this one's.
+        // An ICMP error belongs to an earlier datagram.
         if ![-ECONNREFUSED, -ENOBUFS, -EINTR, -EAGAIN].contains(result) { try bench("sendmmsg", result) }
     }
 }

@@ -1,9 +1,9 @@
 import Glibc
 
-/// What one collector has received, in memory that it shares with who measures: one
-/// writes, the other reads, and sets back only while nothing is sent.
+/// The counts of one collector, in memory that it shares with the benchmark. The collector writes; the
+/// benchmark reads, and resets only while nothing is sent.
 struct Ledger {
-    /// Latencies that are kept, and sources that are told apart, at most.
+    /// The maximum numbers of latencies and of distinct sources.
     static let sampleLimit = 1 << 18
     static let sourceLimit = 1 << 20
 
@@ -47,7 +47,7 @@ struct Ledger {
     @inline(__always)
     func note(_ header: MessageHeader, length: Int, at now: UInt64) {
         let (count, latency) = (Int(words[3]), now &- header.sent)
-        // What a balancer has kept since another load would tell nothing of this one.
+        // Ignore data that a balancer kept from an earlier load.
         if count < Self.sampleLimit, latency < UInt64(UInt32.max) {
             let samples = (memory + Self.samplesBegin).assumingMemoryBound(to: UInt32.self)
             samples[count] = UInt32(latency)

@@ -2,7 +2,7 @@ import CBPFShim
 import Glibc
 import TelemetryLab
 
-/// How busy the whole machine was: its processors' time less what they idled.
+/// The busy time of the whole machine: the processors' time minus their idle time.
 struct ProcessorTime {
     private let began = rpa_monotonic_ns()
     private let idle = Self.idleMicroseconds()
@@ -41,7 +41,7 @@ struct ProcessorTime {
     }
 }
 
-/// What a balancer's own processes cost, those that they started included.
+/// The processor time of a balancer's processes, including their children.
 struct ProcessTree {
     /// User and system time, in microseconds, to the hundredth of a second.
     let microseconds: Double

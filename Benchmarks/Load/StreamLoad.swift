@@ -1,14 +1,14 @@
 import CBPFShim
 import Glibc
 
-/// What routers send by TCP.
+/// The TCP load of routers.
 struct StreamLoad {
     let sourceCount: Int
     let port: UInt16
     /// IP_BIND_ADDRESS_NO_PORT, which Glibc's headers leave to the kernel's.
     private static let bindAddressNoPort: Int32 = 24
 
-    /// Opens sessions, waits for the collector's byte, and ends them, so many at a time.
+    /// Opens sessions, waits for the collector's byte, and closes them, several at a time.
     ///
     /// - Returns: how many were answered.
     func connect(seconds: Double, atATime count: Int = 16) throws -> UInt64 {
@@ -28,7 +28,7 @@ struct StreamLoad {
         return answered
     }
 
-    /// As much as goes through, on so many sessions.
+    /// Sends at full speed on that many sessions.
     func sendBulk(seconds: Double, sessions count: Int = 32) throws -> UInt64 {
         let length = 32_768
         let message = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 64)
@@ -49,7 +49,7 @@ struct StreamLoad {
         }
     }
 
-    /// Small messages at a rate, as of routes that come and go: two sessions for each source.
+    /// Sends small messages at a fixed rate, like route changes: two sessions for each source.
     ///
     /// - Parameter rate: messages a second, over all.
     func sendMessages(_ sessions: [Int32], length: Int, rate: Int, seconds: Double) throws -> UInt64 {

@@ -1,6 +1,6 @@
 import TelemetryLab
 
-/// What the agent does beside the data plane.
+/// The agent's work outside the data plane.
 struct AgentPart: Part {
     static let name = "agent"
     static let title = "The agent"

@@ -1,6 +1,6 @@
 import TelemetryLab
 
-/// Where the nanoseconds of a run go.
+/// The cost of each step of a run.
 struct StepPart: Part {
     static let name = "steps"
     static let title = "The steps of a run"
@@ -21,7 +21,7 @@ struct StepPart: Part {
     }
 }
 
-/// The last step, done in other ways.
+/// Alternatives to the last step.
 struct IdeaPart: Part {
     static let name = "ideas"
     static let title = "Other ways to do it"

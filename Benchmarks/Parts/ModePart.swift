@@ -1,4 +1,4 @@
-/// The agent in each of its ways to assign.
+/// The agent with each assignment.
 struct ModePart: Part {
     static let name = "modes"
     static let title = "The agent's modes"
@@ -43,16 +43,16 @@ struct ScalePart: Part {
     private static let subjects = [Contestants.plain, Contestants.off, Contestants.on, "nft jhash redirect"]
     static let tables = [
         ReportTable(
-            title: "Sources: CPU by datagram, beside plain SO_REUSEPORT",
+            title: "Sources: CPU per datagram, compared with plain SO_REUSEPORT",
             shape: .byWorkload(.ratio(.processorTime, to: Contestants.plain), subjects: Array(subjects.dropFirst())),
             workloads: "from"),
         ReportTable(
-            title: "Sources: delivered at full speed, beside plain SO_REUSEPORT",
+            title: "Sources: delivered at full speed, compared with plain SO_REUSEPORT",
             shape: .byWorkload(
                 .ratio(.messagesPerSecond, to: Contestants.plain), subjects: Array(subjects.dropFirst())),
             workloads: "full speed from"),
         ReportTable(
-            title: "Collectors: CPU by datagram, beside plain SO_REUSEPORT",
+            title: "Collectors: CPU per datagram, compared with plain SO_REUSEPORT",
             shape: .byWorkload(.ratio(.processorTime, to: Contestants.plain), subjects: Array(subjects[1...2])),
             workloads: "to"),
     ]

@@ -1,4 +1,4 @@
-/// A sub-command of the benchmarks, and a section of what they write.
+/// A part of the benchmarks, and a section of RESULTS.md.
 protocol Part {
     static var name: String { get }
     static var title: String { get }

@@ -1,4 +1,4 @@
-/// The agent beside plain SO_REUSEPORT and those who do its work in other ways: UDP.
+/// The agent compared with plain SO_REUSEPORT and other balancers: UDP.
 struct DatagramPart: Part {
     static let name = "udp"
     static let title = "UDP, beside its peers"
@@ -7,7 +7,7 @@ struct DatagramPart: Part {
     static let tables = [
         ReportTable(
             title: "At full speed",
-            text: "As many datagrams as one sender can offer, and what of them arrives.",
+            text: "Datagrams as fast as one sender can send, and how many of them arrive.",
             shape: .bySubject([
                 .ratio(.deliveredShare, to: Contestants.plain), .ratio(.messagesPerSecond, to: Contestants.plain),
                 .value(.deliveredShare), .value(.messagesPerSecond), .value(.processorTime), .value(.balancerTime),
@@ -15,7 +15,7 @@ struct DatagramPart: Part {
             ]), workloads: "full speed"),
         ReportTable(
             title: "At a fixed rate",
-            text: "CPU and context switches are the whole machine's, by datagram that arrived: sender, kernel, "
+            text: "CPU and context switches of the whole machine per delivered datagram: sender, kernel, "
                 + "balancer, collectors. \(Contestants.closeness)",
             shape: .bySubject([
                 .ratio(.processorTime, to: Contestants.plain), .ratio(.ninetyNinth, to: Contestants.plain),
@@ -55,7 +55,7 @@ struct StreamPart: Part {
     static let tables = [
         ReportTable(
             title: "New connections",
-            text: "Opened, answered by the collector with one byte, and ended; 16 at a time. \(Contestants.closeness)",
+            text: "Opened, answered by the collector with one byte, and closed; 16 at a time. \(Contestants.closeness)",
             shape: .bySubject([
                 .ratio(.connectionsPerSecond, to: Contestants.plain), .value(.connectionsPerSecond),
                 .ratio(.processorTime, to: Contestants.plain), .value(.processorTime), .value(.balancerTime),
@@ -101,7 +101,7 @@ struct StreamPart: Part {
     }
 }
 
-/// Who is compared.
+/// The subjects of the comparison.
 struct Contestants {
     static let plain = "plain SO_REUSEPORT"
     static let off = "agent, tracking off"
@@ -142,8 +142,8 @@ struct Contestants {
         add(.agent, collectors: collectors)
     }
 
-    /// Plain and the agent alone, in twice as many rounds more: what differs by a few
-    /// percent is to be told from noise.
+    /// Plain and the agent only, in twice as many additional rounds, because they differ by a few percent
+    /// and the noise must be smaller.
     static func measureClosely(
         _ options: BenchOptions, _ transport: StageSetting.Transport, _ workloads: [Comparison.Workload],
         into results: inout Results, tell: (String) -> Void

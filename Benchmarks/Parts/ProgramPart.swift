@@ -33,11 +33,11 @@ struct ProgramPart: Part {
         let tables = Self.tableSizes.map {
             ("rows: \($0)", ProgramCost(sources: 100_000, tableSize: $0), options.rounds)
         }
-        // That they cost the same is told from noise by more rounds.
+        // More rounds, because the difference is smaller than the noise.
         let collectors = Self.collectorCounts.map {
             ("collectors: \($0)", ProgramCost(sources: 1_000, collectors: $0), options.rounds * 3)
         }
-        // In turns: what the machine does in one minute isn't in one case alone.
+        // In turns, so that a disturbance of the machine affects all cases.
         for turn in 0..<Self.turns {
             for (name, cost, rounds) in sources + collectors + tables {
                 let rounds = (rounds + turn) / Self.turns
@@ -55,7 +55,7 @@ struct ProgramPart: Part {
     private static let turns = 3
 }
 
-/// What configured exporters add to a run.
+/// The cost that configured exporters add to a run.
 struct LookupPart: Part {
     static let name = "lookup"
     static let title = "Cost of configured exporters"
@@ -86,7 +86,7 @@ struct TablePart: Part {
     private static let (table, reference) = ("table", "hashes alone, or one of Maglev's tables")
     static let tables = [
         ReportTable(
-            title: "Beside the hashes alone", text: "One for each row and collector, in a plain loop.",
+            title: "Compared with the hashes alone", text: "One hash for each row and collector, in a plain loop.",
             shape: .byWorkload(.ratio(.milliseconds, to: reference), subjects: [table]), workloads: "rendezvous"),
         ReportTable(title: "Time", shape: .byWorkload(.value(.milliseconds), subjects: [table, reference])),
     ]

@@ -1,4 +1,4 @@
-/// What bounds a figure, told with those that were measured beside it.
+/// The reasons that bound a figure, with other figures of the same run.
 extension Target {
     static func peerReason(_ report: Report, _ peer: String, _ factor: Double) -> String? {
         guard let results = report[DatagramPart.name],

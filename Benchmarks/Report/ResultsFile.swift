@@ -29,8 +29,8 @@ struct ResultsFile {
             "# Results", "",
             "Written by `make bench`. Every cell is the median of its rounds, with the least and the most in "
                 + "parentheses. A ratio is made in each round, of subjects that were measured within seconds of each "
-                + "other, and its median is told: it isn't the quotient of two cells. Compare ratios, for times are "
-                + "those of one machine in one hour. Parts may be of different runs; each has its date.",
+                + "other, and the cell shows its median: it isn't the quotient of two cells. Compare ratios, because "
+                + "times depend on the machine and the hour. Parts may come from different runs; each has its date.",
             "",
             "The balancer is what stands between routers and collectors, the agent's process included. Exporters are "
                 + "split whose streams met at more than one collector: four UDP flows, or two BMP sessions, of one "

@@ -1,11 +1,11 @@
-/// What is to be reached, with the figure that was.
+/// A target with the measured figure.
 struct Target {
     let text: String
     let bound: String
     let part: String
     let reached: (Results) -> Double?
     let holds: (Double) -> Bool
-    /// What bounds it where it can't be met: with the figures of that run.
+    /// The reason why it can't be met, with the figures of that run.
     var reason: (Report) -> String? = { _ in nil }
 
     /// The parts that were measured, by name.
@@ -39,7 +39,7 @@ struct Target {
     func excuse(_ report: Report) -> String? {
         guard let results = report[part], let figure = reached(results), !holds(figure) else { return nil }
         return
-            "- **\(text)**: \(reason(report) ?? "no cause was measured. How far the rounds differ is in the table of `\(part)`.")"
+            "- **\(text)**: \(reason(report) ?? "no cause was measured. The table of `\(part)` shows how much the rounds differ.")"
     }
 
     static var all: [Target] {
