@@ -5,7 +5,7 @@
 /// that the test process has for a moment, and a socket that another test closes
 /// then lives on in the copy.
 ///
-/// A few of a kind that measures no time may run at once.
+/// A few sandboxes of a kind that measures no time can run at once.
 actor SandboxTurn {
     static let shared = SandboxTurn()
 

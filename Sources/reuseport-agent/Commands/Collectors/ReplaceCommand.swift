@@ -54,7 +54,7 @@ struct ReplaceCommand: ParsableCommand {
             throw Failure(
                 .conflict, act: "end \(process), the old \(collector)",
                 cause: "after \(timeout) s it still has \(left.queueText) to read",
-                remedy: "\(collector) is replaced; check that the process is alive; end it when it has read them"
+                remedy: "\(collector) is replaced; end the old process when it has read them, or if it hangs"
             )
         }
         guard terminate else {
