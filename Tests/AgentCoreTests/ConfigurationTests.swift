@@ -91,10 +91,6 @@ import Testing
         ("pool: edge\ncollectors: [c1, c1]\n\(groups)", "collector c1 is there twice"),
         ("pool: edge\ncollectors: [{weight: 1}]\n\(groups)", "a collector lacks the key name; add it"),
         ("pool: edge\ncollectors: [{name: c1, wieght: 1}]\n\(groups)", "has no key wieght; write weight"),
-        (
-            "pool: edge\ncollectors: [{name: c1, [a]: 1}]\n\(groups)",
-            "edge.yaml:2:25: a collector has a list or a mapping where a key should be; write the key as a word"
-        ),
         ("pool: edge\ncollectors: [c1]\ngroups: []", "groups is an empty list; write at least one: {name: ipfix, "),
         ("pool: edge\ncollectors: [c1]\ngroups: [x]", "a group is not a mapping"),
         (
@@ -172,55 +168,6 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{name: a, addresses: 192.0.2.1}", "addresses is not a list"), ("a", "an exporter is not a mapping"),
-        ("{name: a, addresses: []}", "addresses is an empty list; write at least one address"),
-        ("{addresses: [192.0.2.1]}", "an exporter lacks the key name"),
-        ("{name: a}", "an exporter lacks the key addresses"),
-        ("{name: a b, addresses: [192.0.2.1]}", "not a usable name"),
-        ("{name: 192.0.2.1, addresses: [192.0.2.1]}", "name 192.0.2.1 is an address"),
-        ("{name: a, addresses: [host]}", "host is not an address or a prefix"),
-        ("{name: a, addresses: [192.0.2.1/33]}", "192.0.2.1/33 is not an address or a prefix"),
-        ("{name: a, addresses: [192.0.2.1/24]}", "bits beyond its prefix length; write 192.0.2.0/24"),
-        ("{name: a, addresses: [192.0.2.1, 192.0.2.1/32]}", "192.0.2.1 is there twice, for exporter a and for a"),
-        (
-            "{name: a, addresses: [192.0.2.1], collector: c9}",
-            "exporter a is pinned to c9, and there is no such collector"
-        ),
-        ("{name: a, addresses: [192.0.2.1], colector: c1}", "has no key colector; write collector"),
-        ("{name: x, addresses: [198.51.100.1]}", "exporter x is there twice"),
-        ("{name: a, addresses: [\"::ffff:198.51.100.7\"]}", "198.51.100.7 is there twice, for exporter x and for a"),
-    ])
-    func `an exporter that is wrong is refused`(exporter: String, message: String) throws {
-        let text = """
-            pool: edge
-            collectors: [c1]
-            exporters:
-              - {name: x, addresses: [198.51.100.7]}
-              - \(exporter)
-            \(Self.groups)
-            """
-        let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
-        #expect(failure.description.contains(message), "\(failure)")
-        #expect(failure.description.contains("edge.yaml:5"), "\(failure)")
-    }
-
-    @Test func `exporters: aliases, prefixes that overlap, pins; none where there is no affinity`() throws {
-        let exporters = """
-            exporters:
-              - {name: pe1.zrh, addresses: [192.0.2.1, "2001:db8::1"]}
-              - {name: net, addresses: [192.0.2.0/24, 192.0.2.0/25], collector: c1}
-            """
-        let text = "pool: edge\ncollectors: [c1]\n\(Self.groups)\n\(exporters)"
-        let read = try Self.read(text)
-        #expect(read.exporters.map(\.name) == ["pe1.zrh", "net"])
-        #expect(read.exporters.map(\.collector) == [nil, "c1"])
-        #expect(read.exporters[1].prefixes.map(\.description) == ["192.0.2.0/24", "192.0.2.0/25"])
-        #expect(try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\nexporters: []").exporters.isEmpty)
-        let failure = try #require(throws: Failure.self) { _ = try Self.read(text + "\nassignment: round-robin") }
-        #expect(failure.description.contains("assignment round-robin can't use exporters"), "\(failure)")
-    }
-
-    @Test(arguments: [
         "0", "-1", "1.5", "1001", "99999999999999999999", "x", "01", "+1", "0x10", "\"\"", "[1]", "1e3", "~",
     ])
     func `a weight must be a whole number from 1 to 1000`(weight: String) throws {
@@ -228,107 +175,6 @@ import Testing
         let failure = try #require(throws: Failure.self) { _ = try ConfigurationText.read(text) }
         #expect(failure.description.contains("weight"), "\(failure)")
         #expect(failure.description.contains("edge.yaml:2:"), "\(failure)")
-    }
-
-    @Test(arguments: [
-        ("off", Tracking.off), ("{size: 1000}", Tracking(size: 1_000)),
-        ("{interval: 2m}", Tracking(interval: .seconds(120))), ("{interval: exact}", Tracking(interval: .zero)),
-        ("{size: 64, interval: 1s}", Tracking(size: 64, interval: .seconds(1))),
-    ])
-    func `tracking is off, or a size and an interval`(text: String, tracking: Tracking) throws {
-        let read = try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\ntracking: \(text)")
-        #expect(read.tracking == tracking)
-    }
-
-    @Test(arguments: [
-        ("on", "tracking on is neither off nor a mapping; write off, or {size: 65536, interval: 10s}"),
-        ("{size: 63}", "size 63 is not a whole number from 64 to 1048576"), ("{size: 0}", "size 0 is not a whole"),
-        ("{size: 2000000}", "is not a whole number"), ("{interval: 999ms}", "interval 999ms is less than a second"),
-        ("{interval: 0s}", "use 1s or more, or exact"), ("{interval: 10}", "interval 10 is not a duration"),
-        ("{sizes: 100}", "tracking has no key sizes; write size"), ("[off]", "tracking is not a mapping"),
-    ])
-    func `another tracking is refused, with what it may be`(text: String, problem: String) throws {
-        let failure = try #require(throws: Failure.self) {
-            _ = try Self.read("pool: edge\ncollectors: [c1]\n\(Self.groups)\ntracking: \(text)")
-        }
-        #expect(failure.description.contains(problem) && failure.description.contains("edge.yaml:4:"), "\(failure)")
-    }
-
-    @Test func `a collector is recognized by unit, pid file, command, user, or command and user`() throws {
-        let read = try Self.read(
-            """
-            pool: edge
-            collectors:
-              - {name: c1, unit: nfacctd@c1}
-              - {name: c2, pid_file: /run/nfacctd-c2.pid, weight: 2}
-              - {name: c3, command: "nfacctd: Core Process [c3]"}
-              - {name: c4, user: nobody}
-              - {name: c5, user: 1005, command: "*/collect --name=c5 *"}
-            \(Self.groups)
-            """)
-        #expect(
-            read.collectors.map(\.recognition) == [
-                .unit(try UnitName("nfacctd@c1.service")), .pidFile("/run/nfacctd-c2.pid"),
-                .command(try CommandPattern("nfacctd: Core Process [c3]"), user: nil), .user(65_534),
-                .command(try CommandPattern("*/collect --name=c5 *"), user: 1_005),
-            ])
-        #expect(read.collectors[1].weight == 2)
-    }
-
-    @Test(arguments: [
-        (
-            "unit: a, command: b",
-            "edge.yaml:4:34: collector c2 has unit and command, and unit must stand alone; keep one of them"
-        ),
-        ("unit: a, pid_file: /b", "has unit and pid_file"), ("unit: a, user: root", "has unit and user"),
-        ("pid_file: /b, user: root", "has pid_file and user"), ("pid_file: /b, command: c", "has pid_file and command"),
-        ("pid_file: b", "pid_file b is not an absolute path"), ("unit: \"\"", "unit \"\" is not the name of a unit"),
-        ("unit: a/b", "unit \"a/b\" is not the name of a unit; write it like nfacctd@c1.service"),
-        ("unit: nfacctd@.service", "is a template, and a process runs only in an instance"),
-        ("unit: nfacctd.socket", "is a socket, in which no process runs; name the service, scope or slice"),
-        ("command: \"\"", "command \"\" is empty"), ("command: \" a\"", "has spaces around it"),
-        (
-            "command: \"*\"",
-            "command * matches every process; write a part of the command line that only this collector has"
-        ),
-        ("command: \"?* *\"", "matches every process"), ("command: [a]", "command is not a single value"),
-        ("user: no-such-user", "there is no user no-such-user"), ("unti: a", "has no key unti; write unit"),
-        (
-            "unit: c1.service",
-            "collectors c1 and c2 are both recognized by unit c1.service; give each a key that matches only"
-        ),
-        ("user: ~", "user has no value"),
-    ])
-    func `a recognition that is wrong is refused`(keys: String, message: String) throws {
-        let text = "pool: edge\ncollectors:\n  - {name: c1, unit: c1}\n  - {name: c2, \(keys)}\n\(Self.groups)"
-        let failure = try #require(throws: Failure.self) { _ = try Self.read(text) }
-        #expect(failure.description.contains(message), "\(failure)")
-        #expect(failure.description.contains("edge.yaml:4"), "\(failure)")
-    }
-
-    @Test func `two collectors of the very same recognition are refused, of other users not`() throws {
-        func read(_ first: String, _ second: String) throws(Failure) -> PoolConfiguration {
-            try Self.read(
-                "pool: edge\ncollectors:\n  - {name: a, \(first)}\n  - {name: b, \(second)}\n\(Self.groups)")
-        }
-        for same in ["pid_file: /run/a.pid", "command: a", "user: 1000", "command: a, user: 1000"] {
-            let failure = try #require(throws: Failure.self) { _ = try read(same, same) }
-            #expect(failure.description.contains("edge.yaml:4:5: collectors a and b are both recognized by"))
-        }
-        let nobody = try #require(throws: Failure.self) { _ = try read("user: nobody", "user: 65534") }
-        #expect(nobody.description.contains("both recognized by user 65534"))
-        #expect(try read("command: a, user: 1000", "command: a, user: 1001").collectors.count == 2)
-        #expect(try read("command: a", "command: a, user: 1000").collectors.count == 2)
-    }
-
-    @Test func `33 groups are more than a pool's 32: the line of the 33rd`() throws {
-        func text(_ count: Int) -> String {
-            let groups = (1...count).map { "  - {name: g\($0), protocol: udp, address: 0.0.0.0, port: \(5_000 + $0)}" }
-            return "pool: edge\ncollectors: [c1]\ngroups:\n\(groups.joined(separator: "\n"))"
-        }
-        #expect(try Self.read(text(32)).groups.count == 32)
-        let failure = try #require(throws: Failure.self) { _ = try Self.read(text(33)) }
-        #expect(failure.description.contains("edge.yaml:36:5: group g33 is one more than a pool's 32 groups"))
     }
 
     @Test(arguments: ["10", "-5s", "1.5s", "s", "10 s", "25h", "999999999999s", "1d", "", "10S"])

@@ -55,7 +55,7 @@ import Testing
         let failure = try #require(throws: Failure.self) {
             _ = try ConfigurationText.read(text + "\nassignment: round-robin")
         }
-        #expect(failure.description.contains("assignment round-robin knows no exporters"), "\(failure)")
+        #expect(failure.description.contains("assignment round-robin can't use exporters"), "\(failure)")
     }
 
     @Test(arguments: [

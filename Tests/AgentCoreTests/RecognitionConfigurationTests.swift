@@ -5,7 +5,7 @@ import Testing
 
 /// The keys that name a collector's process.
 @Suite struct RecognitionConfigurationTests {
-    @Test func `a collector is recognised by unit, pid file, command, user, or command and user`() throws {
+    @Test func `a collector is recognized by unit, pid file, command, user, or command and user`() throws {
         let read = try ConfigurationText.read(
             """
             pool: edge
@@ -29,19 +29,25 @@ import Testing
     @Test(arguments: [
         (
             "unit: a, command: b",
-            "edge.yaml:4:34: collector c2 has unit and command, and unit says it all; keep one of them"
+            "edge.yaml:4:34: collector c2 has unit and command, and unit must stand alone; keep one of them"
         ),
         ("unit: a, pid_file: /b", "has unit and pid_file"), ("unit: a, user: root", "has unit and user"),
         ("pid_file: /b, user: root", "has pid_file and user"), ("pid_file: /b, command: c", "has pid_file and command"),
         ("pid_file: b", "pid_file b is not an absolute path"), ("unit: \"\"", "unit \"\" is not the name of a unit"),
         ("unit: a/b", "unit \"a/b\" is not the name of a unit; write it like nfacctd@c1.service"),
-        ("unit: nfacctd@.service", "is a template, and each collector is an instance"),
+        ("unit: nfacctd@.service", "is a template, and a process runs only in an instance"),
         ("unit: nfacctd.socket", "is a socket, in which no process runs; name the service, scope or slice"),
         ("command: \"\"", "command \"\" is empty"), ("command: \" a\"", "has spaces around it"),
-        ("command: \"*\"", "command * matches every process; write what only this collector's command line has"),
+        (
+            "command: \"*\"",
+            "command * matches every process; write a part of the command line that only this collector has"
+        ),
         ("command: \"?* *\"", "matches every process"), ("command: [a]", "command is not a single value"),
         ("user: no-such-user", "there is no user no-such-user"), ("unti: a", "has no key unti; write unit"),
-        ("unit: c1.service", "collectors c1 and c2 are both recognised by unit c1.service; say what only one"),
+        (
+            "unit: c1.service",
+            "collectors c1 and c2 are both recognized by unit c1.service; give each a key that matches only"
+        ),
         ("user: ~", "user has no value"),
     ])
     func `a wrong recognition is refused`(keys: String, message: String) throws {
@@ -60,10 +66,10 @@ import Testing
         }
         for same in ["pid_file: /run/a.pid", "command: a", "user: 1000", "command: a, user: 1000"] {
             let failure = try #require(throws: Failure.self) { _ = try read(same, same) }
-            #expect(failure.description.contains("edge.yaml:4:5: collectors a and b are both recognised by"))
+            #expect(failure.description.contains("edge.yaml:4:5: collectors a and b are both recognized by"))
         }
         let nobody = try #require(throws: Failure.self) { _ = try read("user: nobody", "user: 65534") }
-        #expect(nobody.description.contains("both recognised by user 65534"))
+        #expect(nobody.description.contains("both recognized by user 65534"))
         #expect(try read("command: a, user: 1000", "command: a, user: 1001").collectors.count == 2)
         #expect(try read("command: a", "command: a, user: 1000").collectors.count == 2)
     }

@@ -3,7 +3,7 @@ import SockArrayCore
 /// How one attempt to register ended.
 enum RegistrationOutcome {
     /// - Parameter pid: the collector's process.
-    case registered(DataPlane.Change, pid: Int32)
+    case registered(RegistrationChange, pid: Int32)
     /// The collector hasn't bound all of its sockets.
     case incomplete(Failure)
     /// Nobody answers on the control socket.

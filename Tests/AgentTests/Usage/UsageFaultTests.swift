@@ -95,10 +95,10 @@ import Testing
                 for _ in 1...3 { try fixture.send(for: .milliseconds(200)) }
                 try fixture.expectExactly(events: fixture.fileEvents)
             }
-            let lines = lab.agent.process.errorOutput.split(separator: "\n")
+            let lines = fixture.agent.process.errorOutput.split(separator: "\n")
             #expect(lines.count { $0.contains("no thread could be started") } == 1, "\(lines)")
-            try lab.send(for: .milliseconds(200))
-            try lab.expectExactly(events: lab.fileEvents)
+            try fixture.send(for: .milliseconds(200))
+            try fixture.expectExactly(events: fixture.fileEvents)
         }
     }
 
@@ -106,19 +106,19 @@ import Testing
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in
-            let lab = try UsageLab(in: sandbox)
-            try lab.send(for: .milliseconds(300))
-            try lab.expectExactly(events: lab.fileEvents)
-            try lab.agent.kill()
-            let name = try #require(FileText.names(in: lab.queue).last)
-            let batch = "\(lab.queue)/\(name)"
+            let fixture = try UsageFixture(in: sandbox)
+            try fixture.send(for: .milliseconds(300))
+            try fixture.expectExactly(events: fixture.fileEvents)
+            try fixture.agent.kill()
+            let name = try #require(FileText.names(in: fixture.queue).last)
+            let batch = "\(fixture.queue)/\(name)"
             try #require(rename(batch, batch + ".away") == 0 && symlink(batch, batch) == 0)
-            try lab.agent.restart()
-            #expect(try lab.status()?.lastError?.contains("may have the last counts (ELOOP)") == true)
-            try lab.send(for: .milliseconds(200))
+            try fixture.agent.restart()
+            #expect(try fixture.status()?.lastError?.contains("may have the last counts (ELOOP)") == true)
+            try fixture.send(for: .milliseconds(200))
             try #require(rename(batch + ".away", batch) == 0)
-            try lab.expectExactly(events: lab.fileEvents)
-            #expect(try lab.status()?.lastError == nil)
+            try fixture.expectExactly(events: fixture.fileEvents)
+            #expect(try fixture.status()?.lastError == nil)
         }
     }
 

@@ -146,11 +146,11 @@ import Testing
         try await Sandbox.run { sandbox in
             let folder = sandbox.folder + "/mount"
             try #require(symlink("mount/x.jsonl", sandbox.folder + "/link") == 0)
-            let lab = try UsageLab(in: sandbox, target: "file: \(sandbox.folder)\(name)")
+            let fixture = try UsageFixture(in: sandbox, target: "file: \(sandbox.folder)\(name)")
             let said = "\(folder) doesn't exist (ENOENT); correct the path, or create the folder"
-            #expect(waitUntil(.seconds(20)) { lab.agent.process.errorOutput.contains(said) })
-            #expect(lab.agent.process.errorOutput.contains("it is waited for"))
-            try lab.send(for: .milliseconds(300))
+            #expect(waitUntil(.seconds(20)) { fixture.agent.process.errorOutput.contains(said) })
+            #expect(fixture.agent.process.errorOutput.contains("usage events wait for it"))
+            try fixture.send(for: .milliseconds(300))
             #expect(access(folder, F_OK) != 0)
             mkdir(folder, 0o755)
             try fixture.expectExactly { try UsageFixture.events(FileText.read(folder + "/x.jsonl") ?? "") }

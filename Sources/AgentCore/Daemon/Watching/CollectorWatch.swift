@@ -15,7 +15,7 @@ final class CollectorWatch: EventSource {
     /// Slots by the cookies of their registered sockets.
     private var slots: [UInt64: Slot] = [:]
     private var owners: [Slot: WatchedProcess] = [:]
-    private var seen: RunningPool.Revision?
+    private var seen: Int?
     /// When to check the rows that wait for sessions again, in case an event was missed.
     private var nextLook: UInt64?
     /// After a failure, nothing happens until `nextLook`.

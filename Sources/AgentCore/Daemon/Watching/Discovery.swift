@@ -11,7 +11,7 @@ import SockArrayCore
 final class Discovery: EventSource {
     private let pool: RunningPool
     private let log: Logger
-    private var seen: RunningPool.Revision?
+    private var seen: Int?
     /// Collectors that are down and can be recognized.
     private var sought: [String: Recognition] = [:]
     private var next: UInt64 = 0
