@@ -56,9 +56,9 @@ static uint32_t key_size(enum rpa_map_kind kind)
 	}
 }
 
-/* Loads the BTF of struct rpa_admission, which the kernel needs for its lock. Returns the BTF
+/* Loads the BTF of struct rpa_exporter_allocator, which the kernel needs for its lock. Returns the BTF
  * object's fd, and stores the type ids of key and value. */
-static int admission_types(uint32_t *key, uint32_t *value)
+static int allocator_types(uint32_t *key, uint32_t *value)
 {
 	struct btf *btf = btf__new_empty();
 	int word, lock, wide, all, error, fd;

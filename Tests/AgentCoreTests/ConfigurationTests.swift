@@ -91,6 +91,10 @@ import Testing
         ("pool: edge\ncollectors: [c1, c1]\n\(groups)", "collector c1 is there twice"),
         ("pool: edge\ncollectors: [{weight: 1}]\n\(groups)", "a collector lacks the key name; add it"),
         ("pool: edge\ncollectors: [{name: c1, wieght: 1}]\n\(groups)", "has no key wieght; write weight"),
+        (
+            "pool: edge\ncollectors: [{name: c1, [a]: 1}]\n\(groups)",
+            "edge.yaml:2:25: a collector has a list or a mapping where a key should be; write the key as a word"
+        ),
         ("pool: edge\ncollectors: [c1]\ngroups: []", "groups is an empty list; write at least one: {name: ipfix, "),
         ("pool: edge\ncollectors: [c1]\ngroups: [x]", "a group is not a mapping"),
         (

@@ -17,6 +17,6 @@ void rpa_ring_close(struct rpa_ring *ring); /* NULL is fine */
 int rpa_ring_number(const struct rpa_ring *ring);
 
 /* Takes up to capacity events without blocking. Returns their number. */
-int rpa_ring_read(struct rpa_ring *ring, struct rpa_sighting_event *events, size_t capacity);
+int rpa_ring_read(struct rpa_ring *ring, struct rpa_exporter_event *events, size_t capacity);
 
 #endif
