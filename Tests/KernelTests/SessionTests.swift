@@ -23,7 +23,7 @@ import Testing
 
     private static func end(_ router: Router, _ pool: PoolFixture) throws {
         router.disconnect()
-        try pool.plane.release()
+        try pool.plane.releaseRows(act: "test")
     }
 
     @Test(arguments: [Assignment.rendezvous, .maglev])
@@ -166,7 +166,7 @@ import Testing
             #expect(try PinnedMaps.read().content["rows"] == maps.content["rows"])
             #expect(try routers.count { try pool.plane.explain($0.address).why == "session" } == waiting)
             for router in routers { router.disconnect() }
-            try pool.plane.release()
+            try pool.plane.releaseRows(act: "test")
             #expect(try routers.allSatisfy { try pool.plane.explain($0.address).why == "owner" })
         }
     }
@@ -227,7 +227,7 @@ import Testing
                 #expect(try pool.plane.explain(router.address).why == "session")
                 router.disconnect()
             }
-            try pool.plane.release()
+            try pool.plane.releaseRows(act: "test")
             try pool.plane.releaseRows(act: "test")
             for router in stayed {
                 try router.connect(pool)

@@ -88,7 +88,7 @@ import Testing
             texts == [
                 "restart_hold: 10s -> 500ms", "on_move: follow -> reset", "collector_user: the agent's -> 990",
                 "state_file: /var/lib/reuseport-agent/edge.json -> /var/s.json",
-                "collector c1 is recognized: not -> by pid_file /run/c1.pid",
+                "recognition of collector c1: none -> pid_file /run/c1.pid",
             ])
     }
 

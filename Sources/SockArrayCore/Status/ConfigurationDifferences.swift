@@ -16,7 +16,7 @@ extension PoolConfiguration {
             guard let other = later.collectors.first(where: { $0.name == collector.name }) else { return nil }
             func words(_ recognition: Recognition?) -> String { recognition.map { "\($0)" } ?? "none" }
             return difference(
-                "collector \(collector.name) is recognized", words(collector.recognition), words(other.recognition))
+                "recognition of collector \(collector.name)", words(collector.recognition), words(other.recognition))
         }
         return texts.compactMap(\.self)
     }

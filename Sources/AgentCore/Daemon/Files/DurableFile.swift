@@ -82,6 +82,15 @@ enum DurableFile {
         return access(path, W_OK | X_OK) == 0 ? 0 : errno
     }
 
+    /// Renames a file that can't be used. A file that was set aside before stays.
+    ///
+    /// - Returns: the new path; nil if the file could not be renamed.
+    static func setAside(_ path: String) -> String? {
+        let names = ["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }
+        let other = names.first { access($0, F_OK) != 0 } ?? names[0]
+        return rename(path, other) == 0 ? other : nil
+    }
+
     /// Reads the bytes from an offset to the end.
     ///
     /// - Throws: EINVAL if it isn't a regular file.

@@ -96,11 +96,7 @@ struct StateFile {
     }
 
     private func setAside(_ cause: String, _ report: (String) -> Void) {
-        // Keep files that were renamed before.
-        let other =
-            (["", "-2", "-3", "-4", "-5"].map { path + ".unusable" + $0 }.first { access($0, F_OK) != 0 })
-            ?? path + ".unusable"
-        if rename(path, other) == 0 {
+        if let other = DurableFile.setAside(path) {
             report("state file \(path) \(cause): it was renamed to \(other), and its pins are not in force")
         } else {
             report("state file \(path) \(cause), and could not be renamed (\(errnoName)): its pins are not in force")
@@ -109,14 +105,6 @@ struct StateFile {
 
     private var folder: String { DirectoryPath.of(path) }
     private var errnoName: String { ErrnoName.of(errno) }
-
-    private func makeFolder() {
-        var made = ""
-        for part in folder.split(separator: "/") {
-            made += "/\(part)"
-            mkdir(made, 0o755)
-        }
-    }
 
     /// Nil if the file isn't a regular file, is too large, or can't be read.
     private static func content(of file: borrowing Descriptor) -> [UInt8]? {

@@ -128,9 +128,9 @@ struct UsageFolder: Sendable {
 
     private func setAside(_ number: UInt64) -> String {
         let name = file(number)
-        let isAside = rename(name, name + ".unusable") == 0
+        let other = DurableFile.setAside(name)
         return "\(name) was damaged by another program: its events are not delivered"
-            + (isAside ? ", and the file was renamed to \(name).unusable" : "")
+            + (other.map { ", and the file was renamed to \($0)" } ?? "")
     }
 
     /// The difference that a write made.

@@ -186,8 +186,12 @@ final class CollectorWatch: EventSource {
         tellLater(of: slot, what, by: owners[slot])
     }
 
-    /// - Parameter process: the collector's process; nil if it is unknown.
-    private func tellLater(of slot: Slot, _ what: String, by process: WatchedProcess?) {
+    /// - Parameters:
+    ///   - process: the collector's process; nil if it is unknown, or ended before it could be watched.
+    ///   - identity: of the process; nil: that of `process`.
+    private func tellLater(
+        of slot: Slot, _ what: String, by process: WatchedProcess?, _ identity: ProcessIdentity? = nil
+    ) {
         // If the hold is over, `EventRecorder` logs the failover. The loss is logged even if this read fails.
         let isHeld = (try? pool.plane.isHeld(slot, act: act)) ?? false
         let words = HoldText(hasAffinity: pool.plane.table.assignment.hasAffinity)
@@ -196,7 +200,8 @@ final class CollectorWatch: EventSource {
             .init(
                 collector: name, what: what,
                 fate: isHeld ? words.held(for: "\(pool.plane.configuration.restartHold)") : nil,
-                process: Self.words(for: process), hasEnded: { process?.hasEnded ?? false }), now: rpa_monotonic_ns())
+                process: Self.words(for: identity ?? process?.identity), hasEnded: { process?.hasEnded ?? false }),
+            now: rpa_monotonic_ns())
         // Without a process, the cause stays unknown: don't wait for it.
         if process == nil { pool.losses.tell(of: name) }
     }

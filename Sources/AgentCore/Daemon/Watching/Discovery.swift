@@ -84,7 +84,7 @@ final class Discovery: EventSource {
             say(
                 "process \(pid) is recognized as \(list): none of them is registered; make their keys in the "
                     + "configuration differ",
-                log, of: list)
+                log.of(nil, key: "recognized \(list)"), of: list)
         }
         for (name, pids) in found.pids.sorted(by: { $0.key < $1.key }) { register(name, among: pids) }
     }
@@ -99,7 +99,7 @@ final class Discovery: EventSource {
                 let change = try pool.register(name, process, owner: owner, isRecognised: true)
                 said[name] = nil
                 pool.losses.tell(of: name)
-                log.of(name).notice(
+                log.of(name, key: "recognized \(change.slot)").notice(
                     "collector \(name) is recognized and registered: process \(pid), slot \(change.slot)")
                 return
             } catch {
@@ -107,7 +107,7 @@ final class Discovery: EventSource {
             }
         }
         // An incomplete one isn't logged: it is still starting, or is a worker process.
-        if case .refused(let failure) = refusal { say("\(failure)", log.of(name), of: name) }
+        if case .refused(let failure) = refusal { say("\(failure)", log.of(name, key: failure.key), of: name) }
     }
 
     private func isDismissed(_ name: String, _ owner: ProcessIdentity) -> Bool {

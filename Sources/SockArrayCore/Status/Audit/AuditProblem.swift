@@ -87,8 +87,8 @@ public enum AuditProblem: Hashable, Sendable {
         }
     }
 
-    /// How long it has to last before it is one: a collector binds BMP seconds before
-    /// UDP and registers then, a probe may be late on a busy machine.
+    /// How long the problem must last before it is listed: a collector binds BMP seconds
+    /// before UDP and registers then, and a probe may be late on a busy machine.
     var reportDelay: Duration {
         switch self {
         case .stranger, .leftOver, .programUnseen, .trafficStolen(_, _, .peer): .seconds(10)
