@@ -128,8 +128,8 @@ import Testing
             let folder = FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge").sorted()
             #expect(
                 folder == [
-                    "retired_counts", "generation-0", "generation-1", "group_sockets", "groups", "orphans",
-                    "sessions", "settings", "exporter_events", "tracked-65536", "slots", "tenants",
+                    "exporter_events", "generation-0", "generation-1", "group_sockets", "groups", "orphans",
+                    "retired_counts", "sessions", "settings", "slots", "tenants", "tracked-65536",
                 ],
                 "\(folder)")
         }

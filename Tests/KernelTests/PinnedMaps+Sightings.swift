@@ -7,7 +7,7 @@ extension PinnedMaps {
     ///
     /// - Parameter size: of the table.
     static func letSightingsAge(_ time: Duration, size: Int, pool: String = "edge") throws {
-        let path = "/sys/fs/bpf/reuseport-agent/\(pool)/tracked-\(size)/sightings"
+        let path = "/sys/fs/bpf/reuseport-agent/\(pool)/tracked-\(size)/tracked"
         let map = Descriptor(owning: rpa_open_pin(path))
         let ticks = UInt32((time / Sampling.tick).rounded(.up))
         for index in 0..<UInt32(size) {
