@@ -112,7 +112,7 @@ import Testing
         ("pool: edge\ncollectors: [c1]\ncollector_user: 4294967295\n\(groups)", "4294967295 is not a uid"),
         ("pool: edge\ncollectors: [c1]\ncollector_user: 99999999999\n\(groups)", "99999999999 is not a uid"),
         ("pool: edge\ncollectors: [c1]\ncollector_user: -1\n\(groups)", "there is no user -1"),
-        ("pool: edge\ncollectors: [c1]\ncollector_user: \"\"\n\(groups)", "there is no user ; make it"),
+        ("pool: edge\ncollectors: [c1]\ncollector_user: \"\"\n\(groups)", "there is no user ; create the user"),
         ("pool: edge\ncollectors: [c1]\ntable_size: 255\n\(groups)", "not a whole number from 256 to 1048576"),
         (
             "pool: edge\ncollectors: [c1]\nassignment: maglev\ntable_size: 65536\n\(groups)",
@@ -194,7 +194,7 @@ import Testing
         }
         #expect(try ConfigurationText.read(text(256)).collectors.count == 256)
         let failure = try #require(throws: Failure.self) { _ = try ConfigurationText.read(text(257)) }
-        #expect(failure.description.contains("257 collectors are more than a pool's 256 slots"))
+        #expect(failure.description.contains("257 collectors are more than a pool can have, 256"))
     }
 
     @Test func `a file may start with a byte order mark`() throws {

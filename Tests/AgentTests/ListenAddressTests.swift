@@ -106,7 +106,7 @@ import Testing
             let changed = try agent.command(["check", "--config", file])
             #expect(
                 changed.exitCode == 5 && changed.output.contains("✗ status_http 127.0.0.1:9478"), "\(changed.output)")
-            #expect(changed.output.ranges(of: "this pool's agent runs").count == 2)
+            #expect(changed.output.ranges(of: "this pool's agent listens there").count == 2)
             _ = other
         }
     }

@@ -142,7 +142,8 @@ import Testing
             let check = try agent.command(["check", "--live"])
             #expect(check.exitCode == 0, "a note alone: \(check.output)")
             #expect(
-                check.output.contains("– group ipfix: placeholder: the agent has no socket of its own in it (EPERM)"))
+                check.output.contains(
+                    "– group ipfix: agent's socket: the agent has no socket of its own in the group (EPERM)"))
             #expect(check.output.contains("    give the agent CAP_CHOWN, or run it as the collectors' user (uid 1001)"))
             let member = try sandbox.asUser(collectorUser) {
                 try InternetSocket.collector(.udp, .v4(0), port: 4_739)

@@ -124,7 +124,7 @@ import Testing
             #expect(
                 waited.errorOutput.contains("no socket of group ipfix")
                     && waited.errorOutput.contains(
-                        "; it has tcp 0.0.0.0:1790, udp 127.0.0.1:4739, after 0.2 s; look whether")
+                        "; it has tcp 0.0.0.0:1790, udp 127.0.0.1:4739, after 0.2 s; check whether")
             )
             #expect(!waited.errorOutput.contains("--wait"), "\(waited.errorOutput)")
         }
@@ -142,7 +142,7 @@ import Testing
             try Self.refuse(4, "\(path) holds no pid") { try agent.command(arguments) }
             try FileText.write("99999\n", to: path)
             try Self.refuse(4, "\(path) is stale: process 99999 is gone (ESRCH)") { try agent.command(arguments) }
-            try Self.refuse(4, "is gone, after 0.1 s (ESRCH); look whether") {
+            try Self.refuse(4, "is gone, after 0.1 s (ESRCH); check whether") {
                 try agent.command(arguments + ["--wait", "0.1"])
             }
             chmod(path, 0o600)

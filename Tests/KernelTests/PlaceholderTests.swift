@@ -78,4 +78,33 @@ import Testing
             _ = obstacle
         }
     }
+
+    @Test func `a reload to another collector_user gives placeholders that user, and back`() async throws {
+        try await Sandbox.run { _ in
+            var configuration = Self.configuration
+            configuration.collectorUser = 1_000
+            let plane = try Pool(adopting: configuration)
+            #expect(try Self.users(plane) == [1_000, 1_000])
+            for user: UInt32 in [1_001, 1_000, 1_001] {
+                configuration.collectorUser = user
+                try plane.reload(configuration)
+                #expect(try Self.users(plane) == [user, user])
+                #expect(try plane.auditFacts(act: "test").groups.allSatisfy { $0.placeholderRefusal == nil })
+            }
+        }
+    }
+
+    @Test func `a reload that renames groups keeps them with their program, without collectors`() async throws {
+        try await Sandbox.run { _ in
+            var configuration = Self.configuration
+            configuration.collectorUser = 1_000
+            let plane = try Pool(adopting: configuration)
+            for index in configuration.groups.indices { configuration.groups[index].name += "2" }
+            try plane.reload(configuration)
+            // The old placeholders were open until the reload was over.
+            let facts = try plane.auditFacts(act: "test").groups
+            #expect(facts.map(\.probe) == [.attached, .attached])
+            #expect(try Self.users(plane) == [1_000, 1_000])
+        }
+    }
 }

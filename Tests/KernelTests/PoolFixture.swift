@@ -33,7 +33,7 @@ final class PoolFixture {
     }
 
     func reload(_ configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false) throws {
-        try plane.reload(configuration, pins: pins, reshuffle: reshuffle)
+        if let remainder = try plane.reload(configuration, pins: pins, reshuffle: reshuffle) { throw remainder }
     }
 
     static func configuration(

@@ -111,7 +111,7 @@ struct ConfigurationReader {
         for entry in try list.list(orWrite: "at least one name, like [c1, c2]") { try reader.read(entry) }
         guard reader.collectors.count <= SlotAllocation.capacity else {
             throw list.problem(
-                "\(reader.collectors.count) collectors are more than a pool's \(SlotAllocation.capacity)",
+                "\(reader.collectors.count) collectors are more than a pool can have, \(SlotAllocation.capacity)",
                 "distribute them over several pools")
         }
         return reader.collectors

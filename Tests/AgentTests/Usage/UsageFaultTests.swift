@@ -135,7 +135,7 @@ import Testing
             let batch = "\(fixture.queue)/\(name)"
             try #require(rename(batch, batch + ".away") == 0 && symlink(batch, batch) == 0)
             try fixture.agent.restart()
-            #expect(try fixture.status()?.lastError?.contains("may have what was counted last (ELOOP)") == true)
+            #expect(try fixture.status()?.lastError?.contains("may have the last counts (ELOOP)") == true)
             try fixture.send(for: .milliseconds(200))
             try #require(rename(batch + ".away", batch) == 0)
             try fixture.expectExactly(events: fixture.fileEvents)

@@ -23,8 +23,8 @@ import Testing
         }
         return [
             ("\(folder)/directory", "it is a directory (EISDIR)", "give the path of a file in it"),
-            ("\(folder)/nodir/x.jsonl", "its folder \(folder)/nodir doesn't exist (ENOENT)", "make the folder"),
-            ("\(folder)/dangling", "its folder \(folder)/nodir doesn't exist (ENOENT)", "make the folder"),
+            ("\(folder)/nodir/x.jsonl", "its folder \(folder)/nodir doesn't exist (ENOENT)", "create the folder"),
+            ("\(folder)/dangling", "its folder \(folder)/nodir doesn't exist (ENOENT)", "create the folder"),
             ("\(folder)/plain/x.jsonl", "\(folder)/plain is not a directory (ENOTDIR)", "correct the path"),
             ("\(folder)/plain/y/x.jsonl", "its folder \(folder)/plain/y doesn't exist (ENOTDIR)", "correct the path"),
             ("\(folder)/fifo", "it is not a regular file", "give the path of one"),
@@ -49,7 +49,7 @@ import Testing
             for path in paths {
                 try FileText.write(Self.configuration(path.path, queue: queue), to: file)
                 // An agent that starts waits for a folder.
-                for command in path.remedy == "make the folder" ? ["check"] : ["check", "run"] {
+                for command in path.remedy == "create the folder" ? ["check"] : ["check", "run"] {
                     expectRefusal(
                         try CommandResult.of(AgentUnderTest.program, [command, "--config", file], in: sandbox), path)
                 }

@@ -73,7 +73,7 @@ final class ModelledPool {
         case .undrain(let name): _ = try plane!.undrain(name)
         case .configure(let collectors):
             configuration.collectors = Self.list(collectors)
-            if let plane { try plane.reload(configuration) } else { plane = try Pool(adopting: configuration) }
+            if let remainder = try plane!.reload(configuration) { throw remainder }
         case .killAgent: plane = nil
         case .startAgent: plane = try Pool(adopting: configuration)
         case .wait(let time):

@@ -115,7 +115,7 @@ import Testing
         var metrics = Self.metrics
         metrics.status.tracking = nil
         metrics.status.groups.removeLast()
-        #expect(!metrics.text.contains("tracking") && !metrics.text.contains("connections "))
+        #expect(!metrics.text.contains("tracking") && !metrics.text.contains("queue_connections"))
         #expect(metrics.text.contains("reuseport_agent_collector_queue_bytes{"))
     }
 

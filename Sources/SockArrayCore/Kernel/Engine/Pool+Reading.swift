@@ -1,4 +1,4 @@
-/// What can be read of a pool. Reading changes nothing.
+/// What can be read of a pool. Reading changes nothing that a program or another reading depends on.
 extension Pool {
     var deployment: Deployment { engine.active.deployment }
 
@@ -33,10 +33,17 @@ extension Pool {
 
     // MARK: - Status
 
+    /// Before it, the drops that the kernel counts for the present sockets are stored: a count that was
+    /// shown must not decrease when the socket or the agent ends.
     public func snapshot() throws(Failure) -> PoolSnapshot {
         try attempt("read the status of pool \(configuration.pool)") { () throws(KernelError) in
-            try SnapshotReader(deployment: deployment, drainer: engine.drainer)
-                .read(tracking: engine.exporters.status())
+            var members: [[BoundSocket]] = []
+            for group in groups {
+                members.append(try SocketDump.members(of: group.group.transport, port: group.group.port))
+                try engine.sockets.countDrops(in: group, members.last!)
+            }
+            return try SnapshotReader(deployment: deployment, drainer: engine.drainer)
+                .read(members, tracking: engine.exporters.status())
         }
     }
 

@@ -55,7 +55,7 @@ package final class PoolGroup {
     ) throws(PlaneError) -> [PoolGroup] {
         var groups: [PoolGroup] = []
         for group in configuration.groups {
-            if let open = present.first(where: { $0.group == group }) {
+            if let open = present.first(where: { $0.group == group && !$0.blocks(configuration.collectorUser) }) {
                 groups.append(open)
                 continue
             }
@@ -117,7 +117,10 @@ package final class PoolGroup {
             configured.map { [$0] } ?? PlaceholderUsers.inOrder(members: memberUsers, collectors: collectors)
         var refusal: (user: UInt32, error: KernelError)?
         for user in users {
-            guard placeholder?.user != user else { return }
+            guard placeholder?.user != user else {
+                placeholderRefusal = nil
+                return
+            }
             guard let error = keep(for: user) else { return }
             refusal = refusal ?? (user, error)
             // Sockets of another user are there: one of the others, perhaps.
@@ -138,6 +141,13 @@ package final class PoolGroup {
         } catch {
             return error
         }
+    }
+
+    /// The placeholder belongs to another user, and sockets of one user alone share a port: as long as
+    /// it is open, the user's sockets can't be bound.
+    private func blocks(_ user: UInt32?) -> Bool {
+        guard let user, let placeholder else { return false }
+        return placeholder.user != user
     }
 
     private var memberUsers: [UInt32] {
@@ -167,24 +177,7 @@ extension PoolGroup {
     func baseTraffic() throws(KernelError) -> [SlotTraffic] { try traffic.allBases() }
 
     /// Drops of each slot's sockets, one after the other, since its present name came to it, by index.
-    ///
-    /// - Parameter members: the group's sockets, as they were listed just now: their drops count,
-    ///   also those that no audit has counted yet.
-    func totalDrops(_ members: [BoundSocket]) throws(KernelError) -> [UInt64] {
-        var totals = try drops.totals()
-        let dropping = members.filter { $0.drops != 0 }
-        guard !dropping.isEmpty else { return totals }
-        for index in totals.indices {
-            let slot = Slot(UInt16(index))
-            guard let cookie = try sockets.cookie(at: slot),
-                let socket = dropping.first(where: { $0.cookie == cookie })
-            else { continue }
-            var counted = try drops.drops(of: slot)
-            counted.note(UInt32(truncatingIfNeeded: socket.drops), of: cookie)
-            totals[index] = counted.total
-        }
-        return totals
-    }
+    func totalDrops() throws(KernelError) -> [UInt64] { try drops.totals() }
 
     /// - Parameter count: the socket's own, modulo 2^32.
     func count(_ count: UInt32, of cookie: UInt64, at slot: Slot) throws(KernelError) {

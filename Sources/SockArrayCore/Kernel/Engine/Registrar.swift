@@ -76,12 +76,14 @@ final class Registrar {
         for socket in fresh.lazy.map({ offered[$0.socket] }) {
             do { try SocketArray.prove(socket.descriptor) } catch { throw .socket(error, socket.offer) }
         }
-        let before = slots[slot]
-        let isVacant = before.downFor != nil
-        let changed = !fresh.isEmpty || isVacant || before.registrationNumber == 0
         let replaced: RegistrationChange.Predecessor?
+        let changed: Bool
         do throws(KernelError) {
             replaced = try predecessor(in: occupancy, of: slot, fresh, by: owner)
+            // After the sessions were listed, which takes its time: a run may mark the slot as down.
+            let before = slots[slot]
+            let isVacant = before.downFor != nil
+            changed = !fresh.isEmpty || isVacant || before.registrationNumber == 0
             if changed, isVacant { try prepare(slot) }
             try pool.maps.tenants.set(
                 Tenant(

@@ -11,11 +11,11 @@ final class ReloadTransaction {
     private let isRunning: Bool
     private let isNew: Bool
     /// The generation in force, if another one replaces it.
-    private let previous: PreviousTable?
+    private var previous: PreviousTable?
     /// The slots' state before.
     private let before: SlotAvailability
     /// Sessions that were established a moment ago, if rows follow them.
-    private let live: [PlacedSession]
+    private var live: [PlacedSession]
     private let named: [Slot]
     /// Directory names of groups that the pool had and the configuration has not.
     let departedGroups: [String]
@@ -76,6 +76,12 @@ final class ReloadTransaction {
     /// - Returns: the pool ran, and not all of its rows were those of the configuration.
     func commit(to engine: PoolEngine, act: String) -> Bool {
         let settings = deployment.maps.settings
+        // A group that has another name now keeps its placeholder until the new one is there; without
+        // collectors, the kernel's group would end in between.
+        let renamed = engine.active.deployment.groups.filter { old in
+            deployment.groups.contains { $0.group.pinName == old.group.pinName }
+        }
+        defer { withExtendedLifetime(renamed) {} }
         engine.active.replaceDeployment(by: deployment)
         engine.resetter.forgetRefusal()
         named.forEach(engine.notedLosses.forget)
@@ -91,6 +97,7 @@ final class ReloadTransaction {
         } else {
             hasChangedRows = engine.rows.move(to: desired, before) > 0
         }
+        (previous, live) = (nil, [])
         engine.misplaced.noteNewTable(isRunning: isRunning)
         if settings.incarnation == 0 { settings.incarnation = UInt64.random(in: 1...UInt64.max) }
         settings.layoutVersion = UInt64(RPA_LAYOUT_VERSION)

@@ -16,6 +16,8 @@ final class RowReleaser {
     private let notedLosses: NotedLosses
     /// By row: the SYNs that it had counted when the runs of all of these had ended.
     private var settledSyns: [Int: UInt64] = [:]
+    /// The generation that these rows belong to: those of another one count from 0.
+    private var settledGeneration: UInt64 = 0
     /// The slots' state when no row could move and none waited for a session: as long as neither
     /// this nor the waiting rows change, none can.
     private var fruitless: (availability: SlotAvailability, changes: Int)?
@@ -34,8 +36,9 @@ final class RowReleaser {
     ///   - leavingFreed: rows at slots whose collectors left the configuration move at once.
     ///   - settling: waits some 10 ms now, so that no wait is needed when the present sessions end.
     func release(leavingFreed: Bool = false, settling: Bool = false) throws(KernelError) {
+        let number = deployment.generation.number
+        if rows.waiting.isEmpty || settledGeneration != number { (settledSyns, settledGeneration) = ([:], number) }
         if !rows.waiting.isEmpty { try releaseWaiting(leavingFreed, settling) }
-        if rows.waiting.isEmpty { settledSyns = [:] }
         try freeEmptySlots()
     }
 

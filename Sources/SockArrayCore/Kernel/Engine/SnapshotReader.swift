@@ -1,18 +1,20 @@
-/// Reads a pool's snapshot from the maps and sock_diag. It changes nothing.
+/// Makes a pool's snapshot from the maps and the groups' sockets. It changes nothing.
 struct SnapshotReader {
     let deployment: Deployment
     let drainer: Drainer
 
-    /// - Parameter tracking: of the exporters.
-    func read(tracking: TrackingStatus?) throws(KernelError) -> PoolSnapshot {
+    /// - Parameters:
+    ///   - members: the sockets of each group, as they were listed just now.
+    ///   - tracking: of the exporters.
+    func read(_ members: [[BoundSocket]], tracking: TrackingStatus?) throws(KernelError) -> PoolSnapshot {
         // Each counter is read once, so that a group's count is the sum of its collectors' and of those
         // before them.
         var counts: [[SlotTraffic]] = []
         var memberships: [[Slot: PoolSnapshot.Membership]] = []
-        for group in deployment.groups {
+        for (group, members) in zip(deployment.groups, members) {
             let traffic = try group.rawTraffic()
             counts.append(traffic)
-            memberships.append(try self.memberships(in: group, traffic))
+            memberships.append(try self.memberships(in: group, members, traffic))
         }
         let shares = self.shares()
         var collectors: [PoolSnapshot.Collector] = []
@@ -56,11 +58,10 @@ struct SnapshotReader {
 
     /// - Parameter counts: of all slots, by index.
     private func memberships(
-        in group: PoolGroup, _ counts: [SlotTraffic]
+        in group: PoolGroup, _ members: [BoundSocket], _ counts: [SlotTraffic]
     ) throws(KernelError) -> [Slot: PoolSnapshot.Membership] {
-        let members = try SocketDump.members(of: group.group.transport, port: group.group.port)
         let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
-        let (bases, drops) = (try group.baseTraffic(), try group.totalDrops(members))
+        let (bases, drops) = (try group.baseTraffic(), try group.totalDrops())
         let isUDP = group.group.transport == .udp
         var memberships: [Slot: PoolSnapshot.Membership] = [:]
         for (_, slot) in deployment.collectorsAndSlots() {
