@@ -11,9 +11,9 @@ public enum WallClock {
     }
 }
 
-/// Turns times since boot (CLOCK_MONOTONIC) into Unix time, as the clocks stand now.
+/// Converts times since boot (CLOCK_MONOTONIC) to Unix time by the present offset of the clocks.
 public struct BootClock: Sendable {
-    /// Unix time in seconds of the boot, as far as CLOCK_MONOTONIC knows: it doesn't
+    /// Unix time in seconds of the boot, by CLOCK_MONOTONIC, which doesn't
     /// count the time that the machine slept.
     private let bootTime: Double
 
@@ -21,6 +21,6 @@ public struct BootClock: Sendable {
         BootClock(bootTime: WallClock.now - Double(rpa_monotonic_ns()) / 1e9)
     }
 
-    /// In seconds.
+    /// Unix time in seconds.
     public func unixTime(of time: Duration) -> Double { bootTime + time / .seconds(1) }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A file descriptor that its holder closes (close(2)) at the end of its life.
+/// A file descriptor that is closed (close(2)) when this value is destroyed.
 public struct Descriptor: ~Copyable, Sendable {
     /// Borrowed: valid as long as this value lives.
     public let number: Int32
@@ -9,7 +9,7 @@ public struct Descriptor: ~Copyable, Sendable {
 
     deinit { close(number) }
 
-    /// Gives the descriptor away; closing it is the caller's from here on.
+    /// Releases the descriptor: the caller must close it.
     public consuming func release() -> Int32 {
         let number = number
         discard self

@@ -3,7 +3,7 @@ import Glibc
 
 /// Folders of any file system.
 package enum Directory {
-    /// Makes the folder and those above it that don't exist. A read-only file system is an
+    /// Makes the folder and its missing parents. A read-only file system is an
     /// error only if the folder is missing there.
     package static func make(_ path: String, mode: UInt32) throws(KernelError) {
         var made = ""
@@ -14,12 +14,12 @@ package enum Directory {
         }
     }
 
-    /// Names in the folder, in their order; none if it can't be read.
+    /// Names in the folder, in order; none if it can't be read.
     package static func names(in path: String) -> [String] {
         (try? entries(of: path)) ?? []
     }
 
-    /// The same; a folder that is there and can't be opened is an error.
+    /// As `names`, but a folder that exists and can't be opened is an error.
     static func entries(of path: String) throws(KernelError) -> [String] {
         guard let folder = opendir(path) else {
             if errno == ENOENT { return [] }

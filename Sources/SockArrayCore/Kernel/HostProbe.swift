@@ -2,7 +2,7 @@ import CBPFShim
 import Glibc
 
 extension HostFacts {
-    /// Asks what changes nothing: capabilities, file systems, permissions.
+    /// Reads capabilities, file systems and permissions. Changes nothing.
     ///
     /// - Parameter bpffs: folder of the pins.
     public static func probe(bpffs: String) -> HostFacts {
@@ -19,7 +19,7 @@ extension HostFacts {
             mayWritePins: access(nearestFolder(bpffs), W_OK) == 0)
     }
 
-    /// The folder, or the first one above it that exists.
+    /// The folder, or its nearest existing parent.
     private static func nearestFolder(_ path: String) -> String {
         var parts = path.split(separator: "/")
         while !parts.isEmpty {

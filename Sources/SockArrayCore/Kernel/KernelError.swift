@@ -1,7 +1,7 @@
-/// A system call that the kernel refused. Where it is caught, its meaning is
-/// known, and it becomes a `Failure`.
+/// A system call that the kernel refused. The code that catches it knows its meaning
+/// and makes it a `Failure`.
 public struct KernelError: Error, Equatable, Sendable {
-    /// What was called, with its object: `bpf_map_update_elem sockets`.
+    /// The call and its object: `bpf_map_update_elem sockets`.
     public let operation: String
     /// Positive.
     public let errno: Int32
@@ -11,7 +11,7 @@ public struct KernelError: Error, Equatable, Sendable {
         self.errno = errno
     }
 
-    // The errno values whose meaning a caller decides on.
+    // The errno values that callers handle.
     public static let noProcess: Int32 = 3
     public static let notPermitted: Int32 = 1
     static let noEntry: Int32 = 2
@@ -33,7 +33,7 @@ public struct KernelError: Error, Equatable, Sendable {
     static let addressInUse: Int32 = 98
     static let noBuffers: Int32 = 105
 
-    /// EMFILE or ENFILE: of the caller, not of what was called.
+    /// EMFILE or ENFILE: a limit of the caller, unrelated to the object.
     var meansOpenFiles: Bool { errno == 24 || errno == 23 }
 }
 
@@ -41,7 +41,7 @@ extension KernelError: CustomStringConvertible {
     public var description: String { "\(operation): \(ErrnoName.of(errno))" }
 }
 
-/// The one door from the shim's -errno into Swift.
+/// Converts the shim's -errno into a Swift error. All calls use it.
 @discardableResult
 func kernel<Result: SignedInteger>(
     _ operation: @autoclosure () -> String, _ result: Result

@@ -1,12 +1,12 @@
 import CBPFShim
 
-/// The file system that keeps maps and programs while no process has them.
+/// The file system that keeps maps and programs that no process has open.
 enum BPFFileSystem {
-    /// Where every distribution mounts it.
+    /// The standard mount point.
     static let standardMountPoint = "/sys/fs/bpf"
 
-    /// Sees to it that the folder can be made in a bpffs; mounts one at the
-    /// standard place if there is none.
+    /// Ensures that the folder can be made in a bpffs. If there is none, mounts one at the
+    /// standard place.
     static func prepare(_ folder: String, act: String) throws(Failure) {
         if isMounted(at: folder) { return }
         let isStandard = folder == standardMountPoint || folder.hasPrefix(standardMountPoint + "/")
@@ -23,7 +23,7 @@ enum BPFFileSystem {
         }
     }
 
-    /// Asks the nearest folder above that exists.
+    /// Whether the nearest existing folder at or above the path is in a bpffs.
     static func isMounted(at folder: String) -> Bool {
         var parts = folder.split(separator: "/")
         while !parts.isEmpty {

@@ -1,7 +1,7 @@
 import CBPFShim
 
-/// What the sockets of each slot's collector had no room for: a pinned map that the agent
-/// writes for its successor.
+/// Socket drops of each slot's collector: a pinned map that the agent writes for its
+/// successor.
 struct DropTable: ~Copyable {
     private let map: Descriptor
 
@@ -21,7 +21,7 @@ struct DropTable: ~Copyable {
         return SocketDrops(total: raw.total, readings: readings.filter { $0.cookie != 0 })
     }
 
-    /// Of all slots, by index.
+    /// The drops of all slots, by index.
     func totals() throws(KernelError) -> [UInt64] {
         var all = [rpa_drops](repeating: rpa_drops(), count: SlotAllocation.capacity)
         try kernel(
@@ -30,7 +30,7 @@ struct DropTable: ~Copyable {
         return all.map(\.total)
     }
 
-    /// By one call: an agent that is killed leaves the old ones or the new ones whole.
+    /// Writes the value by one call: an agent that is killed leaves the old value or the new one whole.
     func set(_ drops: SocketDrops, of slot: Slot) throws(KernelError) {
         var raw = rpa_drops()
         raw.total = drops.total

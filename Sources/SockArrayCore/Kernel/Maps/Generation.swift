@@ -2,24 +2,24 @@ import CBPFShim
 
 /// A table in the kernel, and the means to load programs for it.
 final class Generation {
-    /// Counts from 1 since the pool was made.
+    /// Number of the generation, from 1 since the pool was made.
     let number: UInt64
     let rows: MappedArray
     private let owners: OwnerTable
     private let exporters: Descriptor?
     private let constants: rpa_constants
 
-    /// Its lowest bit: where its pins and programs are.
+    /// The lowest bit of the number, which names the folder of the pins and programs.
     var parity: Int { Int(number & 1) }
 
-    /// With the pinned maps of that parity, made where there are none.
+    /// Opens the pinned maps of that parity, and makes the missing ones.
     init(adopting table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PlaneError) {
         let folder = Self.folder(number, in: pool)
         self.number = number
         constants = table.constants(ofGeneration: number)
         rows = try MappedArray.pinned("rows", in: folder, entries: table.rowCount, wordsPerEntry: 1)
         owners = try OwnerTable(in: folder, rowCount: table.rowCount)
-        // An agent that was killed amid its writing leaves some behind their rows.
+        // An agent that was killed while it wrote can leave owners that differ from their rows.
         for index in 0..<table.rowCount { owners.set(index, BucketRow(word: rows[index]).owner) }
         exporters =
             table.lookup.isEmpty
@@ -29,8 +29,8 @@ final class Generation {
                 entries: Int32(table.lookup.entries.count))
     }
 
-    /// Makes the maps anew; its rows are still to be written. The generation before
-    /// the one in force gives up its place.
+    /// Makes the maps anew; the rows are still to be written. Removes the generation before
+    /// the one in force.
     convenience init(making table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PlaneError) {
         let folder = Self.folder(number, in: pool)
         try PlaneError.wrap { () throws(KernelError) in
@@ -43,10 +43,10 @@ final class Generation {
 
     func row(at index: Int) -> BucketRow { BucketRow(word: rows[index]) }
 
-    /// Each row that differs, by one store, and its owner after it; the program's count of
-    /// SYNs goes on.
+    /// Writes each row that differs by one store, and then its owner. The program's count of
+    /// SYNs is kept.
     ///
-    /// - Returns: how many did.
+    /// - Returns: the number of rows that differed.
     @discardableResult
     func write(_ table: some Sequence<(Int, BucketRow)>) -> Int {
         var changed = 0
@@ -60,7 +60,7 @@ final class Generation {
         return changed
     }
 
-    /// Only if no SYN came since the word was read.
+    /// Writes the row only if no SYN came since its word was read.
     func replace(_ index: Int, expected word: UInt64, with row: BucketRow) -> Bool {
         let isReplaced = rows.replace(index, expected: word, with: Self.word(of: row, after: word))
         if isReplaced { owners.set(index, row.owner) }
@@ -77,8 +77,8 @@ final class Generation {
     /// The program of one group, with its group's maps.
     ///
     /// - Parameters:
-    ///   - object: where it is, of maps and constants as bpf/sk_reuseport.c has them.
-    ///   - number: the group's.
+    ///   - object: path of an object with the maps and constants of bpf/sk_reuseport.c.
+    ///   - number: the group's number.
     func program(
         _ name: String, of object: [UInt8] = Embedded_skReuseportProgram.bytes, group number: Int, isStream: Bool,
         groupMaps: [(name: String, number: Int32)]
@@ -116,7 +116,7 @@ final class Generation {
 }
 
 extension AssignmentTable {
-    /// What the program is loaded with.
+    /// The constants that the program is loaded with.
     func constants(ofGeneration number: UInt64) -> rpa_constants {
         var constants = rpa_constants()
         constants.generation = UInt32(truncatingIfNeeded: number)

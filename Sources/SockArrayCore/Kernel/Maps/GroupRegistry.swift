@@ -1,12 +1,12 @@
 import CBPFShim
 
-/// The numbers of a pool's groups: where each group's sockarray stands in the map
-/// by which the programs look into other groups (group_sockets).
+/// The numbers of a pool's groups: the index of each group's sockarray in the map
+/// group_sockets, by which the programs look into other groups.
 struct GroupRegistry: ~Copyable {
     let map: Descriptor
 
     init(in folder: PinFolder) throws(PlaneError) {
-        // Like the others, and gone again: the kernel takes its shape from it.
+        // A temporary sockarray: the kernel takes the shape of the inner maps from it.
         let template = rpa_map_create(RPA_MAP_SOCKARRAY, "template", 8, UInt32(RPA_MAX_SLOTS), -1)
         guard template >= 0 else {
             throw .call(KernelError(operation: "bpf_map_create sockets", errno: -template))
@@ -16,9 +16,9 @@ struct GroupRegistry: ~Copyable {
             "group_sockets", RPA_MAP_OF_SOCKARRAYS, valueSize: 4, entries: RPA_MAX_GROUPS, template: owned.number)
     }
 
-    /// The group's place, a new one if it has none yet.
+    /// The group's index; a group without one gets a free one.
     ///
-    /// - Throws: ENOSPC: RPA_MAX_GROUPS groups have all places.
+    /// - Throws: ENOSPC: RPA_MAX_GROUPS groups have an index already.
     func number(of sockets: borrowing Descriptor) throws(PlaneError) -> Int {
         let wanted = sockets.number
         let places = try all()
@@ -35,12 +35,12 @@ struct GroupRegistry: ~Copyable {
         }
     }
 
-    /// Gives up the places of all groups but these, by number.
+    /// Frees the indices of all groups whose numbers are not in the list.
     func keepOnly(_ numbers: Set<Int>) throws(PlaneError) {
         for number in try all().keys where !numbers.contains(number) { rpa_map_delete(map.number, UInt32(number)) }
     }
 
-    /// The maps' numbers in the kernel, by place.
+    /// The kernel's map numbers, by index.
     private func all() throws(PlaneError) -> [Int: UInt32] {
         var places: [Int: UInt32] = [:]
         for index in 0..<Int(RPA_MAX_GROUPS) {

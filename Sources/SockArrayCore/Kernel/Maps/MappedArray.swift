@@ -1,13 +1,13 @@
 import CBPFShim
 
-/// A mmapable BPF array of 64-bit words, shared with the program: a store is
-/// one aligned word, seen by each later run whole.
+/// A mmapable BPF array of 64-bit words, shared with the program. A store writes
+/// one aligned word, and later runs read it whole.
 final class MappedArray {
     let map: Descriptor
     private let words: UnsafeMutablePointer<UInt64>
     private let length: Int
 
-    /// - Parameter wordCount: of all entries together.
+    /// - Parameter wordCount: number of words in all entries together.
     init(map: consuming Descriptor, wordCount: Int) throws(KernelError) {
         var memory: UnsafeMutableRawPointer?
         length = wordCount * MemoryLayout<UInt64>.size
@@ -23,7 +23,7 @@ final class MappedArray {
         set { rpa_store(words + index, newValue) }
     }
 
-    /// Puts the value in if the word is still what it was.
+    /// Stores the value if the word still has the expected one.
     func replace(_ index: Int, expected: UInt64, with value: UInt64) -> Bool {
         rpa_replace(words + index, expected, value) != 0
     }

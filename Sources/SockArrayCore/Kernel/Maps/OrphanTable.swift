@@ -1,10 +1,10 @@
 import CBPFShim
 
-/// Sockets that their collectors had when they ended or lost their slot, by SO_COOKIE:
-/// who has one now may have inherited it. A pinned map that the agent writes for its successor.
+/// Sockets whose collectors ended or lost their slot, by SO_COOKIE: a process that has one
+/// may have inherited it. A pinned map that the agent writes for its successor.
 struct OrphanTable {
     private let words: MappedArray
-    /// More than a pool can lose in the time that a child lives on.
+    /// More sockets than a pool can lose during the life of a child process.
     private static let capacity = 1_024
 
     init(in folder: PinFolder) throws(PlaneError) {
@@ -15,7 +15,7 @@ struct OrphanTable {
 
     var cookies: Set<UInt64> { Set((0..<Self.capacity).lazy.map { words[$0] }.filter { $0 != 0 }) }
 
-    /// - Parameter living: all sockets of the groups; those that are gone are forgotten.
+    /// - Parameter living: all sockets of the groups; entries of other sockets are removed.
     func add(_ orphans: Set<UInt64>, among living: Set<UInt64>) {
         for index in 0..<Self.capacity where words[index] != 0 && !living.contains(words[index]) { words[index] = 0 }
         var free = (0..<Self.capacity).lazy.filter { words[$0] == 0 }.makeIterator()
@@ -25,7 +25,7 @@ struct OrphanTable {
         }
     }
 
-    /// They are a collector's again.
+    /// Removes sockets that a collector has again.
     func remove(_ cookies: Set<UInt64>) {
         for index in 0..<Self.capacity where cookies.contains(words[index]) { words[index] = 0 }
     }

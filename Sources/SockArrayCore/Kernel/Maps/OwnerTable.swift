@@ -1,7 +1,7 @@
 import CBPFShim
 
-/// The owners of a generation's rows, a second time: most runs ask for no more, and it is
-/// an eighth of the rows' memory (map "owners" of sk_reuseport_layout.h).
+/// A second copy of the owners of a generation's rows. Most runs read nothing else, and it
+/// takes an eighth of the rows' memory (map "owners" of sk_reuseport_layout.h).
 struct OwnerTable {
     private let words: MappedArray
 
@@ -14,8 +14,8 @@ struct OwnerTable {
 
     var map: Descriptor { _read { yield words.map } }
 
-    /// Only while the version of the pool's settings is odd, or of a generation that isn't
-    /// in force: programs take the row's word until then.
+    /// Call it only while the version of the pool's settings is odd, or for a generation that
+    /// isn't in force: until then, programs read the row's word.
     func set(_ row: Int, _ owner: Slot?) {
         let (place, shift) = (row / Self.perWord, UInt64(row % Self.perWord * Int(RPA_OWNER_BITS)))
         let field = UInt64(1) << UInt64(RPA_OWNER_BITS) - 1

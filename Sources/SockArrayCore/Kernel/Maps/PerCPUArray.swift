@@ -1,7 +1,7 @@
 import CBPFShim
 
-/// A pinned array of which each CPU has a copy that it alone writes: a count is the
-/// sum of all.
+/// A pinned array with a copy for each CPU, which only that CPU writes: a count is the
+/// sum of all copies.
 struct PerCPUArray<Value: BitwiseCopyable>: ~Copyable {
     let map: Descriptor
     private let name: String
@@ -18,7 +18,7 @@ struct PerCPUArray<Value: BitwiseCopyable>: ~Copyable {
         self.cpuCount = cpuCount
     }
 
-    /// One value a CPU. Their size is a multiple of 8, so they lie without gaps.
+    /// One value for each CPU. The size is a multiple of 8, so there are no gaps.
     func values(at index: UInt32) throws(KernelError) -> [Value] {
         let size = MemoryLayout<Value>.size
         var bytes = [UInt8](repeating: 0, count: size * cpuCount)
@@ -28,7 +28,7 @@ struct PerCPUArray<Value: BitwiseCopyable>: ~Copyable {
         }
     }
 
-    /// Of each entry, by one call where the kernel has one (Linux 5.13), what `next` makes of all its values.
+    /// Reads all entries, by one call on Linux 5.13 and later, and returns what `next` makes of each entry's values.
     func reduce<Result>(
         _ initial: Result, _ next: (inout Result, Value) -> Void
     ) throws(KernelError) -> [Result] {

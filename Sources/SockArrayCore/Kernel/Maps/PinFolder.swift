@@ -1,17 +1,17 @@
 import CBPFShim
 import Glibc
 
-/// A folder of pins in a bpffs. What is pinned outlives the agent.
+/// A folder of pins in a bpffs. Pinned objects outlive the agent.
 struct PinFolder {
     let path: String
-    /// False: nothing is there, and nothing is pinned. What is made lives as long as its descriptor.
+    /// False: the folder counts as empty, and nothing is pinned. New objects live as long as their descriptors.
     let isPinned: Bool
 
     init(path: String) { (self.path, isPinned) = (path, true) }
 
     private init(unpinned path: String) { (self.path, isPinned) = (path, false) }
 
-    /// For a trial: each map is made anew, and is gone with the process.
+    /// For a trial: each map is made anew, and disappears with the process.
     static let unpinned = PinFolder(unpinned: "unpinned")
 
     func subfolder(_ name: String) -> PinFolder {
@@ -19,12 +19,12 @@ struct PinFolder {
         return isPinned ? PinFolder(path: below) : PinFolder(unpinned: below)
     }
 
-    /// Makes the folder, with those above it.
+    /// Makes the folder and its missing parents.
     func make() throws(KernelError) {
         if isPinned { try Directory.make(path, mode: 0o700) }
     }
 
-    /// The pinned object, or nil where there is none of that name.
+    /// The pinned object, or nil if there is none with that name.
     func open(_ name: String) throws(PlaneError) -> Descriptor? {
         guard isPinned else { return nil }
         let result = rpa_open_pin("\(path)/\(name)")
@@ -43,9 +43,9 @@ struct PinFolder {
         }
     }
 
-    /// The pinned map of that name, made and pinned if there is none yet.
+    /// The pinned map of that name. If there is none, makes and pins one.
     ///
-    /// - Parameter template: for a map of maps: one like those that it is to hold.
+    /// - Parameter template: for a map of maps: a map with the shape of its inner maps.
     /// - Throws: `foreignPin` for a map of another shape.
     func map(
         _ name: String, _ kind: rpa_map_kind, valueSize: Int, entries: Int32, template: Int32 = -1
@@ -64,12 +64,12 @@ struct PinFolder {
         return made
     }
 
-    /// Names in the folder, none if it isn't there.
+    /// Names in the folder; none if the folder doesn't exist.
     func names() -> [String] { isPinned ? Directory.names(in: path) : [] }
 
-    /// Removes every pin and folder below, and the folder itself.
+    /// Removes every pin and folder below, and then the folder itself.
     ///
-    /// - Parameter last: a pin that is there as long as another one is.
+    /// - Parameter last: the pin to remove after all others.
     func remove(last: String? = nil) throws(KernelError) {
         guard isPinned else { return }
         let names = names()

@@ -4,7 +4,7 @@ import CBPFShim
 struct PoolSettings {
     private let words: MappedArray
 
-    /// What each pool has, from its begin to its end.
+    /// The words that every pool has.
     static let pin = "settings"
 
     init(in folder: PinFolder) throws(PlaneError) {
@@ -17,20 +17,20 @@ struct PoolSettings {
     private static let shapeWords = 6
     private static let wordCount = shapeStart + Int(RPA_GENERATIONS) * shapeWords
 
-    /// 0 until the pool was made whole.
+    /// 0 until all of the pool has been made.
     var layoutVersion: UInt64 {
         get { words[0] }
         nonmutating set { words[0] = newValue }
     }
 
-    /// Counts generations, 0 before the first. Its lowest bit says which of the
-    /// two is in force: one store moves all groups to the other.
+    /// Number of the generation, 0 before the first. Its lowest bit selects which of the
+    /// two generations is in force: one store switches all groups to the other.
     var generation: UInt64 {
         get { words[1] }
         nonmutating set { words[1] = newValue }
     }
 
-    /// How long a vacant slot keeps its exporters.
+    /// How long the exporters of a vacant slot are held.
     func setHold(_ hold: Duration) {
         let (seconds, attoseconds) = hold.components
         let nanoseconds = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
@@ -40,33 +40,33 @@ struct PoolSettings {
     /// An agent was killed while it wrote rows.
     var isWritingRows: Bool { words[3] & 1 == 1 }
 
-    /// Another number whenever rows of the generation in force were written.
+    /// A number that changes whenever rows of the generation in force are written.
     var rowWrites: UInt64 { words[3] }
 
-    /// Around the writing of rows of the generation in force: what the program kept
-    /// of them before is void after it, and it keeps nothing meanwhile.
+    /// Encloses each write to rows of the generation in force: the program discards what it
+    /// cached of rows before, and caches nothing until the write has ended.
     func writingRows<Result>(_ write: () -> Result) -> Result {
         if !isWritingRows { words[3] &+= 1 }
         defer { words[3] &+= 1 }
         return write()
     }
 
-    /// Source hash + source port of the probe that is under way; 0: none is.
+    /// Source hash and source port of the probe in progress; 0: none.
     func setProbe(_ probe: UInt64) { words[4] = probe }
 
-    /// How often an exporter is told of, and after which silence it may lose its place.
+    /// The minimum interval between two events of an exporter, and the silence after which it can be evicted.
     var sampling: Sampling {
         get { Sampling(word: words[5]) }
         nonmutating set { words[5] = newValue.word }
     }
 
-    /// Random, of this pool since it was made; 0: it hasn't one yet.
+    /// A random number that identifies the pool since it was made; 0: not set yet.
     var incarnation: UInt64 {
         get { words[6] }
         nonmutating set { words[6] = newValue }
     }
 
-    /// Of the generation whose lowest bit is `parity`.
+    /// The shape of the generation whose lowest bit is `parity`.
     subscript(shapeOf parity: Int) -> GenerationShape {
         get {
             let start = Self.shapeStart + parity * Self.shapeWords
@@ -87,7 +87,7 @@ struct PoolSettings {
 }
 
 extension GenerationShape {
-    /// Why a table that would move most exporters is not put in force.
+    /// Why a table that would move most exporters is rejected.
     func reshuffleFailure(from present: GenerationShape, isRunning: Bool, act: String) -> Failure {
         func name(_ code: UInt64) -> String { Assignment.allCases.first { $0.code == code }?.rawValue ?? "another one" }
         let change =

@@ -1,8 +1,8 @@
 import CBPFShim
 import Glibc
 
-/// Which slot the program sent a TCP peer to, and when. Entries outlive their sessions: they
-/// mean something only together with what sock_diag tells is alive.
+/// The slot that the program sent each TCP peer to, and the time. Entries outlive their
+/// sessions: use them only together with the live sessions that sock_diag lists.
 struct SessionTable: ~Copyable {
     let map: Descriptor
 
@@ -11,14 +11,14 @@ struct SessionTable: ~Copyable {
             "sessions", RPA_MAP_SESSIONS, valueSize: MemoryLayout<rpa_session_start>.stride, entries: RPA_SESSIONS)
     }
 
-    /// Nil: the program has not seen it begin, or has forgotten.
+    /// The session's slot. Nil: the program didn't see it begin, or its entry was evicted.
     ///
-    /// - Parameter group: the number of the group.
+    /// - Parameter group: the group's number.
     func slot(ofPeer address: IPAddress, port: UInt16, group: Int) -> Slot? {
         start(ofPeer: address, port: port, group: group)?.slot
     }
 
-    /// As `slot`, with the time of its SYN since boot (CLOCK_MONOTONIC), if the program saw it.
+    /// As `slot`, with the time of the SYN since boot (CLOCK_MONOTONIC), if the program saw it.
     func start(ofPeer address: IPAddress, port: UInt16, group: Int) -> (slot: Slot, time: Duration?)? {
         var key = Self.key(address, port, group)
         var start = rpa_session_start()
@@ -28,14 +28,14 @@ struct SessionTable: ~Copyable {
         )
     }
 
-    /// Of a session that began unseen.
+    /// Records a session whose begin the program didn't see.
     func note(_ slot: Slot, ofPeer address: IPAddress, port: UInt16, group: Int) {
         var key = Self.key(address, port, group)
         var start = rpa_session_start(time: 0, slot: UInt32(slot.index), unused: 0)
         rpa_session_update(map.number, &key, &start)
     }
 
-    /// All entries; of those that come or go meanwhile some may be missing.
+    /// All entries; entries that are added or removed during the call can be missing.
     func all() throws(KernelError) -> [(key: SessionKey, start: UInt64)] {
         var keys: UnsafeMutablePointer<rpa_session>?
         var starts: UnsafeMutablePointer<rpa_session_start>?
@@ -58,7 +58,7 @@ struct SessionTable: ~Copyable {
     }
 }
 
-/// Whose session it is: a peer's address and port, and the number of the group.
+/// The key of a session: the peer's address and port, and the number of the group.
 struct SessionKey: Hashable {
     private let high, low: UInt64
     private let port, group: UInt32

@@ -1,6 +1,6 @@
 import CBPFShim
 
-/// The words of the pool's slots (rpa_slot), that the program reads and writes too.
+/// The words of the pool's slots (rpa_slot), which the program reads and writes, too.
 struct SlotTable {
     private let words: MappedArray
     private static let wordsPerSlot = 4
@@ -13,9 +13,9 @@ struct SlotTable {
     var map: Descriptor { _read { yield words.map } }
 
     struct Words {
-        /// How often the slot was filled.
+        /// How many times a collector was put into the slot.
         let registrationNumber: UInt64
-        /// Since it was found vacant; nil: it wasn't.
+        /// Time since the slot was found vacant; nil: it isn't vacant.
         let downFor: Duration?
     }
 
@@ -34,7 +34,7 @@ struct SlotTable {
             registrationNumber: registrationNumber, downFor: .nanoseconds(max(0, ticks) << Int64(RPA_TICK_SHIFT)))
     }
 
-    /// The slot is filled anew: whatever was noticed before is void.
+    /// Records that a collector was put into the slot, which voids an earlier hold clock.
     func markFilled(_ slot: Slot) { self[slot, .registrationNumber] &+= 1 }
 
     /// Starts the slot's hold clock.
@@ -42,24 +42,24 @@ struct SlotTable {
         self[slot, .downSince] = Self.nowTicks << 16 | self[slot, .registrationNumber] & 0xffff
     }
 
-    /// Nobody is to wait for the slot: its hold counts as long over.
+    /// Ends the slot's hold: it counts as over for a long time.
     func markAbandoned(_ slot: Slot) {
         self[slot, .downSince] = UInt64(RPA_LONG_AGO) << 16 | self[slot, .registrationNumber] & 0xffff
     }
 
-    /// Nobody waits for it.
+    /// Whether the slot's hold has been ended.
     func isAbandoned(_ slot: Slot) -> Bool {
         self[slot, .downSince] == UInt64(RPA_LONG_AGO) << 16 | self[slot, .registrationNumber] & 0xffff
     }
 
-    /// Numbers of the groups that its collector has, or had, a socket in: a bit each.
+    /// The groups in which its collector has, or had, a socket: a bit for each group number.
     func groups(of slot: Slot) -> UInt64 { self[slot, .groups] }
 
     func setGroups(of slot: Slot, _ groups: UInt64) { self[slot, .groups] = groups }
 
     func isClosed(_ slot: Slot) -> Bool { self[slot, .closed] != 0 }
 
-    /// These stand in for nobody; all others may.
+    /// Excludes these slots from failover; all others can stand in.
     func close(_ closed: Set<Slot>) {
         for index in 0..<UInt16(SlotAllocation.capacity) {
             let slot = Slot(index)
@@ -67,7 +67,7 @@ struct SlotTable {
         }
     }
 
-    /// Makes it a slot that never had a collector.
+    /// Resets the slot to the state of one that never had a collector.
     func clear(_ slot: Slot) {
         for word in [Word.groups, .closed, .registrationNumber, .downSince] { self[slot, word] = 0 }
     }

@@ -2,14 +2,14 @@ import CBPFShim
 
 /// The REUSEPORT_SOCKARRAY of one group: a socket for each slot.
 ///
-/// An entry is no reference to its socket: it empties by itself when the last
-/// descriptor of the socket is closed, wherever that is.
+/// An entry holds no reference to its socket: the kernel removes the entry when the last
+/// descriptor of the socket is closed, in any process.
 package struct SocketArray: ~Copyable {
     package let map: Descriptor
 
     init(map: consuming Descriptor) { self.map = map }
 
-    /// SO_COOKIE of the slot's socket, or nil where there is none.
+    /// SO_COOKIE of the slot's socket, or nil if the slot is empty.
     func cookie(at slot: Slot) throws(KernelError) -> UInt64? {
         var cookie: UInt64 = 0
         let result = rpa_map_lookup(map.number, UInt32(slot.index), &cookie)
@@ -18,9 +18,9 @@ package struct SocketArray: ~Copyable {
         return cookie
     }
 
-    /// Puts the socket into the slot, in place of whatever was there, at once.
+    /// Puts the socket into the slot and replaces the previous socket in one step.
     ///
-    /// - Throws: EBUSY: it stands in a slot of some sockarray already. EINVAL: it
+    /// - Throws: EBUSY: the socket is in a slot of some sockarray already. EINVAL: it
     ///   isn't bound, was bound without SO_REUSEPORT, or doesn't listen.
     func place(_ socket: borrowing Descriptor, at slot: Slot) throws(KernelError) {
         var value = UInt64(socket.number)
@@ -28,10 +28,10 @@ package struct SocketArray: ~Copyable {
             "bpf_map_update_elem sockets", rpa_map_update(map.number, UInt32(slot.index), &value))
     }
 
-    /// Puts the socket into an array that no program has, and takes it out again: what
-    /// the kernel doesn't take shows before anything is written.
+    /// Puts the socket into an array that no program uses, and removes it again: shows what
+    /// the kernel rejects before anything is written.
     ///
-    /// - Throws: as `place`.
+    /// - Throws: the errors of `place`.
     static func prove(_ socket: borrowing Descriptor) throws(KernelError) {
         let trial = SocketArray(
             map: Descriptor(owning: try kernel("bpf_map_create", rpa_map_create(RPA_MAP_SOCKARRAY, "trial", 8, 1, -1))))
@@ -39,7 +39,7 @@ package struct SocketArray: ~Copyable {
         try trial.clear(Slot(0))
     }
 
-    /// Takes the slot's socket out, if there is one.
+    /// Removes the slot's socket, if there is one.
     func clear(_ slot: Slot) throws(KernelError) {
         let result = rpa_map_delete(map.number, UInt32(slot.index))
         if result == -KernelError.noEntry { return }

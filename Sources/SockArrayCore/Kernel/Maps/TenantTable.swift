@@ -1,6 +1,6 @@
 import CBPFShim
 
-/// Who has which slot: a pinned map that the agent writes for its successor.
+/// The collector of each slot: a pinned map that the agent writes for its successor.
 struct TenantTable: ~Copyable {
     private let map: Descriptor
     private let memory: UnsafeMutableRawPointer
@@ -35,7 +35,7 @@ struct TenantTable: ~Copyable {
         return tenant
     }
 
-    /// By one call: an agent that is killed leaves the old one or the new one whole.
+    /// Writes the entry by one call: an agent that is killed leaves the old one or the new one whole.
     func set(_ tenant: Tenant?, at slot: Slot) throws(KernelError) {
         var raw = rpa_tenant()
         withUnsafeMutableBytes(of: &raw.name) { bytes in

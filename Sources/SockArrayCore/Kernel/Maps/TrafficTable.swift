@@ -1,8 +1,8 @@
 import CBPFShim
 
-/// What a group's program has delivered to each slot. The program's counts are never set
-/// back; those of a collector are what came since its name did, for which a second map
-/// (`bases`) keeps what there was then.
+/// The traffic that a group's program has delivered to each slot. The program's counts are
+/// never reset. A collector's counts are those since its name got the slot: a second map
+/// (`bases`) keeps the counts of that moment.
 struct TrafficTable: ~Copyable {
     private let counts: PerCPUArray<rpa_traffic>
     private let bases: Descriptor
@@ -16,28 +16,28 @@ struct TrafficTable: ~Copyable {
 
     var map: Descriptor { _read { yield counts.map } }
 
-    /// The kernel's number of the counts.
+    /// The kernel's number of the map with the counts.
     func identity() throws(KernelError) -> UInt32 {
         var identity: UInt32 = 0
         try kernel("bpf_map_get_info traffic", rpa_map_id(counts.map.number, &identity))
         return identity
     }
 
-    /// Since the group was made, whoever had the slot: it never goes back.
+    /// The slot's count since the group was made, for all its collectors; it never decreases.
     func raw(of slot: Slot) throws(KernelError) -> SlotTraffic {
         try counts.values(at: UInt32(slot.index)).reduce(into: SlotTraffic()) { sum, cpu in
             sum += SlotTraffic(selected: cpu.selected, failedOver: cpu.failed_over, bytes: cpu.bytes)
         }
     }
 
-    /// The same of all slots, by index.
+    /// The counts since the group was made of all slots, by index.
     func raw() throws(KernelError) -> [SlotTraffic] {
         try counts.reduce(SlotTraffic()) { sum, cpu in
             sum += SlotTraffic(selected: cpu.selected, failedOver: cpu.failed_over, bytes: cpu.bytes)
         }
     }
 
-    /// What each slot had counted when its present name came, by index.
+    /// The count of each slot when it got its present name, by index.
     func allBases() throws(KernelError) -> [SlotTraffic] {
         var all = [rpa_base](repeating: rpa_base(), count: SlotAllocation.capacity)
         try kernel(
@@ -46,15 +46,15 @@ struct TrafficTable: ~Copyable {
         return all.map { SlotTraffic(selected: $0.selected, failedOver: $0.failed_over, bytes: $0.bytes) }
     }
 
-    /// What the slot had counted when its present name came.
+    /// The slot's count when it got its present name.
     func base(of slot: Slot) throws(KernelError) -> SlotTraffic {
         var base = rpa_base()
         try kernel("bpf_map_lookup_elem bases", rpa_map_lookup(bases.number, UInt32(slot.index), &base))
         return SlotTraffic(selected: base.selected, failedOver: base.failed_over, bytes: base.bytes)
     }
 
-    /// A name is about to come to the slot, which has none: it begins at 0. By one call:
-    /// an agent that is killed leaves the old base or the new one whole.
+    /// Sets the base of a slot that is about to get a name, so that its count begins at 0. By one
+    /// call: an agent that is killed leaves the old base or the new one whole.
     func begin(_ slot: Slot) throws(KernelError) {
         let now = try raw(of: slot)
         guard try base(of: slot) != now else { return }

@@ -1,20 +1,20 @@
 import CBPFShim
 
-/// Meters of the pool that count for a cgroup of before, and those that did.
+/// Meters of the pool that count for a previous cgroup, and stopped ones.
 extension CgroupMeter {
     static func folder(ofPool pool: String) -> PinFolder { PinFolder(path: pool + "/meter") }
 
-    /// What they have counted, for whom they did.
+    /// The counts of other meters, with the cgroup of each.
     ///
-    /// - Parameter present: this one isn't among them.
-    /// - Returns: with the sources that count no more.
+    /// - Parameter present: the meter to leave out.
+    /// - Returns: the counts, and the sources that have stopped counting.
     public static func counters(
         leftIn pool: String, besides present: CgroupMeter?, act: String
     ) throws(Failure) -> (counters: [UsageReading.Counter], departed: Set<UInt32>) {
         let meters = folder(ofPool: pool)
         var (all, departed): ([UsageReading.Counter], Set<UInt32>) = ([], [])
         do throws(KernelError) {
-            // One that is passed over would count from 0 at the next reading.
+            // A meter that is skipped here would count from 0 at the next reading.
             for name in try Directory.entries(of: meters.path) where name != present?.pinName {
                 let meter = PinnedMeter(folder: meters.subfolder(name))
                 guard let counts = try meter.counts() else { continue }
@@ -42,9 +42,9 @@ extension CgroupMeter {
         for name in meters.names() where name != kept { PinnedMeter(folder: meters.subfolder(name)).stop() }
     }
 
-    /// Takes stopped meters away: what they counted is kept elsewhere.
+    /// Removes stopped meters whose counts are kept elsewhere.
     ///
-    /// - Parameter sources: the kernel's numbers of their counts; nil: of all.
+    /// - Parameter sources: the kernel's numbers of their maps; nil: all of them.
     public static func forget(_ sources: Set<UInt32>?, pool: String) {
         let meters = folder(ofPool: pool)
         let names = meters.names()
@@ -59,7 +59,7 @@ extension CgroupMeter {
         rpa_remove_folder(meters.path)
     }
 
-    /// Also without counts; not where they can't be read.
+    /// Whether the sources include the meter's counts; true if it has none, false if they can't be read.
     private static func isAmong(_ sources: Set<UInt32>, _ meter: PinnedMeter) -> Bool {
         do throws(KernelError) {
             return try meter.counts().map { counts throws(KernelError) in sources.contains(try counts.source()) }

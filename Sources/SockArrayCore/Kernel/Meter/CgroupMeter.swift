@@ -1,9 +1,9 @@
 import CBPFShim
 
-/// Counts all that the sockets of a cgroup send and receive. Links and maps are pinned
-/// in a folder of the cgroup's number, so that it goes on without the agent. Another
-/// cgroup, or the same one made anew, gets a meter of its own; of the one before only the
-/// counts stay pinned, until their bytes are in events on the disk (`forget`).
+/// Counts the bytes that the sockets of a cgroup send and receive. Links and maps are pinned
+/// in a folder named by the cgroup's number, so counting continues without the agent. Another
+/// cgroup, or the same path made anew, gets a new meter. Of the previous one, only the counts
+/// stay pinned, until their bytes are in events on the disk (`forget`).
 public final class CgroupMeter {
     public private(set) var settings: MeterSettings
     private let folder: PinFolder
@@ -11,14 +11,14 @@ public final class CgroupMeter {
     private let counts: MappedArray
     private let prefixes: Descriptor
 
-    /// Of its folder.
+    /// Name of the meter's folder.
     var pinName: String { "\(cgroup)" }
 
-    /// Adopts the cgroup's meter, or makes it, and stops those of other cgroups.
+    /// Adopts the cgroup's meter or makes one, and stops the meters of other cgroups.
     ///
     /// - Parameter pool: folder of the pool's pins.
-    /// - Throws: `.absent` where there is no such cgroup now, `.usage` where it is none of
-    ///   version 2, `.privilege` for want of capabilities.
+    /// - Throws: `.absent` if there is no such cgroup, `.usage` if it isn't a cgroup of
+    ///   version 2, `.privilege` if capabilities are missing.
     public init(_ settings: MeterSettings, pool: String) throws(Failure) {
         let act = "meter the cgroup \(settings.cgroup)"
         self.settings = settings
@@ -47,7 +47,7 @@ public final class CgroupMeter {
         }
     }
 
-    /// Whether there is such a cgroup, as far as that can be told without metering it.
+    /// Checks that the cgroup exists, without metering it.
     public static func check(_ settings: MeterSettings) throws(Failure) {
         _ = try identity(of: settings.cgroup, act: "meter the cgroup \(settings.cgroup)")
     }
@@ -62,8 +62,8 @@ public final class CgroupMeter {
 
     private struct NoConstants: BitwiseCopyable {}
 
-    /// Other prefixes, of the same cgroup: no packet is missed meanwhile, some may be
-    /// counted by the old ones.
+    /// Replaces the prefixes of the same cgroup. No packet is missed meanwhile; some may be
+    /// counted by the old prefixes.
     public func change(_ settings: MeterSettings) throws(Failure) {
         do throws(KernelError) {
             try InternalPrefixes.write(settings.internalPrefixes, to: prefixes)
@@ -73,13 +73,13 @@ public final class CgroupMeter {
         }
     }
 
-    /// Whether the cgroup is still the one that it was: else it is to be made anew.
+    /// Whether the path still names the same cgroup: otherwise the meter must be made anew.
     public var isCurrent: Bool {
         var now: UInt64 = 0
         return rpa_cgroup_id(settings.cgroup, &now) != 1 || now == cgroup
     }
 
-    /// By direction and network.
+    /// The counts, by direction and network.
     public func counters(act: String) throws(Failure) -> [UsageReading.Counter] {
         do throws(KernelError) {
             return try MeterCounts(counts).counters { [path = settings.cgroup] in .cgroup(path, $0, $1) }
@@ -88,7 +88,7 @@ public final class CgroupMeter {
         }
     }
 
-    /// Beside what is attached there already; in place of our own program of before.
+    /// Attaches the program beside others, and replaces an earlier program of the agent.
     private static func attach(
         _ program: borrowing Descriptor, as pin: String, _ isEgress: Bool, _ cgroup: String, in folder: PinFolder
     ) throws(PlaneError) {
@@ -128,7 +128,7 @@ public final class CgroupMeter {
             remedy: "see: reuseport-agent check")
     }
 
-    /// - Parameter pool: its folder.
+    /// - Parameter pool: folder of the pool's pins.
     private static func meaning(of error: PlaneError, act: String, pool: String) -> Failure {
         if case .call(let call) = error, call.operation == "bpf_link_create", [1, 13, 22].contains(call.errno) {
             return Failure(

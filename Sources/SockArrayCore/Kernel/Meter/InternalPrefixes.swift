@@ -1,8 +1,8 @@
 import CBPFShim
 
-/// The map "internal": networks whose traffic a meter counts apart.
+/// The map "internal": networks whose traffic a meter counts separately.
 enum InternalPrefixes {
-    /// First those that come, then those that go.
+    /// Adds new prefixes first, and then removes old ones.
     static func write(_ prefixes: [AddressPrefix], to map: borrowing Descriptor) throws(KernelError) {
         var keys = Set(prefixes.map { Key($0) })
         let desired = keys

@@ -1,6 +1,6 @@
 import CBPFShim
 
-/// The lines of a meter, by CPU.
+/// The counts of a meter, a line for each CPU.
 struct MeterCounts {
     private let words: MappedArray
     private let lines: Int
@@ -10,7 +10,7 @@ struct MeterCounts {
         lines = max(0, Int(rpa_possible_cpus()))
     }
 
-    /// Of a meter that another agent made.
+    /// The counts of a meter that another agent made.
     init(_ map: consuming Descriptor) throws(KernelError) {
         let lines = Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
         self.init(try MappedArray(map: map, wordCount: lines * Self.wordsPerLine))

@@ -1,21 +1,21 @@
 import CBPFShim
 import Glibc
 
-/// The pins of one cgroup's meter, in a folder of the cgroup's number.
+/// The pins of one cgroup's meter, in a folder named by the cgroup's number.
 struct PinnedMeter {
     let folder: PinFolder
 
     private static let links = ["ingress", "egress"]
 
-    /// Nil: there are none.
+    /// The meter's counts; nil: there are none.
     func counts() throws(KernelError) -> MeterCounts? {
         let number = rpa_open_pin("\(folder.path)/meter")
         if number == -KernelError.noEntry { return nil }
         return try MeterCounts(Descriptor(owning: kernel("bpf_obj_get \(folder.path)/meter", number)))
     }
 
-    /// Path of the cgroup, as a symbolic link: whom the meter counts for, when the cgroup
-    /// is gone and no ledger has seen it.
+    /// Path of the cgroup, as a symbolic link: names the metered cgroup when it no longer exists
+    /// and no ledger has recorded it.
     var cgroup: String? {
         var text = [UInt8](repeating: 0, count: 4_096)
         let length = text.withUnsafeMutableBytes {
@@ -30,14 +30,14 @@ struct PinnedMeter {
         symlink(cgroup, "\(folder.path)/cgroup")
     }
 
-    /// Nothing is attached.
+    /// Whether no program is attached.
     var isStopped: Bool { Self.links.allSatisfy { access("\(folder.path)/\($0)", F_OK) != 0 && errno == ENOENT } }
 
-    /// Its counts stay.
+    /// Removes the links; the counts stay.
     func stop() {
         guard !isStopped else { return }
         for pin in Self.links {
-            // The kernel lets go of a link that is unpinned in its own time.
+            // The kernel releases an unpinned link later.
             if let link = try? folder.open(pin) { rpa_detach_link(link.number) }
             rpa_remove_file("\(folder.path)/\(pin)")
         }

@@ -12,31 +12,31 @@ public struct OtherProcess: ~Copyable {
         descriptor = Descriptor(owning: try kernel("pidfd_open \(pid)", rpa_pidfd_open(pid)))
     }
 
-    /// Takes a pidfd over that somebody passed.
+    /// Takes ownership of a pidfd that a client passed.
     ///
-    /// - Throws: EBADF: it is no pidfd. ESRCH: the process is gone, or it isn't
+    /// - Throws: EBADF: it isn't a pidfd. ESRCH: the process has ended, or isn't
     ///   visible in our PID namespace.
     public init(pidfd: consuming Descriptor) throws(KernelError) {
         let pid = try Pidfd.visiblePid(of: pidfd)
         self.init(pid: pid, pidfd: pidfd)
     }
 
-    /// - Parameter pid: the pidfd's, as /proc has it.
+    /// - Parameter pid: the process's pid, as in /proc.
     package init(pid: Int32, pidfd: consuming Descriptor) {
         self.pid = pid
         descriptor = pidfd
     }
 
-    /// What names it for good. Never another process's that has its pid by now: that is
-    /// free for others only when it has ended.
+    /// The pid and start time, which name the process for good. Never those of another process
+    /// with the same pid: a pid is reused only after its process has ended.
     ///
-    /// Nil: it has ended, or isn't visible in our /proc.
+    /// Nil: the process has ended, or isn't visible in our /proc.
     public var identity: ProcessIdentity? {
         let identity = ProcessIdentity(pid: pid)
         return hasEnded ? nil : identity
     }
 
-    /// The effective user. Nil as `identity`.
+    /// The effective user. Nil in the cases of `identity`.
     public var user: UInt32? {
         let user = ProcessFacts.user(of: pid)
         return hasEnded ? nil : user
@@ -44,18 +44,18 @@ public struct OtherProcess: ~Copyable {
 
     private var hasEnded: Bool { Pidfd.hasEnded(descriptor.number) }
 
-    /// Its pidfd, to be passed on while this value lives.
+    /// The pidfd, valid while this value lives.
     public var number: Int32 { descriptor.number }
 
-    /// pidfd_send_signal(2): never to another process that has its pid by now.
+    /// pidfd_send_signal(2): never signals another process that has the same pid by now.
     public func send(_ signal: Int32) throws(KernelError) {
         try kernel("pidfd_send_signal \(pid)", rpa_pidfd_signal(descriptor.number, signal))
     }
 
-    /// Its UDP and TCP sockets. Each is borrowed for the moment in which it is looked
-    /// at, one after the other; those that are wanted, until their objects go.
+    /// The process's UDP and TCP sockets. Each is borrowed in turn while it is examined;
+    /// the wanted ones stay borrowed until their objects are destroyed.
     ///
-    /// - Throws: EPERM: that needs CAP_SYS_PTRACE.
+    /// - Throws: EPERM: lacks CAP_SYS_PTRACE.
     public func sockets(borrowing isWanted: (SocketFacts) -> Bool) throws(KernelError) -> ProcessSockets {
         var sockets = ProcessSockets()
         try look { socket in
@@ -68,10 +68,10 @@ public struct OtherProcess: ~Copyable {
         return sockets
     }
 
-    /// The first of its sockets that has one of these cookies, borrowed. Of the others
-    /// nothing else is asked: there may be thousands.
+    /// The first socket that has one of these cookies, borrowed. Nothing else is read of
+    /// the others: there may be thousands.
     ///
-    /// - Throws: EPERM: that needs CAP_SYS_PTRACE.
+    /// - Throws: EPERM: lacks CAP_SYS_PTRACE.
     public func firstSocket(of cookies: Set<UInt64>) throws(KernelError) -> OfferedSocket? {
         for number in 0..<Int32(descriptorTableSize) {
             guard let borrowed = try borrow(number) else { continue }
@@ -82,7 +82,7 @@ public struct OtherProcess: ~Copyable {
         return nil
     }
 
-    /// Shows one UDP or TCP socket after the other.
+    /// Calls the body with each UDP or TCP socket in turn.
     private func look(_ visit: (OfferedSocket) -> Void) throws(KernelError) {
         for number in 0..<Int32(descriptorTableSize) {
             guard let borrowed = try borrow(number) else { continue }
@@ -90,7 +90,7 @@ public struct OtherProcess: ~Copyable {
             do {
                 socket = try OfferedSocket(borrowed, label: label(number))
             } catch {
-                // No socket; or one that could only be looked at with a descriptor more.
+                // Not a socket, or a socket that takes one descriptor more to examine.
                 if error.meansOpenFiles { throw error }
                 continue
             }
@@ -101,38 +101,38 @@ public struct OtherProcess: ~Copyable {
 
     private func label(_ number: Int32) -> String { "pid \(pid) fd \(number)" }
 
-    /// Every number of its descriptor table has to be tried: the names under
+    /// Tries every number of the descriptor table: the names under
     /// /proc/PID/fd of another user's process can't be read, even with CAP_SYS_PTRACE.
     ///
-    /// - Returns: nil if it has no such descriptor.
+    /// - Returns: nil if the process has no such descriptor.
     private func borrow(_ number: Int32) throws(KernelError) -> Descriptor? {
         let result = rpa_pidfd_getfd(descriptor.number, number)
         if result == -KernelError.badDescriptor { return nil }
         return Descriptor(owning: try kernel("pidfd_getfd \(pid)", result))
     }
 
-    /// Room in its descriptor table, at most 65,536: no open number is higher.
+    /// Size of the descriptor table, at most 65,536: no open number is higher.
     private var descriptorTableSize: Int {
         let size = ProcessFacts.status(of: pid)?["FDSize"].flatMap { Int($0) } ?? 1_024
         return min(size, 65_536)
     }
 }
 
-/// The UDP and TCP sockets of a process: a collector has few that can be registered,
-/// and may have thousands of sessions.
+/// The UDP and TCP sockets of a process. A collector has few sockets that can be registered,
+/// but may have thousands of sessions.
 public struct ProcessSockets {
-    /// Those that were wanted, each borrowed until its object goes.
+    /// The wanted sockets, each borrowed until its object is destroyed.
     public var borrowed: [OfferedSocket] = []
-    /// What the kernel said of the others.
+    /// The facts of the other sockets.
     public var others: [SocketFacts] = []
 
     public var all: [SocketFacts] { borrowed.map(\.offer.socket) + others }
 }
 
-/// What /proc tells of any process, whoever asks (proc(5)).
+/// What /proc shows of any process to any user (proc(5)).
 public enum ProcessFacts {
-    /// Clock ticks from boot to the process's start: with the pid it names one
-    /// process for good. Nil: there is no such process.
+    /// Clock ticks from boot to the process's start. Together, pid and start name a process
+    /// for good. Nil: there is no such process.
     public static func startTime(of pid: Int32) -> UInt64? {
         // The name, in parentheses, may contain anything; field 22 is the 20th after it.
         guard let text = read("/proc/\(pid)/stat"), let name = text.lastIndex(of: ")") else { return nil }

@@ -1,9 +1,9 @@
 import CBPFShim
 import Glibc
 
-/// This process, as /proc/self tells of it (proc(5)).
+/// This process, as /proc/self shows it (proc(5)).
 public enum OwnProcess {
-    /// Zeros for what can't be read.
+    /// Zeros for values that can't be read.
     public static func usage() -> ProcessUsage {
         let fields = statFields()
         // Numbered as in proc(5), from 3 on.
@@ -13,14 +13,14 @@ public enum OwnProcess {
         return ProcessUsage(
             cpuSeconds: Double(field(14) + field(15)) / ticksPerSecond,
             residentBytes: field(24) * UInt64(sysconf(Int32(_SC_PAGESIZE))), virtualBytes: field(23),
-            // Less the one that looks.
+            // Without the descriptor that lists them.
             openFiles: max(0, Directory.names(in: "/proc/self/fd").count - 1), maxFiles: UInt64(limit.rlim_cur),
             startTime: bootTime + Double(field(22)) / ticksPerSecond)
     }
 
     private static let ticksPerSecond = Double(sysconf(Int32(_SC_CLK_TCK)))
 
-    /// Asked once: a clock that is set moves no process's start. Unix time in seconds.
+    /// Read once: setting the clock does not move a process's start. Unix time in seconds.
     private static let bootTime: Double = {
         var (now, uptime) = (timespec(), timespec())
         clock_gettime(CLOCK_REALTIME, &now)
@@ -28,7 +28,7 @@ public enum OwnProcess {
         return Double(now.tv_sec - uptime.tv_sec) + Double(now.tv_nsec - uptime.tv_nsec) / 1e9
     }()
 
-    /// Of /proc/self/stat, after the name in parentheses.
+    /// The fields of /proc/self/stat after the name in parentheses.
     private static func statFields() -> [Substring] {
         let number = open("/proc/self/stat", O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { return [] }

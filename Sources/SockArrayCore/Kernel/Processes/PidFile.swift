@@ -1,6 +1,6 @@
 import Glibc
 
-/// The file in which a collector tells its pid.
+/// The file in which a collector writes its pid.
 public struct PidFile {
     public let path: String
 
@@ -9,13 +9,13 @@ public struct PidFile {
     public enum Problem: Error, Equatable {
         case absent
         case holdsNoPid
-        /// That process is gone.
+        /// The process has ended.
         case stale(Int32)
-        /// It can't be read; a positive errno.
+        /// The file can't be read; a positive errno.
         case unreadable(Int32)
     }
 
-    /// The first word of the file, if such a process is there.
+    /// The pid in the file's first word, if that process exists.
     public func livePid() throws(Problem) -> Int32 {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else { throw errno == ENOENT ? .absent : .unreadable(errno) }

@@ -1,8 +1,8 @@
 import Glibc
 
 extension ProcessIdentity {
-    /// The process with this pid is alive, and no other one. Also if it can't be told,
-    /// for want of descriptors or memory: who counts as dead loses its sockets.
+    /// Whether the process with this pid is alive and still the same one. True if that is unknown,
+    /// for want of descriptors or memory: a collector that counts as dead loses its sockets.
     public var isAlive: Bool {
         errno = 0
         if let present = ProcessFacts.startTime(of: pid) { return present == startTime }

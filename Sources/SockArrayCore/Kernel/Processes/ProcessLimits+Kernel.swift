@@ -2,9 +2,9 @@ import CBPFShim
 import Glibc
 
 extension ProcessLimits {
-    /// Asks /proc and the kernel, at the time of the call. It changes nothing.
+    /// Reads /proc and asks the kernel, at the time of the call. Changes nothing.
     ///
-    /// - Parameter callsBPF: false: bpf(2) is not called, for which a filter may kill the process.
+    /// - Parameter callsBPF: false: bpf(2) is not called, because a seccomp filter may kill the process.
     public static func current(callsBPF: Bool = true) -> ProcessLimits {
         func has(_ capability: rpa_capability) -> Bool { rpa_has_capability(Int32(capability.rawValue)) == 1 }
         let isAdministrator = has(RPA_CAP_SYS_ADMIN)
@@ -20,20 +20,20 @@ extension ProcessLimits {
             countsLockedMemory: locked?.isCounted ?? true)
     }
 
-    /// The machine's own maps all users to themselves: `0 0 4294967295`.
+    /// The initial user namespace maps all users to themselves: `0 0 4294967295`.
     private static var isInUserNamespace: Bool {
         let words = lines(of: "/proc/self/uid_map").first?.split(separator: " ") ?? []
         return words.isEmpty ? false : words != ["0", "0", "4294967295"]
     }
 
-    /// Nil: not limited, or maps do not count.
+    /// Nil: no limit, or maps do not count.
     private static func lockedMemory() -> (limit: UInt64, isCounted: Bool)? {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(__RLIMIT_MEMLOCK.rawValue), &limit)
         guard limit.rlim_cur != rlim_t.max else { return nil }
         switch rpa_counts_locked_memory() {
         case 1: return (UInt64(limit.rlim_cur), true)
-        // Refused already without a lower limit.
+        // Even without a lower limit, the map was refused.
         case -KernelError.notPermitted: return (UInt64(limit.rlim_cur), false)
         default: return nil
         }
@@ -60,7 +60,7 @@ extension ProcessLimits.MemoryLimit {
         return places.flatMap { limits(at: $1, in: $0, named: $2) }.min { $0.bytes < $1.bytes }
     }
 
-    /// Of the control group whose limit the file is.
+    /// The usage of the control group that the limit file belongs to.
     private static func usage(beside file: String) -> UInt64? {
         let isSecond = file.hasSuffix("memory.max")
         let folder = file[..<(file.lastIndex(of: "/") ?? file.endIndex)]
@@ -68,7 +68,7 @@ extension ProcessLimits.MemoryLimit {
         return text?.split(whereSeparator: \.isWhitespace).first.flatMap { UInt64($0) }
     }
 
-    /// What it uses now.
+    /// Bytes in use.
     public func currentUsage() -> UInt64? { Self.usage(beside: file) }
 
     private static func limits(at path: Substring, in mount: Mount, named name: String) -> [Self] {
@@ -88,7 +88,7 @@ extension ProcessLimits.MemoryLimit {
 
     /// A mounted cgroup hierarchy.
     private struct Mount {
-        /// The cgroup that the mount shows at its top.
+        /// The cgroup at the top of the mount.
         let root: Substring
         let point: String
         private let type: Substring
@@ -103,7 +103,7 @@ extension ProcessLimits.MemoryLimit {
             guard type.hasPrefix("cgroup") else { return nil }
         }
 
-        /// - Parameter controller: of version 1; nil: the hierarchy of version 2.
+        /// - Parameter controller: a controller of version 1; nil: the hierarchy of version 2.
         func holds(_ controller: Substring?) -> Bool {
             controller.map { type == "cgroup" && options.contains($0) } ?? (type == "cgroup2")
         }
@@ -117,7 +117,7 @@ extension ProcessLimits.MemoryLimit {
 
 /// A file of /proc or /sys.
 enum SmallFile {
-    /// Nil where it can't be read. No more than 256 KiB.
+    /// Nil if it can't be read. At most 256 KiB.
     static func read(_ path: String) -> String? {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { return nil }

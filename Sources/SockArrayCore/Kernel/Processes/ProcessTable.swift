@@ -1,27 +1,27 @@
 import Glibc
 
-/// A look through /proc for collectors that nobody registered. It reads no more of
-/// a process than what decides: its user first (a stat of its folder), then its
-/// command line, or its control groups, if a collector is recognized by that.
+/// Searches /proc for collectors that have not registered. It reads only what decides:
+/// first a process's user (a stat of its folder), then its command line, or its control
+/// groups if a collector is recognized by them.
 public struct ProcessTable: ~Copyable {
     private let folder: Descriptor
     private var buffer = [UInt8](repeating: 0, count: Self.lengthLimit)
 
-    /// Of a command line or a list of control groups, in bytes. What is beyond is not read.
+    /// Bytes of a command line or a list of control groups that are read; the rest is ignored.
     static let lengthLimit = 32_768
 
-    /// - Throws: where /proc can't be opened.
+    /// - Throws: if /proc can't be opened.
     public init() throws(KernelError) {
         let number = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         folder = Descriptor(owning: try kernel("open /proc", number < 0 ? -errno : number))
     }
 
     /// - Parameters:
-    ///   - recognitions: by collector.
-    ///   - socketUsers: whom the sockets in the pool's groups belong to (sock_diag).
-    ///     Only their processes are looked at, except where a recognition says whose
-    ///     process it is, or which. For a unit that has none of them any process
-    ///     will do: a collector may have bound its sockets as another user.
+    ///   - recognitions: how to recognize each collector.
+    ///   - socketUsers: the users of the sockets in the pool's groups (sock_diag).
+    ///     Only their processes are examined, unless a recognition names the user or the
+    ///     process. For a unit, if none of its processes has such a user, any process
+    ///     matches: a collector may have bound its sockets as another user.
     public mutating func processes(
         for recognitions: [String: Recognition], socketUsers: Set<UInt32>
     ) -> RecognizedProcesses {
@@ -39,7 +39,7 @@ public struct ProcessTable: ~Copyable {
             }
             if !missing.isEmpty { note(missing, among: all, &found) { !socketUsers.contains($0) } }
         }
-        // Not those that have ended, which are there until their parents notice.
+        // Without zombies: processes that have ended and whose parents have not reaped them.
         let living = found.filter { ProcessFacts.startTime(of: $0.key) != nil }
         return RecognizedProcesses(living, parent: ProcessFacts.parent)
     }
@@ -64,7 +64,7 @@ public struct ProcessTable: ~Copyable {
         }
     }
 
-    /// All but this one, by their effective users.
+    /// All processes but this one, by effective user.
     private func processes() -> [UInt32: [Int32]] {
         let copy = openat(folder.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard copy >= 0, let stream = fdopendir(copy) else { return [:] }
@@ -81,8 +81,8 @@ public struct ProcessTable: ~Copyable {
         return processes
     }
 
-    /// By /proc's count, which is of another PID namespace than getpid's where a
-    /// container has its host's /proc. Nil: this process isn't in that namespace.
+    /// This process's pid in /proc, which differs from getpid's if a container has its host's
+    /// /proc. Nil: this process isn't in the PID namespace of /proc.
     private var ownNumber: Int32? {
         var text = [UInt8](repeating: 0, count: 16)
         let length = text.withUnsafeMutableBytes {
@@ -92,7 +92,7 @@ public struct ProcessTable: ~Copyable {
         return length > 0 ? text.withUnsafeBytes { Self.number($0) } : nil
     }
 
-    /// Arguments that a process wrote over may end in any number of zeros.
+    /// Arguments that a process has overwritten can end in any number of zeros.
     private mutating func commandLine(of pid: Int32) -> [String] {
         let bytes = read("\(pid)/cmdline")
         guard let last = bytes.lastIndex(where: { $0 != 0 }) else { return [] }
@@ -108,7 +108,7 @@ public struct ProcessTable: ~Copyable {
         }
     }
 
-    /// Nothing of a process that has ended.
+    /// Nothing for a process that has ended.
     private mutating func read(_ path: String) -> ArraySlice<UInt8> {
         let number = openat(folder.number, path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { return [] }
@@ -134,7 +134,7 @@ public struct ProcessTable: ~Copyable {
 }
 
 extension Recognition {
-    /// Nil: it says nothing of the user.
+    /// Nil: the recognition names no user.
     fileprivate func mayBe(ofUser user: UInt32) -> Bool? {
         switch self {
         case .user(let wanted), .command(_, user: let wanted?): wanted == user

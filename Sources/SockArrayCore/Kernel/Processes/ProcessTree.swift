@@ -1,7 +1,7 @@
 import Glibc
 
 extension ProcessFacts {
-    /// Its children, their children and so on: the nearest first, at most 10,000.
+    /// The process's descendants, the nearest first, at most 10,000.
     public static func descendants(of pid: Int32) -> [Int32] {
         let tree = hasChildrenFiles ? nil : childrenOfAll()
         var found: [Int32] = []
@@ -16,10 +16,10 @@ extension ProcessFacts {
         return found
     }
 
-    /// CONFIG_PROC_CHILDREN.
+    /// Whether the kernel has CONFIG_PROC_CHILDREN.
     private static let hasChildrenFiles = access("/proc/thread-self/children", F_OK) == 0
 
-    /// Of all its threads, in the order of their pids.
+    /// The children of all threads, in the order of their pids.
     private static func children(of pid: Int32) -> [Int32] {
         numbers(in: "/proc/\(pid)/task").flatMap { thread in
             (read("/proc/\(pid)/task/\(thread)/children") ?? "").split(separator: " ").compactMap { Int32($0) }
@@ -34,7 +34,7 @@ extension ProcessFacts {
         return children
     }
 
-    /// Names in the folder that are numbers, in their order.
+    /// Names in the folder that are numbers, in order.
     private static func numbers(in folder: String) -> [Int32] {
         Directory.names(in: folder).compactMap { Int32($0) }.sorted()
     }

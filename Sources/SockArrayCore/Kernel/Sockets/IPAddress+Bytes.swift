@@ -5,7 +5,7 @@ extension IPAddress {
         UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8
     )
 
-    /// As the shim has it: an IPv4 address in the first four bytes.
+    /// The shim's form: an IPv4 address is in the first four bytes.
     init<Family: BinaryInteger>(family: Family, bytes: Bytes) {
         let (high, low) = withUnsafeBytes(of: bytes) { raw in
             (
@@ -16,7 +16,7 @@ extension IPAddress {
         self = Int32(family) == AF_INET ? .v4(UInt32(high >> 32)) : .v6(high, low)
     }
 
-    /// The reverse: its family, and bytes of which an IPv4 address takes the first four.
+    /// Makes an address from its family and bytes; an IPv4 address is in the first four.
     package var familyAndBytes: (family: UInt8, bytes: Bytes) {
         var bytes: Bytes = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         let words: (high: UInt64, low: UInt64) =

@@ -1,19 +1,19 @@
 import CBPFShim
 import Glibc
 
-/// A collector's socket in our hands for the moment of its registration. It is
-/// closed with this object: a copy that we kept would keep a dead collector's
-/// socket alive in the sockarray.
+/// A collector's socket, borrowed during its registration. It is closed with this object: a
+/// copy in the agent would keep the socket of a dead collector alive in the
+/// sockarray.
 public final class OfferedSocket {
     public let offer: RegistrationPlan.Offer
     let descriptor: Descriptor
 
-    /// Of the descriptor, to be passed on while this object lives.
+    /// The descriptor's number, valid while this object lives.
     public var number: Int32 { descriptor.number }
 
-    /// Takes the descriptor over.
+    /// Takes ownership of the descriptor.
     ///
-    /// - Parameter label: what its owner knows it by: `fd 5`.
+    /// - Parameter label: the owner's name for the socket: `fd 5`.
     /// - Throws: EBADF, ENOTSOCK.
     public init(_ descriptor: consuming Descriptor, label: String) throws(KernelError) {
         let facts = try Self.inspect(descriptor)

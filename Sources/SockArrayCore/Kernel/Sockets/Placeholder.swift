@@ -1,21 +1,21 @@
 import CBPFShim
 import Glibc
 
-/// A socket of the agent's own in a reuseport group. It keeps the group, and with
-/// it the attached program, when the last collector is gone: the first one to come
-/// back joins both, before its first datagram. No slot has it, so the program never
+/// The agent's own socket in a reuseport group. It keeps the group, with the attached
+/// program, when the last collector is gone: the first collector that returns joins both
+/// before its first datagram. No slot has the placeholder, so the program never
 /// selects it.
 ///
-/// It belongs to the collectors' user, for the kernel lets sockets of one user
-/// alone share a port. What reaches it shows that the program isn't asked: the
-/// kernel's own choice is among all members.
+/// It belongs to the collectors' user, because the kernel lets only sockets of one
+/// user share a port. If traffic reaches it, the program isn't consulted: the
+/// kernel's own selection is among all members.
 final class Placeholder {
     let user: UInt32
     /// SO_COOKIE.
     let cookie: UInt64
     let descriptor: Descriptor
 
-    /// - Throws: EPERM: CAP_CHOWN is needed, for it isn't the agent's own user.
+    /// - Throws: EPERM: giving the socket to another user requires CAP_CHOWN.
     ///   EADDRINUSE: sockets of another user are in the group. EACCES: a port
     ///   below 1024 needs CAP_NET_BIND_SERVICE. EADDRNOTAVAIL: no such address here.
     init(in group: ReuseportGroup, user: UInt32) throws(KernelError) {
@@ -33,9 +33,9 @@ final class Placeholder {
         self.descriptor = descriptor
     }
 
-    /// Reads, and throws away, what has reached it.
+    /// Reads and discards what has reached the socket.
     ///
-    /// - Returns: how much: datagrams or connections.
+    /// - Returns: the number of datagrams or connections.
     func discardWaiting(of transport: ReuseportGroup.TransportProtocol) -> Int {
         var count = 0
         var byte: UInt8 = 0

@@ -1,20 +1,20 @@
 import CBPFShim
 import Glibc
 
-/// An empty datagram or a SYN to a group, of an address and port that its program
-/// knows (`probe` of the settings): the program counts it and drops it, as nothing
-/// else does. The kernel tells nobody which program a group has.
+/// Sends an empty datagram or a SYN to a group, from an address and port that its program
+/// knows (`probe` of the settings). The program counts the probe and drops it, which nothing
+/// else does. The kernel has no call that shows a group's program.
 struct ProgramProbe {
     private let group: PoolGroup
     private let settings: PoolSettings
     private let hash: ExporterHash
-    /// Also its source.
+    /// Destination, and also the source.
     private let target: IPAddress
-    /// 0 until the first; then always the same, so that also a late one counts.
+    /// 0 until the first probe; then constant, so that a late probe counts, too.
     private var port: UInt16 = 0
     private let countBefore: UInt64
     private var seen: UInt64 = 0
-    /// Probes that were not answered within `timeout`.
+    /// Number of probes that were not answered within `timeout`.
     private(set) var unanswered = 0
     /// Time to wait for an answer, in nanoseconds. On loopback, the answer comes before the call returns
     /// unless the machine is busy.
@@ -26,9 +26,9 @@ struct ProgramProbe {
         countBefore = try group.losses().probes
     }
 
-    /// Sends one. The settings' probe stays set.
+    /// Sends one probe. The settings' probe stays set.
     ///
-    /// - Returns: how many of all that were sent the program has seen.
+    /// - Returns: the number of probes, of all that were sent, that the program has counted.
     /// - Throws: EADDRNOTAVAIL, ENETUNREACH, EPERM (a firewall): nothing was sent.
     mutating func send() throws(KernelError) -> UInt64 {
         let (family, bytes) = target.familyAndBytes
@@ -57,13 +57,13 @@ struct ProgramProbe {
             if try isSeenAgain() { return seen }
             isAnswered = poll(&wait, 1, 2) > 0
         }
-        // Whoever refuses or accepts it has answered.
+        // A refused or accepted connection is an answer.
         if try !isSeenAgain(), !isAnswered { unanswered += 1 }
         return seen
     }
 
-    /// Neither the probe nor what the kernel answers may leave the host, also where
-    /// addresses can be bound that are another's (ip_nonlocal_bind).
+    /// Checks the route: neither the probe nor the kernel's answer may leave the host, even
+    /// where addresses of other hosts can be bound (ip_nonlocal_bind).
     private func checkStaysHere() throws(KernelError) {
         let (family, bytes) = target.familyAndBytes
         let act = "find the way of a probe of group \(group.group.name)"
@@ -81,11 +81,11 @@ struct ProgramProbe {
 }
 
 extension PoolGroup {
-    /// Asks whether our program is attached; if it isn't, attaches it.
+    /// Checks whether our program is attached, and attaches it if it isn't.
     ///
     /// - Parameters:
-    ///   - sockets: of its port: where others are bound, no probe goes.
-    ///   - unanswered: counts probes that were waited for in vain.
+    ///   - sockets: sockets of the port: no probe is sent where other sockets are bound.
+    ///   - unanswered: number of probes that timed out.
     ///   - attachAgain: false: no member could be reached.
     func probe(
         among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash, unanswered: inout Int,
@@ -110,7 +110,7 @@ extension PoolGroup {
             switch try? probe.send() {
             case nil, 0: unanswered += 1
             case 1: return .replaced
-            // The first was late: the program was there.
+            // The first answer was late: the program is attached.
             default: return .attached
             }
         }

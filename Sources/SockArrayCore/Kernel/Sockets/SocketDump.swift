@@ -2,12 +2,12 @@ import CBPFShim
 import Glibc
 
 /// The sockets of this network namespace on one local port, of both families, as
-/// sock_diag(7) lists them. Asks for no privilege.
+/// sock_diag(7) lists them. Requires no privilege.
 public enum SocketDump {
     /// UDP sockets of any state, or TCP listeners, in no order.
     ///
-    /// A list is of one moment up to some 180 sockets of a family. Of more, one
-    /// may be missing if others come or go while it is read.
+    /// Up to some 180 sockets of a family, the list shows one moment. In a longer list, a socket
+    /// can be missing if others come or go during the reading.
     public static func members(
         of transport: ReuseportGroup.TransportProtocol, port: UInt16
     ) throws(KernelError) -> [BoundSocket] {
@@ -21,7 +21,7 @@ public enum SocketDump {
         }
     }
 
-    /// Each once, also one that moved while the kernel went through them: as it was seen last.
+    /// Lists each socket once, as it was seen last, even if it moved during the kernel's walk.
     static func sockets(
         of transport: ReuseportGroup.TransportProtocol, port: UInt16, states: UInt32, withTimes: Bool = false
     ) throws(KernelError) -> [rpa_diag_socket] {
@@ -49,6 +49,6 @@ public enum SocketDump {
         return Array(UnsafeBufferPointer(start: sockets, count: Int(count)))
     }
 
-    /// How often to ask where the kernel says that its answer isn't consistent.
+    /// Maximum number of attempts while the kernel reports an inconsistent answer.
     private static let attempts = 8
 }

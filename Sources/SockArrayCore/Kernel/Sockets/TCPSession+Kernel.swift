@@ -2,15 +2,15 @@ import CBPFShim
 import Glibc
 
 extension TCPSession {
-    /// All whose local port it is, in no order: accepted, waiting to be, or
-    /// requested. Also those that a program of this host made from that port.
-    /// Asks for no privilege.
+    /// All sessions with that local port, in no order: accepted, waiting to be accepted, or
+    /// requested. Includes sessions that a program of this host started from that port.
+    /// Requires no privilege.
     ///
-    /// A session that its owner closed first stays as `finWait2` (inode 0) after
-    /// `SocketCloseEvents` told of it, until the peer closes too, 60 s at most. The
-    /// kernel looks at every connection of the host: 1 ms for each 5,000.
+    /// A session that its owner closed first stays as `finWait2` (inode 0) after the event
+    /// of `SocketCloseEvents`, until the peer closes, too: 60 s at most. The
+    /// kernel walks all connections of the host: 1 ms for each 5,000.
     ///
-    /// - Parameter withCourse: what the kernel measured of each, too.
+    /// - Parameter withCourse: include the kernel's measurements of each session.
     public static func all(onPort port: UInt16, withCourse: Bool = false) throws(KernelError) -> [TCPSession] {
         let states = State.allCases.reduce(UInt32(0)) { $0 | 1 << UInt32($1.rawValue) }
         return try SocketDump.sockets(of: .tcp, port: port, states: states, withTimes: withCourse).compactMap { raw in
@@ -25,11 +25,11 @@ extension TCPSession {
         }
     }
 
-    /// Aborts it: the peer is sent a reset, and its owner reads ECONNABORTED. One
-    /// that is only requested is forgotten, without a reset; so is a TIME-WAIT of it.
+    /// Aborts the session: the peer receives a reset, and the owner reads ECONNABORTED. A
+    /// requested session is removed without a reset; so is its TIME-WAIT.
     ///
-    /// - Returns: false if it was gone already, also if another has its addresses and ports now.
-    /// - Throws: EPERM: that needs CAP_NET_ADMIN. EOPNOTSUPP: see `canDestroy`.
+    /// - Returns: false if the session no longer exists, also if another one has its addresses and ports.
+    /// - Throws: EPERM: lacks CAP_NET_ADMIN. EOPNOTSUPP: see `canDestroy`.
     @discardableResult
     public func destroy() throws(KernelError) -> Bool {
         let result = withRaw { rpa_diag_destroy($0) }
@@ -38,8 +38,8 @@ extension TCPSession {
         return true
     }
 
-    /// Whether the kernel was built with CONFIG_INET_DIAG_DESTROY. Asks by a
-    /// session that can't exist; the privilege isn't needed to know.
+    /// Whether the kernel was built with CONFIG_INET_DIAG_DESTROY. Tries it with a
+    /// session that can't exist, which requires no privilege.
     public static func canDestroy() throws(KernelError) -> Bool {
         do {
             try TCPSession(state: .established, address: .v4(0), port: 0, peer: .v4(0), peerPort: 0, cookie: 0)
@@ -51,7 +51,7 @@ extension TCPSession {
         }
     }
 
-    /// This process has CAP_NET_ADMIN, as far as its own namespaces go.
+    /// Whether this process has CAP_NET_ADMIN in its own user namespace.
     static var mayDestroy: Bool { rpa_has_capability(Int32(RPA_CAP_NET_ADMIN.rawValue)) == 1 }
 
     private func withRaw(_ body: (UnsafePointer<rpa_diag_socket>) -> Int32) -> Int32 {

@@ -1,7 +1,7 @@
 import CBPFShim
 
-/// What tables of sightings had counted that are no more, because the pool's is of
-/// another size now: a pinned map, for the agent alone.
+/// The sums of removed exporter tables, whose size differed from the present one: a pinned
+/// map for the agent alone.
 struct ForgottenSightings: ~Copyable {
     private let map: Descriptor
     private let pool: PinFolder
@@ -19,14 +19,14 @@ struct ForgottenSightings: ~Copyable {
     }
 
     /// Adds up the tables of other sizes and removes them. No run may still count in
-    /// them. An agent that is killed at it leaves each counted once: the sum and the
-    /// name of the table that it has last are written by one call.
+    /// them. If the agent is killed meanwhile, each table counts once: one call writes the sum
+    /// and the name of the table that was added last.
     func takeTables(except limit: Int, waitForRuns: () -> Void) throws(PlaneError) {
         let stale = pool.names().compactMap(Self.limit).filter { $0 != limit }
         if stale.isEmpty { return }
         waitForRuns()
         for limit in stale {
-            // Some pins are gone: it was counted before, or nothing was ever in it.
+            // Some pins are missing: the table was counted before, or never had an entry.
             let folder = pool.subfolder(SightingTable.folderName(ofLimit: limit))
             guard Set(folder.names()) == SightingTable.pinNames else {
                 do { try folder.remove() } catch { throw .call(error) }

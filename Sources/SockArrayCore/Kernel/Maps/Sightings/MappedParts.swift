@@ -1,7 +1,7 @@
 import CBPFShim
 
-/// Goes through a BPF array some pages at a time: those that are mapped count as the
-/// agent's memory meanwhile.
+/// Reads a BPF array a few pages at a time, because mapped pages count as the agent's
+/// memory.
 enum MappedParts {
     private static let partLength = 1 << 20
 
@@ -17,7 +17,7 @@ enum MappedParts {
             var memory: UnsafeRawPointer?
             try kernel("mmap of a BPF array", rpa_map_part(map.number, offset, end - offset, &memory))
             defer { rpa_unmap(UnsafeMutableRawPointer(mutating: memory), end - offset) }
-            // An entry that the part's end cuts through is the next part's.
+            // An entry that crosses the end of the part belongs to the next part.
             while index < range.upperBound, (index + 1) * stride <= end {
                 body(index, memory!.load(fromByteOffset: index * stride - offset, as: type))
                 index += 1

@@ -1,6 +1,6 @@
 import CBPFShim
 
-/// What the program tells of exporters: a pinned ring buffer.
+/// The program's events about exporters: a pinned ring buffer.
 public final class SightingEvents {
     let map: Descriptor
     private var ring: OpaquePointer?
@@ -8,14 +8,14 @@ public final class SightingEvents {
     /// An exporter was seen, for the first time in its interval.
     public struct Event: Equatable, Sendable {
         public let address: IPAddress
-        /// That got its last run; nil: none did yet.
+        /// The slot that got the exporter's last run; nil: none yet.
         public let slot: Slot?
         public let former: Former
 
         public enum Former: Equatable, Sendable {
-            /// It had not been told of.
+            /// No event had named the exporter before.
             case new
-            /// The slot that was told last.
+            /// The slot in the exporter's previous event.
             case told(Slot?)
         }
     }
@@ -33,10 +33,10 @@ public final class SightingEvents {
         return ring.map { rpa_ring_number($0) }
     }
 
-    /// What `next` returns at most.
+    /// The maximum number of events that `next` returns.
     public static let most = 512
 
-    /// Of those that wait.
+    /// The events in the buffer, up to the limit.
     public func next() -> [Event] {
         guard number != nil else { return [] }
         return [rpa_exporter_event](unsafeUninitializedCapacity: Self.most) { buffer, count in

@@ -1,9 +1,9 @@
 import CBPFShim
 
-/// The exporters that the program keeps track of, with what each sent: pinned arrays
-/// in a folder of their own, which a table of another size doesn't share.
+/// The tracked exporters, with each one's traffic: pinned arrays in a folder of
+/// their own, which tables of other sizes don't share.
 final class SightingTable {
-    /// Exporters that there is room for; 0: none is tracked.
+    /// The number of exporters that fit; 0: none is tracked.
     let limit: Int
     let folder: PinFolder
     private let places: Descriptor
@@ -47,22 +47,22 @@ final class SightingTable {
         ]
     }
 
-    /// Unique while the machine runs.
+    /// Unique during a boot of the machine.
     func identifier() throws(KernelError) -> UInt32 {
         var identifier: UInt32 = 0
         try kernel("bpf_obj_get_info_by_fd tallies", rpa_map_id(tallies.number, &identifier))
         return identifier
     }
 
-    /// Exporters that have a place, and how many had to leave one.
+    /// The number of exporters that have an entry, and of those that were evicted.
     func admitted() throws(KernelError) -> (used: Int, evicted: UInt64) {
         var value = rpa_exporter_allocator()
         try kernel("bpf_map_lookup_elem admission", rpa_map_lookup(admission.number, 0, &value))
         return (Int(value.used), value.evicted)
     }
 
-    /// What found no place, and events that found no room. Without what evicted
-    /// exporters had counted: see `read`.
+    /// Traffic for which the table had no room, and events for which the buffer had none.
+    /// Excludes the counts of evicted exporters: see `read`.
     func unplaced() throws(KernelError) -> (traffic: ExporterTraffic, eventsLost: UInt64) {
         var values = Array(repeating: rpa_untracked(), count: cpuCount)
         try kernel("bpf_map_lookup_elem untracked", rpa_map_lookup(untracked.number, 0, &values))
@@ -73,10 +73,10 @@ final class SightingTable {
         }
     }
 
-    /// All of them, in no order, and what was not told apart for want of room.
+    /// All tracked exporters, in no order, and the traffic of untracked ones.
     ///
-    /// While exporters come and go an address may be there twice, and what changes hands
-    /// just then may be in neither sum, or in the newcomer's, until the next reading.
+    /// While entries change owner, an address can be listed twice. Until the next reading, the
+    /// traffic of such an entry can be in neither sum, or in that of the new exporter.
     func read() throws(KernelError) -> (sightings: [Sighting], untracked: ExporterTraffic) {
         let (used, _) = try admitted()
         var untracked = try unplaced().traffic
@@ -86,7 +86,7 @@ final class SightingTable {
         try eachTally(of: used) { index, tally in
             let udp = ExporterTraffic(runs: tally.runs.0, bytes: tally.bytes.0)
             let tcp = ExporterTraffic(runs: tally.runs.1, bytes: tally.bytes.1)
-            // A later epoch: somebody has come since the entry was read.
+            // A later epoch: the entry has changed owner since it was read.
             if tally.age(at: entries[index].epoch) > 0 {
                 untracked += udp
                 untracked += tcp
@@ -98,8 +98,8 @@ final class SightingTable {
         return (entries.filter { $0.epoch != 0 }.map(\.sighting), untracked)
     }
 
-    /// Who got their last run has none of these slots any more, which others may get. No
-    /// row names them, so that no run gives them anew.
+    /// Clears the last slot of exporters that have one of these slots, because another collector
+    /// can get it. No row names the slots, so no run sets them again.
     func forget(_ slots: Set<Slot>) throws(KernelError) {
         let (used, _) = try admitted()
         guard used > 0 else { return }
@@ -122,8 +122,8 @@ final class SightingTable {
         }
     }
 
-    /// What exporters have counted that had to go, as far as no CPU has noted it as
-    /// unplaced yet.
+    /// The counts of evicted exporters that no CPU has added to the untracked ones
+    /// yet.
     func evictedTraffic() throws(KernelError) -> ExporterTraffic {
         let (used, _) = try admitted()
         var epochs: [UInt32] = []
@@ -138,8 +138,8 @@ final class SightingTable {
         return traffic
     }
 
-    /// - Parameter body: gets the index of the exporter's sighting, and what one CPU, or
-    ///   those that share an entry, counted.
+    /// - Parameter body: called with the index of the exporter's sighting and the counts of one
+    ///   CPU, or of those that share an entry.
     private func eachTally(of used: Int, _ body: (Int, rpa_cpu_counters) -> Void) throws(KernelError) {
         for block in 0..<SightingShape(limit: limit, cpuCount: cpuCount).blocks {
             let start = block * limit
@@ -170,17 +170,17 @@ final class SightingTable {
 }
 
 extension rpa_cpu_counters {
-    /// Exporters that have had the sighting since the tally's was there.
+    /// The number of exporters that the sighting has had since the tally was written.
     ///
     /// - Parameter epoch: the sighting's.
     fileprivate func age(at epoch: UInt32) -> Int32 { Int32(bitPattern: epoch &- self.epoch) }
 }
 
-/// How large the maps of a table are.
+/// The sizes of a table's maps.
 struct SightingShape {
     /// Powers of two.
     let nearPlaces, farPlaces: Int
-    /// A power of two. With more CPUs than blocks some share one.
+    /// A power of two. With more CPUs than blocks, several CPUs share one.
     let blocks: Int
     let isShared: Bool
 
