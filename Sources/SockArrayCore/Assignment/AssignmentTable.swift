@@ -1,40 +1,40 @@
-/// Which row an exporter has, and what stands in the rows: all that the program
-/// is given, worked out from the configuration alone.
+/// Each exporter's row and the content of the rows: all the data that the program
+/// receives, computed from the configuration alone.
 public struct AssignmentTable: Sendable {
     public let assignment: Assignment
-    /// Rows that are chosen by hash or turn. Those of exporters that have one of
-    /// their own follow.
+    /// Rows that are chosen by hash or turn. The dedicated rows of exporters
+    /// follow.
     public let tableSize: Int
     public let hash: ExporterHash
     public let lookup: ExporterTable
-    /// Exporters that the program keeps track of; 0: none.
+    /// The number of exporters that the program can track; 0: none.
     public let sightingLimit: Int
     private let seed: String
-    /// The configured exporters, and addresses with a row of their own.
+    /// The configured exporters, and addresses with a dedicated row.
     private let exporters: [Exporter]
-    /// Indices in `exporters` of those with a row of their own, in the order of these.
+    /// Indices in `exporters` of those with a dedicated row, in the order of these rows.
     private let apart: [Int]
 
     fileprivate struct Exporter {
         let name: String
         let bucket: Bucket
         let pin: String?
-        /// Its own one, or its bucket's.
+        /// The dedicated row, or the bucket's.
         var row: UInt32
-        /// It is in the configuration.
+        /// The exporter is in the configuration.
         let isConfigured: Bool
-        /// One of a configured exporter's addresses, apart from it.
+        /// One address of a configured exporter, with a row of its own.
         var isPart = false
         let hasDedicatedRow: Bool
-        /// Single ones, of an exporter apart.
+        /// Single addresses of an exporter with a dedicated row.
         var addresses: [IPAddress] = []
     }
 
     /// - Parameters:
-    ///   - pins: those that name no exporter, or one that has its collector by
-    ///     configuration, or no collector, have no effect.
-    ///   - kept: exporters, by name or address, that get a row of their own although
-    ///     they aren't pinned, so that it can stay elsewhere than its bucket's.
+    ///   - pins: a pin has no effect if it names an unknown exporter, an exporter with a
+    ///     configured collector, or an unknown collector.
+    ///   - kept: exporters, by name or address, that get a dedicated row although
+    ///     they aren't pinned, so that the row can differ from their bucket's.
     public init(_ configuration: PoolConfiguration, pins: [Pin] = [], keeping kept: Set<String> = []) {
         assignment = configuration.assignment
         seed = configuration.seed
@@ -84,7 +84,7 @@ public struct AssignmentTable: Sendable {
         lookup = ExporterTable(exporters: byPrefix, hash: hash)
     }
 
-    /// Of the table and of exporters that have one of their own.
+    /// Number of rows: the table's and the dedicated ones.
     public var rowCount: Int { tableSize + apart.count }
 
     /// All rows, the table's first.
@@ -103,35 +103,35 @@ public struct AssignmentTable: Sendable {
             }
     }
 
-    /// False: a pool that runs by the other one would see most exporters move.
+    /// False: most exporters of a pool that runs with the other assignment would move.
     public func keepsAssignment(of other: AssignmentTable) -> Bool { shape.keepsAssignment(of: other.shape) }
 
-    /// The pin is rank 1; when it is away, its bucket's ranks follow.
+    /// The pinned collector is rank 1; the ranks of the bucket follow.
     private static func row(pinnedTo slot: Slot?, in table: [BucketRow], _ bucket: Bucket) -> BucketRow {
         let row = table[Int(bucket.index)]
         return slot.map { row.putting(first: $0) } ?? row
     }
 
-    /// Where an exporter stands in the table.
+    /// An exporter's position in the table.
     public struct Place: Equatable, Sendable {
         public enum Reason: Equatable, Sendable { case address, alias, pin }
 
         /// The exporter's identity: its configured name, or its address.
         public let exporter: String
         public let bucket: Bucket
-        /// Index in the rows: the bucket's, or the exporter's own.
+        /// Index of the row: the bucket's, or the dedicated one.
         public let row: Int
         public let reason: Reason
     }
 
-    /// Index of the address's row; nil where the address doesn't matter.
+    /// Index of the address's row; nil if the assignment ignores addresses.
     public func row(of address: IPAddress) -> Int? {
         guard assignment.hasAffinity else { return nil }
         if let index = lookup.exporter(of: address) { return Int(exporters[index].row) }
         return Int(hash.bucket(of: address, tableSize: tableSize).index)
     }
 
-    /// Nil where the address doesn't matter.
+    /// Nil if the assignment ignores addresses.
     public func place(of address: IPAddress) -> Place? {
         guard assignment.hasAffinity else { return nil }
         guard let index = lookup.exporter(of: address) else {
@@ -141,25 +141,25 @@ public struct AssignmentTable: Sendable {
         return Place(exporters[index])
     }
 
-    // MARK: - Rows of one exporter each
+    // MARK: - Dedicated rows
 
-    /// An exporter that has a row of its own.
+    /// An exporter that has a dedicated row.
     struct Apart {
         let name: String
-        /// Single addresses, of those that the row is for.
+        /// Single addresses of the exporter.
         let addresses: [IPAddress]
         let row: Int
         let isPinned: Bool
     }
 
-    /// Rows from `tableSize` on: whose they are.
+    /// The exporters of the rows from `tableSize` on.
     var exportersWithDedicatedRows: [Apart] {
         apart.lazy.map { exporters[$0] }.filter { !$0.isPart }
             .map { Apart(name: $0.name, addresses: $0.addresses, row: Int($0.row), isPinned: $0.pin != nil) }
     }
 
-    /// Where another table's exporters are in this one: for each, the rows of its name,
-    /// if that is configured, or else of its addresses.
+    /// The rows of another table's exporters in this one: for each exporter, the rows of its
+    /// name if that is configured, or else of its addresses.
     func places(of others: [Apart]) -> [[Place]] {
         let names = Set(others.map(\.name))
         let configured = Dictionary(
@@ -169,16 +169,16 @@ public struct AssignmentTable: Sendable {
         return others.map { other in configured[other.name].map { [$0] } ?? other.addresses.compactMap(place) }
     }
 
-    /// The same text for the same address.
+    /// Identical for all texts of one address.
     private static func identity(_ exporter: String, among names: Set<String>) -> String {
         if names.contains(exporter) { return exporter }
         return IPAddress(exporter).map { "\($0.unmapped)" } ?? exporter
     }
 
-    /// Rows by index in the list that `lookup` names.
+    /// Rows by the index that `lookup` returns.
     var exporterRows: [UInt32] { exporters.map(\.row) }
 
-    /// What the pinned maps of a generation have to fit.
+    /// The properties that the pinned maps of a generation must match.
     var shape: GenerationShape {
         GenerationShape(
             assignment: assignment.code, tableSize: UInt64(tableSize), seedFingerprint: hash.fingerprint,

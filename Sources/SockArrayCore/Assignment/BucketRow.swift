@@ -1,12 +1,12 @@
 /// The ranked slots of one bucket, in the one word that the program loads: rank r
-/// is the 10 bits from bit 10 r on, 0x3ff where there is no such rank. The bits
-/// above the ranks are the program's own, and no part of the value.
+/// is the 10 bits from bit 10 r on, 0x3ff if there is no such rank. The program uses
+/// the bits above the ranks; they are no part of the value.
 public struct BucketRow: Equatable, Hashable, Sendable {
-    /// Ranks that a row has room for (RPA_RANKS).
+    /// Number of ranks in a row (RPA_RANKS).
     public static let capacity = 4
-    /// Rows of a pool's table.
+    /// Allowed number of rows in a pool's table.
     public static let defaultTableSize = 65_536
-    /// The least and the most of them.
+    /// The minimum and maximum number of rows.
     public static let tableSizes = 256...1_048_576
     private static let rankBits = 10
     static let noSlot: UInt16 = 0x3ff
@@ -33,19 +33,19 @@ public struct BucketRow: Equatable, Hashable, Sendable {
         self.word = word
     }
 
-    /// Nil where the row has no such rank, counted from 0.
+    /// Nil if the row has no such rank. Ranks count from 0.
     public subscript(rank: Int) -> Slot? {
         guard rank < Self.capacity else { return nil }
         let index = UInt16(truncatingIfNeeded: word >> UInt64(Self.rankBits * rank)) & Self.noSlot
         return index == Self.noSlot ? nil : Slot(index)
     }
 
-    /// Best first; the first one owns the bucket.
+    /// Best first; the first slot owns the bucket.
     public var ranks: [Slot] { (0..<Self.capacity).compactMap { self[$0] } }
 
     public var owner: Slot? { self[0] }
 
-    /// The slot before all others, the rest in its order.
+    /// The row with this slot as its first rank, and the others after it in their order.
     public func putting(first slot: Slot) -> BucketRow {
         BucketRow(ranks: [slot] + ranks.filter { $0 != slot })
     }

@@ -1,4 +1,4 @@
-/// What a generation was made for (rpa_shape).
+/// The properties that a generation was made for (rpa_shape).
 package struct GenerationShape: Equatable, Sendable {
     var assignment: UInt64 = 0
     var tableSize: UInt64 = 0
@@ -7,7 +7,7 @@ package struct GenerationShape: Equatable, Sendable {
     var rowCount: UInt64 = 0
     var sightingLimit: UInt64 = 0
 
-    /// A change to this keeps exporters where they are, but for those that it names.
+    /// Whether a change to the other shape moves only the exporters that it names.
     func keepsAssignment(of other: GenerationShape) -> Bool {
         guard assignment == other.assignment else { return false }
         let hasAffinity = Assignment.allCases.contains { $0.code == assignment && $0.hasAffinity }

@@ -1,4 +1,4 @@
-/// A pin that the agent keeps for itself, beside those of the configuration.
+/// A pin that the agent stores, in addition to those of the configuration.
 public struct Pin: Equatable, Sendable, Codable {
     /// A configured exporter's name, or an address.
     public var exporter: String

@@ -1,15 +1,16 @@
-/// The order in which collectors take turns, where affinity isn't wanted.
+/// The order in which collectors take turns, for assignments without affinity.
 ///
-/// Smooth weighted round-robin, the way nginx's upstreams do it: each candidate
-/// gains its weight a turn, and the one with the most takes the turn and pays the
-/// sum of all. In a cycle of sum turns each has as many as its weight, spread out.
+/// Smooth weighted round-robin, as in nginx's upstreams: at each turn, every candidate
+/// gains its weight, and the candidate with the highest total takes the turn and pays the
+/// sum of all weights. In a cycle of sum turns, each candidate has as many turns as its
+/// weight, spread evenly.
 enum TurnCycle {
-    /// Turns of one cycle: the sum of the weights, without their common divisor.
+    /// Number of turns in a cycle: the sum of the weights, divided by their greatest common divisor.
     static func length(weights: [Int]) -> Int {
         max(1, weights.reduce(0, +) / max(1, weights.reduce(0, greatestCommonDivisor)))
     }
 
-    /// One candidate a row; candidates take turns in the order of their names.
+    /// One candidate for each row; candidates take turns in the order of their names.
     static func rows(of candidates: [WeightedCollector], count: Int) -> [BucketRow] {
         let ordered = candidates.sorted { $0.name < $1.name }
         guard !ordered.isEmpty else { return Array(repeating: BucketRow(ranks: []), count: count) }

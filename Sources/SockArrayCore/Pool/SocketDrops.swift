@@ -1,18 +1,18 @@
 /// Drops of the successive sockets of one collector in one group. The total never
 /// decreases, in whatever order the sockets are read.
 ///
-/// The kernel counts for each socket since it was made, and forgets the count with the
-/// socket (sk_drops): what comes between the last look and the end isn't known.
+/// The kernel counts from the creation of each socket and discards the count with the
+/// socket (sk_drops): drops between the last reading and the end are lost.
 public struct SocketDrops: Equatable, Sendable {
     public private(set) var total: UInt64
-    /// Of the sockets that were looked at last, the last one that came first: one that is
-    /// put back in place of its successor doesn't count twice.
+    /// The latest readings, newest first. A socket that is put back in place of its successor
+    /// doesn't count twice.
     public private(set) var readings: [Reading]
 
     public struct Reading: Equatable, Sendable {
         /// SO_COOKIE.
         public var cookie: UInt64
-        /// The socket's own count, as far as it is in the total; modulo 2^32, as the kernel's is.
+        /// The part of the socket's count that is in the total; modulo 2^32, as in the kernel.
         public var drops: UInt32
 
         public init(cookie: UInt64, drops: UInt32) {
@@ -21,7 +21,7 @@ public struct SocketDrops: Equatable, Sendable {
         }
     }
 
-    /// How many readings are kept (RPA_DROP_READINGS).
+    /// Number of readings that are kept (RPA_DROP_READINGS).
     static let capacity = 4
 
     public init(total: UInt64 = 0, readings: [Reading] = []) {
@@ -30,12 +30,12 @@ public struct SocketDrops: Equatable, Sendable {
     }
 
     /// - Parameters:
-    ///   - drops: the kernel's count of the socket, modulo 2^32.
-    ///   - cookie: the socket's.
+    ///   - drops: the kernel's count for the socket, modulo 2^32.
+    ///   - cookie: the socket's cookie.
     public mutating func note(_ drops: UInt32, of cookie: UInt64) {
         let known = readings.firstIndex { $0.cookie == cookie }
         let more = drops &- (known.map { readings[$0].drops } ?? 0)
-        // An earlier count that comes late is behind the last one; past the wrap it is ahead.
+        // A late, earlier count is behind the last one; a count past the wrap is ahead.
         guard more != 0, known == nil || more < 1 << 31 else { return }
         total += UInt64(more)
         if let known { readings.remove(at: known) }

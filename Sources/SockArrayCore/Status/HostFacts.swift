@@ -1,20 +1,20 @@
-/// What the machine offers, as far as the agent asks for it before it tries.
+/// The facts of the machine that the agent reads before it tries a start.
 public struct HostFacts: Equatable, Sendable {
     /// uname(2): `6.18.44-amd64`.
     public var kernelRelease: String
-    /// CAP_SYS_PTRACE: sockets of other users' processes can be borrowed.
+    /// CAP_SYS_PTRACE: allows borrowing sockets of other users' processes.
     public var mayBorrowSockets: Bool
-    /// CAP_NET_ADMIN: TCP sessions of others can be ended (sock_destroy).
+    /// CAP_NET_ADMIN: allows ending TCP sessions of other users (sock_destroy).
     public var mayEndSessions: Bool
-    /// CAP_CHOWN: a socket can be given to another user.
+    /// CAP_CHOWN: allows giving a socket to another user.
     public var mayGiveSockets: Bool
-    /// Whom sockets belong to that are made here.
+    /// The owner of new sockets.
     public var user: UInt32
     /// A bpffs is mounted at the pins' folder or above it.
     public var hasBPFFS: Bool
-    /// CAP_SYS_ADMIN: the agent mounts one by itself at the standard place.
+    /// CAP_SYS_ADMIN: the agent can mount a bpffs at the standard mount point.
     public var mayMount: Bool
-    /// The folder of the pins, and the first folder above it that exists.
+    /// The folder of the pins, and its nearest existing parent.
     public var bpffs: String
     public var mayWritePins: Bool
 

@@ -1,18 +1,18 @@
-/// Pins that even out the load of a pool, from what each exporter sent: the
+/// Pins that balance the load of a pool, from the traffic of each exporter: the
 /// answer of `plan --rebalance`.
 public struct RebalancePlan: Equatable, Sendable, Codable {
     public var pool: String
-    /// That was asked for: the highest load of a collector relative to its
-    /// weight's part of all.
+    /// The requested target: the highest load of a collector relative to its weight's
+    /// part of the total.
     public var bound: Double
     public var maxOverMean: MovePlan.BeforeAfter<Double>
     public var isReached: Bool
-    /// All that are to hold, heaviest exporter first.
+    /// All pins of the plan, heaviest exporter first.
     public var pins: [Pin]
     /// Exporters whose collector changes, heaviest first.
     public var moved: [MovedExporter]
     public var exportersSeen: Int
-    /// Since the pool was made, of addresses for which there was no room: no plan knows them.
+    /// Traffic since the pool was made of exporters without an entry in the table: no plan includes it.
     public var untrackedBytes: UInt64
     public var balance: [Balance]
 
@@ -30,8 +30,8 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
     }
 
     /// - Parameters:
-    ///   - pins: from which the plan starts: none, to start over.
-    ///   - present: those in force.
+    ///   - pins: the pins that the plan starts with: none, to start over.
+    ///   - present: the pins in force.
     public init(
         _ configuration: PoolConfiguration, pins: [Pin], present: [Pin], sightings: [Sighting], untracked: UInt64 = 0,
         bound: Double
@@ -59,7 +59,7 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
         isReached = result.isReached
         exportersSeen = sightings.count
         untrackedBytes = untracked
-        // Pins of exporters that weren't seen stay as they are.
+        // Pins of exporters that sent nothing stay as they are.
         self.pins = result.pins + pins.filter { exporters[$0.exporter] == nil }
         let after = AssignmentPlan(configuration, pins: self.pins)
         var loadsByCollector: [String: (UInt64, UInt64)] = [:]

@@ -1,7 +1,7 @@
-/// The rows of a pool's table at one moment, short enough to be drawn every few
+/// The rows of a pool's table at one moment, small enough to read and draw every few
 /// seconds: the content of GET /table.
 public struct TableStatus: Equatable, Sendable, Codable {
-    /// Cells at most: a byte each, in base64.
+    /// Maximum number of cells: a byte each, in base64.
     public static let cellLimit = 65_536
 
     public var pool: String
@@ -11,29 +11,29 @@ public struct TableStatus: Equatable, Sendable, Codable {
     public var restartHold: Double
     /// In the order of GET /status.
     public var collectors: [Collector]
-    /// Base64 of a byte a cell: the slot that owns the row. A cell is a row, or one of
-    /// `cellLimit` evenly spaced ones of a larger table. A slot that no collector has: nobody.
+    /// Base64 of a byte for each cell: the slot that owns the row. A cell is a row, or one of
+    /// `cellLimit` evenly spaced rows of a larger table. A slot without a collector: no owner.
     public var owners: String
-    /// The same: the slot that the row's exporters are with, or wait for; the owner's
-    /// where nobody can have them. Nil where the address doesn't decide.
+    /// Base64 of a byte for each cell: the slot that the row's exporters are at, or are held for; the
+    /// owner's if no collector is usable. Nil if the assignment ignores addresses.
     public var now: String?
 
-    /// A collector, and how many rows, also those that have no cell.
+    /// A collector and its numbers of rows, including rows that have no cell.
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String
         public var slot: Int
-        /// usable: it gets what comes to it; held: that is dropped, for it is waited for;
-        /// away: the next rank gets it.
+        /// usable: it receives its traffic; held: its traffic is dropped until it returns;
+        /// away: the next rank receives its traffic.
         public var standing: String
-        /// Rows that it owns, or is to own when sessions elsewhere have ended.
+        /// Rows that the collector owns, or will own when sessions at other collectors have ended.
         public var owned = 0
-        /// Rows that it gets now.
+        /// Rows whose traffic the collector receives now.
         public var served = 0
-        /// Of these, those that another one owns.
+        /// Of the received rows, those that another collector owns.
         public var servedOfOthers = 0
-        /// Rows whose exporters wait for it.
+        /// Rows whose exporters are held for the collector.
         public var waiting = 0
-        /// Rows that it owns and nobody can have.
+        /// Rows that the collector owns and no collector can receive.
         public var lost = 0
 
         public init(name: String, slot: Int, standing: SlotAvailability.Standing) {
@@ -45,9 +45,9 @@ public struct TableStatus: Equatable, Sendable, Codable {
 
     /// - Parameters:
     ///   - collectors: without counts.
-    ///   - hasAffinity: a row is an exporter's, and not a turn.
-    ///   - row: at an index: the one that the program has, and what that is to become
-    ///     when its exporters' sessions have ended, if that is another.
+    ///   - hasAffinity: a row belongs to exporters, and isn't a turn.
+    ///   - row: returns, for an index, the program's row and its target, if the row waits for the
+    ///     end of sessions.
     public init(
         pool: String, assignment: String, tableSize: Int, restartHold: Double, collectors: [Collector],
         hasAffinity: Bool, _ availability: SlotAvailability, row: (Int) -> (present: BucketRow, desired: BucketRow?)

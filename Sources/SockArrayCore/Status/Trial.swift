@@ -1,22 +1,22 @@
-/// What a trial of the agent's start does, in this order. Each step is made by the code
+/// The steps of a trial of the agent's start, in this order. Each step runs the code
 /// that `run` uses for it.
 public enum TrialStep: String, CaseIterable, Sendable, Codable {
-    /// bpf(2) is called at all: a seccomp filter may kill the caller.
+    /// Calls bpf(2): a seccomp filter may kill the caller.
     case systemCalls
     /// All maps of the pool, in the sizes of the configuration.
     case maps
     /// Both programs of each group.
     case programs
-    /// Memory for what the agent does later.
+    /// Memory for later operations of the agent.
     case memory
-    /// Lists of the groups' sockets, and reports of those that close (sock_diag).
+    /// Lists of the groups' sockets, and events of sockets that close (sock_diag).
     case socketDiag
     /// A socket of each group's protocol and address, at a port that the kernel chooses.
     case groupSockets
     /// A descriptor by pidfd_getfd(2).
     case borrowing
 
-    /// Steps of one set depend on each other, in this order; the sets do not.
+    /// The steps of one set depend on each other, in this order; the sets are independent.
     public static let sets: [[TrialStep]] = [
         [.systemCalls, .maps, .programs, .memory], [.socketDiag], [.groupSockets], [.borrowing],
     ]
@@ -35,18 +35,18 @@ public enum TrialStep: String, CaseIterable, Sendable, Codable {
     }
 }
 
-/// What the steps showed.
+/// The results of the steps.
 public struct TrialFacts: Equatable, Sendable, Codable {
     public var mapCount: Int?
-    /// What the kernel counts for these maps.
+    /// Bytes that the kernel accounts for these maps.
     public var mapBytes: UInt64?
-    /// Their names, of each group: `select_collector`.
+    /// Names of the programs of each group: `select_collector`.
     public var programs: [String]?
-    /// Waiting connections of a closing listener can go to another one.
+    /// Waiting connections of a closing listener can migrate to another one.
     public var canMigrate: Bool?
-    /// Maps count as locked memory, not towards a control group's.
+    /// Maps count as locked memory, and not for a control group.
     public var countsLockedMemory: Bool?
-    /// Bytes of it that are allowed, if it is limited and maps count.
+    /// Limit of locked memory in bytes, if there is one and maps count.
     public var lockedMemory: UInt64?
     /// Groups whose address this network namespace does not have.
     public var absentAddresses: [String]?
@@ -67,7 +67,7 @@ public struct TrialFacts: Equatable, Sendable, Codable {
 /// The outcome of a trial.
 public struct TrialReport: Equatable, Sendable {
     public private(set) var facts = TrialFacts()
-    /// Why a step failed; a step that is in neither was not reached.
+    /// The errors of failed steps; a step without a result or an error was not reached.
     public private(set) var failures: [TrialStep: Failure] = [:]
     public private(set) var passed: Set<TrialStep> = []
 
@@ -83,6 +83,6 @@ public struct TrialReport: Equatable, Sendable {
         }
     }
 
-    /// The first one, in the steps' order.
+    /// The first error, in the steps' order.
     public var firstFailure: Failure? { TrialStep.allCases.lazy.compactMap { failures[$0] }.first }
 }

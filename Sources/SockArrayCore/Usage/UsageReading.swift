@@ -1,18 +1,18 @@
 /// The counters behind usage events at one moment. They only grow.
 public struct UsageReading: Equatable, Sendable {
-    /// Of one slot of one map. Never set back as long as the map is there.
+    /// The counter of one slot of one map. It never decreases while the map exists.
     public struct Counter: Equatable, Sendable {
-        /// The kernel's number of the map: another map has counted from 0.
+        /// The kernel's number of the map: another map counts from 0.
         public var source: UInt32
-        /// The slot, or the entry, in it.
+        /// Index of the slot, or of the entry, in the map.
         public var index: UInt32
-        /// Whom it counts for; nil: for who had it, and nobody any more.
+        /// The series that it counts for; nil: that of its last owner, which is gone.
         public var series: UsageSeries?
-        /// Where the ledger doesn't know who had it.
+        /// The series to use if the ledger doesn't know the owner.
         public var fallback: UsageSeries?
         /// Bytes.
         public var total: UInt64
-        /// What the total was when the collector got the slot: what is below isn't its.
+        /// The total when the collector got the slot: the collector's bytes are those above.
         public var base: UInt64
 
         public init(
@@ -28,10 +28,10 @@ public struct UsageReading: Equatable, Sendable {
         }
     }
 
-    /// Random, of the pool since it was made: with another, no map is the same.
+    /// A random number that identifies the pool since it was made: another pool has other maps.
     public var incarnation: UInt64
     public var counters: [Counter]
-    /// Sources that count no more: when events of this reading are on the disk, they may go.
+    /// Sources that have stopped counting: they can be removed when events of this reading are on the disk.
     public var departed: Set<UInt32>
 
     public init(incarnation: UInt64, counters: [Counter], departed: Set<UInt32> = []) {

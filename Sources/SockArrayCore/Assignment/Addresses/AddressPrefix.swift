@@ -1,12 +1,12 @@
 /// The addresses that share their first bits (CIDR, RFC 4632 and RFC 4291, 2.3).
 /// A single address is a prefix of its full length.
 ///
-/// IPv4 stands in its IPv4-mapped form: `192.0.2.0/24` is `::ffff:192.0.2.0/120`.
+/// IPv4 prefixes are in IPv4-mapped form: `192.0.2.0/24` is `::ffff:192.0.2.0/120`.
 public struct AddressPrefix: Hashable, Sendable {
     /// The upper and lower 64 bits; those beyond the length are zero.
     public let high: UInt64
     public let low: UInt64
-    /// Of the IPv6 form, 0 … 128; IPv4's are 96 … 128.
+    /// Length of the IPv6 form, 0 … 128; 96 … 128 for IPv4.
     public let length: Int
     public let isIPv4: Bool
 
@@ -17,7 +17,7 @@ public struct AddressPrefix: Hashable, Sendable {
         }
     }
 
-    /// The one that it covers; nil: it covers several.
+    /// The only address that the prefix covers; nil: it covers several.
     public var address: IPAddress? {
         guard length == 128 else { return nil }
         return isIPv4 ? .v4(UInt32(truncatingIfNeeded: low)) : .v6(high, low)
@@ -30,7 +30,7 @@ public struct AddressPrefix: Hashable, Sendable {
         self.isIPv4 = isIPv4
     }
 
-    /// The same address cut to a length of the IPv6 form, at most its own.
+    /// The prefix shortened to this length of the IPv6 form, at most its own.
     public func cut(to length: Int) -> AddressPrefix {
         AddressPrefix(
             high: Self.leadingBits(high, length), low: Self.leadingBits(low, length - 64), length: length,
@@ -47,10 +47,10 @@ public struct AddressPrefix: Hashable, Sendable {
 }
 
 extension AddressPrefix {
-    /// Why a text is no prefix.
+    /// Why a text isn't a prefix.
     public enum ParseError: Error, Equatable {
         case notAPrefix
-        /// The prefix has bits beyond its length; without them it is this.
+        /// The address has bits beyond the length; the value is the prefix without them.
         case hasHostBits(AddressPrefix)
     }
 
@@ -82,7 +82,7 @@ extension AddressPrefix {
 }
 
 extension AddressPrefix: CustomStringConvertible {
-    /// Canonical text; without a length for a single address.
+    /// Canonical text; a single address has no length.
     public var description: String {
         let address: IPAddress = isIPv4 ? .v4(UInt32(truncatingIfNeeded: low)) : .v6(high, low)
         return length == 128 ? "\(address)" : "\(address)/\(isIPv4 ? length - 96 : length)"
@@ -90,8 +90,8 @@ extension AddressPrefix: CustomStringConvertible {
 }
 
 extension AddressPrefix: Comparable {
-    /// By family, then address, then the shorter one first: each prefix stands
-    /// before those that it covers.
+    /// By family, then by address, then by length: each prefix comes before those
+    /// that it covers.
     public static func < (left: AddressPrefix, right: AddressPrefix) -> Bool {
         if left.isIPv4 != right.isIPv4 { return left.isIPv4 }
         if left.high != right.high { return left.high < right.high }

@@ -1,29 +1,29 @@
-/// The configured exporters as the program looks them up: from the source
-/// address to an exporter, by the longest prefix that covers it.
+/// The configured exporters in the form that the program searches: it maps a source
+/// address to the exporter with the longest prefix that covers it.
 ///
 /// A hash table of prefixes, searched as by Waldvogel, Varghese, Turner and
 /// Plattner ("Scalable high speed IP routing lookups", SIGCOMM 1997): a binary
-/// search over the lengths that occur. Where a search must go on to longer
-/// prefixes, a marker says so, and has the exporter of the longest prefix that
-/// covers it, so that a search never turns back. With single addresses alone, one probe.
+/// search over the lengths that occur. A marker shows that the search must continue
+/// with longer prefixes. It names the exporter of the longest prefix that covers it, so
+/// that a search never turns back. With single addresses alone, one probe is enough.
 public struct ExporterTable: Sendable {
     /// An entry of the map "exporters" (rpa_exporter), with the exporter in place of its row.
     struct Entry: Equatable, Sendable {
         var high: UInt64 = 0
         var low: UInt64 = 0
-        /// Index in the list of exporters, or `nobody`: only a marker.
+        /// Index in the list of exporters, or `nobody`: the entry is only a marker.
         var exporter: UInt32 = 0
         /// Prefix length + 1; 0: free.
         var lengthTag: UInt32 = 0
     }
 
     static let nobody: UInt32 = 0x7fff_ffff
-    /// Entries that a lookup looks at before it gives up (RPA_EXPORTER_PROBES).
+    /// Entries that a lookup reads before it gives up (RPA_EXPORTER_PROBES).
     static let probes = 32
 
-    /// A power of two of them, or none.
+    /// The entries: a power of two, or none.
     private(set) var entries: [Entry] = []
-    /// Lengths that occur, ascending: IPv6's, and IPv4's (96 … 128).
+    /// Lengths that occur, in ascending order: IPv6's, and IPv4's (96 … 128).
     let lengths: (ipv6: [Int], ipv4: [Int])
     private let hash: ExporterHash
 
@@ -43,15 +43,15 @@ public struct ExporterTable: Sendable {
 
     public var isEmpty: Bool { entries.isEmpty }
 
-    /// Tells tables apart: pinned with a generation, and compared when it is adopted.
+    /// Distinguishes tables: pinned with a generation, and compared when that is adopted.
     var digest: UInt64 {
         entries.reduce(UInt64(entries.count)) { digest, entry in
             mix13(digest ^ entry.high) &+ mix13(entry.low ^ UInt64(entry.exporter) << 32 ^ UInt64(entry.lengthTag))
         }
     }
 
-    /// Of the longest prefix that covers the address; the program does the same,
-    /// step by step.
+    /// The exporter with the longest prefix that covers the address, by the same steps
+    /// as in the program.
     func exporter(of address: IPAddress) -> Int? {
         guard !isEmpty else { return nil }
         let prefix = AddressPrefix(address)
@@ -82,10 +82,10 @@ public struct ExporterTable: Sendable {
         return nil
     }
 
-    /// False: some entry found no place within the probes.
+    /// False: some entry has no free place within the probes.
     private mutating func place(_ exporters: [AddressPrefix: UInt32], capacity: Int) -> Bool {
         entries = Array(repeating: Entry(), count: capacity)
-        // In order, so that the same configuration gives the same table.
+        // In order, so that equal configurations give equal tables.
         for prefix in exporters.keys.sorted() {
             let start = Int(truncatingIfNeeded: hash(prefix) & 0xffff_ffff)
             let place = (0..<Self.probes).lazy.map { (start + $0) & (capacity - 1) }
@@ -98,10 +98,10 @@ public struct ExporterTable: Sendable {
     }
 
     /// The prefixes and, for each, markers at the lengths where a search for it
-    /// must be told to go on.
+    /// must continue.
     private func withMarkers(_ exporters: [AddressPrefix: UInt32]) -> [AddressPrefix: UInt32] {
         var all = exporters
-        // Those that cover the current one, from the shortest on.
+        // The prefixes that cover the current one, shortest first.
         var covering: [AddressPrefix] = []
         for prefix in exporters.keys.sorted() {
             while let last = covering.last, !last.covers(prefix) { covering.removeLast() }
@@ -115,7 +115,7 @@ public struct ExporterTable: Sendable {
         return all
     }
 
-    /// The shorter lengths that the binary search looks at on its way to the prefix's.
+    /// The shorter lengths that the binary search tries before it reaches the prefix's.
     private func lengthsSearched(before prefix: AddressPrefix) -> [Int] {
         let lengths = prefix.isIPv4 ? self.lengths.ipv4 : self.lengths.ipv6
         var (from, to) = (0, lengths.count)

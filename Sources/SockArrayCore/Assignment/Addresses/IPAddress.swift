@@ -4,8 +4,8 @@ public enum IPAddress: Hashable, Sendable {
     /// The upper and lower 64 bits.
     case v6(UInt64, UInt64)
 
-    /// The address of an exporter that reached a dual-stack socket over IPv4 is
-    /// seen IPv4-mapped (`::ffff:a.b.c.d`, RFC 4291, 2.5.5.2): the same exporter.
+    /// The address with an IPv4-mapped one as IPv4. A dual-stack socket shows an exporter that
+    /// sends over IPv4 as `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2): it is the same exporter.
     public var unmapped: IPAddress {
         if case .v6(0, let low) = self, low >> 32 == 0xffff {
             return .v4(UInt32(truncatingIfNeeded: low))
@@ -13,7 +13,7 @@ public enum IPAddress: Hashable, Sendable {
         return self
     }
 
-    /// The upper and lower 64 bits, of an IPv4 address those of its IPv4-mapped form.
+    /// The upper and lower 64 bits; for an IPv4 address, those of its IPv4-mapped form.
     var words: (high: UInt64, low: UInt64) {
         switch self {
         case .v4(let word): (0, 0xffff << 32 | UInt64(word))
@@ -59,7 +59,7 @@ extension IPAddress: CustomStringConvertible {
             .joined(separator: ".")
     }
 
-    /// `::` stands for the longest run of two or more zero groups, the first of equals.
+    /// `::` replaces the longest run of two or more zero groups, the first one if equal.
     private static func colonHex(_ groups: [UInt16]) -> String {
         var longest = 0..<0
         var start = 0
@@ -77,7 +77,7 @@ extension IPAddress: CustomStringConvertible {
 }
 
 extension IPAddress: LosslessStringConvertible {
-    /// Reads what inet_pton(3) reads: four decimal numbers without leading
+    /// Reads the text that inet_pton(3) reads: four decimal numbers without leading
     /// zeros, or an IPv6 address of RFC 4291, 2.2. No zone, no prefix length.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)

@@ -9,9 +9,9 @@ func mix13(_ word: UInt64) -> UInt64 {
     return word ^ word >> 31
 }
 
-/// The keys that a pool's seed gives: the same on every host and release.
+/// The keys derived from a pool's seed: the same on every host and in every release.
 ///
-/// A SplitMix64 stream (same paper) that starts at the seed's UTF-8 bytes,
+/// A SplitMix64 stream (same paper). Its start is the seed's UTF-8 bytes,
 /// folded eight at a time. Its words key the exporter hash and the assignment.
 struct SeededKeys {
     private var state: UInt64
@@ -24,7 +24,7 @@ struct SeededKeys {
         return mix13(state)
     }
 
-    /// One word for a text of any length, which its length and each byte decide.
+    /// One word for a text of any length; it depends on the length and on each byte.
     static func fold(_ text: String, into start: UInt64) -> UInt64 {
         var folded = mix13(start &+ UInt64(text.utf8.count))
         var word: UInt64 = 0

@@ -1,19 +1,19 @@
 /// Maglev assignment (Eisenbud et al., "Maglev: a fast and reliable software
 /// network load balancer", NSDI 2016, section 3.4): candidates take turns to
-/// pick rows, each in an order of its own, until the table is full.
+/// pick rows, each in its own order, until the table is full.
 ///
-/// Shares are exact: of equal weights none has two rows more than another, where
-/// `Rendezvous` deviates as a throw of dice. The price is that one that leaves or
-/// joins moves a few rows between others too: of 65,537 rows about 0.2 % when 1
+/// Shares are exact: candidates with equal weights differ by at most one row, whereas the
+/// shares of `Rendezvous` vary at random. In return, a candidate that leaves or
+/// joins also moves a few rows between others: of 65,537 rows, about 0.2 % when 1
 /// of 8 leaves.
 ///
-/// Rank k + 1 of a row is its owner in the table of those who are left without
-/// the row's ranks 1 … k, as with `Rendezvous`. That takes a table for each set
-/// of ranks that occurs; past `largestNumberOfTables` further ranks are in
-/// `Rendezvous`'s order. An order by names decides who picks first: the order of
-/// the list is of no meaning. All in integers, so that every host gets the same.
+/// Rank k + 1 of a row is its owner in the table without the row's
+/// ranks 1 … k, as with `Rendezvous`. That takes a table for each set
+/// of ranks that occurs; past `largestNumberOfTables`, further ranks are in
+/// `Rendezvous`'s order. The order of the names decides who picks first: the order of
+/// the list has no effect. All arithmetic uses integers, so that every host gets the same table.
 public struct Maglev: Sendable {
-    /// Tables of which ranks are made. Rank 2 always is: a table for each candidate.
+    /// Maximum number of tables for the ranks. Rank 2 is always made: a table for each candidate.
     static let largestNumberOfTables = 400
 
     private let seed: String
@@ -41,7 +41,7 @@ public struct Maglev: Sendable {
         }
     }
 
-    /// One row of the table, from the tables that its own ranks need: four at most.
+    /// One row of the table, from the tables that its ranks need: four at most.
     public func row(of bucket: Bucket, among candidates: [WeightedCollector], tableSize: Int) -> BucketRow {
         let field = MaglevField(candidates, tableSize: tableSize, seed: seed)
         var ranks: [UInt16] = []
@@ -51,7 +51,7 @@ public struct Maglev: Sendable {
         return field.row(ranks, then: furtherRanks.row(of: bucket, among: candidates))
     }
 
-    /// Who owns each row in the table without those who have it in `ranks`.
+    /// The owner of each row in the table without the row's candidates in `ranks`.
     private func nextRank(after ranks: [[UInt16]], in field: MaglevField) -> [UInt16] {
         var next = [UInt16](repeating: 0, count: field.tableSize)
         let rowsOfAbsence = Dictionary(grouping: 0..<field.tableSize) { row in
@@ -64,7 +64,7 @@ public struct Maglev: Sendable {
         return next
     }
 
-    /// Ranks that tables decide. It depends on the number of candidates alone.
+    /// Number of ranks that tables decide. It depends on the number of candidates alone.
     static func exactRanks(of count: Int) -> Int {
         var (ranks, sets, tables) = (0, 1, 0)
         while ranks < min(count, BucketRow.capacity) {

@@ -24,15 +24,15 @@ struct MaglevField {
         }
     }
 
-    /// The table's owners, by number, as if some were not there.
+    /// The table's owners, by number, without some candidates.
     func owners(without absence: MaglevAbsence) -> [UInt16] {
         MaglevFilling.owners(
             tableSize: tableSize, among: permutations.filter { !absence.contains($0.candidate) })
     }
 
     /// - Parameters:
-    ///   - ranks: numbers of the first ones.
-    ///   - others: fills the ranks that are left, without naming anyone twice.
+    ///   - ranks: numbers of the first candidates.
+    ///   - others: fills the remaining ranks, without a candidate twice.
     func row(_ ranks: [UInt16], then others: BucketRow?) -> BucketRow {
         let exact = ranks.map { slots[Int($0)] }
         guard let others else { return BucketRow(ranks: exact) }

@@ -1,21 +1,21 @@
-/// The order in which a candidate wants the rows of a Maglev table: offset,
-/// offset + skip, offset + 2 * skip and so on, modulo the table's size. For a
-/// prime size and a skip of 1 … size - 1 that is every row once.
+/// The order in which a candidate tries the rows of a Maglev table: offset,
+/// offset + skip, offset + 2 * skip and so on, modulo the table's size. With a
+/// prime size and a skip of 1 … size - 1, that is every row once.
 struct MaglevPermutation: Equatable {
-    /// What the filled table calls it.
+    /// The candidate's number in the filled table.
     let candidate: UInt16
-    /// Row it wants first.
+    /// The row that the candidate tries first.
     let offset: Int
     let skip: Int
     /// At least 1.
     var weight: UInt64 = 1
 }
 
-/// The filling of a lookup table (Eisenbud et al., "Maglev: a fast and reliable
+/// Fills a lookup table (Eisenbud et al., "Maglev: a fast and reliable
 /// software network load balancer", NSDI 2016, section 3.4, pseudocode 1):
-/// candidates take turns, and at each turn one gets the first row that it wants
-/// and nobody has. All have the same number of turns, give or take one; weights
-/// alter how often they are due.
+/// candidates take turns, and at each turn one gets the first free row in its
+/// order. With equal weights, the numbers of turns differ by at most one; a higher
+/// weight gives more turns.
 enum MaglevFilling {
     /// Rows of the largest table.
     static let largestTable = 1 << 30
@@ -45,13 +45,13 @@ enum MaglevFilling {
     }
 }
 
-/// How far a candidate has come.
+/// A candidate's progress.
 private struct Turn {
     let candidate: UInt16
     private let weight: UInt64
     /// Weight gathered since its last turn.
     private var credit: UInt64 = 0
-    /// Row it got last; what it wants next is one to four skips ahead.
+    /// The last row that the candidate got; the next one to try is one to four skips ahead.
     var row: UInt32
     let skips: (UInt32, UInt32, UInt32, UInt32)
 
@@ -64,8 +64,8 @@ private struct Turn {
         skips = (modulo(skip), modulo(2 * skip), modulo(3 * skip), modulo(4 * skip))
     }
 
-    /// Called once in a round: the heaviest is due in every one, half its weight
-    /// in every other. In n rounds a candidate is due n * weight / heaviest times.
+    /// Called once in each round: the candidate with the highest weight is due in every round, one
+    /// with half its weight in every other. In n rounds a candidate is due n * weight / highest times.
     @inline(__always)
     mutating func isDue(heaviest: UInt64) -> Bool {
         credit &+= weight
@@ -89,11 +89,11 @@ private struct TakenRows: ~Copyable {
 
     deinit { bits.deallocate() }
 
-    /// Moves the turn to the next row that is free, and takes it; one must be.
+    /// Moves the turn to the next free row and takes it; one must be free.
     ///
-    /// Four rows at a time, without branches among them: the last rows of a
-    /// table are wanted and found taken thousands of times, and a test that
-    /// waits for the one before is most of the work.
+    /// Four rows at a time, without branches among them: candidates try the last free rows of a
+    /// table thousands of times, and a test that waits for the previous one takes most of
+    /// the time.
     @inline(__always)
     mutating func takeFirst(of turn: inout Turn) -> Int {
         var row = turn.row

@@ -11,15 +11,15 @@ extension Maglev {
         return true
     }
 
-    /// The least prime that is not below the number: 65,537 for 65,536.
+    /// The smallest prime that is at least the number: 65,537 for 65,536.
     public static func nextPrime(from number: Int) -> Int {
         var candidate = max(number, 2)
         while !isPrime(candidate) { candidate += 1 }
         return candidate
     }
 
-    /// The least prime that is not below the number, or, where that is too many
-    /// rows, the greatest one below it.
+    /// The smallest prime that is at least the number, or, if that is too many
+    /// rows, the largest one below it.
     public static func prime(near number: Int) -> Int {
         var candidate = nextPrime(from: number)
         while candidate > BucketRow.tableSizes.upperBound || !isPrime(candidate) { candidate -= 1 }

@@ -1,13 +1,13 @@
-/// How rows get from what they are to what they shall be without tearing a device
-/// apart: an established session can't be moved by the kernel, so the rows that
-/// would send its exporter elsewhere keep it where it is, and wait.
+/// How rows change to their target without splitting a device's streams. The kernel
+/// can't move an established session. A row that would send the session's exporter to
+/// another collector keeps the exporter where it is, and waits.
 ///
-/// A row that waits has the slot that its exporters are with as its first rank,
-/// and then the ranks that it is to have: if that collector goes, they apply.
+/// A waiting row has the slot of its exporters' sessions as its first rank, followed by
+/// the target ranks, which apply if that collector ends.
 public struct RowMoves: Equatable, Sendable {
-    /// Rows to be written now, by index.
+    /// Rows to write now, by index.
     public private(set) var writes: [Int: BucketRow] = [:]
-    /// What the rows that wait are to become, by index.
+    /// Targets of the waiting rows, by index.
     public private(set) var waiting: [Int: BucketRow] = [:]
 
     public init() {}
@@ -15,10 +15,10 @@ public struct RowMoves: Equatable, Sendable {
     /// One row.
     ///
     /// - Parameters:
-    ///   - present: what it is, or was where its exporters come from; nil: it is new.
-    ///   - before: what the slots do now.
-    ///   - after: what they do when the row is in force.
-    ///   - follows: it moves only when its sessions have ended.
+    ///   - present: the present row, or the row that its exporters come from; nil: a new row.
+    ///   - before: the present availability of the slots.
+    ///   - after: their availability when the row is in force.
+    ///   - follows: the row moves only when its sessions have ended.
     public mutating func add(
         _ index: Int, from present: BucketRow?, to desired: BucketRow, _ before: SlotAvailability,
         _ after: SlotAvailability,
@@ -39,10 +39,10 @@ public struct RowMoves: Equatable, Sendable {
         waiting[index] = desired
     }
 
-    /// A row that slots are about to take over or give away, by what they do alone:
-    /// it stays for now where it is.
+    /// A row that moves only because a slot becomes available or unavailable:
+    /// it stays where it is for now.
     ///
-    /// - Parameter desired: what the row is to become, if it waits already.
+    /// - Parameter desired: the target, if the row waits already.
     public mutating func addKept(
         _ index: Int, present: BucketRow, desired: BucketRow?, _ before: SlotAvailability, _ after: SlotAvailability
     ) {
@@ -53,17 +53,17 @@ public struct RowMoves: Equatable, Sendable {
     }
 }
 
-/// Whether a row that waits may move, as far as its slots tell.
+/// Whether a waiting row may move, as far as its slots decide.
 public enum RowWait: Equatable, Sendable {
-    /// It moves nobody: at once.
+    /// At once: no exporter changes its collector.
     case over
     /// When its exporters have no session at the slot any more.
     case sessions(at: Slot)
-    /// Who is to have it isn't there: they stay with who is.
+    /// Not yet: the target collector is absent, so the exporters stay where they are.
     case owner
 
-    /// - Parameter closed: slots that are to get empty: they keep a row only as long
-    ///   as it would find nobody elsewhere.
+    /// - Parameter closed: draining slots: they keep a row only while no other
+    ///   collector could receive it.
     public init(
         _ index: Int, present: BucketRow, desired: BucketRow, _ availability: SlotAvailability, closed: Set<Slot>
     ) {

@@ -1,5 +1,5 @@
-/// The best four scores for one bucket, the lowest first, and the fifth to tell them
-/// from. No comparison is a branch: which way a score goes, nobody can predict.
+/// The four best scores for one bucket, the lowest first, and the fifth to compare them
+/// with. No comparison is a branch, because the result can't be predicted.
 struct Ranking {
     private(set) var first = ScoredCollector.none
     private(set) var second = ScoredCollector.none
@@ -30,7 +30,7 @@ struct Ranking {
         }
     }
 
-    /// Whether the scores say who has each rank.
+    /// Whether the scores decide each rank.
     @inline(__always)
     var isCertain: Bool {
         !first.isClose(to: second) && !second.isClose(to: third) && !third.isClose(to: fourth)

@@ -21,7 +21,7 @@ struct RendezvousScorer: ~Copyable {
     private let scores: UnsafeMutablePointer<ScoredCollector>
     private let logarithms = NegativeLogarithm.table
 
-    /// The sum of the costs of a row that are ranked: of many candidates 10 scores, and fewer than
+    /// The sum of the costs that are ranked in a row: with many candidates 10 scores, and fewer than
     /// 4 in 1 row of 100.
     private static let rankedCosts = 14 * 0x1p48
     /// With fewer candidates, all scores are ranked.
@@ -82,7 +82,7 @@ struct RendezvousScorer: ~Copyable {
         for index in 0..<count {
             let remainder = remainder(bucket, index)
             scores[offered] = ScoredCollector(cost: remainder, candidate: index)
-            // The carry as a number: of a condition, the compiler makes a branch.
+            // The carry as a number: the compiler turns a condition into a branch.
             let isAbove = limits[index].subtractingReportingOverflow(remainder).overflow
             offered &+= 1 &- Int(truncatingIfNeeded: unsafeBitCast(isAbove, to: UInt8.self))
         }
@@ -91,8 +91,8 @@ struct RendezvousScorer: ~Copyable {
         return count
     }
 
-    /// Replaces the scores by the costs of weighted candidates, with 41 fractional bits: one more
-    /// than the logarithm, times the reciprocal, is off by at most one from the quotient.
+    /// Replaces the scores by the costs of weighted candidates, with 41 fractional bits. That is one
+    /// bit more than the logarithm has; times the reciprocal, it differs from the quotient by at most one.
     @inline(__always)
     private func weigh(_ bucket: UInt64, _ offered: Int) {
         for index in 0..<offered {
@@ -108,7 +108,7 @@ struct RendezvousScorer: ~Copyable {
         score == .none ? UInt64(BucketRow.noSlot) : slots[score.candidate]
     }
 
-    /// By the definition: weighted logarithms, then remainders, then names.
+    /// Ranks by the definition: weighted logarithms, then remainders, then names.
     private func exactRow(_ bucket: UInt64) -> BucketRow {
         let offers = (0..<count).map { index in
             let remainder = remainder(bucket, index)
@@ -117,7 +117,7 @@ struct RendezvousScorer: ~Copyable {
         return BucketRow(ranks: offers.sorted(by: <).prefix(BucketRow.capacity).map { Slot(UInt16(slots[$0.2])) })
     }
 
-    /// The highest number of all that pass; zero does, and none above one that doesn't.
+    /// The highest number that passes. Zero passes, and no number above one that doesn't.
     private static func highestRemainder(passing: (UInt64) -> Bool) -> UInt64 {
         var highest: UInt64 = 0
         for bit in (0..<64).reversed() where passing(highest | 1 << UInt64(bit)) { highest |= 1 << UInt64(bit) }

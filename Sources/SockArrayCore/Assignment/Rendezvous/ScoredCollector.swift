@@ -1,4 +1,4 @@
-/// A candidate's score for one bucket, in a word that orders as the score does: 48 bits of the
+/// A candidate's score for one bucket, in a word with the same order as the scores: 48 bits of the
 /// cost, and 16 bits of the candidate's number.
 struct ScoredCollector: Equatable {
     /// Number of candidates that a word can name, 0 … 65,534.
@@ -8,7 +8,7 @@ struct ScoredCollector: Equatable {
 
     let word: UInt64
 
-    /// - Parameter cost: its upper 48 bits count.
+    /// - Parameter cost: only its upper 48 bits count.
     @inline(__always)
     init(cost: UInt64, candidate: Int) {
         word = cost & ~0xffff | UInt64(truncatingIfNeeded: candidate)
@@ -18,8 +18,8 @@ struct ScoredCollector: Equatable {
 
     var candidate: Int { Int(truncatingIfNeeded: word & 0xffff) }
 
-    /// Whether the costs, of which each may be off by 1 of its last bit, leave
-    /// the order of the two open.
+    /// Whether the order of the two is undecided, because the last bit of each cost can be
+    /// off by 1.
     @inline(__always)
     func isClose(to next: ScoredCollector) -> Bool {
         (next.word >> 16) &- (word >> 16) <= 1 && word != next.word

@@ -3,17 +3,17 @@
 public struct BMPSession: Equatable, Sendable, Codable {
     /// The group's name.
     public var group: String
-    /// Who has accepted it, or is to; nil: it isn't known.
+    /// The collector that has accepted the session, or will; nil: unknown.
     public var collector: String?
     /// The exporter's port.
     public var peerPort: UInt16
-    /// Unix time in seconds; nil: it isn't known.
+    /// Unix time in seconds; nil: unknown.
     public var upSince: Double?
-    /// Payload, as the kernel counts it.
+    /// Bytes of payload, as the kernel counts them.
     public var bytesReceived: UInt64
     /// The kernel's smoothed round-trip time, in seconds.
     public var rtt: Double
-    /// The least that was measured, in seconds; nil: none was.
+    /// The minimum round-trip time, in seconds; nil: none was measured.
     public var minRtt: Double?
 
     public init(
@@ -32,18 +32,18 @@ public struct BMPSession: Equatable, Sendable, Codable {
 
 /// The TCP sessions of one exporter.
 public struct BMPSessions: Equatable, Sendable {
-    /// More of one address are counted, and not told one by one: a hostile one, or one
-    /// that many routers are behind, may have as many as there are ports.
+    /// The maximum number of sessions to list; more are only counted. A hostile address, or one
+    /// with many routers behind it, may have as many sessions as there are ports.
     public static let limit = 64
 
-    /// How many there are.
+    /// Number of sessions.
     public private(set) var count = 0
-    /// At most `limit` of them, the first that were found.
+    /// The sessions that were found first, at most `limit`.
     public private(set) var listed: [BMPSession] = []
 
     public init() {}
 
-    /// - Parameter session: not asked for beyond the limit.
+    /// - Parameter session: not evaluated beyond the limit.
     public mutating func add(_ session: () -> BMPSession) {
         count += 1
         if listed.count < Self.limit { listed.append(session()) }

@@ -1,19 +1,19 @@
-/// A page of the exporters that are tracked: the content of GET /exporters.
+/// A page of the tracked exporters: the content of GET /exporters.
 public struct ExporterList: Equatable, Sendable, Codable {
     public var pool: String
-    /// Exporters that are tracked.
+    /// Number of tracked exporters.
     public var total: Int
-    /// Of these, those of the collector and the prefix that were asked for.
+    /// Number of exporters that match the requested collector and prefix.
     public var matching: Int
-    /// Of the matching ones, those before the first that is listed.
+    /// Number of matching exporters before the first one in the list.
     public var offset: Int
     public var limit: Int
-    /// As it was asked for, `-bytes` by default.
+    /// The requested order, `-bytes` by default.
     public var sort: String
     public var exporters: [TrackedExporter]
-    /// Nil: nothing is tracked.
+    /// Nil: tracking is off.
     public var tracking: TrackingStatus?
-    /// For people; nil: exporters are tracked.
+    /// A sentence for people; nil: tracking is on.
     public var advice: String?
 
     public init(
@@ -32,17 +32,17 @@ public struct ExporterList: Equatable, Sendable, Codable {
     }
 }
 
-/// All that is known of an address: the content of GET /exporters/ADDRESS.
+/// All known facts about an address: the content of GET /exporters/ADDRESS.
 public struct ExporterDetail: Equatable, Sendable {
-    /// Nil: nothing of it is tracked.
+    /// Nil: the address isn't tracked.
     public var exporter: TrackedExporter?
-    /// Where it goes, also if it never sent.
+    /// Where its traffic goes, even if it never sent.
     public var explanation: Explanation
-    /// Its live ones.
+    /// Number of its live sessions.
     public var sessionCount: Int
-    /// Of these, at most `BMPSessions.limit`.
+    /// The first of these sessions, at most `BMPSessions.limit`.
     public var sessions: [BMPSession]
-    /// For people; nil: exporters are tracked.
+    /// A sentence for people; nil: tracking is on.
     public var advice: String?
 
     public init(
@@ -59,7 +59,7 @@ public struct ExporterDetail: Equatable, Sendable {
 extension ExporterDetail: Codable {
     private enum CodingKeys: CodingKey { case exporter, explanation, sessionCount, sessions, advice }
 
-    /// `exporter` is there also when it is null.
+    /// The key `exporter` is present even if it is null.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(exporter, forKey: .exporter)

@@ -1,8 +1,8 @@
-/// What the program has counted of one address, in values that are sorted and
-/// compared without making text of them: a table of them has 65,536.
+/// The program's counts of one address, as values that can be sorted and compared
+/// without making text: a table has up to 65,536 of them.
 public struct ExporterRecord: Equatable, Sendable {
     public var address: IPAddress
-    /// Who got its last run; nil: nobody yet, or it isn't known.
+    /// The collector of its last run; nil: none yet, or unknown.
     public var slot: Slot?
     /// Unix time in seconds.
     public var firstSeen: Double
@@ -26,7 +26,7 @@ public struct ExporterRecord: Equatable, Sendable {
     public var runs: UInt64 { udp.runs &+ tcp.runs }
     public var bytes: UInt64 { udp.bytes &+ tcp.bytes }
 
-    /// As GET /exporters tells it.
+    /// The JSON form of GET /exporters.
     public func tracked(_ name: (Slot) -> String?) -> TrackedExporter {
         TrackedExporter(
             address: "\(address)", collector: slot.flatMap(name), firstSeen: firstSeen, lastSeen: lastSeen, udp: udp,

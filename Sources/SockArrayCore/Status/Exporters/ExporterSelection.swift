@@ -1,8 +1,8 @@
 extension ExporterQuery {
-    /// Those that it asks for, in its order, and how many match it.
+    /// The requested records in the requested order, and the number of matching ones.
     ///
-    /// Takes a time in proportion to the number of records, wherever the page is: only
-    /// what is on it gets sorted.
+    /// The time is proportional to the number of records, wherever the page is: only
+    /// the records of the page are sorted.
     public func select(
         from records: [ExporterRecord], slots: (String) -> Set<Slot>
     ) -> (matching: Int, page: [ExporterRecord]) {
@@ -20,7 +20,7 @@ extension ExporterQuery {
             if left.rank != right.rank { return (left.rank < right.rank) != order.isDescending }
             let isBefore = IPAddress.isOrdered(
                 records[Int(left.index)].address, before: records[Int(right.index)].address)
-            // The addresses themselves are what may be descending, else they part equals.
+            // Records with equal keys are in the order of their addresses, unless addresses are the key.
             guard order.key == .address, order.isDescending else { return isBefore }
             return IPAddress.isOrdered(records[Int(right.index)].address, before: records[Int(left.index)].address)
         }
@@ -33,7 +33,7 @@ extension ExporterQuery {
         let index: UInt32
     }
 
-    /// Ordered as the key is. Times since 1970 are not negative: their bits are.
+    /// A number with the order of the key. Times since 1970 are not negative, so their bits have that order.
     private func rank(of record: ExporterRecord) -> UInt64 {
         switch order.key {
         case .bytes: record.bytes
@@ -46,21 +46,21 @@ extension ExporterQuery {
 }
 
 extension Array {
-    /// Brings into the range, in no order, what would stand there if all were sorted
-    /// (quickselect, C. A. R. Hoare, 1961). Pivots are random: no order of what is
-    /// there makes it slow.
+    /// Moves the records into the range, in no order, that sorting would put there
+    /// (quickselect, C. A. R. Hoare, 1961). Pivots are random: no input order
+    /// makes it slow.
     mutating func narrow(to range: Range<Int>, by isOrdered: (Element, Element) -> Bool) {
         if range.isEmpty { return }
         if range.lowerBound > 0 { place(range.lowerBound, within: 0..<count, by: isOrdered) }
         if range.upperBound < count { place(range.upperBound, within: range.lowerBound..<count, by: isOrdered) }
     }
 
-    /// All before the index are no later than those from it on.
+    /// Afterward, no record before the index belongs after one from the index on.
     private mutating func place(_ index: Int, within bounds: Range<Int>, by isOrdered: (Element, Element) -> Bool) {
         var (low, high) = (bounds.lowerBound, bounds.upperBound)
         while high - low > 1 {
             let pivot = self[Int.random(in: low..<high)]
-            // Before `less`: less than the pivot; from `more` on: more than it.
+            // Before `less`: records less than the pivot; from `more` on: records greater than it.
             var (less, more, next) = (low, high, low)
             while next < more {
                 if isOrdered(self[next], pivot) {

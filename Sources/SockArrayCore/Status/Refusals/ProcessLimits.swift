@@ -1,31 +1,31 @@
-/// What the machine lets this process do, as far as it explains a refusal.
+/// The process's permissions and limits that can explain a refusal.
 public struct ProcessLimits: Equatable, Sendable, Codable {
-    /// The effective user is root, who may lack capabilities all the same: in a container.
+    /// The effective user is root, which may lack capabilities: in a container.
     public var isRoot: Bool
     /// CAP_BPF, or CAP_SYS_ADMIN, which includes it, in the effective set.
     public var mayUseBPF: Bool
     /// CAP_PERFMON, or CAP_SYS_ADMIN: the verifier does not guard against speculation.
     public var isTrustedByVerifier: Bool
-    /// Not the machine's own user namespace. Its capabilities do not count for bpf(2).
+    /// The process isn't in the initial user namespace: its capabilities do not count for bpf(2).
     public var isInUserNamespace: Bool
     /// /proc/self/status has `Seccomp: 2`.
     public var hasSeccompFilter: Bool
-    /// What bpf(2) answers to a command that no kernel has: EINVAL where the call as such is let through.
+    /// The error of bpf(2) for an unknown command: EINVAL if the call as such is allowed.
     public var bpfAnswer: Int32
-    /// /sys/kernel/security/lsm; empty where it can't be read.
+    /// /sys/kernel/security/lsm; empty if it can't be read.
     public var securityModules: [String]
-    /// The lowest one of the process's control groups; nil: none has a limit.
+    /// The lowest limit of the process's control groups; nil: no limit.
     public var memory: MemoryLimit?
-    /// Bytes that may be locked (RLIMIT_MEMLOCK), where maps count as such, or may; nil: not limited.
+    /// Limit of locked memory in bytes (RLIMIT_MEMLOCK), if maps count or may count; nil: no limit.
     public var lockedMemory: UInt64?
-    /// They do count. False: not even the smallest map could be made to find out.
+    /// Maps count as locked memory. False: unknown, because not even the smallest map could be made.
     public var countsLockedMemory: Bool
 
     public struct MemoryLimit: Equatable, Sendable, Codable {
         public var bytes: UInt64
         /// The file that sets it: `/sys/fs/cgroup/system.slice/x.service/memory.max`.
         public var file: String
-        /// Bytes in use when it was asked; nil: not known.
+        /// Bytes in use when the limit was read; nil: unknown.
         public var used: UInt64?
 
         public init(bytes: UInt64, file: String, used: UInt64? = nil) {
@@ -51,7 +51,7 @@ public struct ProcessLimits: Equatable, Sendable, Codable {
     }
 }
 
-/// A number of bytes for a reader: `24 MiB`, `10.5 MiB`, `64 KiB`.
+/// A number of bytes as text: `24 MiB`, `10.5 MiB`, `64 KiB`.
 enum ByteCount {
     static func text(_ bytes: UInt64) -> String {
         if bytes < 1 << 20 { return "\((bytes + 1_023) / 1_024) KiB" }
