@@ -1,13 +1,13 @@
-// Checks the typed address, and puts the answer into sentences. Independent of the page.
+// Checks the typed address, and writes the answer as sentences. Independent of the page.
 
-/** Why the text is no address, and what to type; null if it is an address. */
+/** Why the text isn't an address, and what to type; null if it is an address. */
 export function addressProblem(text) {
   if (text === "") return "Type the address that an exporter sends from, like 198.51.100.7 or 2001:db8::1.";
   if (text.includes("/")) return `${text} is a prefix: ask for one address of it.`;
-  if (text.includes("%")) return `${text} has a zone: leave out what stands from the % on.`;
-  if (text.includes(":")) return isIPv6(text) ? null : `${text} is no IPv6 address: up to eight groups of hexadecimal digits with colons between them, like 2001:db8::1.`;
-  if (/^[\d.]+$/.test(text)) return isIPv4(text) ? null : `${text} is no IPv4 address: that is four numbers from 0 to 255 with dots between them, like 198.51.100.7.`;
-  return `${text} is no address: names aren't looked up, neither in the DNS nor in the configuration.`;
+  if (text.includes("%")) return `${text} has a zone: leave out the % and the rest.`;
+  if (text.includes(":")) return isIPv6(text) ? null : `${text} isn't an IPv6 address: type up to eight groups of hexadecimal digits with colons between them, like 2001:db8::1.`;
+  if (/^[\d.]+$/.test(text)) return isIPv4(text) ? null : `${text} isn't an IPv4 address: type four numbers from 0 to 255 with dots between them, like 198.51.100.7.`;
+  return `${text} isn't an address: names aren't looked up, neither in the DNS nor in the configuration.`;
 }
 
 export function isAddress(text) {

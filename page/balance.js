@@ -4,12 +4,12 @@ import { balance, history, rateOf } from "./counters.js";
 import { nameTag, setNameTag, tint } from "./tint.js";
 
 const few = 32;
-/** Seconds that are drawn: the least that hold what there is. */
+/** Time spans to draw, in seconds: the shortest one that contains all samples is used. */
 const spans = [120, 300, 900];
 const points = 150;
 const units = { bytes: "B/s", runs: "runs/s" };
 
-/** A small line for each collector, all on one scale, over the last 15 minutes. */
+/** A small chart for each collector, all with the same scale, of the last 15 minutes. */
 export class Balance {
   #charts = new KeyedList(byID("charts"), makeChart);
   #collectors = [];
@@ -46,7 +46,7 @@ export class Balance {
     this.#tell(name, highest);
   }
 
-  /** All, or the busiest ones of many, in the agent's order. */
+  /** All collectors, or the busiest ones of many, in the agent's order. */
   #shown(name) {
     const more = byID("more-charts");
     more.hidden = this.#collectors.length <= few;
@@ -59,7 +59,7 @@ export class Balance {
   #tell(name, highest) {
     const now = balance(this.#collectors, name);
     const weighted = new Set(this.#collectors.map(({ weight }) => weight)).size > 1 ? " by weight" : "";
-    put(byID("balance-text"), now == null ? "nothing flows" : `max/mean${weighted} ${now.toFixed(2)} · scale 0 to ${short(highest, units[name])}, mean dashed`);
+    put(byID("balance-text"), now == null ? "no traffic" : `max/mean${weighted} ${now.toFixed(2)} · scale 0 to ${short(highest, units[name])}, mean dashed`);
   }
 }
 
@@ -93,7 +93,7 @@ function height(value, highest) {
   return (29 - (28 * value) / highest).toFixed(1);
 }
 
-/** A line of at most some 150 points, each the mean of its time; broken where nothing is known. */
+/** A line of at most about 150 points, each the mean of its interval, with gaps for unknown values. */
 function path(times, values, end, span, highest) {
   let [text, isDown, slot, total, known] = ["", false, null, 0, 0];
   const flush = () => {

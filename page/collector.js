@@ -6,7 +6,7 @@ import { rateOf, totalOf } from "./counters.js";
 
 const groupHeads = ["Group", "Socket", "runs/s", "B/s", "Runs", "Bytes", "Queue", "drops/s", "Drops"];
 
-/** A collector in the table: its row, and one that shows its groups on demand. */
+/** A collector in the table: its row, and a second row that shows its groups on demand. */
 export class CollectorRows {
   constructor(name, columns) {
     this.name = name;
@@ -85,7 +85,7 @@ export class CollectorRows {
     if (isOpen) this.#showGroups(this.collector, this.groups);
   }
 
-  /** All of a collector, also what narrow screens have no column for. */
+  /** All values of a collector, including those without a column on narrow screens. */
   #showGroups(collector, groups) {
     if (!this.body) this.#makeGroups();
     put(this.facts, `weight ${collector.weight} · PID ${collector.pid ?? unknown} · slot ${collector.slot} · ${percent(collector.share)} of the table`);
@@ -120,7 +120,7 @@ export class CollectorRows {
   }
 }
 
-/** What a collector that is to get empty still has. */
+/** What a draining collector still has. */
 export function drainText(drain) {
   const parts = [
     drain.sessions && plural(drain.sessions, "BMP session"), drain.rows && plural(drain.rows, "row"),

@@ -12,8 +12,8 @@ const columns = [
   { key: "share", label: "Share", isNumber: true, value: (collector) => collector.share, explanation: "part of the table's rows that it owns" },
   { key: "runs_rate", label: "runs/s", isNumber: true, value: (collector) => rateOf(collector, "runs") },
   { key: "bytes_rate", label: "B/s", isNumber: true, value: (collector) => rateOf(collector, "bytes") },
-  { key: "queue", label: "Queue", isNumber: true, rank: 1, value: (collector) => totalOf(collector, "queued_bytes"), explanation: "received and not yet read: bytes (UDP), connections that wait to be accepted (TCP)" },
-  { key: "drops_rate", label: "drops/s", isNumber: true, rank: 1, value: (collector) => rateOf(collector, "drops"), explanation: "what its sockets had no room for" },
+  { key: "queue", label: "Queue", isNumber: true, rank: 1, value: (collector) => totalOf(collector, "queued_bytes"), explanation: "bytes not yet read (UDP), connections not yet accepted (TCP)" },
+  { key: "drops_rate", label: "drops/s", isNumber: true, rank: 1, value: (collector) => rateOf(collector, "drops"), explanation: "datagrams and connections that its sockets had no room for" },
   { key: "drops", label: "Drops", isNumber: true, rank: 2, value: (collector) => totalOf(collector, "drops") },
   { key: "runs", label: "Runs", isNumber: true, rank: 3, value: (collector) => totalOf(collector, "runs"), explanation: sinceItCame },
   { key: "bytes", label: "Bytes", isNumber: true, rank: 3, value: (collector) => totalOf(collector, "bytes"), explanation: sinceItCame },
@@ -21,7 +21,7 @@ const columns = [
   { key: "pid", label: "PID", isNumber: true, rank: 3, value: (collector) => collector.pid ?? 0 },
 ];
 
-/** The collectors of the pool, and on demand what each has in each group. */
+/** The collectors of the pool and, on demand, the values of each in each group. */
 export class CollectorTable {
   #table = byID("collectors");
   #heads = new SortedColumns(this.#table.tHead, columns, () => this.#arrange(true));
@@ -36,7 +36,7 @@ export class CollectorTable {
     this.#arrange(false);
   }
 
-  /** Rows don't move under a pointer or the keyboard's focus, unless somebody has asked for it. */
+  /** Rows don't move under the pointer or the keyboard's focus, unless the user asks for it. */
   #arrange(isAsked) {
     if (!this.#status) return;
     const sorted = this.#heads.sorted(this.#status.collectors);
@@ -49,7 +49,7 @@ export class CollectorTable {
     this.countDown();
   }
 
-  /** What is left of each hold, by this machine's clock. */
+  /** The remaining time of each hold, by this machine's clock. */
   countDown() {
     for (const collector of this.#status?.collectors ?? []) {
       const left = holdLeft(collector, this.#readAt);

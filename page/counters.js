@@ -1,6 +1,6 @@
 import { Rates, History, maxToMean, sum } from "./rates.js";
 
-// What the answers of the agent come to over time.
+// The counters and rates of the agent's answers over time.
 export const poolRates = new Rates();
 export const exporterRates = new Rates();
 export const history = { runs: new History(), bytes: new History() };
@@ -38,7 +38,7 @@ export function rateOf(collector, name, group) {
   return sum(groups.map((group) => poolRates.of(key("c", collector.name, group, name))));
 }
 
-/** Since the beginning: the same. */
+/** The total count of the same. */
 export function totalOf(collector, name) {
   return sum(Object.values(collector.groups).map((member) => member[name]));
 }
@@ -51,7 +51,7 @@ export function exporterRate(address, name) {
   return exporterRates.of(key(address, name));
 }
 
-/** Of what collectors that get their share have now: the weighted load's max/mean. */
+/** max/mean of the present weighted load, among the collectors that receive their share. */
 export function balance(collectors, name) {
   return maxToMean(collectors.filter(({ share }) => share > 0).map((collector) => {
     const rate = rateOf(collector, name);

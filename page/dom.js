@@ -1,4 +1,4 @@
-// Making and changing nodes. Names come from networks: they are only ever text.
+// Makes and changes nodes. Names come from the network: they become text only, never markup.
 
 /** An element by its name, attributes and children (nodes or strings). */
 export function element(name, attributes = {}, ...children) {
@@ -24,7 +24,7 @@ export function setAttribute(node, name, value) {
   else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-/** A shape of those in page.html. */
+/** A use of a shape in page.html. */
 export function shape(name) {
   const space = "http://www.w3.org/2000/svg";
   const node = document.createElementNS(space, "svg");
@@ -40,13 +40,13 @@ export function setShape(node, name) {
   setAttribute(node.firstChild, "href", `#shape-${name}`);
 }
 
-/** Children of a parent by key: makes those that are new, removes those that are gone, orders them. */
+/** Children of a parent by key: makes new ones, removes those without a key, and orders them. */
 export class KeyedList {
   #entries = new Map();
 
   /**
-   * @param make from a key: {node, …}
-   * @param fixed how many children the parent has before them
+   * @param make makes {node, …} for a key
+   * @param fixed number of the parent's children before them
    */
   constructor(parent, make, fixed = 0) {
     this.parent = parent;

@@ -12,10 +12,10 @@ const kinds = {
   moved: { word: "moved", shape: "arrow" },
   new_exporter: { word: "new exporter", shape: "plus" },
 };
-/** Entries of the list; of new exporters half as many, so that a flood of them leaves the others. */
+/** Maximum length of the list; half of it for new exporters, so that a flood of them leaves other events. */
 const limit = 200;
 
-/** Events as they come, newest first. */
+/** Live events, newest first. */
 export class EventList {
   #list = byID("events");
   #pending = [];
@@ -36,7 +36,7 @@ export class EventList {
     }
   }
 
-  /** The browser connects again by itself, 3 s after the end; where the agent refused it, we do. */
+  /** The browser reconnects 3 s after the connection ends, but not after a refusal: then this code does. */
   #listen() {
     const source = new EventSource("/events?after=0");
     source.onopen = () => put(byID("events-contact"), "");
@@ -48,7 +48,7 @@ export class EventList {
     source.addEventListener("missed", ({ data }) => this.#list.prepend(element("li", { class: "aside" }, JSON.parse(data).text)));
   }
 
-  /** A flood of events is drawn once a frame. */
+  /** Events are drawn once a frame, even in a flood. */
   #add(event) {
     const key = `${event.id} ${event.time}`;
     if (this.#seen.has(key)) return;
@@ -86,7 +86,7 @@ function item({ time, kind, collector, exporter, text }) {
     element("span", { class: "what" }, ...marked(text, marks.filter(Boolean))));
 }
 
-/** The text with nodes in place of the names that it has; nodes of others before it. */
+/** The text with nodes in place of names; nodes of names that it doesn't contain come first. */
 function marked(text, marks) {
   let parts = [text];
   for (const [name, node] of marks) {
@@ -97,7 +97,7 @@ function marked(text, marks) {
   return parts;
 }
 
-/** Where the name stands as a word of its own: c1 isn't in c12. */
+/** Position of the name as a whole word: c1 isn't in c12. */
 function wordAt(text, name) {
   const isPart = (letter) => letter !== undefined && /[\w.:-]/.test(letter);
   for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {

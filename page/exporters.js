@@ -7,7 +7,7 @@ import { nameTag, setNameTag } from "./tint.js";
 
 const heads = [["Address"], ["Collector"], ["B/s", "n"], ["runs/s", "n rank1"], ["Bytes", "n"], ["Runs", "n rank1"], ["idle", "n rank1"]];
 
-/** The exporters that come first in the order that is asked for. */
+/** The first exporters in the selected order. */
 export class ExporterTable {
   #rows = new KeyedList(byID("exporters").tBodies[0], makeExporterRow);
 
@@ -31,7 +31,7 @@ export class ExporterTable {
   }
 
   failed(problem) {
-    put(byID("tracking"), `They could not be read: ${problem}.`);
+    put(byID("tracking"), `Cannot read the exporters: ${problem}.`);
     this.#rows.show([]);
   }
 }
@@ -56,14 +56,14 @@ function showExporterRow({ tag, cells }, exporter) {
   setAttribute(seen, "title", exporter.first_seen ? `first ${clock(exporter.first_seen)}, last ${clock(exporter.last_seen)}` : null);
 }
 
-/** How many exporters have counts of their own. */
+/** How many exporters are tracked, and what tracking has missed. */
 export function trackingText({ total, tracking, advice }) {
   if (advice) return `${advice[0].toUpperCase()}${advice.slice(1)}`;
   if (!tracking) return `${plural(total, "exporter")} seen.`;
   const parts = [`${count(total)} tracked, room for ${count(tracking.size)}`];
-  if (tracking.untracked.runs) parts.push(`${plural(tracking.untracked.runs, "run")} not told apart`);
-  if (tracking.evicted) parts.push(`${plural(tracking.evicted, "idle entry").replace("entrys", "entries")} left for want of room`);
-  if (tracking.interval > tracking.configured_interval) parts.push(`an event each ${short(tracking.interval)} s instead of ${short(tracking.configured_interval)} s`);
+  if (tracking.untracked.runs) parts.push(`${plural(tracking.untracked.runs, "run")} of untracked exporters`);
+  if (tracking.evicted) parts.push(`${plural(tracking.evicted, "idle entry").replace("entrys", "entries")} evicted because the table was full`);
+  if (tracking.interval > tracking.configured_interval) parts.push(`an event every ${short(tracking.interval)} s instead of ${short(tracking.configured_interval)} s`);
   if (tracking.events_lost) parts.push(`${plural(tracking.events_lost, "event")} lost`);
   return `${parts.join("; ")}.`;
 }

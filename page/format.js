@@ -1,9 +1,9 @@
-// Figures as people read them. Nothing here knows of the page.
+// Numbers and times as text for people. Independent of the page.
 
 const whole = new Intl.NumberFormat("en");
 const prefixes = ["", "k", "M", "G", "T", "P", "E"];
 
-/** What stands where nothing is known. */
+/** Shown for an unknown value. */
 export const unknown = "–";
 
 /** 1234567 -> "1,234,567" */

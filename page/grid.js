@@ -1,12 +1,12 @@
 import { element, put, setAttribute } from "./dom.js";
 import { scaled } from "./format.js";
 
-// Cells of tables, and heads that sort.
+// Table cells, and heads that sort.
 
 /**
  * A figure with its SI prefix; the exact value is in the title.
  *
- * @param suffix what else the title says, after the value or that there is none yet
+ * @param suffix end of the title, after the value or "not known yet"
  */
 export function quantity(cell, value, unit = "", suffix = "") {
   if (!cell.firstElementChild) cell.replaceChildren(element("span", { class: "number" }), element("span", { class: "prefix" }));
@@ -17,7 +17,7 @@ export function quantity(cell, value, unit = "", suffix = "") {
 }
 
 /**
- * Heads of columns; those with a `value` are buttons that sort by it.
+ * Column heads; heads with a `value` are buttons that sort by it.
  *
  * @param columns [{key, label, explanation, value, isNumber, rank}]; rank: the higher, the sooner it is
  *   left out on narrow screens
@@ -43,7 +43,7 @@ export class SortedColumns {
     return element("th", attributes, button);
   }
 
-  /** First the way that asks for attention, then the other one, then the agent's order. */
+  /** The first click puts values that need attention first, the second reverses, the third restores the agent's order. */
   #choose(column) {
     const begins = column.isNumber === true;
     if (this.#key !== column.key) [this.#key, this.#isDescending] = [column.key, begins];

@@ -5,13 +5,13 @@ import { count } from "./format.js";
 
 const outcomes = [
   { key: "selected", label: "selected", explanation: "reached the owner of their row" },
-  { key: "failed_over", label: "failed over", explanation: "reached another rank, because the owner is away" },
-  { key: "held", label: "held", explanation: "dropped: their collector is away, for less than the hold", isLoss: true },
+  { key: "failed_over", label: "failed over", explanation: "reached another rank, because the owner is absent" },
+  { key: "held", label: "held", explanation: "dropped: their collector is absent, for less than the hold", isLoss: true },
   { key: "no_collector", label: "no collector", explanation: "dropped: no collector was usable", isLoss: true },
   { key: "bad_packet", label: "bad packet", explanation: "dropped: no source address could be read", isLoss: true },
 ];
 
-/** What became of each run of the program, by group. */
+/** The outcomes of the program's runs, by group. */
 export class GroupTable {
   #rows = new KeyedList(byID("groups").tBodies[0], makeGroupRow);
 

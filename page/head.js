@@ -13,7 +13,7 @@ const totals = [
   { label: "lost/s", isLoss: true, value: ({ groups }) => sum(groups.flatMap((group) => [outcomeRate(group, "no_collector"), outcomeRate(group, "bad_packet")])) },
 ];
 
-/** The pool's name, how it is, and what it does as a whole. */
+/** The pool's name, its health, and its total rates. */
 export class Head {
   #figures = totals.map(() => [element("span"), element("span", { class: "prefix" })]);
   #shape = shape("empty");
@@ -58,7 +58,7 @@ export class Head {
     put(this.#word, (isWell ? "healthy" : plural(health.reasons.length, "problem")) + (notes ? `, ${plural(notes, "note")}` : ""));
     byID("trouble").hidden = isWell && notes === 0;
     setAttribute(byID("trouble"), "data-level", isWell ? "note" : "problem");
-    put(byID("trouble-title"), isWell ? "Worth knowing" : "What is wrong");
+    put(byID("trouble-title"), isWell ? "Notes" : "Problems");
     const lines = [
       ...status.findings.map((finding) => ({ level: finding.level, text: finding.text, since: finding.since })),
       ...health.reasons.filter((reason) => !isFinding(reason, status.findings)).map((text) => ({ level: "problem", text })),
@@ -67,7 +67,7 @@ export class Head {
   }
 }
 
-/** Reasons that findings are stand there with more: their level, and since when. */
+/** Whether a reason is also a finding, which shows its level and start, too. */
 function isFinding(reason, findings) {
   return findings.some(({ name, text }) => reason === `${name}: ${text}`);
 }
@@ -78,7 +78,7 @@ function makeTrouble(key) {
   return { node: element("li", { "data-level": level }, shape(level === "problem" ? "warning" : "note"), element("span", {}, text, " ", time)) };
 }
 
-/** Whether what the page shows is what is now. */
+/** Whether the page is up to date. */
 export class Contact {
   #answeredAt = null;
   #answeredTime = null;
@@ -108,14 +108,14 @@ export class Contact {
     silence.hidden = !(this.isStale || isPaused);
     const since = age === null ? "never" : `since ${clock(this.#answeredTime)}, ${duration(age)} ago`;
     if (silence.hidden) put(silence, "");
-    else if (isPaused) put(silence, `Paused: what stands below is of ${age === null ? "never" : clock(this.#answeredTime)}.`);
+    else if (isPaused) put(silence, age === null ? "Paused before the first answer." : `Paused: the values below are of ${clock(this.#answeredTime)}.`);
     else if (age === null) put(silence, `No answer yet: ${this.#problem ?? ""}.`);
-    else put(silence, `No answer ${since}${this.#problem ? ` (${this.#problem})` : ""}. What stands below was true then.`);
+    else put(silence, `No answer ${since}${this.#problem ? ` (${this.#problem})` : ""}. The values below are of that time.`);
     put(byID("contact"), isPaused ? "paused" : this.isStale ? "no answer" : age === null ? "asking the agent …" : `live ${clock(this.#answeredTime)}`);
   }
 }
 
-/** For screen readers, and only what changes. */
+/** Announces changes to screen readers. */
 export function say(text) {
   put(byID("spoken"), text);
 }

@@ -1,10 +1,10 @@
 import { byID, element } from "./dom.js";
 
-/** Single keys that do something, and the dialog that lists them. */
+/** Single-key commands, and the dialog that lists them. */
 export class Keys {
   #box = byID("keys-on");
 
-  /** @param actions {key: [what it does, function]} */
+  /** @param actions {key: [description, function]} */
   constructor(actions) {
     this.actions = { ...actions, "?": ["this list", () => this.#open()] };
     byID("keys-list").append(...Object.entries(this.actions).map(([key, [text]]) => element("div", {}, element("dt", {}, element("kbd", {}, key)), element("dd", {}, text))));
@@ -44,7 +44,7 @@ function keep(value) {
   }
 }
 
-/** Brings a heading, a table or a field to the top, and the focus to it. */
+/** Scrolls a heading, a table or a field to the top, and focuses it. */
 export function goTo(id) {
   const node = byID(id);
   node.focus({ preventScroll: true });

@@ -21,7 +21,7 @@ const groups = new GroupTable();
 const question = new Question();
 const rounds = new Rounds(2000, round);
 const exporters = new ExporterTable(() => rounds.now());
-/** The last answer of GET /table, what the collectors were like then, and when. */
+/** The last answer of GET /table, with the collectors' states and the time of that moment. */
 let [table, tableKey, tableTime] = [null, "", -Infinity];
 
 async function round() {
@@ -51,7 +51,7 @@ async function showPool() {
   groups.show(status.groups);
   charts.show(status.collectors);
   await showTable(status, now);
-  head.show(status, health ?? { ok: false, reasons: ["GET /healthz has no JSON"] }, table);
+  head.show(status, health ?? { ok: false, reasons: ["GET /healthz returned no JSON"] }, table);
 }
 
 /** The table is large and changes rarely: read after events, and twice a minute. */
@@ -63,7 +63,7 @@ async function showTable(status, now) {
     [tableKey, tableTime] = [key, now];
     strip.show(table);
   } catch (error) {
-    put(byID("strip-text"), `The rows could not be read: ${error.message}.`);
+    put(byID("strip-text"), `Cannot read the rows: ${error.message}.`);
   }
 }
 
@@ -81,7 +81,7 @@ new EventList(() => {
   tableKey = "";
 });
 new Keys({
-  "/": ["where does an address go?", () => goTo("address")],
+  "/": ["ask for an address", () => goTo("address")],
   c: ["to the collectors", () => goTo("collectors-title")],
   x: ["to the exporters", () => goTo("order")],
   e: ["to the events", () => goTo("events")],

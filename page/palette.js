@@ -15,7 +15,7 @@ const first = {
 };
 const lightnesses = { light: [0.4, 0.52, 0.62, 0.46, 0.57], dark: [0.62, 0.74, 0.86, 0.68, 0.8] };
 
-/** "#rrggbb" of a slot in the scheme "light" or "dark". Beyond 10 hues go around by the golden angle. */
+/** "#rrggbb" of a slot in the scheme "light" or "dark". From slot 10 on, hues advance by the golden angle. */
 export function colour(slot, scheme) {
   const known = first[scheme][slot];
   if (known) return hex(known);

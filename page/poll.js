@@ -1,8 +1,8 @@
-// Requests to the agent: one at a time, and none while the page is hidden.
+// Requests to the agent: one at a time, none while the page is hidden.
 
 const timeLimit = 5000;
 
-/** Seconds that the agent's clock is ahead of this machine's. */
+/** Seconds by which the agent's clock is ahead of this machine's. */
 let ahead = 0;
 
 /** @param time of the agent's answer, in Unix seconds */
@@ -10,12 +10,12 @@ export function setAgentTime(time) {
   ahead = time - Date.now() / 1000;
 }
 
-/** Unix seconds, by the agent's clock: times that it gives are compared with it. */
+/** Unix seconds by the agent's clock, for comparison with the agent's times. */
 export function agentTime() {
   return Date.now() / 1000 + ahead;
 }
 
-/** The JSON of a path, also of answers that aren't 200; throws a sentence. */
+/** The JSON of a path, whatever the status code; errors are sentences. */
 export async function ask(path) {
   let response;
   try {
@@ -31,7 +31,7 @@ function parse(text, response) {
   return response.headers.get("Content-Type")?.startsWith("application/json") ? JSON.parse(text) : null;
 }
 
-/** The value of an answer that has to be 200. */
+/** The value of an answer; any code but 200 is an error. */
 export async function read(path) {
   const answer = await ask(path);
   if (answer.status !== 200 || answer.value === null) throw new Error(`GET ${path}: ${answer.status} ${answer.text.trim().slice(0, 200)}`);
@@ -58,7 +58,7 @@ export class Rounds {
     this.now();
   }
 
-  /** The next round begins as soon as the one that runs has ended. */
+  /** Starts the next round as soon as the present one has ended. */
   now() {
     this.#wake();
   }
@@ -71,7 +71,7 @@ export class Rounds {
     }
   }
 
-  /** @param time in ms; null: until somebody wakes it. */
+  /** @param time in ms; null: until it is woken. */
   #sleep(time) {
     return new Promise((resolve) => {
       const timer = time === null ? null : setTimeout(resolve, time);

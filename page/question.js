@@ -4,7 +4,7 @@ import { clock, count, duration, plural, short } from "./format.js";
 import { agentTime, ask } from "./poll.js";
 import { nameTag } from "./tint.js";
 
-/** "Where does this address go?", also asked by the page's address: /#198.51.100.7 */
+/** "Where does this address go?" The page's fragment asks, too: /#198.51.100.7 */
 export class Question {
   #field = byID("address");
   #asked = null;
@@ -25,7 +25,7 @@ export class Question {
     else location.hash = text;
   }
 
-  /** Other fragments are places of the page. */
+  /** Other fragments are positions in the page. */
   #followHash() {
     const text = decoded(location.hash.slice(1));
     if (!/[.:]/.test(text)) return;
@@ -48,7 +48,7 @@ export class Question {
     await this.again();
   }
 
-  /** The answer as it is by now. */
+  /** Refreshes the answer. */
   async again() {
     const address = this.#asked;
     if (!address) return;
@@ -72,11 +72,11 @@ export class Question {
     const link = element("a", { href: `/exporters/${explanation.address}` }, "as JSON");
     const others = (total ?? 0) - (sessions ?? []).length;
     const rest = others > 0 ? [["more sessions", count(others)]] : [];
-    const facts = [...traffic(exporter), ...(sessions ?? []).map(session), ...rest, ["all of it", link]];
+    const facts = [...traffic(exporter), ...(sessions ?? []).map(session), ...rest, ["all values", link]];
     details.replaceChildren(ranks(explanation), element("dl", { class: "list" }, ...facts.map(([term, fact]) => element("div", {}, element("dt", {}, term), element("dd", {}, fact)))));
   }
 
-  /** Spoken by screen readers, so only touched if it says something else. */
+  /** Screen readers speak each change, so it changes only if the text differs. */
   #show(parts) {
     const key = JSON.stringify(parts);
     if (key === this.#shown) return;
@@ -85,7 +85,7 @@ export class Question {
   }
 }
 
-/** A % that is none of the escapes, as of a zone, stays as it is. */
+/** A % that isn't an escape, like a zone's, stays. */
 function decoded(text) {
   try {
     return decodeURIComponent(text);
@@ -96,12 +96,12 @@ function decoded(text) {
 
 function ranks({ bucket, ranks }) {
   const list = element("ol", { class: "ranks" }, ...ranks.map((name) => element("li", {}, nameTag(name))));
-  const title = bucket == null ? "Those that take turns" : `Ranks of row ${count(bucket)}`;
+  const title = bucket == null ? "Collectors that take turns" : `Ranks of row ${count(bucket)}`;
   return element("div", {}, element("h3", {}, title), list);
 }
 
 function traffic(exporter) {
-  if (!exporter) return [["traffic", "nothing has come from it, or it isn't tracked any more"]];
+  if (!exporter) return [["traffic", "none yet, or no longer tracked"]];
   const { udp, tcp, first_seen: first, last_seen: last } = exporter;
   const facts = [["UDP", `${plural(udp.runs, "run")}, ${short(udp.bytes, "B")}`], ["TCP", plural(tcp.runs, "SYN")]];
   return first ? [...facts, ["first seen", clock(first)], ["last seen", clock(last)]] : facts;
@@ -110,7 +110,7 @@ function traffic(exporter) {
 function session(session) {
   const parts = [session.collector && `at ${session.collector}`, session.up_since && `up ${duration(agentTime() - session.up_since)}`];
   parts.push(`${short(session.bytes_received, "B")} received`);
-  if (session.rtt > 0) parts.push(`round trip ${milliseconds(session.rtt)}, least ${milliseconds(session.min_rtt)}`);
+  if (session.rtt > 0) parts.push(`round trip ${milliseconds(session.rtt)}, minimum ${milliseconds(session.min_rtt)}`);
   return [`session ${session.group}`, parts.filter(Boolean).join(", ")];
 }
 

@@ -1,19 +1,19 @@
 // Rates of cumulative counters. Independent of the page.
 
 /**
- * The last samples of many counters, and how fast each grows.
+ * The last samples of many counters, and the rate of each.
  *
- * A counter that is less than it was has begun anew (another pool of that name, an
- * entry that left and came back): what it had before is forgotten, so that no rate is
- * negative or made of two counters.
+ * A counter that decreases has started again (another pool of that name, or an evicted
+ * entry that returned). Its earlier samples are discarded, so that no rate is negative
+ * or mixes two counters.
  */
 export class Rates {
   #samples = [];
 
   /**
-   * @param window seconds that a rate is the mean of
-   * @param gap seconds between samples from which on they are strangers: a rate over
-   *   the time that a page was hidden isn't what goes on now
+   * @param window seconds over which a rate is the mean
+   * @param gap seconds between samples from which on they give no rate: a mean over the
+   *   time that the page was hidden isn't the present rate
    */
   constructor(window = 10, gap = 15) {
     this.window = window;
@@ -28,7 +28,7 @@ export class Rates {
     while (this.#samples.length > 2 && time - this.#samples[0].time > this.window) this.#samples.shift();
   }
 
-  /** Per second; null where no two samples tell it. */
+  /** Per second; null without two samples. */
   of(key) {
     let index = this.#samples.length - 1;
     const newest = this.#samples[index];
@@ -45,24 +45,24 @@ export class Rates {
   }
 }
 
-/** The sum of what is known; null if nothing is. */
+/** The sum of the known values; null if there are none. */
 export function sum(values) {
   return values.reduce((total, value) => (value == null ? total : (total ?? 0) + value), null);
 }
 
-/** How far the busiest is above the mean: 1 is even; null where nothing flows. */
+/** The highest value over the mean: 1 is even; null without traffic. */
 export function maxToMean(values) {
   const known = values.filter((value) => value != null);
   const total = sum(known);
   return total ? Math.max(...known) / (total / known.length) : null;
 }
 
-/** What was measured of many names at the same moments, for a bounded time. */
+/** Values of many names at the same moments, for a bounded time. */
 export class History {
   #times = [];
   #values = new Map();
 
-  /** @param span seconds that are kept; gap: seconds from which on a line is broken */
+  /** @param span seconds that are kept; gap: seconds between samples from which on a line has a gap */
   constructor(span = 900, gap = 15) {
     this.span = span;
     this.gap = gap;
@@ -76,7 +76,7 @@ export class History {
     return this.#values.get(name) ?? [];
   }
 
-  /** @param values Map of name -> number or null; names that it lacks are forgotten */
+  /** @param values Map of name -> number or null; names that it lacks are removed */
   add(time, values) {
     if (this.#times.length && time - this.#times.at(-1) > this.gap) this.#append(time - this.gap / 2, new Map());
     for (const name of this.#values.keys()) if (!values.has(name)) this.#values.delete(name);

@@ -1,13 +1,13 @@
 // Reads GET /table. Independent of the page.
 
-/** Base64 of a byte a cell. */
+/** Decodes base64 with a byte for each cell. */
 export function bytesOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
 /**
- * Columns of a picture of the table: each the bands of its cells, sorted by owner and
- * then by who has them now, so that a band is a collector's part.
+ * Columns of a picture of the table. Each has the bands of its cells, sorted by owner and
+ * then by present collector, so that a band is one collector's part.
  *
  * @param owners a slot for each cell; now: the slot that each cell is with, or is held for
  * @returns for each column a list of [owner, now, count]

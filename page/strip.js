@@ -6,7 +6,7 @@ import { nameTag, setNameTag } from "./tint.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** The rows of the table in the collectors' colours: who owns them, and who has them now. */
+/** The rows of the table in the colours of their owners and of their present collectors. */
 export class Strip {
   #columns = null;
   #standings = new Map();
@@ -37,7 +37,7 @@ export class Strip {
     drawStrip(byID("strip-owner"), this.#columns, (owner) => ({ colour: this.#standings.has(owner) ? colour(owner, scheme) : "transparent" }));
   }
 
-  /** Rows that wait are hatched in their collector's colour, rows that reach nobody stay empty. */
+  /** Held rows are hatched in their collector's colour; rows that reach no collector stay empty. */
   #fill(owner, now, scheme) {
     const standing = this.#standings.get(now);
     if (standing === undefined || standing === "away") return { colour: "transparent" };
@@ -72,7 +72,7 @@ function styleOf({ colour, isHatched, isDotted }, context, patterns, scale) {
   return patterns.get(key);
 }
 
-/** Thin lines: there is a collector to be. */
+/** Thin lines: rows that are held for a collector. */
 function hatch(colour, scale) {
   return tile(Math.round(6 * scale), (context, size) => {
     context.strokeStyle = colour;
@@ -86,7 +86,7 @@ function hatch(colour, scale) {
   });
 }
 
-/** Full, with gaps: a collector that isn't the owner. */
+/** Filled, with gaps: rows at a collector that isn't the owner. */
 function dots(colour, scale) {
   return tile(Math.round(5 * scale), (context, size) => {
     context.fillStyle = colour;

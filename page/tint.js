@@ -1,7 +1,7 @@
 import { colour } from "./palette.js";
 import { element, put, setAttribute } from "./dom.js";
 
-// Collectors' colours, by slot: the same for as long as a collector is in the pool.
+// Collectors' colours, by slot: constant while a collector is in the pool.
 const slots = new Map();
 
 /** @param collectors of GET /status */

@@ -89,7 +89,7 @@ enum Pictures {
         #expect(lines[2].split(separator: " ") == ["c1", "0", "active", "25.0%", "4711", "g1", "12", "12", "B", "12"])
         #expect(lines.last?.hasPrefix("– one_source_address: ") == true && !text.contains("\u{1b}"))
         #expect(lines.contains("exporters: 65536 tracked, of at most 65536; 900 sent within 60 s"))
-        #expect(lines.contains("  12 runs not told apart, 12 bytes of them, 12 evicted, 12 events lost"))
+        #expect(lines.contains("  12 runs of untracked exporters, 12 bytes of them, 12 evicted, 12 events lost"))
     }
 
     @Test func `failing usage has one line, overdue usage a mark, and healthy usage neither`() {

@@ -94,7 +94,7 @@ struct PoolTables {
                     .warning))
         }
         let losses = [
-            (tracking.untracked.runs, "runs not told apart"), (tracking.untracked.bytes, "bytes of them"),
+            (tracking.untracked.runs, "runs of untracked exporters"), (tracking.untracked.bytes, "bytes of them"),
             (tracking.evicted, "evicted"), (tracking.eventsLost, "events lost"),
         ].filter { $0.0 > 0 }.map { "\(ShortText.number($0.0)) \($0.1)" }
         if !losses.isEmpty { lines.append(Line("  " + losses.joined(separator: ", "), .warning)) }

@@ -83,7 +83,7 @@ struct PageModuleTests {
         #expect(
             texts == [
                 "Write this: {size: 5}", "1,200 exporters seen.", "60 tracked, room for 64.",
-                "60 tracked, room for 64; 2 runs not told apart; 1 event lost.",
+                "60 tracked, room for 64; 2 runs of untracked exporters; 1 event lost.",
             ])
     }
 

@@ -209,7 +209,7 @@ struct PageTests {
             #expect(try page.browser.evaluate(Bool.self, "return document.getElementById('silence').hidden;"))
             try agent.kill()
             PageFixture.expect("the page says so") {
-                try page.text("#silence").contains("What stands below was true then")
+                try page.text("#silence").contains("The values below are of that time")
             }
             #expect(try page.browser.evaluate(Bool.self, "return document.documentElement.hasAttribute('data-stale');"))
             #expect(try page.text("#contact") == "no answer" && page.collectors().count == 3)

@@ -1,8 +1,8 @@
 /// How a pool keeps track of its exporters.
 public struct Tracking: Equatable, Sendable {
-    /// Exporters that are told apart; 0: none is.
+    /// Number of exporters that can be tracked; 0: none.
     public var size: Int
-    /// The least time between two events of one exporter; zero: each of its runs is one.
+    /// The minimum time between two events of one exporter; zero: each of its runs is an event.
     public var interval: Duration
 
     public static let defaultSize = 65_536
