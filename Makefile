@@ -1,24 +1,24 @@
-# Each target installs what it needs, on Debian with a Swift toolchain.
+# Each target installs the packages that it needs, on Debian with a Swift toolchain.
 PREFIX ?= /usr/local
 release = .build/release/reuseport-agent
 # The demo and the tests create namespaces, which requires root.
 as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH" "TMPDIR=$$TMPDIR" "CI=$$CI" "JOBS=$$JOBS")
-# SwiftPM leaves locks and empty folders where temporary files go.
+# SwiftPM leaves locks and empty folders in the folder for temporary files.
 export TMPDIR := $(CURDIR)/.build/tmp
 $(shell mkdir -p $(TMPDIR))
 
 .PHONY: help demo test test-long test-kernels build check bench install clean
 
 help:
-	@echo "make demo     four nfacctd, real router traffic, without and with the agent"
-	@echo "make test     every test, with real collectors (SUITES=PATTERN: some; JOBS=N at a time)"
-	@echo "make test-long     a flood of 10,000,000 addresses, every test beside a build, and make test-kernels"
-	@echo "make test-kernels   the programs and the agent on Debian's kernels, under QEMU (KERNELS=\"5.10 6.1 6.12\")"
+	@echo "make demo     four nfacctd, real router traffic, without and then with the agent"
+	@echo "make test     all tests, with real collectors (SUITES=PATTERN: only these; JOBS=N: number at a time)"
+	@echo "make test-long     a flood of 10,000,000 addresses, all tests during a build, and make test-kernels"
+	@echo "make test-kernels   tests on Debian's kernels, under QEMU (KERNELS=\"5.10 6.1 6.12\")"
 	@echo "make build    the release binary, $(release)"
-	@echo "make check    format, lint, imports, links of the documentation, tests that need no privilege"
-	@echo "make bench    the benchmarks, beside the peers; writes Benchmarks/RESULTS.md (PARTS=...: some of them)"
-	@echo "make install  the binary and examples below PREFIX ($(PREFIX))"
-	@echo "make clean    removes what was built"
+	@echo "make check    format, lint, imports, links of the documentation, and unprivileged tests"
+	@echo "make bench    benchmarks of the agent and its peers; writes Benchmarks/RESULTS.md (PARTS=...: only these)"
+	@echo "make install  installs the binary and examples below PREFIX ($(PREFIX))"
+	@echo "make clean    removes build products"
 
 demo:
 	@scripts/setup.sh demo
@@ -38,7 +38,7 @@ test-long:
 	$(as_root) scripts/test.sh --beside-build '$(SUITES)'
 	$(MAKE) --no-print-directory test-kernels
 
-# KERNELS: which ones. KERNEL_PACKAGES: a folder with their packages. RECORD: a page for the table.
+# KERNELS: versions to test. KERNEL_PACKAGES: a folder with their packages. RECORD: a page that gets the table.
 test-kernels: export KERNELS := $(KERNELS)
 test-kernels: export KERNEL_PACKAGES := $(KERNEL_PACKAGES)
 test-kernels: export RECORD := $(RECORD)
@@ -51,7 +51,7 @@ build:
 	@scripts/setup.sh build
 	@$(MAKE) --no-print-directory $(release)
 
-# Swift knows what has changed.
+# Phony, because Swift itself detects changes.
 .PHONY: $(release)
 $(release):
 	swift build -c release --static-swift-stdlib --product reuseport-agent
@@ -65,7 +65,7 @@ check:
 	swift build --build-tests --explicit-target-dependency-import-check error
 	scripts/test.sh '^(SockArrayCore|TelemetryLab|AgentCore)Tests'
 
-# PARTS: those of Benchmarks/RESULTS.md that are to be measured; all if none is named.
+# PARTS: parts of Benchmarks/RESULTS.md to measure; default: all.
 bench:
 	@scripts/setup.sh bench
 	swift build -c release --static-swift-stdlib --product reuseport-agent

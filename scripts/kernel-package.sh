@@ -1,7 +1,7 @@
 #!/bin/bash
 # kernel-package.sh VERSION
-# Prints the path of the newest Debian package of that kernel, `6.1`: of KERNEL_PACKAGES if
-# that names a folder of .deb files, else from the mirror, by way of the cache.
+# Prints the path of the newest Debian package of that kernel, `6.1`: from the folder of .deb
+# files that KERNEL_PACKAGES names, or else from the mirror, through the cache.
 set -euo pipefail
 
 version=$1
@@ -9,7 +9,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/reuseport-agent/kernels
 architecture=$(dpkg --print-architecture)
 pattern="linux-image-${version//./\\.}\\.[0-9][^ ]*-cloud-$architecture"
 
-# Of file names or package names, the newest kernel's.
+# Prints the newest kernel's name of the file names or package names.
 newest() { sort -V | tail -n 1; }
 
 if [ -n "${KERNEL_PACKAGES:-}" ]; then
@@ -22,7 +22,7 @@ if [ -n "${KERNEL_PACKAGES:-}" ]; then
     exit
 fi
 
-# Where the machine's own suite has another kernel: an apt of its own, below the cache.
+# For kernels that the machine's own suite lacks: a separate apt state, below the cache.
 case $version in
 5.10) suite=bullseye ;;
 6.1) suite=bookworm ;;
@@ -35,7 +35,7 @@ found() { apt-cache "${apt[@]}" search --names-only "^$pattern\$" | sed 's/ .*//
 use_suite() {
     local folder=$cache/apt/$suite mirror
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v -e -security | head -n 1) || true
-    # Without a mirror of this machine's own there is none to ask.
+    # The mirror comes from this machine's apt sources; without one, there is no source.
     [ -n "$mirror" ] || return 0
     mkdir -p "$folder/lists/partial" "$folder/archives/partial"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$folder/sources.list"
@@ -50,14 +50,14 @@ if [ -z "$name" ] && [ -n "$suite" ]; then
     name=$(found)
 fi
 if [ -n "$name" ]; then
-    # As 'ADDRESS' FILE SIZE HASH.
+    # Output format: 'ADDRESS' FILE SIZE HASH.
     file=$(apt-get "${apt[@]}" download --print-uris "$name" 2>/dev/null | sed -n "s/^'[^']*' \\([^ ]*\\) .*/\\1/p") || true
     if [ -n "$file" ] && [ ! -e "$cache/$file" ]; then
         echo "test-kernels: downloading $name" >&2
         partial=$(mktemp -d "$cache/partial.XXXXXX")
         trap 'rm -rf "$partial"' EXIT
         if (cd "$partial" && apt-get "${apt[@]}" -qq -o APT::Sandbox::User= download "$name" >log 2>&1); then
-            # The cache has one package of a kernel.
+            # The cache keeps one package of each kernel.
             find "$cache" -maxdepth 1 -regextype posix-extended -regex ".*/${pattern}_.*\\.deb" -delete
             mv "$partial"/*.deb "$cache/$file"
         else

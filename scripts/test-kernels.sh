@@ -1,24 +1,23 @@
 #!/bin/bash
 # test-kernels.sh
-# Boots Debian's kernels under QEMU and runs there, as root and with the capabilities of the
-# shipped unit, what depends on the kernel: see CONTRIBUTING.md. From the environment:
-#   KERNELS          which ones, "5.10 6.1 6.12"
-#   KERNEL_PACKAGES  a folder with their packages, in place of the mirror
-#   RECORD           a page to write the table to, if all is well
-# Leaves the table in .build/kernels.md, and each machine's report in .build/kernels/.
+# Boots Debian's kernels under QEMU and runs the tests that depend on the kernel, as root and
+# with the capabilities of the shipped unit: see CONTRIBUTING.md. Environment:
+#   KERNELS          versions to test, "5.10 6.1 6.12"
+#   KERNEL_PACKAGES  a folder with their packages, instead of the mirror
+#   RECORD           a page that gets the table if all tests pass
+# Writes the table to .build/kernels.md, and each machine's report to .build/kernels/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 kernels=${KERNELS:-5.10 6.1 6.12}
-# Seconds after which a machine is stopped, whatever it does: with two processors of its own
-# it takes less than 240.
+# Timeout of a machine, in seconds. With two processors to itself, it takes less than 240.
 limit=900
 unit=examples/systemd/reuseport-agent.service
 
-# What the machines run, the longest first: privilege, part, and which tests by a regular
-# expression. The emulated processors are some 15 times slower and each pool takes seconds
-# for the verifier, so of each subject these are the tests with the least work. Root has
-# fewer of them, because its verifier is the lenient one.
+# The machines' tests, the longest first: privilege, part, and a regular expression for the
+# tests. Emulated processors are about 15 times slower, and the verifier takes seconds for
+# each pool: these are the cheapest tests of each subject. Root runs fewer of them,
+# because the verifier is more lenient for root.
 selection='SelectionTests/.a device.s IPv4|TurnTests/.round-robin: an'
 failover='LifeTests/.after the hold|WholeCollectorTests/.connections for'
 reload='GenerationTests/.a group that left'
@@ -27,7 +26,7 @@ sessions='SessionTests/.failback'
 adoption='LifeTests/.a new agent'
 refusals='LifeTests/.another seed|ReplaceTests/.a slot'
 migration='ReplaceTests/.50 connections'
-# What check says of this kernel, and what the agent does where the kernel lacks something.
+# The report of check on this kernel, and the agent's behaviour if the kernel lacks a feature.
 agent='RefusedStartTests/.a limit of locked memory|OlderKernelTests/.on a kernel without'
 jobs="unit affinity-variants KernelTests\\.AffinityVariantTests
 unit tests KernelTests\\.($selection|$failover|$reload|$drain|$sessions|$adoption|$refusals|$migration)
@@ -61,7 +60,7 @@ trap 'exit 143' TERM
 
 archive() { (cd "$1" && find . | cpio -o -H newc --quiet); }
 
-# Programs, and the libraries that they load, at the places that they have here.
+# Copies programs and the libraries that they load, with the same paths.
 copy() {
     local file
     for file in "$@" $(ldd "$@" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^\t\(\/[^ ]*\) .*/\1/p' | sort -u); do
@@ -70,7 +69,7 @@ copy() {
     done
 }
 
-# What all machines have, as $work/common.cpio.
+# Packs the files of all machines as $work/common.cpio.
 pack_tests() {
     local root=$work/common folder
     mkdir -p "$root"/{usr/bin,usr/sbin,usr/lib,usr/lib64,proc,sys,dev,tmp,run,root,etc,"$PWD"}
@@ -87,7 +86,7 @@ pack_tests() {
     rm -r "$root"
 }
 
-# boot VERSION: leaves what the machine reported in .build/kernels/VERSION.log
+# boot VERSION: writes the machine's report to .build/kernels/VERSION.log
 boot() {
     local version=$1 package root=$work/kernel report=.build/kernels/$1.log module elapsed
     package=$(scripts/kernel-package.sh "$version") || exit 1

@@ -1,12 +1,12 @@
 #!/bin/sh
 # embed.sh SOURCE CONSTANT OUTPUT.swift INCLUDE_DIR
-# Writes OUTPUT.swift with SOURCE's bytes as Embedded.CONSTANT. A SOURCE that
-# ends in .c is a BPF program, and its object is what gets embedded; one that ends in
-# .html is the page, with the style and the script that stand beside it.
+# Writes OUTPUT.swift with SOURCE's bytes as Embedded_CONSTANT. For a BPF program (.c), the
+# bytes are those of its object; for the page (.html), they include the style and the script
+# in the same folder.
 set -eu
 source=$1 constant=$2 output=$3 include=$4
 
-# The Swift toolchain's own tools know the BPF target; Debian's aren't needed.
+# The Swift toolchain's tools have the BPF target; Debian's aren't needed.
 toolchain=$(dirname "$(readlink -f "$(command -v swift)")")
 for tool in clang llvm-objcopy; do
     [ -x "$toolchain/$tool" ] || {
@@ -20,15 +20,15 @@ trap 'rm -rf "$work"' EXIT
 
 case $source in
 *.c)
-    # asm/types.h stands in Debian's multiarch folder, whose name is not
-    # always the triple that clang prints.
+    # asm/types.h is in Debian's multiarch folder, whose name can differ
+    # from the triple that clang prints.
     multiarch=/usr/include/$(gcc -print-multiarch 2>/dev/null || echo "$(uname -m)-linux-gnu")
-    # -mcpu=v2: loads from Linux 5.6 on, and the verifier follows its bounds.
+    # -mcpu=v2: loads on Linux 5.6 and later, and the verifier can track its bounds.
     "$toolchain/clang" -target bpf -mcpu=v2 -O2 -g -Wall -Werror \
         -ffile-prefix-map="$(dirname "$source")=bpf" -ffile-prefix-map="$include=include" \
         -I "$include" -idirafter "$multiarch" \
         -c "$source" -o "$work/bytes"
-    # BTF stays, which the kernel reads; DWARF and what libbpf passes over are two thirds.
+    # Keeps BTF, which the kernel reads. DWARF and the sections that libbpf ignores are two thirds of the object.
     "$toolchain/llvm-objcopy" --strip-debug --remove-section=.rel.BTF --remove-section=.rel.BTF.ext "$work/bytes"
     ;;
 *.html)
@@ -39,8 +39,8 @@ case $source in
     ;;
 esac
 
-# A literal of the array would take the compiler two minutes for 400 KiB, one of a
-# string takes none: each byte is the Unicode scalar of its number.
+# For 400 KiB, the compiler takes two minutes for an array literal, and almost no time for a
+# string literal: each byte becomes the Unicode scalar with its number.
 {
     cat <<EOF
 enum Embedded_$constant {
@@ -49,7 +49,7 @@ enum Embedded_$constant {
             [UInt8](unsafeUninitializedCapacity: units.count) { bytes, count in
                 var high: UInt8 = 0
                 for unit in units {
-                    // From 0x80 on a scalar has two units, 0b110000hh and 0b10llllll.
+                    // From 0x80 on, a scalar has two units: 0b110000hh and 0b10llllll.
                     if unit >= 0xc0 {
                         high = unit << 6
                     } else {
