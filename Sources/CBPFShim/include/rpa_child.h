@@ -1,4 +1,4 @@
-/* Short commands of the agent, which don't outlive it. */
+/* Short-lived commands of the agent, which end with it. */
 #ifndef RPA_CHILD_H
 #define RPA_CHILD_H
 
@@ -10,12 +10,12 @@
 int rpa_memory_file(const void *bytes, size_t length);
 
 /*
- * Starts argv[0], sought in PATH, in a process group of its own, as whose leader it
- * can be ended with all that it starts. input is its standard input, output the
- * standard output and error: both stay the caller's. It begins with no signal
- * blocked or ignored, may have open_files descriptors, and is killed when the calling
- * thread ends. Returns its pid, the caller's to reap. -errno: also where it can't be
- * executed.
+ * Starts argv[0], searched for in PATH, as the leader of a new process group, so that
+ * a signal to the group ends it with its children. input becomes its standard input,
+ * output its standard output and error; the caller keeps both descriptors. The process
+ * starts without blocked or ignored signals and with a limit of open_files descriptors,
+ * and is killed when the calling thread ends. Returns its pid, which the caller must
+ * reap. -errno: also if it can't be executed.
  */
 int rpa_start_child(char *const argv[], int input, int output, uint32_t open_files);
 

@@ -1,4 +1,4 @@
-/* The facts of a socket that its descriptor gives. */
+/* Socket facts by descriptor, placeholders and listeners. */
 #ifndef RPA_SOCKET_H
 #define RPA_SOCKET_H
 
@@ -12,7 +12,7 @@ struct rpa_socket_facts {
 	int32_t accepting;   /* it listens (SO_ACCEPTCONN) */
 	int32_t ipv6_only;   /* IPV6_V6ONLY; 0 for AF_INET */
 	int32_t interface;   /* index of the interface it is bound to, or 0 */
-	uint32_t user;       /* uid: who made it, or whom fchown(2) gave it to */
+	uint32_t user;       /* uid that made it, or that fchown(2) gave it to */
 	uint16_t port;       /* local port, host byte order; 0: unbound */
 	uint16_t peer_port;  /* 0: it has no peer */
 	uint8_t address[16]; /* local address; AF_INET uses the first four bytes */
@@ -28,18 +28,18 @@ int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts);
 int rpa_socket_cookie(int socket, uint64_t *cookie);
 
 /*
- * New fd of a UDP socket or a TCP listener that is bound there with SO_REUSEPORT
- * and belongs to the user, as a collector's would: it keeps the reuseport group,
- * and what is attached to it, while no collector is there. -EPERM: to give it to
- * another user takes CAP_CHOWN. -EADDRINUSE: somebody else's socket is there.
+ * New fd of a UDP socket or a TCP listener that is bound to the address and port
+ * with SO_REUSEPORT and belongs to the user, like a collector's socket. It keeps
+ * the reuseport group and the attached program while no collector exists. -EPERM:
+ * another user requires CAP_CHOWN. -EADDRINUSE: a socket of another user is bound.
  */
 int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port, int ipv6_only,
 		    uint32_t user);
 
 /*
- * New fd of a TCP socket that is bound there with SO_REUSEADDR, non-blocking; it
- * doesn't listen yet. `::` takes IPv4 too. -EADDRINUSE: somebody else listens
- * there. -EADDRNOTAVAIL: the host doesn't have the address.
+ * New fd of a non-blocking TCP socket that is bound to the address and port with
+ * SO_REUSEADDR and doesn't listen yet. `::` accepts IPv4, too. -EADDRINUSE: another
+ * socket listens there. -EADDRNOTAVAIL: the host doesn't have the address.
  */
 int rpa_tcp_bind(int family, const uint8_t address[16], uint16_t port);
 

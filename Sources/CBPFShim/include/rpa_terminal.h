@@ -1,4 +1,4 @@
-/* Terminals, and writes that never wait. */
+/* Terminals, and writes that never block. */
 #ifndef RPA_TERMINAL_H
 #define RPA_TERMINAL_H
 
@@ -10,11 +10,11 @@
 int rpa_window_size(int terminal, uint16_t *lines, uint16_t *columns);
 
 /*
- * Until rpa_terminal_leave: keys come one by one and are not echoed, those that
- * make signals do so still. `enter` is written now, `leave` by
- * rpa_terminal_leave, which also puts the terminal's settings back; should a
- * fault of the process end it (SIGSEGV, SIGILL, SIGABRT, …), that is done first.
- * One terminal at a time; the descriptor and `leave` stay the caller's, and valid.
+ * Until rpa_terminal_leave, keys arrive one by one and are not echoed; keys that
+ * cause signals still do. `enter` is written now. rpa_terminal_leave writes `leave`
+ * and restores the terminal's settings; if a fault ends the process (SIGSEGV,
+ * SIGILL, SIGABRT, …), this happens first. One terminal at a time; the caller keeps
+ * the descriptor and `leave` valid.
  */
 int rpa_terminal_enter(int terminal, const char *enter, const char *leave);
 void rpa_terminal_leave(void);
@@ -23,13 +23,13 @@ void rpa_terminal_leave(void);
  * own, so that O_NONBLOCK doesn't affect processes that share the old descriptor. */
 int rpa_open_again(int fd);
 
-/* Writes some of the bytes, whatever fd is and however it was opened. Returns their
- * number; -EAGAIN: it would have to wait. Never raises SIGPIPE if that is ignored. */
+/* Writes some of the bytes to an fd of any kind, opened with any flags. Returns their
+ * number; -EAGAIN: the write would block. Never raises SIGPIPE if that is ignored. */
 ssize_t rpa_write_now(int fd, const void *bytes, size_t length);
 
 /* New fd of a datagram socket (AF_UNIX) without a name. */
 int rpa_datagram_socket(void);
-/* -EAGAIN: the receiver at that path has no room at the moment. */
+/* -EAGAIN: the queue of the receiver at that path is full. */
 int rpa_send_datagram(int socket, const char *path, const void *bytes, size_t length);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * Network, mount and PID namespaces for demonstrations and tests. They vanish
- * with their first process, and every process, mount, pin and socket in them:
- * the kernel sees to it, whatever happens to the one who made them.
+ * Network, mount and PID namespaces for demonstrations and tests. When their first
+ * process ends, the kernel removes them with every process, mount, pin and socket
+ * in them, even if the process that made them is gone.
  */
 #ifndef LAB_SANDBOX_H
 #define LAB_SANDBOX_H
@@ -9,25 +9,25 @@
 #include <stdint.h>
 
 /*
- * Starts the first process of new namespaces and furnishes them: loopback up,
- * every IPv4 and IPv6 address local to it (so that any source can be bound with
+ * Starts the first process of new namespaces and sets them up: loopback is up and
+ * has every IPv4 and IPv6 address (so that any source can be bound with
  * IP_FREEBIND), private mounts, a proc, a bpffs at /sys/fs/bpf, a tmpfs at /run.
- * That process becomes argv if that is given, and else waits until it is killed.
- * It dies with the calling thread. Returns its pid; a zombie is the caller's to
- * reap. *failed names the step that an error comes from.
+ * The process executes argv if that is given; otherwise it waits until it is killed.
+ * It is killed when the calling thread ends. Returns its pid, which the caller must
+ * reap. *failed names the step that failed.
  */
 int lab_sandbox_start(char *const argv[], const char **failed);
 
-/* The namespaces that a thread comes from: descriptors of its own. */
+/* The namespaces of a thread before lab_sandbox_enter, as open descriptors. */
 struct lab_namespaces {
 	int fds[3];
 };
 
 /*
- * Moves the calling thread into the sandbox of that first process: its network
- * and mounts at once, its PID namespace for the processes that it starts. Until
- * it has left, the thread must start no other thread, nor let a library do so:
- * that fails (EINVAL), or the new one would be inside too.
+ * Moves the calling thread into the sandbox of that first process: into its network
+ * and mounts at once, and into its PID namespace for processes that the thread starts.
+ * Until it leaves, neither the thread nor a library on it may start another thread:
+ * the start fails (EINVAL), or the new thread is in the sandbox, too.
  */
 int lab_sandbox_enter(int32_t first_pid, struct lab_namespaces *home);
 
@@ -35,19 +35,19 @@ int lab_sandbox_enter(int32_t first_pid, struct lab_namespaces *home);
 int lab_sandbox_leave(struct lab_namespaces *home);
 
 /*
- * The calling thread alone goes on as that user, without its capabilities, and
- * as root again with 0. As another user it can't leave its sandbox.
+ * Changes the user of the calling thread alone, which loses its capabilities; 0 makes
+ * it root again. As another user, the thread can't leave its sandbox.
  */
 int lab_sandbox_user(uint32_t user);
 
 /*
- * The calling thread's effective capabilities are those of its permitted ones whose
- * bits are set. The permitted ones stay, so that the thread can raise them again.
+ * Limits the calling thread's effective capabilities to the permitted ones whose bits
+ * are set. The permitted ones stay, so that the thread can raise them again.
  */
 int lab_sandbox_capabilities(uint64_t effective);
 
-/* The path by which this process was executed (AT_EXECFN, getauxval(3)). It is right inside a
- * sandbox, too, where /proc/self is that of another PID namespace. */
+/* The path by which this process was executed (AT_EXECFN, getauxval(3)). It is correct in a
+ * sandbox, too, where /proc/self belongs to another PID namespace. */
 const char *lab_executed_path(void);
 
 /* Binds the calling thread to that CPU. */
