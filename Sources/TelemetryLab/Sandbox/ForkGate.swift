@@ -1,11 +1,11 @@
 import Synchronization
 
-/// Keeps the closing of sockets and the start of processes apart, on all threads.
+/// Separates the closing of sockets from the start of processes, on all threads.
 ///
-/// A new process has copies of every descriptor until it is another program: a
+/// Until it executes another program, a new process has copies of every descriptor. A
 /// socket that is closed meanwhile lives on in them for some milliseconds, and a
-/// test that says "its collector is gone" would be wrong for as long. Tests that have
-/// the agent's code start processes in their own one pass here too.
+/// test could find the socket of a collector that is gone. Tests whose agent code starts
+/// processes in the test process pass this gate, too.
 public enum ForkGate {
     private static let gate = Mutex(())
 

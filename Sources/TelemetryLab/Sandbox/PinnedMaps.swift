@@ -2,9 +2,9 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
-/// The content of a pool's pinned maps, byte for byte, to be compared.
+/// The content of a pool's pinned maps, byte for byte, for comparison.
 public struct PinnedMaps: Equatable, Sendable {
-    /// By path below the pool's folder.
+    /// The bytes of each map, by path below the pool's folder.
     public let content: [String: [UInt8]]
 
     private static let shapes: [String: (entries: UInt32, bytes: Int, isPerCPU: Bool)] = [
@@ -21,7 +21,7 @@ public struct PinnedMaps: Equatable, Sendable {
 
     /// - Parameters:
     ///   - groups: folder names below `groups`.
-    ///   - slots: only that many of each map, the first ones; of rows all.
+    ///   - slots: number of entries to read of each map, from the first; rows are read completely.
     public static func read(
         pool: String = "edge", groups: [String] = ["udp-4739-0_0_0_0", "tcp-1790-0_0_0_0"],
         bpffs: String = "/sys/fs/bpf/reuseport-agent", slots: UInt32? = nil
@@ -31,7 +31,7 @@ public struct PinnedMaps: Equatable, Sendable {
         for name in ["slots", "settings", "tenants", "group_sockets"] {
             content[name] = try dump("\(bpffs)/\(pool)/\(name)", shape: shapes[name]!)
         }
-        // Those of the generation in force.
+        // The maps of the generation in force.
         let (parity, rowCount) = content["settings"]!.withUnsafeBytes { bytes in
             let settings = bytes.loadUnaligned(as: rpa_settings.self)
             let parity = settings.generation & 1
@@ -48,7 +48,7 @@ public struct PinnedMaps: Equatable, Sendable {
                 content["\(group)/\(name)"] = try dump("\(bpffs)/\(pool)/groups/\(group)/\(name)", shape: shapes[name]!)
             }
         }
-        // An agent's probes come and go, and say nothing of the pool.
+        // Without the agent's probes, which change although the pool doesn't.
         let probe = MemoryLayout<rpa_settings>.offset(of: \.probe)!
         content["settings"]!.replaceSubrange(probe..<probe + 8, with: repeatElement(0, count: 8))
         let size = MemoryLayout<rpa_losses>.size
@@ -61,7 +61,7 @@ public struct PinnedMaps: Equatable, Sendable {
         return PinnedMaps(content: content)
     }
 
-    /// As another version of the agent would have it.
+    /// Changes the layout version, to simulate another version of the agent.
     public static func setLayoutVersion(_ version: UInt64, pool: String = "edge") throws {
         let map = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(pool)/settings"))
         var settings = rpa_settings()
@@ -70,8 +70,8 @@ public struct PinnedMaps: Equatable, Sendable {
         guard rpa_map_update(map.number, 0, &settings) == 0 else { throw LabError("settings can't be written") }
     }
 
-    /// Leaves the pool as an agent does that is killed amid its writing of rows, the
-    /// version odd: all rows name one slot and their owners are as before.
+    /// Simulates an agent that was killed while it wrote rows. The settings' version is odd, all
+    /// rows name one slot, and the owners are unchanged.
     public static func interruptWriting(allRowsTo slot: UInt16, pool: String = "edge") throws {
         let (generation, rowCount) = try beginWriting(pool: pool)
         for index in 0..<rowCount {
@@ -82,7 +82,7 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
-    /// The same, but the rows are as they are to be and all owners are one slot.
+    /// The same, but the rows have their target, and all owners are one slot.
     public static func interruptWriting(allOwnersTo slot: UInt8, pool: String = "edge") throws {
         let (generation, rowCount) = try beginWriting(pool: pool)
         for index in 0..<rowCount / UInt32(RPA_OWNERS_PER_WORD) {
@@ -90,7 +90,7 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
-    /// - Returns: the folder of the generation in force, and how many rows it has.
+    /// - Returns: the folder of the generation in force, and its number of rows.
     private static func beginWriting(pool: String) throws -> (generation: String, rowCount: UInt32) {
         let folder = "/sys/fs/bpf/reuseport-agent/\(pool)"
         var (parity, rowCount) = (UInt64(0), UInt64(0))
@@ -114,7 +114,7 @@ public struct PinnedMaps: Equatable, Sendable {
         guard rpa_map_update(map.number, index, value) == 0 else { throw LabError("\(path) can't be written") }
     }
 
-    /// Of the agent's own probes: how many the program of that group has dropped.
+    /// The number of the agent's probes that the group's program has dropped.
     public static func probes(of group: String, pool: String = "edge") throws -> Int {
         let bytes = try dump("/sys/fs/bpf/reuseport-agent/\(pool)/groups/\(group)/losses", shape: shapes["losses"]!)
         return bytes.withUnsafeBytes { raw in
@@ -124,7 +124,7 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
-    /// Of map "sessions": the peers' ports.
+    /// The peers' ports in the map "sessions".
     public static func sessionPorts(pool: String = "edge") throws -> [UInt16] {
         let map = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(pool)/sessions"))
         var sessions: UnsafeMutablePointer<rpa_session>?
@@ -147,7 +147,7 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
-    /// As if that time had passed: sets the clocks of vacant slots back.
+    /// Sets the clocks of vacant slots back, to simulate that the time has passed.
     public static func letPass(_ time: Duration, pool: String) throws {
         let map = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/\(pool)/slots"))
         let ticks = UInt64(time / .nanoseconds(1)) >> UInt64(RPA_TICK_SHIFT)
@@ -161,12 +161,12 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
-    /// Programs take the rows' own word for their owners.
+    /// Whether programs read the owners from the rows' own words.
     public var isWritingRows: Bool {
         content["settings"]!.withUnsafeBytes { $0.loadUnaligned(as: rpa_settings.self).version & 1 == 1 }
     }
 
-    /// Rows whose owner map "owners" doesn't tell, or tells wrongly.
+    /// Rows whose owner the map "owners" lacks or has wrong.
     public var rowsWithAnotherOwner: [Int] {
         guard let owners = content["owners"], let rows = content["rows"] else { return [] }
         return rows.withUnsafeBytes { rows in
@@ -177,12 +177,12 @@ public struct PinnedMaps: Equatable, Sendable {
         }
     }
 
-    /// What differs, by map.
+    /// The names of maps that differ.
     public func differences(from other: PinnedMaps) -> [String] {
         content.keys.filter { content[$0] != other.content[$0] }.sorted()
     }
 
-    /// Slots that some row names and that belong to no collector.
+    /// Slots that a row names and no collector has.
     public var slotsWithoutTenant: Set<UInt16> {
         let tenantSize = MemoryLayout<rpa_tenant>.size
         let named = (content["rows"] ?? []).withUnsafeBytes { rows in
@@ -199,7 +199,7 @@ public struct PinnedMaps: Equatable, Sendable {
         let size = shape.bytes * (shape.isPerCPU ? Int(rpa_possible_cpus()) : 1)
         var content = [UInt8](repeating: 0, count: Int(shape.entries) * size)
         guard rpa_map_lookup_all(map.number, shape.entries, size, &content) != 0 else { return content }
-        // A sockarray: its empty slots aren't there, and stay zeros.
+        // A sockarray: its empty slots have no entry, and stay zeros.
         content.withUnsafeMutableBytes { bytes in
             for index in 0..<shape.entries {
                 _ = rpa_map_lookup(map.number, index, bytes.baseAddress! + Int(index) * size)

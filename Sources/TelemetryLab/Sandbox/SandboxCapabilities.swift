@@ -2,12 +2,12 @@ import CBPFShim
 import CLabShim
 import Glibc
 
-/// The effective capabilities of the code in a sandbox: root's, unless the environment's
-/// REUSEPORT_TEST_CAPABILITIES names others, `CAP_BPF CAP_CHOWN`. So a test of the library
-/// runs as the shipped unit runs the agent; the verifier, above all, asks the calling thread.
+/// The effective capabilities of code in a sandbox: root's, unless the environment variable
+/// REUSEPORT_TEST_CAPABILITIES names others, like `CAP_BPF CAP_CHOWN`. They let a test of the library
+/// run as the shipped unit runs the agent; above all, the verifier checks the calling thread.
 ///
-/// Only the thread has them. Its permitted capabilities stay root's, because it has to leave
-/// the sandbox again, and a process that it starts gets them all by execve(2).
+/// Only the thread has them. Its permitted capabilities stay root's, because it must leave
+/// the sandbox again. A process that it starts gets all of root's by execve(2).
 public enum SandboxCapabilities {
     private static let numbers: [Substring: rpa_capability] = [
         "CAP_BPF": RPA_CAP_BPF, "CAP_CHOWN": RPA_CAP_CHOWN, "CAP_NET_ADMIN": RPA_CAP_NET_ADMIN,
@@ -15,7 +15,7 @@ public enum SandboxCapabilities {
         "CAP_PERFMON": RPA_CAP_PERFMON, "CAP_SYS_PTRACE": RPA_CAP_SYS_PTRACE,
     ]
 
-    /// Nil: all that root has.
+    /// Nil: all capabilities of root.
     private static let effective: UInt64? = getenv("REUSEPORT_TEST_CAPABILITIES").map { names in
         String(cString: names).split(separator: " ").reduce(0) { set, name in
             guard let number = numbers[name] else {
@@ -31,7 +31,7 @@ public enum SandboxCapabilities {
         return effective & 1 << UInt64(number.rawValue) != 0
     }
 
-    /// Runs the body with these capabilities alone, and with root's after it.
+    /// Runs the body with only these capabilities, and then restores root's.
     public static func with<Result>(_ names: Set<String>, _ body: () throws -> Result) rethrows -> Result {
         set(names.reduce(0) { $0 | 1 << UInt64(numbers[$1[...]]!.rawValue) })
         defer { set(effective ?? .max) }

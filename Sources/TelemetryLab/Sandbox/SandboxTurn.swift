@@ -1,9 +1,9 @@
-/// One sandbox at a time: tests of a process run beside each other otherwise.
+/// Lets one sandbox run at a time, because the tests of a process run concurrently.
 ///
-/// They share the machine, and what they measure is time. And they share the table
-/// of descriptors: an agent that looks for the owner of passed sockets borrows all
-/// that the test process has for a moment, and a socket that another test closes
-/// then lives on in the copy.
+/// Tests share the machine and measure time. They also share the table of
+/// descriptors: an agent that looks for the owner of passed sockets borrows all
+/// sockets of the test process for a moment, and a socket that another test closes
+/// meanwhile lives on in the copy.
 ///
 /// A few sandboxes of a kind that measures no time can run at once.
 actor SandboxTurn {
@@ -37,16 +37,16 @@ actor SandboxTurn {
     }
 }
 
-/// The kind of a sandbox: it can run beside another one of its kind.
+/// The kind of a sandbox: sandboxes of the same kind can run concurrently.
 public enum SandboxKind: Sendable {
-    /// Nothing: it measures time, or has much traffic.
+    /// Runs alone: it measures time, or has much traffic.
     case alone
-    /// It starts no process.
+    /// Starts no process.
     case inProcess
-    /// Its processes may take their time: they are killed at each step, say.
+    /// Its processes are not timed: a test kills them at each step, for example.
     case unhurried
 
-    /// Sandboxes that run at the same time.
+    /// The maximum number of concurrent sandboxes of the kind.
     fileprivate var room: Int {
         switch self {
         case .alone: 1
