@@ -26,7 +26,8 @@ final class SightingTable {
             "exporter_index", RPA_MAP_ARRAY, valueSize: MemoryLayout<UInt64>.stride,
             entries: Int32(shape.nearPlaces + shape.farPlaces))
         sightings = try folder.map(
-            "tracked", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tracked_exporter>.stride, entries: Int32(limit))
+            "tracked", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tracked_exporter>.stride,
+            entries: Int32(limit))
         tallies = try folder.map(
             "cpu_counters", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_cpu_counters>.stride,
             entries: Int32(shape.blocks * limit))
