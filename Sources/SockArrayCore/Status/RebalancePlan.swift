@@ -10,18 +10,11 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
     /// All pins of the plan, heaviest exporter first.
     public var pins: [Pin]
     /// Exporters whose collector changes, heaviest first.
-    public var moved: [MovedExporter]
+    public var moved: [Rebalance.Move]
     public var exportersSeen: Int
     /// Traffic since the pool was made of exporters without an entry in the table: no plan includes it.
     public var untrackedBytes: UInt64
     public var balance: [Balance]
-
-    public struct MovedExporter: Equatable, Sendable, Codable {
-        public var exporter: String
-        public var from: String
-        public var to: String
-        public var bytes: UInt64
-    }
 
     public struct Balance: Equatable, Sendable, Codable {
         public var collector: String
@@ -68,7 +61,7 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
             guard let from = now.owner(of: facts.address), let to = after.owner(of: facts.address) else { continue }
             loadsByCollector[from, default: (0, 0)].0 &+= facts.bytes
             loadsByCollector[to, default: (0, 0)].1 &+= facts.bytes
-            if from != to { moved.append(MovedExporter(exporter: name, from: from, to: to, bytes: facts.bytes)) }
+            if from != to { moved.append(Rebalance.Move(exporter: name, from: from, to: to, bytes: facts.bytes)) }
         }
         moved.sort { ($1.bytes, $0.exporter) < ($0.bytes, $1.exporter) }
         balance = configuration.collectors.sorted { $0.name < $1.name }.map { collector in

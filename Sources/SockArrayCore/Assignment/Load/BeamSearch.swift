@@ -1,34 +1,98 @@
 /// A deterministic search for few moves that bring every collector under its limit.
 ///
-/// Each level moves one exporter away from the most overloaded collector. A greedy
-/// search keeps the best placement of a level; this one keeps the best few, so it
-/// also finds exchanges, whose first half makes the placement worse (filtered beam
-/// search: Ow and Morton, International Journal of Production Research 26, 1988).
-/// Large pools are searched with a beam of 1: among many exporters, one nearly
-/// always fits. Then pins that the limits don't need are removed.
+/// Too heavy exporters and large excesses come first, without a search. Then each
+/// level moves one exporter away from the most overloaded collector that can give
+/// one. A greedy search keeps the best placement of a level. If its plan has more
+/// pins than the lower bound, or leaves overload, a second search keeps the best
+/// few, so it also finds exchanges, whose first half makes the placement worse
+/// (filtered beam search: Ow and Morton, International Journal of Production
+/// Research 26, 1988). Large pools need only the greedy search: among many
+/// exporters, one nearly always fits. Then pins that the limits don't need are removed.
 struct BeamSearch {
     private let start: Placement
-    /// Placements that a level keeps.
-    private let width: Int
-    /// The best placement first.
-    private var beam: [Placement]
-    /// The largest limit of all collectors, in bytes.
-    private let widestLimit: UInt128
+    /// Where the search begins: each too heavy exporter is at its final collector.
+    private var first: Placement
+    /// Exporters from this index on are too heavy for any collector.
+    private let firstTooHeavy: Int
+    /// What each collector may carry, in bytes: its limit, or 1% more than what no
+    /// plan can move to a better place. Otherwise all exporters next to a too
+    /// heavy one would get pins.
+    private var allowances: [UInt128]
 
     /// The best placement found, or `start` if none is nearer to the bound.
     static func best(from start: Placement) -> Placement {
-        var search = BeamSearch(start: start)
-        let best = search.run()
+        let search = BeamSearch(start: start)
+        var best = search.placement(width: 1)
+        let size = max(1, start.exporters.count * start.collectors.count)
+        let width = min(16, 50_000 / size)
+        let cost = search.cost(of: best)
+        if width > 1, cost.overload > 0 || cost.pins > search.fewestPins {
+            let other = search.placement(width: width)
+            if other.isNearer(than: best) || !best.isNearer(than: other) && search.cost(of: other) < cost {
+                best = other
+            }
+        }
         return best.isNearer(than: start) ? best : start
     }
 
+    /// Moves each too heavy exporter, the heaviest first, to the collector whose ratio
+    /// is lowest with it, if that is better than its present one by more than 1%.
     private init(start: Placement) {
         self.start = start
-        let size = max(1, start.exporters.count * start.collectors.count)
-        width = max(1, min(16, 50_000 / size))
-        beam = [start]
-        widestLimit = start.collectors.map(\.limit).max() ?? 0
+        first = start
+        let collectors = start.collectors
+        let widestRoom = collectors.map { $0.limit - min($0.fixed, $0.limit) }.max() ?? 0
+        firstTooHeavy = start.firstIndex(in: Array(start.exporters.indices), from: widestRoom + 1)
+        var fixed = collectors.map(\.fixed)
+        for exporter in (firstTooHeavy..<start.exporters.count).reversed() {
+            let ratios = collectors.indices.map { start.ratio(of: fixed[$0] + start.bytes(exporter), at: $0) }
+            var place = start.place[exporter]
+            // Of equal ones, the collector whose other exporters are lightest.
+            let carried = first.carried
+            let best = collectors.indices.min { (ratios[$0], carried[$0]) < (ratios[$1], carried[$1]) }
+            if let best, ratios[best] < 0.99 * ratios[place] {
+                place = best
+                first.move(exporter, to: place)
+            }
+            fixed[place] += start.bytes(exporter)
+        }
+        allowances = zip(collectors, fixed).map { $1 <= $0.limit ? $0.limit : $1 + $1 / 100 }
+        for giver in collectors.indices { moveMany(from: giver) }
     }
+
+    /// Moves exporters, the heaviest first, while the giver's excess is many times their
+    /// bytes: home, then to the collector with the most room. The search would do the
+    /// same, but slowly.
+    private mutating func moveMany(from giver: Int) {
+        for goesHome in [true, false] {
+            for exporter in (goesHome ? first.away : first.held)[giver].reversed() where exporter < firstTooHeavy {
+                let bytes = first.bytes(exporter)
+                if first.carried[giver] <= allowances[giver] + 8 * bytes { break }
+                let roomiest = first.collectors.indices.max { first.room(at: $0) < first.room(at: $1) }
+                guard let receiver = goesHome ? first.exporters[exporter].home : roomiest,
+                    bytes > 0, bytes <= first.room(at: receiver)
+                else { continue }
+                first.move(exporter, to: receiver)
+            }
+        }
+    }
+
+    /// A lower bound of the pins: the heaviest exporters of each overloaded home leave it.
+    private var fewestPins: Int {
+        var carried = start.collectors.map(\.fixed)
+        for (exporter, facts) in start.exporters.enumerated() {
+            if let home = facts.home { carried[home] += start.bytes(exporter) }
+        }
+        return start.exporters.indices.reversed().reduce(0) { pins, exporter in
+            guard let home = start.exporters[exporter].home else { return pins + 1 }
+            if carried[home] <= allowances[home] { return pins }
+            carried[home] -= start.bytes(exporter)
+            return pins + 1
+        }
+    }
+
+    /// Compared in this order: overload, then pins, then bytes to move.
+    private typealias Cost = (overload: Double, pins: Int, movedBytes: UInt128)
 
     /// One exporter's move, applied to a placement of the beam.
     private struct Candidate {
@@ -39,26 +103,18 @@ struct BeamSearch {
         let cost: Cost
     }
 
-    /// Compared in this order: overload, then pins, then bytes to move.
-    private struct Cost: Comparable {
-        var overload: Double
-        var pins: Int
-        var movedBytes: UInt128
-
-        static func < (left: Cost, right: Cost) -> Bool {
-            (left.overload, left.pins, left.movedBytes) < (right.overload, right.pins, right.movedBytes)
-        }
-    }
-
-    private mutating func run() -> Placement {
-        var costs = [cost(of: start)]
+    /// The best placement of a search that keeps this many placements of each level.
+    private func placement(width: Int) -> Placement {
+        /// The best placement of the level first.
+        var beam = [first]
+        var costs = [cost(of: first)]
         /// The best placement so far, once a level is no better.
         var best: (placement: Placement, overload: Double)?
         var levelsWithoutGain = 0
         while costs[0].overload > 0 {
-            let candidates = candidates(costs)
-            guard let first = candidates.first else { break }
-            if first.cost.overload >= best?.overload ?? costs[0].overload {
+            let level = nextLevel(beam, costs, width: width)
+            guard let leader = level.first else { break }
+            if leader.cost.overload >= best?.overload ?? costs[0].overload {
                 levelsWithoutGain += 1
                 if width == 1 || levelsWithoutGain > 3 { break }
                 if best == nil { best = (beam[0], costs[0].overload) }
@@ -66,12 +122,12 @@ struct BeamSearch {
                 best = nil
                 levelsWithoutGain = 0
             }
-            costs = candidates.map(\.cost)
-            if candidates.count == 1, beam.count == 1 {
+            costs = level.map(\.cost)
+            if width == 1 {
                 // In place: a copy takes long where there are many exporters.
-                beam[0].move(first.exporter, to: first.receiver)
+                beam[0].move(leader.exporter, to: leader.receiver)
             } else {
-                beam = candidates.map {
+                beam = level.map {
                     var placement = beam[$0.parent]
                     placement.move($0.exporter, to: $0.receiver)
                     return placement
@@ -80,94 +136,80 @@ struct BeamSearch {
         }
         if let best { return withoutNeedlessPins(best.placement) }
         let reached = zip(beam, costs).prefix { $1.overload == costs[0].overload }.map { withoutNeedlessPins($0.0) }
-        return reached.min { cost(of: $0) < cost(of: $1) } ?? start
+        return reached.min { cost(of: $0) < cost(of: $1) } ?? first
     }
 
     /// The next level, best first. Placements of equal cost are taken to be the
     /// same one, reached in another order or with an equal exporter.
-    private func candidates(_ costs: [Cost]) -> [Candidate] {
+    private func nextLevel(_ beam: [Placement], _ costs: [Cost], width: Int) -> [Candidate] {
         var all: [Candidate] = []
         for (parent, placement) in beam.enumerated() {
-            let overloads = overloads(placement)
-            guard let highest = overloads.max(), highest > 0, let giver = overloads.firstIndex(of: highest)
-            else { continue }
-            for receiver in placement.collectors.indices where receiver != giver {
-                for exporter in exporters(of: placement, from: giver, to: receiver) {
-                    all.append(
-                        Candidate(
-                            parent: parent, exporter: exporter, receiver: receiver,
-                            cost: cost(of: placement, costs[parent], overloads, moving: exporter, to: receiver)))
+            let overloads = placement.collectors.indices.map { overload(at: $0, carrying: placement.carried[$0]) }
+            // The most overloaded collector that has an exporter to give.
+            let count = all.count
+            for giver in overloads.indices.sorted(by: { (overloads[$1], $0) < (overloads[$0], $1) })
+            where all.count == count && overloads[giver] > 0 {
+                for receiver in overloads.indices where receiver != giver {
+                    for exporter in exporters(of: placement, from: giver, to: receiver, spread: width == 1 ? 1 : 2) {
+                        all.append(
+                            Candidate(
+                                parent: parent, exporter: exporter, receiver: receiver,
+                                cost: cost(of: placement, costs[parent], overloads, moving: exporter, to: receiver)))
+                    }
                 }
             }
         }
         if width == 1 { return all.min { $0.cost < $1.cost }.map { [$0] } ?? [] }
-        all.sort { ($0.cost, $0.parent, $1.exporter, $0.receiver) < ($1.cost, $1.parent, $0.exporter, $1.receiver) }
+        all.sort {
+            $0.cost == $1.cost
+                ? ($0.parent, $1.exporter, $0.receiver) < ($1.parent, $0.exporter, $1.receiver) : $0.cost < $1.cost
+        }
         var level: [Candidate] = []
-        for candidate in all where candidate.cost != level.last?.cost {
+        for candidate in all where level.count < width {
+            if let last = level.last, last.cost == candidate.cost { continue }
             level.append(candidate)
-            if level.count == width { break }
         }
         return level
     }
 
     /// The exporters worth a try: those whose bytes are nearest to the giver's excess
-    /// and to the receiver's room, the heaviest, and those whose home is the receiver.
-    /// An exporter moves once, and a too heavy one that is at the best place stays.
-    private func exporters(of placement: Placement, from giver: Int, to receiver: Int) -> [Int] {
-        let held = placement.held[giver]
-        let heaviest = held.last
-        let excess = placement.carried[giver] - allowance(placement, giver, heaviest)
-        var chosen = placement.awayExporters[giver].filter { placement.exporters[$0].home == receiver }
-        for bytes in [excess, placement.room(at: receiver), placement.total] {
-            let middle = placement.firstIndex(in: held, from: bytes)
-            chosen.formUnion(held[max(0, middle - 2)..<min(held.count, middle + 2)])
+    /// and to the receiver's room, and the heaviest; of all and of those with a pin.
+    /// An exporter moves once.
+    private func exporters(of placement: Placement, from giver: Int, to receiver: Int, spread: Int) -> [Int] {
+        let excess = placement.carried[giver] - allowances[giver]
+        var chosen: [Int] = []
+        for list in [placement.away[giver], placement.held[giver]] where !list.isEmpty {
+            for bytes in [excess, placement.room(at: receiver), placement.total] {
+                let middle = placement.firstIndex(in: list, from: bytes)
+                for exporter in list[max(0, middle - spread)..<min(list.count, middle + spread)]
+                where exporter < firstTooHeavy && placement.place[exporter] == start.place[exporter]
+                    && placement.bytes(exporter) > 0 && !chosen.contains(exporter)
+                {
+                    chosen.append(exporter)
+                }
+            }
         }
-        return chosen.filter {
-            placement.place[$0] == start.place[$0] && placement.bytes($0) > 0
-                && !($0 == heaviest && isStuck($0, at: giver, of: placement))
-        }
-    }
-
-    /// True for an exporter that is too heavy for any collector and at one of the widest.
-    private func isStuck(_ exporter: Int, at index: Int, of placement: Placement) -> Bool {
-        placement.collectors[index].limit == widestLimit && placement.bytes(exporter) > widestLimit
-    }
-
-    /// The overload of each collector.
-    private func overloads(_ placement: Placement) -> [Double] {
-        placement.collectors.indices.map {
-            overload(placement, $0, carrying: placement.carried[$0], heaviest: placement.held[$0].last)
-        }
-    }
-
-    /// What a collector may carry, in bytes: its limit, or 1% more than what no
-    /// plan can move to a better place. Otherwise all exporters next to a too
-    /// heavy one would get pins.
-    private func allowance(_ placement: Placement, _ index: Int, _ heaviest: Int?) -> UInt128 {
-        let collector = placement.collectors[index]
-        var stuck = collector.fixed
-        if let heaviest, isStuck(heaviest, at: index, of: placement) {
-            stuck = max(stuck, placement.bytes(heaviest))
-        }
-        return stuck <= collector.limit ? collector.limit : stuck + stuck / 100
+        return chosen
     }
 
     /// The square of the excess over the allowance, relative to the share, times the
     /// weight: many small excesses are better than a large one.
-    private func overload(_ placement: Placement, _ index: Int, carrying bytes: UInt128, heaviest: Int?) -> Double {
-        let allowance = allowance(placement, index, heaviest)
-        guard bytes > allowance else { return 0 }
-        let excess = placement.ratio(of: bytes - allowance, at: index)
-        return excess * excess * placement.collectors[index].weight
+    private func overload(at index: Int, carrying bytes: UInt128) -> Double {
+        guard bytes > allowances[index] else { return 0 }
+        let excess = start.ratio(of: bytes - allowances[index], at: index)
+        return excess * excess * start.collectors[index].weight
     }
 
     private func cost(of placement: Placement) -> Cost {
-        Cost(
-            overload: overloads(placement).reduce(0, +),
-            pins: placement.awayExporters.reduce(0) { $0 + $1.count },
+        (
+            overload: placement.collectors.indices.reduce(0) {
+                $0 + overload(at: $1, carrying: placement.carried[$1])
+            },
+            pins: placement.away.reduce(0) { $0 + $1.count },
             movedBytes: placement.exporters.indices.reduce(0) {
                 placement.place[$1] == start.place[$1] ? $0 : $0 + placement.bytes($1)
-            })
+            }
+        )
     }
 
     /// The cost after one more move, from the overload of each collector before it.
@@ -176,19 +218,14 @@ struct BeamSearch {
     ) -> Cost {
         let giver = placement.place[exporter]
         let bytes = placement.bytes(exporter)
-        let held = placement.held[giver]
-        let rest = held.last == exporter ? held.dropLast().last : held.last
-        let left = overload(placement, giver, carrying: placement.carried[giver] - bytes, heaviest: rest)
-        let right = overload(
-            placement, receiver, carrying: placement.carried[receiver] + bytes,
-            heaviest: max(placement.held[receiver].last ?? exporter, exporter))
         // A sum, not a difference: it is exactly 0 if no collector is overloaded.
-        var sum = left + right
+        var sum =
+            overload(at: giver, carrying: placement.carried[giver] - bytes)
+            + overload(at: receiver, carrying: placement.carried[receiver] + bytes)
         for index in overloads.indices where index != giver && index != receiver { sum += overloads[index] }
         let home = placement.exporters[exporter].home
-        return Cost(
-            overload: sum, pins: cost.pins + (giver == home ? 1 : 0) - (receiver == home ? 1 : 0),
-            movedBytes: cost.movedBytes + bytes)
+        let pins = cost.pins + (giver == home ? 1 : 0) - (receiver == home ? 1 : 0)
+        return (sum, pins, cost.movedBytes + bytes)
     }
 
     /// Moves exporters home where home has room: those of new pins before those of
@@ -203,8 +240,7 @@ struct BeamSearch {
             removed = false
             for exporter in order where placement.isAway(exporter) {
                 guard let home = placement.exporters[exporter].home,
-                    placement.carried[home] + placement.bytes(exporter)
-                        <= allowance(placement, home, placement.held[home].last)
+                    placement.carried[home] + placement.bytes(exporter) <= allowances[home]
                 else { continue }
                 placement.move(exporter, to: home)
                 removed = true

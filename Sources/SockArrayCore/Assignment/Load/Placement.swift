@@ -28,8 +28,8 @@ struct Placement {
     private(set) var carried: [UInt128]
     /// The movable exporters at each collector, lightest first.
     private(set) var held: [[Int]]
-    /// The exporters at each collector that is not their home, in no order: each has a pin.
-    private(set) var awayExporters: [Set<Int>]
+    /// Those of `held` that have a pin, because the collector is not their home.
+    private(set) var away: [[Int]]
     let total: UInt128
     let totalWeight: Double
 
@@ -39,7 +39,7 @@ struct Placement {
         let indices = Dictionary(zip(collectors.map(\.name), collectors.indices)) { first, _ in first }
         carried = collectors.map { _ in 0 }
         held = collectors.map { _ in [] }
-        awayExporters = collectors.map { _ in [] }
+        away = collectors.map { _ in [] }
 
         var movable: [(exporter: Exporter, place: Int)] = []
         for load in loads {
@@ -60,7 +60,7 @@ struct Placement {
         total = carried.reduce(0, +)
         for (exporter, place) in place.enumerated() {
             held[place].append(exporter)
-            if isAway(exporter) { awayExporters[place].insert(exporter) }
+            if isAway(exporter) { away[place].append(exporter) }
         }
         for index in collectors.indices { collectors[index].limit = mostBytes(at: index, bound: bound) }
     }
@@ -98,13 +98,13 @@ struct Placement {
 
     mutating func move(_ exporter: Int, to collector: Int) {
         let giver = place[exporter]
+        if isAway(exporter) { away[giver].remove(at: away[giver].partition { $0 >= exporter }) }
         held[giver].remove(at: held[giver].partition { $0 >= exporter })
         held[collector].insert(exporter, at: held[collector].partition { $0 >= exporter })
         carried[giver] -= bytes(exporter)
         carried[collector] += bytes(exporter)
         place[exporter] = collector
-        awayExporters[giver].remove(exporter)
-        if isAway(exporter) { awayExporters[collector].insert(exporter) }
+        if isAway(exporter) { away[collector].insert(exporter, at: away[collector].partition { $0 >= exporter }) }
     }
 
     /// The position in a list, lightest first, of the first exporter with that many bytes or more.

@@ -29,7 +29,7 @@ public struct Rebalance: Equatable, Sendable {
     }
 
     /// An exporter whose collector changes.
-    public struct Move: Equatable, Sendable {
+    public struct Move: Equatable, Sendable, Codable {
         public let exporter: String
         public let from: String
         public let to: String
