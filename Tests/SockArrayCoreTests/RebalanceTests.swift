@@ -209,6 +209,14 @@ import Testing
         #expect(plan.after == 100 * 4 / 192 && !plan.isReached)
     }
 
+    @Test func `a too heavy exporter leaves a collector that has an immovable load`() {
+        let fixed = Load(exporter: "fixed", collector: "c0", home: "c0", bytes: 40, isMovable: false)
+        let loads = Self.loads([100, 5, 20], at: ["c0", "c1", "c2"]) + [fixed]
+        let plan = Rebalance(loads: loads, collectors: Self.even(3), bound: 1.10)
+        #expect(plan.pins.map(\.exporter) == ["e0", "e1"] && plan.pins[0].collector == "c1")
+        #expect(abs(plan.after - 100 * 3 / 165.0) < 0x1p-40)
+    }
+
     @Test func `an exporter too heavy for weight 1 goes to weight 9`() {
         let loads = Self.loads([50, 25, 25], at: ["c0", "c1", "c1"])
         let plan = Rebalance(loads: loads, collectors: Self.collectors([1, 9]), bound: 1.15)

@@ -10,7 +10,7 @@
 /// exporters, one nearly always fits. Then pins that the limits don't need are removed.
 struct BeamSearch {
     private let start: Placement
-    /// Where the search begins: each too heavy exporter is at its final collector.
+    /// Where the search begins: the start after the moves that need no search.
     private var first: Placement
     /// Exporters from this index on are too heavy for any collector.
     private let firstTooHeavy: Int
@@ -47,7 +47,7 @@ struct BeamSearch {
         for exporter in (firstTooHeavy..<start.exporters.count).reversed() {
             let ratios = collectors.indices.map { start.ratio(of: fixed[$0] + start.bytes(exporter), at: $0) }
             var place = start.place[exporter]
-            // Of equal ones, the collector whose other exporters are lightest.
+            // At equal ratios, the collector that carries the fewest bytes.
             let carried = first.carried
             let best = collectors.indices.min { (ratios[$0], carried[$0]) < (ratios[$1], carried[$1]) }
             if let best, ratios[best] < 0.99 * ratios[place] {
@@ -103,7 +103,7 @@ struct BeamSearch {
         let cost: Cost
     }
 
-    /// The best placement of a search that keeps this many placements of each level.
+    /// The best placement of a search that keeps `width` placements of each level.
     private func placement(width: Int) -> Placement {
         /// The best placement of the level first.
         var beam = [first]
