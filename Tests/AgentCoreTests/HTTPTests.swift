@@ -28,7 +28,7 @@ import Testing
     @Test func `a wrong count is reported before a missing pid, and a missing pid is not another process`() {
         for (pid, count, cause) in [
             (nil, "abc", "LISTEN_FDS is \"abc\", not a count"), (nil, "0", "LISTEN_FDS is \"0\""),
-            (nil, "2", "LISTEN_PID is not set: it names the process"), ("8", "2", "LISTEN_PID is 8, "),
+            (nil, "2", "LISTEN_PID is not set: it names the process"), ("8", "2", "LISTEN_PID is 8: "),
         ] as [(String?, String, String)] {
             let failure = #expect(throws: Failure.self) { try parse(pid, count, nil) }
             #expect(failure?.cause.hasPrefix(cause) == true)
