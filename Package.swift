@@ -28,27 +28,38 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         // C of the demo, the tests and the benchmarks.
         .target(name: "CLabShim"),
+        // Pure: addresses, the assignment, slots, rows, registrations, and what a pool is at one moment.
+        .target(name: "PoolModel", swiftSettings: optimized),
+        // Pure: JSON, Prometheus, audit and check texts.
+        .target(name: "PoolReport", dependencies: ["PoolModel"], swiftSettings: optimized),
+        // Usage events.
+        .target(name: "UsageExport", dependencies: ["PoolModel"], swiftSettings: optimized),
+        // The kernel: maps, programs, sockets, processes, and the engine of a pool.
         .target(
-            name: "SockArrayCore", dependencies: ["CBPFShim"], swiftSettings: optimized, plugins: [embedFiles]),
+            name: "SockArrayCore", dependencies: ["CBPFShim", "PoolModel"], swiftSettings: optimized,
+            plugins: [embedFiles]),
         .target(
-            name: "TelemetryLab", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore"],
+            name: "TelemetryLab", dependencies: ["CBPFShim", "CLabShim", "PoolModel", "SockArrayCore"],
             plugins: [embedFiles]),
         // The agent but for its command line.
         .target(
             name: "AgentCore",
-            dependencies: ["CBPFShim", "CYAML", "SockArrayCore", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CBPFShim", "CYAML", "PoolModel", "PoolReport", "SockArrayCore", "UsageExport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: optimized, plugins: [embedFiles]),
         .executableTarget(
             name: "reuseport-agent",
             dependencies: [
-                "AgentCore", "CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab",
+                "AgentCore", "CBPFShim", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "CLoad", path: "Benchmarks/CLoad"),
         .executableTarget(
             name: "reuseport-bench",
             dependencies: [
-                "SockArrayCore", "TelemetryLab", "CBPFShim", "CLabShim", "CLoad",
+                "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab", "CBPFShim", "CLabShim", "CLoad",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks",
@@ -59,21 +70,27 @@ let package = Package(
             plugins: [embedFiles]),
         // Processes that the tests of a collector's life start and kill.
         .executableTarget(
-            name: "TestProcesses", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"],
+            name: "TestProcesses", dependencies: ["CBPFShim", "CLabShim", "PoolModel", "SockArrayCore", "TelemetryLab"],
             path: "Tests/TestProcesses"),
         .target(name: "TestSupport", dependencies: ["TelemetryLab"], path: "Tests/TestSupport"),
         // Pure: they need no privilege.
-        .testTarget(name: "SockArrayCoreTests", dependencies: ["CBPFShim", "SockArrayCore"]),
-        .testTarget(name: "TelemetryLabTests", dependencies: ["SockArrayCore", "TelemetryLab"]),
+        .testTarget(name: "SockArrayCoreTests",
+            dependencies: ["CBPFShim", "PoolModel", "PoolReport", "SockArrayCore", "UsageExport"]),
+        .testTarget(name: "TelemetryLabTests", dependencies: ["PoolModel", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentCoreTests",
-            dependencies: ["AgentCore", "CBPFShim", "SockArrayCore", "TelemetryLab", "TestSupport"]),
+            dependencies: [
+                "AgentCore", "CBPFShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab", "TestSupport",
+                "UsageExport",
+            ]),
         // On the kernel, in sandboxes.
-        .testTarget(name: "KernelTests", dependencies: ["CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab"]),
+        .testTarget(name: "KernelTests",
+            dependencies: ["CBPFShim", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "AgentCore", "CBPFShim", "CLabShim", "SockArrayCore", "TelemetryLab", "TestProcesses", "TestSupport",
+                "AgentCore", "CBPFShim", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab",
+                "TestProcesses", "TestSupport",
                 "reuseport-agent",
             ]),
     ],

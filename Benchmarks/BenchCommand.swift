@@ -1,7 +1,6 @@
 import ArgumentParser
 import CBPFShim
 import Glibc
-import SockArrayCore
 import TelemetryLab
 
 /// `make bench`: measures everything in private namespaces. Ratios compare figures of one run, because

@@ -1,7 +1,6 @@
 import CBPFShim
 import CLabShim
 import Glibc
-import SockArrayCore
 import TelemetryLab
 
 /// The cost of the agent while nothing changes.

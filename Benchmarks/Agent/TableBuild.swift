@@ -1,5 +1,5 @@
 import CBPFShim
-import SockArrayCore
+import PoolModel
 
 /// The time to build a table, compared with the time to compute its hashes in a plain loop: one for each
 /// row and collector, in the same rounds.

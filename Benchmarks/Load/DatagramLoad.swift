@@ -1,7 +1,6 @@
 import CBPFShim
 import CLoad
 import Glibc
-import SockArrayCore
 
 /// The UDP load of exporters: each datagram comes from a random source, and from the source's streams
 /// (source ports) in turn. The sources share sockets, which set the source of each datagram (IP_PKTINFO,

@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// A pool of one group in the kernel, whose collectors read nothing: what doesn't fit is

@@ -1,4 +1,5 @@
 import CBPFShim
+import PoolModel
 import SockArrayCore
 
 /// What configured exporters add to a run: the same datagrams through the same

@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// Nanoseconds per run of the selection program, beside an empty program, beside

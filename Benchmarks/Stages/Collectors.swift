@@ -1,6 +1,5 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
 import TelemetryLab
 
 /// The collectors' processes, each with its socket.

@@ -1,6 +1,6 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 import Testing
 

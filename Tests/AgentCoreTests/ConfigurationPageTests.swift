@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 @testable import AgentCore
 

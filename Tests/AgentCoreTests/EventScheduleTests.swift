@@ -1,4 +1,3 @@
-import SockArrayCore
 import Testing
 
 @testable import AgentCore

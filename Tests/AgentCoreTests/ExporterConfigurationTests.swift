@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 import Testing
 
 @testable import AgentCore

@@ -1,6 +1,5 @@
 import Testing
 
-@testable import SockArrayCore
 @testable import AgentCore
 
 @Suite struct HTTPRequestTests {

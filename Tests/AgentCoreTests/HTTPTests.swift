@@ -1,7 +1,8 @@
 import Testing
 
-@testable import SockArrayCore
 @testable import AgentCore
+@testable import PoolModel
+@testable import PoolReport
 
 @Suite struct ListenDescriptorTests {
     private func parse(_ pid: String?, _ count: String?, _ names: String?) throws(Failure) -> [Int32] {

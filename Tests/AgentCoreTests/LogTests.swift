@@ -2,7 +2,8 @@ import Logging
 import Testing
 
 @testable import AgentCore
-@testable import SockArrayCore
+@testable import PoolModel
+@testable import PoolReport
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials

@@ -1,4 +1,5 @@
-import SockArrayCore
+import PoolModel
+import PoolReport
 import Testing
 
 @testable import AgentCore

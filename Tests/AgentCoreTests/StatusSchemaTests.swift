@@ -1,8 +1,9 @@
 import TestSupport
 import Testing
 
-@testable import SockArrayCore
 @testable import AgentCore
+@testable import PoolModel
+@testable import PoolReport
 
 /// schema/status.schema.json against all that the agent's types can say.
 @Suite struct StatusSchemaTests {

@@ -1,7 +1,9 @@
 import Testing
 
-@testable import SockArrayCore
 @testable import AgentCore
+@testable import PoolModel
+@testable import PoolReport
+@testable import SockArrayCore
 
 /// Pools for tables.
 enum Pictures {

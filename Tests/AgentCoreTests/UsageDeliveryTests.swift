@@ -1,8 +1,9 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 import Testing
+import UsageExport
 
 @testable import AgentCore
 

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 import TestSupport
 import Testing

@@ -1,7 +1,8 @@
 import Testing
 
-@testable import SockArrayCore
 @testable import AgentCore
+@testable import PoolModel
+@testable import PoolReport
 
 @Suite struct WatchViewTests {
     private static func view(

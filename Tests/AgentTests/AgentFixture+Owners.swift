@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 extension IPAddress {

@@ -1,5 +1,4 @@
 import Glibc
-import SockArrayCore
 import TelemetryLab
 
 /// The resources that the agent and its pool hold at a moment.

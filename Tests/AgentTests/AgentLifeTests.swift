@@ -1,6 +1,7 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
+import PoolModel
+import PoolReport
 import TelemetryLab
 import Testing
 

@@ -1,6 +1,5 @@
 import CLabShim
 import Glibc
-import SockArrayCore
 import TelemetryLab
 import Testing
 

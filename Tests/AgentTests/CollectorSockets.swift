@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 /// The sockets of one collector, held by this process, registered by command.

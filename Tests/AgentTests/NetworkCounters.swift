@@ -1,4 +1,3 @@
-import SockArrayCore
 import TelemetryLab
 
 /// Errors that the kernel sent instead of delivering.

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 /// Datagrams of many exporters, each with its exporter and a number of its own:

@@ -1,4 +1,6 @@
 import Glibc
+import PoolModel
+import PoolReport
 import SockArrayCore
 import TelemetryLab
 import Testing

@@ -2,6 +2,7 @@ import CBPFShim
 import TelemetryLab
 import Testing
 
+@testable import PoolModel
 @testable import SockArrayCore
 
 /// Whether this kernel's verifier takes each program that an agent may load, with the

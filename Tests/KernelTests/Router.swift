@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 /// An exporter with a BMP session that stays open, and the collector that has it.

@@ -1,5 +1,6 @@
 import CLabShim
 import Glibc
+import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing

@@ -1,4 +1,5 @@
 import Glibc
+import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing

@@ -1,5 +1,7 @@
 import Testing
 
+@testable import PoolModel
+@testable import PoolReport
 @testable import SockArrayCore
 
 @Suite struct AssignmentTableTests {

@@ -1,5 +1,7 @@
-@testable import SockArrayCore
 import Testing
+
+@testable import PoolModel
+@testable import PoolReport
 
 /// How an audit judges facts, without a kernel.
 @Suite struct AuditTests {

@@ -1,4 +1,5 @@
-import SockArrayCore
+import PoolModel
+import PoolReport
 import Testing
 
 @Suite struct CheckListTests {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
+@testable import PoolReport
 
 @Suite struct CollectorAdviceTests {
     private static func advice(

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolReport
 
 @Suite struct EventLogTests {
     private static func log(_ events: [(PoolEvent.Kind, exporter: Bool)]) -> EventLog {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
 
 @Suite struct ExporterTableTests {
     private let hash = ExporterHash(seed: "a")

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
 
 @Suite struct IPAddressTests {
     @Test(arguments: [

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
+@testable import PoolReport
 
 @Suite struct MovePlanTests {
     private let sightings = (1...UInt32(2_000)).map {

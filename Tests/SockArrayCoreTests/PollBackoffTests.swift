@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 import Testing
 
 @Suite struct PollBackoffTests {

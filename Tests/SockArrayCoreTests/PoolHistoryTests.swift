@@ -1,6 +1,7 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
+@testable import PoolReport
 
 @Suite struct PoolHistoryTests {
     private static func moment(_ registrations: UInt64, _ state: SlotState) -> [PoolHistory.Moment] {

@@ -1,4 +1,4 @@
-@testable import SockArrayCore
+@testable import PoolModel
 
 extension PoolConfiguration {
     /// A pool with one group.

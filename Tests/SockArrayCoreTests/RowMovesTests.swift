@@ -1,6 +1,6 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
 
 @Suite struct RowMovesTests {
     private let names = (1...8).map { "c\($0)" }

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
 
 @Suite struct SlotAllocationTests {
     @Test func `names keep their slots when others come and go`() {

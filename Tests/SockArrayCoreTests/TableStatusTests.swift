@@ -1,6 +1,7 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
+@testable import PoolReport
 
 @Suite struct TableStatusTests {
     private static func availability(_ states: [SlotState]) -> SlotAvailability {

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 import Testing
 
 /// Which socket gets traffic by the rules; KernelTests compare the rules with the kernel.

@@ -1,5 +1,6 @@
-import SockArrayCore
+import PoolModel
 import Testing
+import UsageExport
 
 @Suite struct UsageLedgerTests {
     private typealias Counter = UsageReading.Counter

@@ -1,6 +1,5 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
 import TelemetryLab
 
 /// A collector whose ledger has all that it received: it reads every datagram,

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 /// A router's session, opened again 10 ms after it was refused or lost.

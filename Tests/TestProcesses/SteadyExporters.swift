@@ -1,6 +1,5 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
 import TelemetryLab
 
 /// Exporters that send numbered datagrams at a steady rate, in turn, each from an

@@ -1,6 +1,5 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
 import TelemetryLab
 
 /// A process that tests start and kill:

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 
 /// The output of `check` as text: the checks in sections, with their remedies.
 package struct CheckReport {

@@ -1,4 +1,6 @@
 import Glibc
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// The pool's checks that don't concern the kernel: the state file, and groups that other pools also have.

@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// A trial of the agent's start in child processes, so that a memory limit or a seccomp filter that kills

@@ -1,4 +1,6 @@
 import Glibc
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// The checks of what usage events need on this machine.

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// Reads the collectors and their recognition keys.
 struct CollectorReader {

@@ -1,3 +1,4 @@
+import PoolModel
 import SockArrayCore
 
 /// A key that the configuration file can have.

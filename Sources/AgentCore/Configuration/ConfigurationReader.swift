@@ -1,4 +1,5 @@
 import CBPFShim
+import PoolModel
 import SockArrayCore
 
 /// Parses the text of a configuration into a pool's configuration, strictly: an unknown key or

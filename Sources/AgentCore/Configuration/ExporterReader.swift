@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// Reads the aliases and pins of exporters; a file can have 100,000 entries.
 struct ExporterReader {

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// A YAML mapping, and the keys that it can have.
 struct Section {

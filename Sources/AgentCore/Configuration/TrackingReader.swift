@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// Reads `tracking`, the settings for tracking exporters: `off`, or `{size: 65536, interval: 10s}`.
 enum TrackingReader {

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// Reads `usage` and `meter`: what the agent counts for billing, and where it delivers the counts.
 struct UsageReader {

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 extension Value {
     /// A uid, or the name of a user of this machine (getpwnam_r(3)).

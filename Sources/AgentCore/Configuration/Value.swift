@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// A value of the configuration, with a reader for each type.
 struct Value {

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 extension IPAddress {
     /// - Throws: `.usage` with the cause and a remedy.

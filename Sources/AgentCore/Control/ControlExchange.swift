@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// A request to an agent that doesn't block the caller while the answer is pending.

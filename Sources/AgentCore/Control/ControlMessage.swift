@@ -1,4 +1,5 @@
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// A client's request to the agent: one JSON value on a stream of its own, which ends when the
 /// client shuts down the writing half. Descriptors are passed with SCM_RIGHTS.

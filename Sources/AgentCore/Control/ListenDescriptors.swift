@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// Descriptors passed by a service manager (sd_listen_fds(3)).
 package enum ListenDescriptors {

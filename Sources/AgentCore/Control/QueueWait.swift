@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// Polls the agent until no data and no sessions remain, less often the longer that takes.
 package struct QueueWait {

@@ -1,6 +1,8 @@
 import CBPFShim
 import Glibc
 import Logging
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// The daemon: a pool, its control and status sockets, and one loop on one thread that serves them
@@ -100,8 +102,8 @@ package final class Agent {
 
     /// Logs the collectors that a previous agent left in the pool.
     private func logAdopted() {
-        guard let status = try? pool.plane.status() else { return }
-        let adopted = status.collectors.filter { $0.state != SlotState.empty.name }
+        guard let snapshot = try? pool.plane.snapshot() else { return }
+        let adopted = PoolStatus(snapshot).collectors.filter { $0.state != SlotState.empty.name }
             .map { "\($0.name) (slot \($0.slot), \($0.state))" }
         if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }
     }

@@ -1,3 +1,4 @@
+import PoolModel
 import SockArrayCore
 
 extension PoolConfiguration {

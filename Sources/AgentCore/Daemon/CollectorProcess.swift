@@ -1,3 +1,4 @@
+import PoolModel
 import SockArrayCore
 
 /// Finds the sockets of a collector that doesn't know the agent.

@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// Registrations that arrive on the control socket: by descriptors, or by naming a process.

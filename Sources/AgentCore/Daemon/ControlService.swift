@@ -1,5 +1,7 @@
 import CBPFShim
 import Logging
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// Carries out what arrives on the control socket. Who may open that socket may

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// The counts of each address at the start of a measurement for `rebalance`.
 struct LoadMark {

@@ -1,3 +1,4 @@
+import PoolModel
 import SockArrayCore
 
 /// Registering a process with all that it has in the pool's groups.

@@ -1,6 +1,8 @@
 import CBPFShim
 import Glibc
 import Logging
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// The pool that the agent runs, with the configuration that is in force. A
@@ -65,7 +67,7 @@ final class RunningPool {
     }
 
     func status() throws(Failure) -> PoolStatus {
-        var status = try plane.status()
+        var status = PoolStatus(try plane.snapshot())
         status.time = WallClock.now
         status.add(findings)
         status.tracking = status.tracking.map(completed)

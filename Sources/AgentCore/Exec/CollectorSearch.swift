@@ -1,3 +1,4 @@
+import PoolModel
 import SockArrayCore
 
 /// A process that has a socket for every group of the pool.

@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// The command of `exec`: a child process that receives this process's signals. When the command ends,

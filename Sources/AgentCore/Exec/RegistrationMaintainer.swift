@@ -1,4 +1,6 @@
 import Glibc
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// Registers a collector that is a descendant of this process, and keeps it registered. It never blocks:

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// How one attempt to register ended.
 enum RegistrationOutcome {

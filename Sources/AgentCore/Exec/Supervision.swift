@@ -1,6 +1,6 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// The loop of `exec` while its command runs: one thread that waits for signals, for the agent's answers
 /// and for the next attempt to register.

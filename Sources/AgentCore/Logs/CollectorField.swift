@@ -1,5 +1,5 @@
 import Logging
-import SockArrayCore
+import PoolModel
 
 extension Logger {
     /// For messages about one collector: `journalctl COLLECTOR=c1` shows all of its life.

@@ -1,5 +1,5 @@
 import Logging
-import SockArrayCore
+import PoolModel
 
 /// One message of the log, and what is known of it.
 package struct LogRecord: Equatable, Sendable {

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 
 /// The tables of `status --watch`: rates for each second.
 extension PoolTables {

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 
 /// A plan of moves as text, within 80 columns.
 package struct MoveReport {

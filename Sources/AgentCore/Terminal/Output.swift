@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// Writes the results of commands to standard output, completely.
 package enum Output {

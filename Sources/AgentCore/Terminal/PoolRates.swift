@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 
 /// The rates for each second between two answers of an agent.
 struct PoolRates: Equatable, Sendable {

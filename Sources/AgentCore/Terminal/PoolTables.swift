@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 
 /// The tables of a pool, with totals or current rates.
 struct PoolTables {

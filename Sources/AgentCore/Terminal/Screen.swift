@@ -1,6 +1,6 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// A terminal in full-screen mode: alternate screen, no cursor, single keys. The terminal is restored when
 /// this object ends, and by a handler of `rpa_terminal_enter` if a fault ends the process.

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 
 /// A collector's state, with a mark and a color.
 enum StateCell {

@@ -1,5 +1,6 @@
 import Glibc
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// Polls a running agent for its status and its last events, without blocking.
 final class StatusPoll {

@@ -1,4 +1,5 @@
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// The output of `status` as text: tables that fit a width, and problems.
 package struct StatusReport {

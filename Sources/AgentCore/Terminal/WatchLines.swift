@@ -1,5 +1,6 @@
 import Glibc
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// `status --watch` without a terminal: prints everything again at each interval, as text or as one JSON
 /// object on each line, until the reader goes away.

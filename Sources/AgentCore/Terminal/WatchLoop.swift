@@ -1,5 +1,7 @@
 import CBPFShim
 import Glibc
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// `status --watch` on a terminal: one thread that waits for answers, keys, signals and

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 
 /// The content of `status --watch` as a value, from which a frame of any size can be made.
 struct WatchView {

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// A collector process in a sandbox, and what it received.
 public protocol Collector: AnyObject {

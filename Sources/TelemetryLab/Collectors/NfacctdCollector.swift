@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// A real nfacctd (pmacct), run from examples/nfacctd.conf with files of its own.
 public final class NfacctdCollector: Collector {

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// Generated BMP (RFC 7854): what a router with one BGP peer and its routes sends.
 public struct BMPSession {

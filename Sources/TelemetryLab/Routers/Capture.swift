@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// The telemetry of one router from a capture, ready to be sent again.
 public struct Capture: Sendable {

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// A router, as a collector sees it: one source address, IPFIX or NetFlow from
 /// several source ports, and one BMP session that stays open.

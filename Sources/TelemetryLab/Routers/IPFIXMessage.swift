@@ -1,5 +1,3 @@
-import SockArrayCore
-
 /// Generated IPFIX (RFC 7011): one template and data records of it.
 public struct IPFIXMessage {
     /// Observation domain, which a template belongs to.

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// A UDP or TCP socket of a simulated exporter or collector. Closed with its object.
 public final class InternetSocket: Sendable {

@@ -1,4 +1,5 @@
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// A router made of real parts: gobgpd, that learns routes from a BGP neighbor

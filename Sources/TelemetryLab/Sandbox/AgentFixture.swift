@@ -1,5 +1,4 @@
 import Glibc
-import SockArrayCore
 
 /// The program under test, run inside a sandbox.
 public final class AgentFixture {

@@ -1,5 +1,4 @@
 import Glibc
-import SockArrayCore
 
 /// A program that a sandbox's thread started inside the sandbox. It ends with the sandbox at the latest.
 public final class ChildProcess {

@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// The content of a pool's pinned maps, byte for byte, for comparison.

@@ -1,6 +1,5 @@
 import CLabShim
 import Glibc
-import SockArrayCore
 
 /// A terminal for a process under test. The test reads the process's output and types its input.
 public final class PseudoTerminal {

@@ -1,5 +1,6 @@
 import CLabShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// Private namespaces for one test or benchmark. They disappear with everything in them when it ends,

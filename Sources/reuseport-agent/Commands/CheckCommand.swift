@@ -1,6 +1,8 @@
 import AgentCore
 import ArgumentParser
 import Glibc
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 struct CheckCommand: ParsableCommand {

@@ -1,5 +1,7 @@
 import AgentCore
 import ArgumentParser
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 struct ExplainCommand: ParsableCommand {

@@ -1,7 +1,8 @@
 import AgentCore
 import ArgumentParser
 import Glibc
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

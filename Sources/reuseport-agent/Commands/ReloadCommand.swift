@@ -1,6 +1,5 @@
 import AgentCore
 import ArgumentParser
-import SockArrayCore
 
 struct ReloadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

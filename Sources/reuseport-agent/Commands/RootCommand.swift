@@ -1,6 +1,7 @@
 import AgentCore
 import ArgumentParser
 import Glibc
+import PoolModel
 import SockArrayCore
 
 @main

@@ -2,6 +2,7 @@ import AgentCore
 import ArgumentParser
 import Glibc
 import Logging
+import PoolModel
 import SockArrayCore
 
 struct RunCommand: ParsableCommand {

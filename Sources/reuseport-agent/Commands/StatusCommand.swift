@@ -1,6 +1,7 @@
 import AgentCore
 import ArgumentParser
 import Glibc
+import PoolReport
 import SockArrayCore
 
 struct StatusCommand: ParsableCommand {

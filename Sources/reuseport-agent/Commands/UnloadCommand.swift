@@ -1,5 +1,6 @@
 import AgentCore
 import ArgumentParser
+import PoolModel
 import SockArrayCore
 
 struct UnloadCommand: ParsableCommand {

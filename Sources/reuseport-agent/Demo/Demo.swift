@@ -1,6 +1,6 @@
 import AgentCore
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 /// Collectors and exporters on one machine, first without the agent, then with it.

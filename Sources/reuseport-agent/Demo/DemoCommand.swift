@@ -3,6 +3,7 @@ import ArgumentParser
 import CBPFShim
 import CLabShim
 import Glibc
+import PoolModel
 import SockArrayCore
 import TelemetryLab
 

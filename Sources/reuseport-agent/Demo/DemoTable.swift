@@ -1,5 +1,5 @@
 import AgentCore
-import SockArrayCore
+import PoolModel
 
 /// The demo's result: which collectors received each exporter's streams, in both rounds.
 struct DemoTable {

@@ -1,6 +1,5 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
 import TelemetryLab
 import Testing
 

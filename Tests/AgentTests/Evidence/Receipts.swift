@@ -1,5 +1,3 @@
-import SockArrayCore
-
 @testable import TestProcesses
 
 /// What became of everything that was sent, by the ledgers of all processes that

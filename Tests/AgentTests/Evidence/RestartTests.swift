@@ -1,5 +1,7 @@
 import CBPFShim
 import Glibc
+import PoolModel
+import PoolReport
 import SockArrayCore
 import TelemetryLab
 import Testing

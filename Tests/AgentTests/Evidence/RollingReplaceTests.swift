@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolReport
 import SockArrayCore
 import TelemetryLab
 import Testing

@@ -1,13 +1,14 @@
+import Glibc
+import TelemetryLab
+
+@testable import AgentCore
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
     import Foundation
 #endif
-import Glibc
-import SockArrayCore
-import TelemetryLab
 
-@testable import AgentCore
 
 /// Headless Chromium in a sandbox, driven by chromedriver over HTTP (W3C WebDriver).
 /// All that it writes is in the sandbox's tmpfs, and the sandbox ends its processes.

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 import TelemetryLab
 
 @testable import AgentCore

@@ -1,13 +1,13 @@
+import Glibc
+import TelemetryLab
+import TestSupport
+import Testing
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
     import Foundation
 #endif
-import Glibc
-import SockArrayCore
-import TelemetryLab
-import TestSupport
-import Testing
 
 /// Makes docs/page-light.png and docs/page-dark.png, from routers' captures:
 /// PAGE_SCREENSHOTS=docs swift test --filter PageScreenshots

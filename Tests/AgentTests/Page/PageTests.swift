@@ -1,5 +1,6 @@
 import Glibc
-import SockArrayCore
+import PoolModel
+import PoolReport
 import TelemetryLab
 import Testing
 

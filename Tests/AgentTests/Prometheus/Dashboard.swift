@@ -2,7 +2,8 @@ import FoundationEssentials
 import TelemetryLab
 import TestSupport
 
-@testable import SockArrayCore
+@testable import PoolModel
+@testable import PoolReport
 
 /// The example's dashboard, the parts that the tests check.
 struct Dashboard: Decodable {

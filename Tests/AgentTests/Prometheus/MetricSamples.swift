@@ -1,5 +1,3 @@
-import SockArrayCore
-
 /// Samples of the text format, by name and labels as they stand there.
 struct MetricSamples {
     private(set) var values: [String: Double] = [:]

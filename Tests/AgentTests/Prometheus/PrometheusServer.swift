@@ -1,6 +1,5 @@
 import FoundationEssentials
 import Glibc
-import SockArrayCore
 import TelemetryLab
 import TestSupport
 

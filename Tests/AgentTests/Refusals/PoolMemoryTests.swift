@@ -1,4 +1,5 @@
 import CBPFShim
+import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolReport
 import TelemetryLab
 
 /// Reads GET /events as a browser does.

@@ -1,6 +1,6 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
+import PoolReport
 import TelemetryLab
 import TestSupport
 import Testing

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolReport
 import TelemetryLab
 import Testing
 

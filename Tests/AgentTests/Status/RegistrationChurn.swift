@@ -1,4 +1,3 @@
-import SockArrayCore
 import TelemetryLab
 
 @testable import AgentCore

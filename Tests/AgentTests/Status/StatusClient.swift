@@ -1,6 +1,6 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 /// A client of the status server, over the Unix socket or TCP.

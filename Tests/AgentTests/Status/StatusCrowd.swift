@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolReport
 import TelemetryLab
 
 /// Hundreds of clients at a time that want the status server's worst: those that ask

@@ -1,5 +1,4 @@
 import Glibc
-import SockArrayCore
 import TelemetryLab
 import Testing
 

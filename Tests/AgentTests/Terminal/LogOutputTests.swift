@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 import Testing
 

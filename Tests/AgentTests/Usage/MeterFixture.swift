@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 /// A cgroup of the test's own, in a mount of the sandbox's own.

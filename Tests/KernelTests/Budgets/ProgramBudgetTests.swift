@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing

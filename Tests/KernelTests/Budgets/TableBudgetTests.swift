@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 import Testing
 
@@ -29,14 +29,14 @@ import Testing
     /// A release build of the assignment alone.
     private static func compiled(in sandbox: Sandbox) throws -> String {
         let program = sandbox.newPath("table-once")
-        let core = "\(package)/Sources/SockArrayCore/Assignment"
+        let core = "\(package)/Sources/PoolModel/Assignment"
         let sources =
             ["Bucket", "BucketRow", "WeightedCollector"].map { "\(core)/\($0).swift" }
             + ["Addresses", "Maglev", "Rendezvous"].flatMap { folder in
                 FileText.names(in: "\(core)/\(folder)").sorted().map { "\(core)/\(folder)/\($0)" }
             }
         let compiler = try ChildProcess(
-            ["swiftc", "-O", "-wmo", "-o", program, "\(package)/Benchmarks/TableOnce/main.swift"] + sources,
+            ["swiftc", "-O", "-wmo", "-package-name", "table-once", "-o", program, "\(package)/Benchmarks/TableOnce/main.swift"] + sources,
             in: sandbox, environment: ["TMPDIR": sandbox.folder])
         let exit = try compiler.wait(.seconds(600))
         try #require(exit == 0, "\(compiler.errorOutput)")

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 import TelemetryLab
 
 /// One sequence of operations on a model and a real pool, compared after each.

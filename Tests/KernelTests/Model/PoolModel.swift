@@ -1,5 +1,3 @@
-import SockArrayCore
-
 /// What a pool of two groups, udp and tcp, is to do, told from its documents: a
 /// value without a kernel. Time passes when an operation says so.
 ///

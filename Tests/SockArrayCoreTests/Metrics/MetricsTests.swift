@@ -1,6 +1,7 @@
 import Testing
 
-@testable import SockArrayCore
+@testable import PoolModel
+@testable import PoolReport
 
 @Suite struct MetricsTests {
     /// Two collectors of two groups, one of them away, with names that no configuration takes.

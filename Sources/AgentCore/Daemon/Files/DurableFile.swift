@@ -1,4 +1,5 @@
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// Files that are complete after a crash. Every function may wait for the disk and, unless it says

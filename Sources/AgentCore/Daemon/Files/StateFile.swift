@@ -1,4 +1,5 @@
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// The state that the agent keeps over restarts: pins that `plan --rebalance --apply` made. The file is

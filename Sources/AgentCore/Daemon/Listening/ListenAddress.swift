@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// Where the agent is to listen: `check` asks whether it could, `run` does it.
 package protocol ListenAddress {

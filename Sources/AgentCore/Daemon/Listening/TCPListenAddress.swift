@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// A TCP address with its port.

@@ -1,6 +1,7 @@
 import CBPFShim
 import Glibc
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// Answers about exporters. Reading all of them from the kernel takes some milliseconds of the agent's
 /// one thread, and is therefore done at most once a second.

@@ -1,4 +1,6 @@
 import CBPFShim
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 extension RunningPool {

@@ -1,4 +1,5 @@
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// The resources of the status server, by path. Reading them changes nothing.
 final class StatusService {
@@ -41,7 +42,7 @@ final class StatusService {
             return .response(.page)
         case "/table":
             try request.allowOnly([])
-            return .response(try .json(200, pool.plane.tableStatus()))
+            return .response(try .json(200, TableStatus(pool.plane.rowSnapshot())))
         case "/status":
             try request.allowOnly([])
             return .response(try .json(200, pool.status()))

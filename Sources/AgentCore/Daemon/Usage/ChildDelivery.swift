@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// A command that reads a batch from its standard input, and reports success by exit code 0.

@@ -1,5 +1,7 @@
 import Glibc
+import PoolModel
 import SockArrayCore
+import UsageExport
 
 /// Appends batches to a file, each exactly once: the end of the file shows how much of a batch is
 /// already there.

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// Checks whether the file of events can be at its configured path, so that a typing error is found
 /// before the agent starts. Creates nothing.

@@ -1,4 +1,5 @@
 import Logging
+import PoolModel
 import SockArrayCore
 
 /// The counters of usage: those of the pool's groups, and the meter of the collectors' cgroup, which may

@@ -1,5 +1,7 @@
 import Glibc
+import PoolModel
 import SockArrayCore
+import UsageExport
 
 /// Delivers the queue's first batch to the target, and repeats the attempt until it succeeds.
 final class UsageDelivery {

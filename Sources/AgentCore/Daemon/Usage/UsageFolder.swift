@@ -1,5 +1,7 @@
 import Glibc
+import PoolModel
 import SockArrayCore
+import UsageExport
 
 /// The folder of the queue of usage events: one file for each batch, named by the batch's number.
 ///

@@ -1,5 +1,4 @@
 import Glibc
-import SockArrayCore
 
 /// The command line of curl for a batch, and the meaning of its exit.
 enum UsagePost {

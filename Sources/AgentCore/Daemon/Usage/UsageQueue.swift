@@ -1,5 +1,6 @@
 import Glibc
-import SockArrayCore
+import PoolModel
+import UsageExport
 
 /// The pending batches in order, and the folder's only disk job. Writes happen one after the other, on a
 /// thread of their own.

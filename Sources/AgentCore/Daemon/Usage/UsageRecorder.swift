@@ -1,7 +1,8 @@
 import CBPFShim
 import Glibc
 import Logging
-import SockArrayCore
+import PoolModel
+import UsageExport
 
 /// Reads the counters once in each interval, stores the increments as events on the disk, and delivers
 /// the events.

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolModel
 
 /// Checks of the settings that depend on this machine. They create nothing unless they say so.
 extension UsageSettings {

@@ -1,7 +1,8 @@
 import CBPFShim
 import Glibc
 import Logging
-import SockArrayCore
+import PoolModel
+import UsageExport
 
 /// The usage recorder of the current configuration, if it has one, and the meter. When a reload changes
 /// them, the loop doesn't wait for the disk.

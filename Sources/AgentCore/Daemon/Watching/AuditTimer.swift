@@ -1,7 +1,8 @@
 import CBPFShim
 import Glibc
 import Logging
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// Compares the pool with the kernel: every 5 s, on request, and at once when a packet reaches a
 /// placeholder socket, which shows that the group's program doesn't run.

@@ -1,5 +1,6 @@
 import Logging
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// The log messages for a failover, a return, and a collector that has never registered. Losses and
 /// registrations are logged where they are noticed.

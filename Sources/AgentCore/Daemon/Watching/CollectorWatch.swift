@@ -1,6 +1,8 @@
 import CBPFShim
 import Glibc
 import Logging
+import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// Waits for sockets that close (sock_diag's destroy events) and for processes that end (pidfds), and

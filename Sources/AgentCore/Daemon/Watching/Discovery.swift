@@ -1,6 +1,7 @@
 import CBPFShim
 import Glibc
 import Logging
+import PoolModel
 import SockArrayCore
 
 /// Registers restarted collectors that the configuration can recognize, without a `register` command.

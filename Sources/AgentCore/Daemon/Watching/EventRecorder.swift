@@ -1,7 +1,8 @@
 import CBPFShim
 import Glibc
 import Logging
-import SockArrayCore
+import PoolModel
+import PoolReport
 
 /// Records the collectors' events and moves of rows, for readers of GET /events.
 final class EventRecorder: EventSource {
@@ -81,7 +82,7 @@ final class EventRecorder: EventSource {
         _ entries: [PoolHistory.Entry], _ moments: [PoolHistory.Moment], _ losses: [String: String], hasAffinity: Bool
     ) {
         guard entries.contains(where: { [.failedOver, .returned, .held].contains($0.kind) }) else { return }
-        let table = hasAffinity ? try? pool.plane.tableStatus() : nil
+        let table = hasAffinity ? try? TableStatus(pool.plane.rowSnapshot()) : nil
         for entry in entries {
             guard let collector = pool.plane.configuration.collectors.first(where: { $0.name == entry.collector })
             else { continue }

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// The times at which `EventRecorder` looks at the collectors and compares rows: CLOCK_MONOTONIC in
 /// nanoseconds.

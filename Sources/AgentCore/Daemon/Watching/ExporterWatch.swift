@@ -1,6 +1,7 @@
 import CBPFShim
 import Glibc
 import Logging
+import PoolModel
 import SockArrayCore
 
 /// Receives the program's notifications of new and moved exporters, and controls their rate.

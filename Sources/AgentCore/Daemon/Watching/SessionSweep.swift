@@ -1,7 +1,6 @@
 import CBPFShim
 import Glibc
 import Logging
-import SockArrayCore
 
 /// Removes the entries of ended sessions, before the map has no room for new ones.
 final class SessionSweep: EventSource {

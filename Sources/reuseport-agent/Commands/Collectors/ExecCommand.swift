@@ -1,6 +1,6 @@
 import AgentCore
 import ArgumentParser
-import SockArrayCore
+import PoolModel
 
 struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import AgentCore
 import ArgumentParser
-import SockArrayCore
+import PoolModel
 
 struct RegisterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import AgentCore
 import ArgumentParser
 import CBPFShim
 import Glibc
+import PoolModel
 import SockArrayCore
 
 /// The options that select a collector's sockets, and the registration of those sockets.

@@ -1,5 +1,5 @@
 import Glibc
-import SockArrayCore
+import PoolReport
 
 /// The pool's events as server-sent events (WHATWG HTML, 9.2).
 ///

@@ -1,4 +1,4 @@
-import SockArrayCore
+import PoolModel
 
 /// The head of an HTTP/1.x request (RFC 9112), as a read-only server needs it.
 struct HTTPRequest: Equatable {

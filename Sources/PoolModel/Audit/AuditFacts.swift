@@ -1,0 +1,88 @@
+/// What an audit has observed of a pool at one moment.
+public struct AuditFacts: Equatable, Sendable {
+    public var groups: [Group]
+    /// `on_move: reset`: errno of the last attempt to end a session; nil if it succeeded.
+    public var resetRefusal: Int32?
+    /// Names of collectors whose sockets were replaced, by SO_COOKIE.
+    public var replaced: [UInt64: String] = [:]
+    /// The address that sent nearly all recent traffic, if there is one.
+    public var loneSource: IPAddress?
+
+    public init(groups: [Group], resetRefusal: Int32? = nil, loneSource: IPAddress? = nil) {
+        self.groups = groups
+        self.resetRefusal = resetRefusal
+        self.loneSource = loneSource
+    }
+
+    public struct Group: Equatable, Sendable {
+        public var group: ReuseportGroup
+        /// All sockets of the group's protocol and port, at any address.
+        public var sockets: [BoundSocket]
+        public var entries: [Entry]
+        /// SO_COOKIE of the agent's own socket in the group.
+        public var placeholder: UInt64?
+        /// Why there is no placeholder.
+        public var placeholderRefusal: PlaceholderRefusal?
+        public var probe: ProbeResult
+
+        public init(
+            _ group: ReuseportGroup, sockets: [BoundSocket] = [], entries: [Entry] = [], placeholder: UInt64? = nil,
+            placeholderRefusal: PlaceholderRefusal? = nil, probe: ProbeResult = .attached
+        ) {
+            self.group = group
+            self.sockets = sockets
+            self.entries = entries
+            self.placeholder = placeholder
+            self.placeholderRefusal = placeholderRefusal
+            self.probe = probe
+        }
+
+        /// Members of the kernel's group that no slot has.
+        package var strangers: [BoundSocket] {
+            let known = Set(entries.flatMap { [$0.present, $0.registered].compactMap(\.self) })
+            return sockets.filter { group.hasMember($0) && !known.contains($0.cookie) && $0.cookie != placeholder }
+        }
+    }
+
+    /// A slot's place in a group's sockarray, by SO_COOKIE.
+    public struct Entry: Equatable, Sendable {
+        public var collector: String
+        /// The registered socket.
+        public var registered: UInt64?
+        /// The socket that the map has now.
+        public var present: UInt64?
+
+        public init(collector: String, registered: UInt64?, present: UInt64?) {
+            self.collector = collector
+            self.registered = registered
+            self.present = present
+        }
+    }
+
+    public struct PlaceholderRefusal: Hashable, Sendable {
+        public var user: UInt32
+        public var errno: Int32
+
+        public init(user: UInt32, errno: Int32) {
+            self.user = user
+            self.errno = errno
+        }
+    }
+}
+
+/// The result of probing a group for the agent's program.
+public enum ProbeResult: Equatable, Sendable {
+    case attached
+    /// The program wasn't attached; the agent attached it again.
+    case replaced
+    /// The program doesn't count the probe, even after the agent attached it again.
+    case unseen
+    /// The program doesn't count the probe, and the agent has no member to attach it through.
+    case unreachable
+    /// The probe could not be sent; a nil errno: no address leads to the group alone.
+    case unsendable(errno: Int32?)
+    /// No probe was sent: the group has no member, and therefore no program.
+    case empty
+    /// No probe was sent this time.
+    case skipped
+}

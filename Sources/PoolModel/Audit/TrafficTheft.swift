@@ -1,0 +1,80 @@
+/// The part of a group's traffic that the kernel gives to a socket outside of the group,
+/// without running a program: the socket is bound more narrowly.
+public enum TrafficTheft: Hashable, Sendable {
+    /// What is sent to the address.
+    case address(IPAddress)
+    /// What the interface with that index receives, or nothing of it, by the order
+    /// of binding: see `theft(by:)`.
+    case interface(Int32)
+    /// All IPv4: an IPv4 wildcard goes before a dual-stack one.
+    case allIPv4
+    /// All IPv6, or nothing of it: `::` dual-stack and `::` IPv6-only are equals.
+    case perhapsAllIPv6
+    /// What the peer of the socket sends (connect(2)).
+    case peer
+}
+
+extension ReuseportGroup {
+    /// What the socket receives in place of this group; nil: nothing, or it is a member.
+    ///
+    /// The kernel looks for the address first and for the wildcards then. Each time it
+    /// takes the first group that fits, though another one may fit better (the early
+    /// return of udp4_lib_lookup2() in net/ipv4/udp.c, inet_lhash2_lookup() in
+    /// inet_hashtables.c, and their IPv6 twins). IPv4 sockets stand before IPv6 ones;
+    /// among themselves the last to be bound is the first, of IPv6 the first.
+    public func theft(by socket: BoundSocket) -> TrafficTheft? {
+        guard socket.transport == transport, socket.port == port, !hasMember(socket) else { return nil }
+        if socket.hasPeer { return covers(socket.address) ? .peer : nil }
+        guard address.isWildcard else {
+            return socket.interface != 0 && socket.address == address
+                ? .interface(socket.interface) : nil
+        }
+        guard socket.address.isWildcard else {
+            return covers(socket.address) ? .address(socket.address.unmapped) : nil
+        }
+        switch (address, socket.address) {
+        case (.v6, .v4) where ipv6Only: return nil
+        case (.v4, .v6): return nil
+        case _ where socket.interface != 0: return .interface(socket.interface)
+        case (.v6, .v4): return .allIPv4
+        case (.v6, .v6): return .perhapsAllIPv6
+        default: return nil
+        }
+    }
+
+    /// The group gets what is sent to the address, if nobody is bound more narrowly.
+    package func covers(_ other: IPAddress) -> Bool {
+        switch (address, other.unmapped) {
+        case (.v4(0), .v4): true
+        case (.v6(0, 0), .v4): !ipv6Only
+        case (.v6(0, 0), .v6): true
+        default: address.unmapped == other.unmapped
+        }
+    }
+
+    /// Addresses of this host at which a probe reaches the group and no other
+    /// socket, the best first. None for multicast and link-local addresses.
+    public func probeTargets(among sockets: [BoundSocket]) -> [IPAddress] {
+        let thefts = Set(sockets.compactMap { theft(by: $0) })
+        guard address.isWildcard else { return address.isOrdinary ? [address.unmapped] : [] }
+        // The loopback interface has index 1 in every network namespace.
+        guard !thefts.contains(.interface(1)) else { return [] }
+        var candidates: [IPAddress] = []
+        if case .v6 = address { candidates.append(.v6(0, 1)) }
+        if covers(.v4(0x7f00_0001)), !thefts.contains(.allIPv4) {
+            // One of the loopback network that nobody has bound.
+            candidates += (1...16).map { .v4(0x7f00_0000 + $0) }.filter { !thefts.contains(.address($0)) }.prefix(1)
+        }
+        return candidates.filter { !thefts.contains(.address($0)) }
+    }
+}
+
+extension IPAddress {
+    /// Neither multicast nor link-local, which go other ways or take an interface.
+    fileprivate var isOrdinary: Bool {
+        switch unmapped {
+        case .v4(let word): word >> 28 != 0xe && word != .max
+        case .v6(let high, _): high >> 56 != 0xff && high >> 54 != 0xfe80 >> 6
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import PoolModel
+
+/// A difference between the pool and the kernel. Equal values are one lasting problem.
+public enum AuditProblem: Hashable, Sendable {
+    case programReplaced(ReuseportGroup)
+    case programUnseen(ReuseportGroup)
+    case programUnreachable(ReuseportGroup)
+    case probeUnsendable(ReuseportGroup, errno: Int32?)
+    /// A member of the group that no slot has.
+    case stranger(ReuseportGroup, Culprit)
+    /// A member that no slot has, and that was registered for the collector.
+    case leftOver(ReuseportGroup, Culprit, collector: String)
+    /// Another program wrote our sockarray.
+    case socketReplaced(ReuseportGroup, collector: String)
+    case trafficStolen(ReuseportGroup, Culprit, TrafficTheft)
+    case noPlaceholder(ReuseportGroup, AuditFacts.PlaceholderRefusal)
+    case oneSource(IPAddress)
+    case sessionNotEnded(errno: Int32)
+
+    /// A socket that shouldn't be where it is.
+    public struct Culprit: Hashable, Sendable {
+        public var address: IPAddress
+        public var cookie: UInt64
+        /// 0: no descriptor has it.
+        public var inode: UInt32
+        public var user: UInt32
+
+        public init(_ socket: BoundSocket) {
+            address = socket.address
+            cookie = socket.cookie
+            inode = socket.inode
+            user = socket.user
+        }
+    }
+
+    public enum Level: String, Sendable, Codable {
+        /// Traffic goes wrong, or may at any moment.
+        case problem
+        /// Nothing is lost.
+        case note
+    }
+
+    /// A fixed name for dashboards.
+    public var name: String {
+        switch self {
+        case .programReplaced: "program_replaced"
+        case .programUnseen, .programUnreachable, .probeUnsendable: Self.unverified
+        case .stranger: "stranger_in_group"
+        case .leftOver: "old_socket_in_group"
+        case .socketReplaced: "socket_replaced"
+        case .trafficStolen: "traffic_stolen"
+        case .noPlaceholder: "no_placeholder"
+        case .oneSource: "one_source_address"
+        case .sessionNotEnded: "session_not_ended"
+        }
+    }
+
+    static let unverified = "program_unverified"
+
+    /// Each name, with the levels that it may have.
+    public static let kinds: [(name: String, level: Level)] = [
+        ("program_replaced", .problem), (unverified, .problem), (unverified, .note),
+        ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
+        ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
+        ("session_not_ended", .note),
+    ]
+
+    public var level: Level {
+        switch self {
+        case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen: .problem
+        case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
+        }
+    }
+
+    public var group: ReuseportGroup? {
+        switch self {
+        case .programReplaced(let group), .programUnseen(let group), .programUnreachable(let group),
+            .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
+            .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _):
+            group
+        case .oneSource, .sessionNotEnded: nil
+        }
+    }
+
+    public var collector: String? {
+        switch self {
+        case .leftOver(_, _, let name), .socketReplaced(_, let name): name
+        default: nil
+        }
+    }
+
+    /// How long the problem must last before it is listed: a collector binds BMP seconds
+    /// before UDP and registers then, and a probe may be late on a busy machine.
+    var reportDelay: Duration {
+        switch self {
+        case .stranger, .leftOver, .programUnseen, .trafficStolen(_, _, .peer): .seconds(10)
+        default: .zero
+        }
+    }
+}
+
+extension AuditFacts {
+    /// - Parameter former: collectors by the SO_COOKIE of sockets that they had registered.
+    package func problems(former: [UInt64: String]) -> [AuditProblem] {
+        let former = former.merging(replaced) { $1 }
+        var problems = groups.flatMap { facts in self.problems(of: facts, former) }
+        if let loneSource { problems.append(.oneSource(loneSource)) }
+        if let resetRefusal { problems.append(.sessionNotEnded(errno: resetRefusal)) }
+        return problems
+    }
+
+    private func problems(of facts: Group, _ former: [UInt64: String]) -> [AuditProblem] {
+        let group = facts.group
+        var problems: [AuditProblem] = []
+        switch facts.probe {
+        case .replaced: problems.append(.programReplaced(group))
+        case .unseen: problems.append(.programUnseen(group))
+        case .unreachable: problems.append(.programUnreachable(group))
+        case .unsendable(let errno): problems.append(.probeUnsendable(group, errno: errno))
+        case .attached, .empty, .skipped: break
+        }
+        problems += facts.entries.filter { $0.present != nil && $0.present != $0.registered }
+            .map { .socketReplaced(group, collector: $0.collector) }
+        problems += facts.strangers.map { socket in
+            former[socket.cookie].map { .leftOver(group, .init(socket), collector: $0) }
+                ?? .stranger(group, .init(socket))
+        }
+        for socket in facts.sockets where !groups.contains(where: { $0.group.hasMember(socket) }) {
+            if let theft = group.theft(by: socket) { problems.append(.trafficStolen(group, .init(socket), theft)) }
+        }
+        if facts.placeholder == nil, let refusal = facts.placeholderRefusal {
+            problems.append(.noPlaceholder(group, refusal))
+        }
+        return problems
+    }
+}

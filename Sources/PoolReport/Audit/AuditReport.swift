@@ -1,0 +1,83 @@
+import PoolModel
+
+/// The result of an audit.
+public struct AuditReport: Equatable, Sendable, Codable {
+    public var findings: [AuditFinding]
+    /// Findings that the previous audit didn't have.
+    public var new: [AuditFinding]
+    /// Findings of the previous audit that are over.
+    public var over: [AuditFinding]
+    /// One item or more for each subject of the audit, for `check --live`.
+    public var checks: [CheckList.Item]
+
+    package init(
+        _ facts: AuditFacts, _ problems: [AuditProblem], findings: [AuditFinding], new: [AuditFinding],
+        over: [AuditFinding]
+    ) {
+        self.findings = findings
+        self.new = new
+        self.over = over
+        checks = AuditSubject.all(of: facts).flatMap { $0.items(problems) }
+    }
+
+    /// 5 if there is a finding of level `problem`, otherwise 0.
+    public var exitCode: Int32 { findings.contains { $0.level == .problem } ? Failure.Kind.conflict.rawValue : 0 }
+}
+
+/// A subject of the audit: a line of `check --live`.
+private struct AuditSubject {
+    let title: String
+    /// The text when there is no problem.
+    let wellText: String
+    let group: ReuseportGroup?
+    let names: Set<String>
+
+    static func all(of facts: AuditFacts) -> [AuditSubject] {
+        var subjects: [AuditSubject] = []
+        for group in facts.groups { subjects += all(of: group) }
+        subjects.append(
+            AuditSubject(
+                title: "sources", wellText: "no address sends nearly everything", group: nil,
+                names: ["one_source_address"]))
+        if facts.resetRefusal != nil {
+            subjects.append(
+                AuditSubject(title: "on_move: reset", wellText: "", group: nil, names: ["session_not_ended"]))
+        }
+        return subjects
+    }
+
+    private static func all(of facts: AuditFacts.Group) -> [AuditSubject] {
+        let members = facts.sockets.count { facts.group.hasMember($0) && $0.cookie != facts.placeholder }
+        func subject(_ what: String, _ wellText: String, _ names: Set<String>) -> AuditSubject {
+            AuditSubject(
+                title: "group \(facts.group.name): \(what)", wellText: wellText, group: facts.group, names: names)
+        }
+        let program =
+            switch facts.probe {
+            case .attached: "the agent's program is attached"
+            case .empty: "the group has no socket, and therefore no program"
+            default: "not checked this time"
+            }
+        return [
+            subject("program", program, ["program_replaced", "program_unverified"]),
+            subject("map", "it has the registered sockets", ["socket_replaced"]),
+            subject(
+                "members", "\(members), all of them registered, or new within 10 s",
+                ["stranger_in_group", "old_socket_in_group"]),
+            subject("other sockets", "none receives the group's traffic", ["traffic_stolen"]),
+            subject(
+                "agent's socket",
+                facts.placeholder == nil ? "not needed before the first collector" : "it is in the group",
+                ["no_placeholder"]),
+        ]
+    }
+
+    /// An item for each problem, or one item with `wellText`.
+    func items(_ problems: [AuditProblem]) -> [CheckList.Item] {
+        let mine = problems.filter { $0.group == group && names.contains($0.name) }
+        if mine.isEmpty { return [CheckList.Item(check: title, ok: true, detail: wellText)] }
+        return mine.map {
+            CheckList.Item(check: title, ok: $0.level == .note, detail: $0.cause, remedy: $0.remedy)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import PoolModel
+
+/// The sentence of each problem: object, what is wrong, why it matters, and the next step.
+extension AuditProblem {
+    /// `group ipfix (udp 0.0.0.0:4739): …; next step`.
+    public var text: String { "\(subject): \(cause); \(remedy)" }
+
+    package var subject: String {
+        if let group { return "group \(group.name) (\(group.endpoint))" }
+        if case .oneSource(let address) = self { return "exporter \(address)" }
+        return "on_move: reset"
+    }
+
+    package var cause: String {
+        switch self {
+        case .programReplaced:
+            return "another program, or none, was attached in place of the agent's, and traffic reached any socket of "
+                + "the group; the agent attached its own again"
+        case .programUnseen:
+            return "the agent's probe doesn't reach the program, even after the agent attached it again: "
+                + "whether another program replaces it can't be checked"
+        case .programUnreachable:
+            return "the agent's probe doesn't reach the program, and the agent has access to no socket of the group "
+                + "to attach it again: traffic may reach any socket of the group"
+        case .probeUnsendable(_, let errno?):
+            return "the agent's probe could not be sent (\(ErrnoName.of(errno))): "
+                + "whether the agent's program is attached can't be checked"
+        case .probeUnsendable(_, nil):
+            return "no address of this host leads a probe to this group alone: "
+                + "whether the agent's program is attached can't be checked"
+        case .stranger(_, let socket):
+            return "\(socket.description) is in the group and not registered: it receives nothing now, "
+                + "and a share of all traffic if the program is ever detached"
+        case .leftOver(_, let socket, let name):
+            return "\(socket.description) was collector \(name)'s and is no longer registered: "
+                + "it receives nothing now, and a share of all traffic if the program is ever detached"
+        case .socketReplaced(_, let name):
+            return "another program wrote the pool's map: traffic for collector \(name) goes to a socket that isn't "
+                + "the registered one"
+        case .trafficStolen(let group, let socket, let theft):
+            return "\(socket.description) at \(socket.address.withPort(group.port)) receives \(theft.words) in place "
+                + "of the group: the kernel runs no program for it"
+        case .noPlaceholder(_, let refusal):
+            return "the agent has no socket of its own in the group (\(ErrnoName.of(refusal.errno))): when the last "
+                + "collector ends, the program is detached until a collector registers"
+        case .oneSource:
+            return "nearly everything comes from this address, and therefore goes to one collector: "
+                + "a NAT or a proxy may be in front of the exporters"
+        case .sessionNotEnded(let errno):
+            return "a session could not be ended (\(ErrnoName.of(errno))): "
+                + "its exporter stays at the session's collector"
+        }
+    }
+
+    package var remedy: String {
+        switch self {
+        case .programReplaced:
+            return "find the process that attaches a program (bpftool prog list | grep sk_reuseport), and leave "
+                + "pmacct's nfacctd_rp_ebpf_prog and bmp_daemon_rp_ebpf_prog unset"
+        case .programUnseen(let group), .probeUnsendable(let group, _?):
+            return "let the firewall pass \(group.transport.rawValue) port \(group.port) on the loopback interface, "
+                + "and check that this host has the group's address"
+        case .probeUnsendable(let group, nil):
+            return "keep one loopback address free of other sockets at port \(group.port)"
+        case .programUnreachable:
+            return "register a collector of the group again, or give the agent CAP_SYS_PTRACE"
+        case .stranger(let group, let socket):
+            return "register its process or end it; to find it: \(group.listing)\(socket.search)"
+        case .leftOver(let group, let socket, let name):
+            return "end its process, or register it as \(name) again; to find it: \(group.listing)\(socket.search)"
+        case .socketReplaced(_, let name):
+            return "register \(name) again, and find who else can write below the pool's bpffs folder"
+        case .trafficStolen(let group, let socket, _):
+            return "let its process bind another port, or make its address a group of the configuration; "
+                + "to find it: \(group.listing)\(socket.search)"
+        case .noPlaceholder(_, let refusal): return refusal.remedy
+        case .oneSource: return "let the NAT or proxy keep the source addresses, or run the agent in front of it"
+        case .sessionNotEnded(let errno):
+            return errno == KernelErrno.notPermitted
+                ? "give the agent CAP_NET_ADMIN, or set on_move: follow"
+                : "set on_move: follow, or use a kernel with CONFIG_INET_DIAG_DESTROY"
+        }
+    }
+
+    private enum KernelErrno {
+        static let notPermitted: Int32 = 1
+    }
+}
+
+extension AuditProblem.Culprit {
+    package var description: String { "a socket of user \(user)\(inode == 0 ? "" : " (inode \(inode))")" }
+
+    fileprivate var search: String { inode == 0 ? "" : " | grep ino:\(inode)" }
+}
+
+extension ReuseportGroup {
+    /// The command that lists the port's sockets with their processes.
+    fileprivate var listing: String { "ss -\(transport == .udp ? "u" : "tl")anpe sport = :\(port)" }
+}
+
+extension TrafficTheft {
+    package var words: String {
+        switch self {
+        case .address(let address): "what is sent to \(address)"
+        case .interface(let index): "what interface \(index) receives (or none of it, by the order of binding)"
+        case .allIPv4: "all IPv4"
+        case .perhapsAllIPv6: "all IPv6 (or none of it, by the order of binding)"
+        case .peer: "what its peer sends"
+        }
+    }
+}
+
+extension AuditFacts.PlaceholderRefusal {
+    fileprivate var remedy: String {
+        switch errno {
+        case 1: "give the agent CAP_CHOWN, or run it as the collectors' user (uid \(user))"
+        case 13: "give the agent CAP_NET_BIND_SERVICE: the port is below 1024"
+        case 98: "set collector_user to the user of the group's sockets: all of one user, with SO_REUSEPORT"
+        case 99: "give this host the address; the agent tries again with each audit"
+        default: "check the limits of the agent's user; the agent tries again with each audit"
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import CBPFShim
+import Glibc
+import PoolModel
+
+/// Folders of any file system.
+package enum Directory {
+    /// Makes the folder and its missing parents. A read-only file system is an
+    /// error only if the folder is missing there.
+    package static func make(_ path: String, mode: UInt32) throws(KernelError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            let result = rpa_make_folder(made, mode)
+            if result != -KernelError.exists, access(made, F_OK) != 0 { try kernel("mkdir \(made)", result) }
+        }
+    }
+
+    /// Names in the folder, in order; none if it can't be read.
+    package static func names(in path: String) -> [String] {
+        (try? entries(of: path)) ?? []
+    }
+
+    /// As `names`, but a folder that exists and can't be opened is an error.
+    static func entries(of path: String) throws(KernelError) -> [String] {
+        guard let folder = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw KernelError(operation: "opendir \(path)", errno: errno)
+        }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+}

@@ -1,0 +1,53 @@
+import PoolModel
+
+/// Drains a collector: it gets no new exporters, and those without a session leave it. Nothing that
+/// it has is cut off.
+struct Drainer {
+    let pool: ActivePool
+    let sessions: SessionIndex
+    let rows: RowScheduler
+    let releaser: RowReleaser
+
+    /// - Parameter drain: nil: the collector gets its exporters back.
+    /// - Returns: false if it was so already.
+    func set(_ drain: Tenant.Drain?, of slot: Slot, name: String, act: String) throws(KernelError) -> Bool {
+        let deployment = pool.deployment
+        var tenant = pool.maps.tenants.tenant(of: slot) ?? Tenant(name: name)
+        let changed = (tenant.drain == nil) != (drain == nil)
+        tenant.drain = drain
+        let before = try deployment.availability()
+        try pool.maps.tenants.set(tenant, at: slot)
+        rows.move(to: deployment.rows(for: deployment.collectors), before)
+        pool.attemptLater(act) { () throws(KernelError) in try releaser.release() }
+        return changed
+    }
+
+    /// What the slot's collector still has.
+    func progress(of slot: Slot) throws(KernelError) -> DrainProgress {
+        var progress = try queues(of: Set(pool.deployment.sockets(of: slot).map(\.cookie)))
+        progress.rows = rows.rowsLeaving(slot)
+        progress.sessions = try sessions.live().count { $0.slot == slot }
+        return progress
+    }
+
+    /// What waits to be read or accepted in these sockets of the pool's groups and their
+    /// connections, by SO_COOKIE. Closed sockets have nothing.
+    func queues(of cookies: Set<UInt64>) throws(KernelError) -> DrainProgress {
+        var progress = DrainProgress()
+        for group in pool.deployment.groups {
+            for member in try SocketDump.members(of: group.group.transport, port: group.group.port)
+            where cookies.contains(member.cookie) {
+                switch member.transport {
+                case .udp: progress.queuedBytes += member.queued
+                case .tcp: progress.queuedConnections += member.queued
+                }
+            }
+        }
+        for port in pool.deployment.groups.streamPorts {
+            for session in try TCPSession.all(onPort: port) where cookies.contains(session.cookie) {
+                progress.queuedBytes += session.queued
+            }
+        }
+        return progress
+    }
+}

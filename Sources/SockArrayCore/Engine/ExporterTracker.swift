@@ -1,0 +1,97 @@
+import CBPFShim
+import PoolModel
+
+/// The exporters that the program tracks: what it counted of each, and how often it reports them.
+final class ExporterTracker {
+    private let pool: ActivePool
+    /// What `pace` is adjusted to.
+    private var tracking: Tracking
+    private var pace = SamplingPace()
+    /// Traffic of exporters without counters of their own, as it was reported last. A report is
+    /// never less than the one before.
+    private var reportedUntracked = ExporterTraffic()
+    /// The same, as it was read last, and until when (CLOCK_MONOTONIC) it counts as recent.
+    private var recentUntracked: (traffic: ExporterTraffic, expiry: UInt64)?
+
+    init(_ pool: ActivePool) {
+        self.pool = pool
+        tracking = pool.deployment.configuration.tracking
+    }
+
+    /// After a reload: the interval stays lengthened unless tracking has changed.
+    func followConfiguration() {
+        let configured = pool.deployment.configuration.tracking
+        if configured != tracking { (tracking, pace) = (configured, SamplingPace()) }
+        recentUntracked = nil
+    }
+
+    /// The least time between two reports of an exporter, as it is now.
+    var interval: Duration { pace.interval(of: tracking.interval) }
+
+    /// The tracked exporters in no order, and the traffic of all others. Without tracking there are
+    /// none. While exporters come and go, an address may occur twice.
+    func read() throws(KernelError) -> (sightings: [Sighting], untracked: ExporterTraffic) {
+        let forgotten = try pool.maps.forgottenSightings.counts()
+        var all: (sightings: [Sighting], untracked: ExporterTraffic) = ([], ExporterTraffic())
+        if let sightings = pool.deployment.sightings { all = try sightings.read() }
+        all.untracked += ExporterTraffic(runs: forgotten.runs, bytes: forgotten.bytes)
+        return all
+    }
+
+    func status() throws(KernelError) -> TrackingStatus {
+        let forgotten = try pool.maps.forgottenSightings.counts()
+        var status = TrackingStatus(
+            size: tracking.size, fill: 0, interval: 0, configuredInterval: tracking.interval / .seconds(1),
+            untracked: ExporterTraffic(runs: forgotten.runs, bytes: forgotten.bytes), evicted: forgotten.evicted,
+            eventsLost: forgotten.events_lost)
+        guard let sightings = pool.deployment.sightings else { return status }
+        let (used, evicted) = try sightings.admitted()
+        let unplaced = try sightings.unplaced()
+        status.tracked = used
+        status.fill = Double(used) / Double(tracking.size)
+        status.interval = interval / .seconds(1)
+        // Only then is there anything under another epoch.
+        status.untracked += evicted == 0 ? unplaced.traffic : try untrackedTraffic(of: sightings)
+        // An exporter that changes its entry during the reading is missing from it.
+        reportedUntracked.runs = max(reportedUntracked.runs, status.untracked.runs)
+        reportedUntracked.bytes = max(reportedUntracked.bytes, status.untracked.bytes)
+        status.untracked = reportedUntracked
+        status.evicted += evicted
+        status.eventsLost += unplaced.eventsLost
+        return status
+    }
+
+    /// Read again after a second, or later where the reading takes long: the agent has one thread.
+    private func untrackedTraffic(of sightings: SightingTable) throws(KernelError) -> ExporterTraffic {
+        let now = rpa_monotonic_ns()
+        if let recentUntracked, now < recentUntracked.expiry { return recentUntracked.traffic }
+        // In this order, traffic that is counted meanwhile is missing for a moment, and never
+        // counts twice.
+        var traffic = try sightings.unplaced().traffic
+        traffic += try sightings.evictedTraffic()
+        let end = rpa_monotonic_ns()
+        recentUntracked = (traffic, end + max(1_000_000_000, 100 * (end - now)))
+        return traffic
+    }
+
+    /// To be called once for each interval: lengthens the interval while the table can't hold all
+    /// exporters, and shortens it again.
+    ///
+    /// - Returns: false if nothing is tracked.
+    func adjustInterval() throws(KernelError) -> Bool {
+        guard let sightings = pool.deployment.sightings else { return false }
+        let (traffic, eventsLost) = try sightings.unplaced()
+        pace.look(
+            SamplingPace.Pressure(
+                evicted: try sightings.admitted().evicted, untrackedRuns: traffic.runs, eventsLost: eventsLost))
+        return true
+    }
+
+    /// Forgets which exporters had their last collector in these slots. Their counts stay.
+    func forget(_ slots: Set<Slot>) throws(KernelError) { try pool.deployment.sightings?.forget(slots) }
+
+    /// Adds up the counts of tables of other sizes and removes them.
+    func takeForgotten() throws(PlaneError) {
+        try pool.maps.forgottenSightings.takeTables(except: tracking.size, waitForRuns: waitForRuns)
+    }
+}

@@ -1,0 +1,214 @@
+import CBPFShim
+import PoolModel
+
+/// The kernel objects of one group: its sockets, its counters, its programs.
+package final class PoolGroup {
+    let group: ReuseportGroup
+    package let sockets: SocketArray
+    /// The group's bit and index in what the groups of the pool share.
+    let number: Int
+    let traffic: TrafficTable
+    private let lossCounts: PerCPUArray<rpa_losses>
+    private let drops: DropTable
+    /// The program of each generation.
+    private let programs: Descriptor
+    /// What is attached: it goes on to the program of the generation in force.
+    package let dispatcher: Descriptor
+    private let canMigrate: Bool
+    /// Asked once: it takes loading a program.
+    static let kernelMigrates = rpa_probe_migration() == 1
+    /// The agent's own socket in the group, and why there is none.
+    private(set) var placeholder: Placeholder?
+    private(set) var placeholderRefusal: (user: UInt32, error: KernelError)?
+
+    /// Adopts what is pinned in the folder, and makes and pins what isn't.
+    ///
+    /// - Parameter registry: gives the group its number.
+    init(
+        group: ReuseportGroup, pins: PinFolder, settings: borrowing Descriptor, registry: borrowing GroupRegistry
+    ) throws(PlaneError) {
+        self.group = group
+        canMigrate = group.transport == .tcp && Self.kernelMigrates
+        let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_MAX_SLOTS)
+        number = try registry.number(of: sockets)
+        traffic = try TrafficTable(in: pins)
+        lossCounts = try PerCPUArray("losses", in: pins, entries: 1)
+        drops = try DropTable(in: pins)
+        programs = try pins.map("programs", RPA_MAP_PROGRAMS, valueSize: 4, entries: RPA_GENERATIONS)
+        if let adopted = try pins.open("dispatcher") {
+            dispatcher = adopted
+        } else {
+            dispatcher = try SelectionProgram.load(
+                program: Self.programNames(canMigrate).dispatcher,
+                maps: [("settings", settings.number), ("programs", programs.number)],
+                constants: rpa_constants())
+            try pins.pin(dispatcher, as: "dispatcher")
+        }
+        self.sockets = SocketArray(map: sockets)
+    }
+
+    /// The configuration's groups, each in its folder of pins.
+    ///
+    /// - Parameter present: groups that are open; those that have not changed are used again, with
+    ///   their placeholders.
+    static func all(
+        of configuration: PoolConfiguration, _ maps: PoolMaps, reusing present: [PoolGroup] = []
+    ) throws(PlaneError) -> [PoolGroup] {
+        var groups: [PoolGroup] = []
+        for group in configuration.groups {
+            if let open = present.first(where: { $0.group == group && !$0.blocks(configuration.collectorUser) }) {
+                groups.append(open)
+                continue
+            }
+            let pins = maps.folder.subfolder("groups").subfolder(group.pinName)
+            try PlaneError.wrap { () throws(KernelError) in try pins.make() }
+            groups.append(
+                try PoolGroup(group: group, pins: pins, settings: maps.settings.map, registry: maps.registry))
+        }
+        return groups
+    }
+
+    /// Gives the group its program of a generation.
+    ///
+    /// - Parameter poolMaps: those that all groups share.
+    func load(_ generation: Generation, poolMaps: [(name: String, number: Int32)]) throws(PlaneError) {
+        let program = try generation.program(
+            Self.programNames(canMigrate).selection, group: number, isStream: group.transport == .tcp,
+            groupMaps: poolMaps + maps)
+        try PlaneError.wrap { () throws(KernelError) in
+            var number = program.number
+            try kernel(
+                "bpf_map_update_elem programs", rpa_map_update(programs.number, UInt32(generation.parity), &number))
+        }
+    }
+
+    /// `dispatch` and `select_collector`, or those that migrate connections.
+    var programNames: [String] {
+        let names = Self.programNames(canMigrate)
+        return [names.dispatcher, names.selection]
+    }
+
+    private static func programNames(_ canMigrate: Bool) -> (dispatcher: String, selection: String) {
+        canMigrate ? ("dispatch_or_migrate", "select_or_migrate") : ("dispatch", "select_collector")
+    }
+
+    var maps: [(name: String, number: Int32)] {
+        [("sockets", sockets.map.number), ("traffic", traffic.map.number), ("losses", lossCounts.map.number)]
+    }
+
+    func hasProgram(ofParity parity: Int) -> Bool {
+        var identifier: UInt32 = 0
+        return rpa_map_lookup(programs.number, UInt32(parity), &identifier) == 0
+    }
+
+    /// Attaches the dispatcher to the group through any member.
+    func attach(through member: borrowing Descriptor) throws(KernelError) {
+        try kernel(
+            "setsockopt SO_ATTACH_REUSEPORT_EBPF", rpa_attach_reuseport(member.number, dispatcher.number))
+    }
+
+    /// Keeps the group, with what is attached, also without a collector. Of no
+    /// effect if that is done, or can't be.
+    ///
+    /// - Parameters:
+    ///   - configured: whom its sockets are to belong to; nil: to whom they do.
+    ///   - collectors: the users that collectors had when they registered.
+    func keep(for configured: UInt32?, collectors: [UInt32]) {
+        let users =
+            configured.map { [$0] } ?? PlaceholderUsers.inOrder(members: memberUsers, collectors: collectors)
+        var refusal: (user: UInt32, error: KernelError)?
+        for user in users {
+            guard placeholder?.user != user else {
+                placeholderRefusal = nil
+                return
+            }
+            guard let error = keep(for: user) else { return }
+            refusal = refusal ?? (user, error)
+            // Sockets of another user are there: one of the others, perhaps.
+            guard error.errno == KernelError.addressInUse else { break }
+        }
+        placeholderRefusal = refusal
+    }
+
+    /// - Returns: why there is none.
+    private func keep(for user: UInt32) -> KernelError? {
+        do throws(KernelError) {
+            let made = try Placeholder(in: group, user: user)
+            try attach(through: made.descriptor)
+            _ = made.discardWaiting(of: group.transport)
+            placeholder = made
+            placeholderRefusal = nil
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// The placeholder belongs to another user, and sockets of one user alone share a port: as long as
+    /// it is open, the user's sockets can't be bound.
+    private func blocks(_ user: UInt32?) -> Bool {
+        guard let user, let placeholder else { return false }
+        return placeholder.user != user
+    }
+
+    private var memberUsers: [UInt32] {
+        let members = (try? SocketDump.members(of: group.transport, port: group.port)) ?? []
+        return members.filter(group.hasMember).map(\.user)
+    }
+
+}
+
+/// What the group has counted.
+extension PoolGroup {
+    /// Since the group was made, over all collectors that had the slot: it never goes back,
+    /// whatever agents and collectors come and go.
+    func rawTraffic(of slot: Slot) throws(KernelError) -> SlotTraffic { try traffic.raw(of: slot) }
+
+    /// The same of all slots, by index: their sum is the group's.
+    func rawTraffic() throws(KernelError) -> [SlotTraffic] { try traffic.raw() }
+
+    /// Since the slot's present name came to it.
+    func traffic(of slot: Slot) throws(KernelError) -> SlotTraffic {
+        // In this order: a base is never more than what is counted after it.
+        let base = try traffic.base(of: slot)
+        return try traffic.raw(of: slot) - base
+    }
+
+    /// What each slot had counted when its present name came to it, by index.
+    func baseTraffic() throws(KernelError) -> [SlotTraffic] { try traffic.allBases() }
+
+    /// Drops of each slot's sockets, one after the other, since its present name came to it, by index.
+    func totalDrops() throws(KernelError) -> [UInt64] { try drops.totals() }
+
+    /// - Parameter count: the socket's own, modulo 2^32.
+    func count(_ count: UInt32, of cookie: UInt64, at slot: Slot) throws(KernelError) {
+        let before = try drops.drops(of: slot)
+        var after = before
+        after.note(count, of: cookie)
+        if after != before { try drops.set(after, of: slot) }
+    }
+
+    /// A name is about to come to the slot, which has none: its counts begin at 0.
+    func beginCounts(of slot: Slot) throws(KernelError) {
+        try traffic.begin(slot)
+        if try drops.drops(of: slot) != SocketDrops() { try drops.set(SocketDrops(), of: slot) }
+    }
+
+    func losses() throws(KernelError) -> GroupLosses {
+        try lossCounts.values(at: 0).reduce(into: GroupLosses()) { sum, cpu in
+            sum.held += cpu.held
+            sum.noCollector += cpu.no_collector
+            sum.badPacket += cpu.bad_packet
+            sum.probes += cpu.probes
+            sum.bytes += cpu.bytes
+        }
+    }
+}
+
+extension ReuseportGroup {
+    /// The name of the group's folder of pins. It identifies the group. (bpffs allows no dots.)
+    var pinName: String {
+        let bound = "\(address)".map { $0 == "." || $0 == ":" ? "_" : String($0) }.joined()
+        return "\(transport.rawValue)-\(port)-\(bound)\(ipv6Only ? "-ipv6_only" : "")"
+    }
+}

@@ -1,0 +1,130 @@
+import CBPFShim
+import Glibc
+import PoolModel
+
+/// Does what the agent does at its start, by the same code, and keeps none of it: nothing
+/// is pinned, attached or bound to a port of the pool.
+///
+/// The kernel may kill a process for a step (a memory limit, a seccomp filter): whoever
+/// wants to report that performs the steps in a child.
+public final class PoolTrial {
+    private let configuration: PoolConfiguration
+    private let act: String
+    private var made: Made?
+
+    /// What the step `maps` makes for the next one.
+    private final class Made {
+        let maps: PoolMaps
+        let sightings: SightingTable?
+        let generation: Generation
+        let groups: [PoolGroup]
+
+        init(_ configuration: PoolConfiguration) throws(PlaneError) {
+            let folder = PinFolder.unpinned
+            maps = try PoolMaps(in: folder)
+            let limit = configuration.tracking.size
+            sightings = limit == 0 ? nil : try SightingTable(limit: limit, in: folder)
+            generation = try Generation(making: AssignmentTable(configuration), number: 1, in: folder)
+            groups = try PoolGroup.all(of: configuration, maps)
+        }
+    }
+
+    public init(_ configuration: PoolConfiguration) {
+        self.configuration = configuration
+        act = "run pool \(configuration.pool)"
+    }
+
+    /// - Throws: with the words that `run` would fail with.
+    public func perform(_ step: TrialStep) throws(Failure) -> TrialFacts {
+        do {
+            switch step {
+            case .systemCalls:
+                _ = rpa_bpf_answer()
+                return TrialFacts()
+            case .maps: return try makeMaps()
+            case .programs: return try loadPrograms()
+            case .memory: return try takeMemory()
+            case .socketDiag: return try listSockets()
+            case .groupSockets: return try openGroupSockets()
+            case .borrowing: return try borrow()
+            }
+        } catch {
+            throw error.failure(act: act, pool: configuration.pool, memoryNeed: PoolMemory.need(of: configuration))
+        }
+    }
+
+    private func makeMaps() throws(PlaneError) -> TrialFacts {
+        made = try Made(configuration)
+        var facts = TrialFacts()
+        let all = MapMemory.ofThisProcess()
+        facts.mapCount = all.count
+        facts.mapBytes = all.bytes
+        facts.countsLockedMemory = rpa_counts_locked_memory() == 1
+        facts.lockedMemory = ProcessLimits.current().lockedMemory
+        facts.canMigrate = PoolGroup.kernelMigrates
+        return facts
+    }
+
+    private func loadPrograms() throws(PlaneError) -> TrialFacts {
+        guard let made else { return TrialFacts() }
+        var facts = TrialFacts()
+        facts.programs = []
+        for group in made.groups {
+            try group.load(made.generation, poolMaps: made.maps.bindings(with: made.sightings))
+            facts.programs? += group.programNames
+        }
+        return facts
+    }
+
+    /// What the agent grows by after its start: its status, events and ledger.
+    private static let laterBytes = 4 << 20
+
+    private func takeMemory() throws(PlaneError) -> TrialFacts {
+        try PlaneError.wrap { () throws(KernelError) in _ = try kernel("mmap", rpa_trial_fill(Self.laterBytes)) }
+        return TrialFacts()
+    }
+
+    private func listSockets() throws(PlaneError) -> TrialFacts {
+        try PlaneError.wrap { [groups = configuration.groups] () throws(KernelError) in
+            for group in groups { _ = try SocketDump.members(of: group.transport, port: group.port) }
+            _ = try SocketCloseEvents(ports: Set(groups.map(\.port)), withSessions: false)
+        }
+        return TrialFacts()
+    }
+
+    private func openGroupSockets() throws(PlaneError) -> TrialFacts {
+        var facts = TrialFacts()
+        for group in configuration.groups {
+            var anyPort = group
+            anyPort.port = 0
+            do throws(KernelError) {
+                _ = try Placeholder(in: anyPort, user: geteuid())
+            } catch {
+                // It may come later, with a failover of the host's own.
+                guard error.errno == KernelError.noSuchAddress else { throw .groupSocket(error) }
+                facts.absentAddresses = (facts.absentAddresses ?? []) + ["\(group.name): \(group.address)"]
+            }
+        }
+        return facts
+    }
+
+    private func borrow() throws(PlaneError) -> TrialFacts {
+        do throws(KernelError) { try kernel("pidfd_getfd", rpa_try_borrowing()) } catch { throw .borrowing(error) }
+        return TrialFacts()
+    }
+}
+
+/// What the kernel counts for maps that this process has open.
+enum MapMemory {
+    /// From /proc/self/fdinfo: `map_id:` and `memlock:` of each.
+    static func ofThisProcess() -> (count: Int, bytes: UInt64) {
+        var identifiers: Set<Substring> = []
+        var bytes: UInt64 = 0
+        for name in Directory.names(in: "/proc/self/fdinfo") {
+            guard let fields = ProcessFacts.fields(of: "/proc/self/fdinfo/\(name)") else { continue }
+            guard let identifier = fields["map_id"], identifiers.insert(identifier).inserted else { continue }
+            bytes += fields["memlock"].flatMap { UInt64($0) } ?? 0
+        }
+        return (identifiers.count, bytes)
+    }
+}

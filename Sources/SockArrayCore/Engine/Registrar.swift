@@ -1,0 +1,293 @@
+import PoolModel
+
+/// Puts collectors' sockets into their slots, and takes them out.
+final class Registrar {
+    private let pool: ActivePool
+    private let sessions: SessionIndex
+    private let sockets: SlotSockets
+    private let rows: RowScheduler
+    private let releaser: RowReleaser
+    /// Processes that lost their slot to the present collector, by slot.
+    private(set) var predecessors: [Slot: RegistrationChange.Predecessor] = [:]
+    /// The registrations that a killed agent left half done are completed.
+    private var isRepaired = false
+
+    init(
+        _ pool: ActivePool, _ sessions: SessionIndex, _ sockets: SlotSockets, _ rows: RowScheduler,
+        _ releaser: RowReleaser
+    ) {
+        (self.pool, self.sessions, self.sockets, self.rows) = (pool, sessions, sockets, rows)
+        self.releaser = releaser
+    }
+
+    private var deployment: Deployment { pool.deployment }
+    private var slots: SlotTable { pool.maps.slots }
+
+    /// Puts a collector's sockets into its slot: all of them, or none.
+    ///
+    /// The order lets a run at any moment, and an agent that is killed at any moment, find a working
+    /// pool: rows that would come to the slot wait where they are; the sockets of all groups; the
+    /// program of all groups; the slot's mark; then the rows whose exporters have no session
+    /// elsewhere come.
+    ///
+    /// - Parameters:
+    ///   - accepted: connections that the collector has already.
+    ///   - replacing: the sockets of another live process may be taken out.
+    func register(
+        _ collector: String, at slot: Slot, _ offered: [OfferedSocket], accepted: [SocketFacts],
+        owner: ProcessIdentity?, replacing: Bool, act: String
+    ) throws(RegistrationPlan.Refusal) -> RegistrationChange {
+        try refuseOwnSockets(among: offered, act: act)
+        do throws(RegistrationRefusal) {
+            let tenant = pool.maps.tenants.tenant(of: slot)
+            let occupancy = try RegistrationRefusal.wrap { () throws(KernelError) in
+                try self.occupancy(of: slot, tenant: tenant)
+            }
+            let plan: RegistrationPlan
+            do throws(RegistrationPlan.Refusal) {
+                plan = try RegistrationPlan(
+                    collector: collector, slot: slot, offers: offered.map(\.offer),
+                    groups: deployment.configuration.groups, occupancy: occupancy, replacing: replacing)
+            } catch { throw .plan(error) }
+            return try carryOut(
+                plan, collector, at: slot, offered, accepted: accepted, owner: owner, replacing: replacing, tenant,
+                occupancy, act: act)
+        } catch {
+            throw error.refusal(act: act, pool: deployment.configuration.pool)
+        }
+    }
+
+    private func refuseOwnSockets(among offered: [OfferedSocket], act: String) throws(RegistrationPlan.Refusal) {
+        let own = Set(deployment.groups.compactMap(\.placeholder?.cookie))
+        guard let socket = offered.first(where: { own.contains($0.offer.socket.cookie) }) else { return }
+        throw .refused(
+            Failure(
+                .unfitSocket, act: act,
+                cause: "\(socket.offer.label) (\(socket.offer.socket.endpoint)) is the agent's own socket, which "
+                    + "keeps the group",
+                remedy: "name the collector's pid, not the agent's"))
+    }
+
+    private func carryOut(
+        _ plan: RegistrationPlan, _ collector: String, at slot: Slot, _ offered: [OfferedSocket],
+        accepted: [SocketFacts], owner: ProcessIdentity?, replacing: Bool, _ tenant: Tenant?,
+        _ occupancy: RegistrationPlan.Occupancy, act: String
+    ) throws(RegistrationRefusal) -> RegistrationChange {
+        let fresh = plan.placements.filter { !$0.isPresent }
+        // Before anything is written: a socket of another process that is taken out can't be put back.
+        for socket in fresh.lazy.map({ offered[$0.socket] }) {
+            do { try SocketArray.prove(socket.descriptor) } catch { throw .socket(error, socket.offer) }
+        }
+        let replaced: RegistrationChange.Predecessor?
+        let changed: Bool
+        do throws(KernelError) {
+            replaced = try predecessor(in: occupancy, of: slot, fresh, by: owner)
+            // After the sessions were listed, which takes its time: a run may mark the slot as down.
+            let before = slots[slot]
+            let isVacant = before.downFor != nil
+            changed = !fresh.isEmpty || isVacant || before.registrationNumber == 0
+            if changed, isVacant { try prepare(slot) }
+            try pool.maps.tenants.set(
+                Tenant(
+                    // An unknown owner is better than the one before it.
+                    name: collector, owner: owner ?? (fresh.isEmpty ? tenant?.owner : nil),
+                    user: offered.first?.offer.socket.user ?? tenant?.user, drain: tenant?.drain),
+                at: slot)
+        } catch { throw .call(error) }
+        if replaced != nil { sockets.countDrops(of: slot) }
+        do throws(RegistrationRefusal) {
+            try place(fresh, plan.placements, offered, at: slot)
+        } catch {
+            do { try pool.maps.tenants.set(tenant, at: slot) } catch { throw .call(error) }
+            throw error
+        }
+        for placement in plan.placements {
+            sockets.noteRegistered(
+                offered[placement.socket].offer.socket.cookie, in: deployment.groups[placement.group], at: slot)
+        }
+        pool.maps.orphans.remove(Set(offered.map(\.offer.socket.cookie)))
+        if replaced != nil || changed || !replacing { predecessors[slot] = replaced }
+        sessions.note(accepted, of: slot)
+        if changed { slots.markFilled(slot) }
+        pool.noteChange()
+        deployment.keepGroups()
+        // It is registered: nothing is taken back any more.
+        pool.attemptLater(act) { () throws(KernelError) in
+            if let replaced { try sockets.noteOrphans(Set(replaced.cookies)) }
+            try releaser.release()
+        }
+        // From here on nothing is on its way to the sockets that were there.
+        if replaced != nil { waitForRuns() }
+        let placed = Set(plan.placements.map(\.group))
+        let filled = deployment.groups.indices.filter { placed.contains($0) || occupancy.cookies[$0][slot] != nil }
+        return RegistrationChange(
+            changed: changed, slot: slot.index, groups: filled.map { deployment.groups[$0].group.name },
+            waitingRows: rows.rowsComing(to: slot), predecessor: replacing ? predecessors[slot] : nil)
+    }
+
+    /// Before a vacant slot is filled, so that this alone moves no exporter.
+    private func prepare(_ slot: Slot) throws(KernelError) {
+        if case .holding = try deployment.state(of: slot) {
+            // Its exporters are nowhere else. The hold starts anew, so that it does not end before the
+            // slot is filled.
+            slots.markDown(slot)
+        } else {
+            try rows.prepareReturn(of: slot)
+        }
+    }
+
+    /// Writes the sockets and attaches the program. Takes back what it wrote when one is refused.
+    private func place(
+        _ fresh: [RegistrationPlan.Placement], _ all: [RegistrationPlan.Placement], _ offered: [OfferedSocket],
+        at slot: Slot
+    ) throws(RegistrationRefusal) {
+        func takeBack(_ placements: some Sequence<RegistrationPlan.Placement>) {
+            for placement in placements { try? deployment.groups[placement.group].sockets.clear(slot) }
+        }
+        for (index, placement) in fresh.enumerated() {
+            let socket = offered[placement.socket]
+            do throws(KernelError) {
+                try deployment.groups[placement.group].sockets.place(socket.descriptor, at: slot)
+            } catch {
+                takeBack(fresh[..<index])
+                throw .socket(error, socket.offer)
+            }
+        }
+        do throws(KernelError) {
+            for placement in all {
+                try deployment.groups[placement.group].attach(through: offered[placement.socket].descriptor)
+            }
+        } catch {
+            takeBack(fresh)
+            throw .call(error)
+        }
+    }
+
+    private func predecessor(
+        in occupancy: RegistrationPlan.Occupancy, of slot: Slot, _ fresh: [RegistrationPlan.Placement],
+        by owner: ProcessIdentity?
+    ) throws(KernelError) -> RegistrationChange.Predecessor? {
+        let cookies = fresh.compactMap { occupancy.cookies[$0.group][slot] }
+        if cookies.isEmpty { return nil }
+        let sessions = try sessions.live().filter { $0.slot == slot }.map(\.connection.cookie)
+        // A process that replaces sockets of its own is not its own predecessor.
+        let process = occupancy.owner == owner ? nil : occupancy.owner
+        return RegistrationChange.Predecessor(process: process, cookies: cookies + sessions)
+    }
+
+    private func occupancy(of slot: Slot, tenant: Tenant?) throws(KernelError) -> RegistrationPlan.Occupancy {
+        let (allocation, tenants) = (deployment.allocation, pool.maps.tenants.all())
+        // A slot gets its heir's name when the collector before has left it.
+        let departed = Set(allocation.freed.filter { tenants[$0]?.drain == .departed })
+        var names = allocation.nameOfSlot
+        for slot in departed { names[slot] = tenants[slot]?.name }
+        var cookies: [[Slot: UInt64]] = []
+        for group in deployment.groups {
+            var held: [Slot: UInt64] = [:]
+            for slot in names.keys { held[slot] = try group.sockets.cookie(at: slot) }
+            cookies.append(held)
+        }
+        return RegistrationPlan.Occupancy(
+            cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names,
+            departed: departed, owner: tenant?.owner)
+    }
+
+    // MARK: - Undoing a registration
+
+    /// Takes a collector's sockets out. Its exporters fail over at once: there is no restart hold.
+    func unregister(at slot: Slot, act: String) throws(KernelError) -> RegistrationChange {
+        let filled = try deployment.sockets(of: slot).map(\.group.group.name)
+        var changed = !filled.isEmpty
+        if case .holding = try deployment.state(of: slot) { changed = true }
+        if slots[slot].registrationNumber != 0, var tenant = pool.maps.tenants.tenant(of: slot) {
+            // First of all: when this agent is killed from here on, the next one completes it.
+            tenant.isDismissed = true
+            try pool.maps.tenants.set(tenant, at: slot)
+        }
+        try dismiss(slot)
+        pool.noteChange()
+        pool.attemptLater(act) { () throws(KernelError) in try releaser.release() }
+        return RegistrationChange(changed: changed, slot: slot.index, groups: filled)
+    }
+
+    private func dismiss(_ slot: Slot) throws(KernelError) {
+        let hadCollector = slots[slot].registrationNumber != 0
+        if hadCollector { slots.markAbandoned(slot) }
+        try sockets.noteOrphans(of: slot)
+        try sockets.takeOut(slot)
+        slots.setGroups(of: slot, 0)
+        guard hadCollector else { return }
+        // A run that saw the slot whole and then its socket gone has started the hold.
+        waitForRuns()
+        slots.markAbandoned(slot)
+    }
+
+    /// Completes what a killed agent left half done. Killed between the sockets of a registration and
+    /// its mark, it left a whole collector that looks vacant, or a group without its program; whoever
+    /// registered saw the call fail, and repeats it. The owner's sockets are used as far as it lets the
+    /// agent borrow them. A collector that was being unregistered is taken out.
+    func completeInterrupted() throws(KernelError) {
+        guard !isRepaired else { return }
+        for (slot, tenant) in pool.maps.tenants.all() {
+            if tenant.isDismissed {
+                try dismiss(slot)
+            } else if let owner = tenant.owner, owner.isAlive {
+                try complete(slot, of: owner)
+            }
+        }
+        isRepaired = true
+    }
+
+    private func complete(_ slot: Slot, of owner: ProcessIdentity) throws(KernelError) {
+        let cookies = try deployment.sockets(of: slot).map(\.cookie)
+        guard let process = try? OtherProcess(pid: owner.pid),
+            let borrowed = try? process.sockets(borrowing: { cookies.contains($0.cookie) })
+        else { return }
+        for socket in borrowed.borrowed {
+            guard let group = deployment.groups.first(where: { $0.group.isEndpoint(of: socket.offer.socket) })
+            else { continue }
+            sockets.noteMember(slot, of: group)
+            try group.attach(through: socket.descriptor)
+        }
+        let seen = slots[slot]
+        guard cookies.count == deployment.groups.count, seen.downFor != nil || seen.registrationNumber == 0
+        else { return }
+        if seen.downFor != nil { try prepare(slot) }
+        slots.markFilled(slot)
+    }
+}
+
+/// Why a registration was refused, before it is put into a sentence.
+private enum RegistrationRefusal: Error {
+    case call(KernelError)
+    /// The kernel did not take a socket that looked fit.
+    case socket(KernelError, RegistrationPlan.Offer)
+    case plan(RegistrationPlan.Refusal)
+
+    static func wrap<Result>(_ body: () throws(KernelError) -> Result) throws(RegistrationRefusal) -> Result {
+        do { return try body() } catch { throw .call(error) }
+    }
+
+    func refusal(act: String, pool: String) -> RegistrationPlan.Refusal {
+        switch self {
+        case .plan(let refusal): return refusal
+        case .call(let error): return .refused(PlaneError.call(error).failure(act: act, pool: pool))
+        case .socket(let error, let offer):
+            let name = "\(offer.label) (\(offer.socket.endpoint))"
+            switch error.errno {
+            case KernelError.busy:
+                return .refused(
+                    Failure(
+                        .conflict, act: act, cause: "\(name) is in the sockarray of another pool or program",
+                        errno: error.errno,
+                        remedy: "unregister it there first, or unload that pool if no agent is to run it any more"))
+            case KernelError.invalid:
+                return .refused(
+                    Failure(
+                        .unfitSocket, act: act, cause: "\(name) is no member of a reuseport group", errno: error.errno,
+                        remedy: "set SO_REUSEPORT before bind, not after it, and listen before it is registered"))
+            default: return .refused(PlaneError.call(error).failure(act: act, pool: pool))
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import PoolModel
+
+/// Makes a pool's snapshot from the maps and the groups' sockets. It changes nothing.
+struct SnapshotReader {
+    let deployment: Deployment
+    let drainer: Drainer
+
+    /// - Parameters:
+    ///   - members: the sockets of each group, as they were listed just now.
+    ///   - tracking: of the exporters.
+    func read(_ members: [[BoundSocket]], tracking: TrackingStatus?) throws(KernelError) -> PoolSnapshot {
+        // Each counter is read once, so that a group's count is the sum of its collectors' and of those
+        // before them.
+        var counts: [[SlotTraffic]] = []
+        var memberships: [[Slot: PoolSnapshot.Membership]] = []
+        for (group, members) in zip(deployment.groups, members) {
+            let traffic = try group.rawTraffic()
+            counts.append(traffic)
+            memberships.append(try self.memberships(in: group, members, traffic))
+        }
+        let shares = self.shares()
+        var collectors: [PoolSnapshot.Collector] = []
+        for (collector, slot) in deployment.collectorsAndSlots() {
+            collectors.append(
+                try self.collector(collector, slot, share: shares[slot] ?? 0, memberships.map { $0[slot]! }))
+        }
+        var groups: [PoolSnapshot.Group] = []
+        for (index, group) in deployment.groups.enumerated() {
+            let isAttached = group.placeholder != nil || memberships[index].values.contains { $0.cookie != nil }
+            groups.append(
+                try self.group(group, counts[index].reduce(SlotTraffic(), +), isAttached: isAttached))
+        }
+        return PoolSnapshot(
+            configuration: deployment.configuration, tableSize: deployment.table.tableSize, collectors: collectors,
+            groups: groups, tracking: tracking)
+    }
+
+    private func collector(
+        _ collector: PoolConfiguration.Collector, _ slot: Slot, share: Double, _ memberships: [PoolSnapshot.Membership]
+    ) throws(KernelError) -> PoolSnapshot.Collector {
+        let slots = deployment.maps.slots
+        let (words, members, tenant) = (slots[slot], slots.groups(of: slot), deployment.maps.tenants.tenant(of: slot))
+        // By the cookies that the memberships have, so that state and memberships agree.
+        let isWhole = zip(deployment.groups, memberships).allSatisfy { group, membership in
+            members >> UInt64(group.number) & 1 == 0 || membership.cookie != nil
+        }
+        let hasRegistered = words.registrationNumber != 0
+        let isDraining = tenant?.drain != nil
+        let owner = memberships.contains { $0.cookie != nil } ? tenant?.owner : nil
+        return PoolSnapshot.Collector(
+            collector, slot: slot,
+            state: SlotState(
+                registrations: words.registrationNumber, downFor: words.downFor,
+                hold: deployment.configuration.restartHold, isFilled: hasRegistered && isWhole, isDraining: isDraining),
+            hasRegistered: hasRegistered, isDraining: isDraining, share: share,
+            pid: owner.flatMap { $0.isAlive ? $0.pid : nil },
+            drain: isDraining ? try drainer.progress(of: slot) : nil,
+            memberships: Dictionary(uniqueKeysWithValues: zip(deployment.groups.map(\.group.name), memberships)))
+    }
+
+    /// - Parameter counts: of all slots, by index.
+    private func memberships(
+        in group: PoolGroup, _ members: [BoundSocket], _ counts: [SlotTraffic]
+    ) throws(KernelError) -> [Slot: PoolSnapshot.Membership] {
+        let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
+        let (bases, drops) = (try group.baseTraffic(), try group.totalDrops())
+        let isUDP = group.group.transport == .udp
+        var memberships: [Slot: PoolSnapshot.Membership] = [:]
+        for (_, slot) in deployment.collectorsAndSlots() {
+            let index = Int(slot.index)
+            let cookie = try group.sockets.cookie(at: slot)
+            let queued = cookie.flatMap { socketByCookie[$0] }?.queued ?? 0
+            let traffic = counts[index] - bases[index]
+            memberships[slot] = PoolSnapshot.Membership(
+                cookie: cookie, runs: traffic.runs, failedOver: traffic.failedOver, bytes: traffic.bytes,
+                queuedBytes: isUDP ? queued : 0, queuedConnections: isUDP ? nil : queued, drops: drops[index])
+        }
+        return memberships
+    }
+
+    private func group(
+        _ group: PoolGroup, _ total: SlotTraffic, isAttached: Bool
+    ) throws(KernelError) -> PoolSnapshot.Group {
+        let losses = try group.losses()
+        return PoolSnapshot.Group(
+            name: group.group.name, protocol: group.group.transport.rawValue, address: "\(group.group.address)",
+            port: Int(group.group.port), attached: isAttached,
+            outcomes: PoolSnapshot.Outcomes(
+                selected: total.selected, failedOver: total.failedOver, held: losses.held,
+                noCollector: losses.noCollector, badPacket: losses.badPacket), droppedBytes: losses.bytes)
+    }
+
+    /// Part of the rows that each slot owns.
+    private func shares() -> [Slot: Double] {
+        let size = deployment.table.tableSize
+        var owned: [Slot: Int] = [:]
+        for index in 0..<size {
+            if let owner = deployment.generation.row(at: index).owner { owned[owner, default: 0] += 1 }
+        }
+        return owned.mapValues { Double($0) / Double(size) }
+    }
+}

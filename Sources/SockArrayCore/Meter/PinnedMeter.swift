@@ -1,0 +1,47 @@
+import CBPFShim
+import Glibc
+import PoolModel
+
+/// The pins of one cgroup's meter, in a folder named by the cgroup's number.
+struct PinnedMeter {
+    let folder: PinFolder
+
+    private static let links = ["ingress", "egress"]
+
+    /// The meter's counts; nil: there are none.
+    func counts() throws(KernelError) -> MeterCounts? {
+        let number = rpa_open_pin("\(folder.path)/meter")
+        if number == -KernelError.noEntry { return nil }
+        return try MeterCounts(Descriptor(owning: kernel("bpf_obj_get \(folder.path)/meter", number)))
+    }
+
+    /// Path of the cgroup, as a symbolic link: names the metered cgroup when it no longer exists
+    /// and no ledger has recorded it.
+    var cgroup: String? {
+        var text = [UInt8](repeating: 0, count: 4_096)
+        let length = text.withUnsafeMutableBytes {
+            readlink("\(folder.path)/cgroup", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        return length > 0 ? String(decoding: text[..<length], as: UTF8.self) : nil
+    }
+
+    func name(_ cgroup: String) {
+        guard self.cgroup != cgroup else { return }
+        unlink("\(folder.path)/cgroup")
+        symlink(cgroup, "\(folder.path)/cgroup")
+    }
+
+    /// Whether no program is attached.
+    var isStopped: Bool { Self.links.allSatisfy { access("\(folder.path)/\($0)", F_OK) != 0 && errno == ENOENT } }
+
+    /// Removes the links; the counts stay.
+    func stop() {
+        guard !isStopped else { return }
+        for pin in Self.links {
+            // The kernel releases an unpinned link later.
+            if let link = try? folder.open(pin) { rpa_detach_link(link.number) }
+            rpa_remove_file("\(folder.path)/\(pin)")
+        }
+        rpa_remove_file("\(folder.path)/internal")
+    }
+}

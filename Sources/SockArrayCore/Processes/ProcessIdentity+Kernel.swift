@@ -1,0 +1,18 @@
+import Glibc
+import PoolModel
+
+extension ProcessIdentity {
+    /// Whether the process with this pid is alive and still the same one. True if that is unknown,
+    /// for want of descriptors or memory: a collector that counts as dead loses its sockets.
+    public var isAlive: Bool {
+        errno = 0
+        if let present = ProcessFacts.startTime(of: pid) { return present == startTime }
+        return [EMFILE, ENFILE, ENOMEM].contains(errno)
+    }
+
+    /// Nil: there is no such process.
+    public init?(pid: Int32) {
+        guard let startTime = ProcessFacts.startTime(of: pid) else { return nil }
+        self.init(pid: pid, startTime: startTime)
+    }
+}

@@ -1,0 +1,134 @@
+import PoolModel
+
+/// The counters' values up to which bytes are in events: the difference between two
+/// readings is in exactly one event.
+///
+/// The kernel's counters are never set back. An agent that was killed therefore continues
+/// from the last stored ledger: later bytes are still in the counters. The ledger is
+/// stored in one file with the events that it led to: a crash leaves both or neither.
+public struct UsageLedger: Equatable, Sendable, Codable {
+    /// A counter's place, and what it was.
+    package struct Entry: Equatable, Sendable, Codable {
+        package var source: UInt32
+        package var index: UInt32
+        package var total: UInt64
+        /// Nil: no collector's.
+        package var series: UsageSeries?
+    }
+
+    private struct Place: Hashable {
+        let source, index: UInt32
+    }
+
+    public static let version = 1
+    public let version: Int
+    /// Random: makes the keys of this ledger's events its own.
+    public let identity: String
+    public let pool: String
+    /// Of the pool that the entries are of.
+    public private(set) var incarnation: UInt64
+    /// Of the next batch.
+    public private(set) var number: UInt64 = 1
+    /// Up to when all is counted.
+    public private(set) var stop: UnixTime
+    private var entries: [Entry] = []
+
+    /// A ledger that counts what comes from this reading on.
+    public init(identity: String, pool: String, from reading: UsageReading, at now: UnixTime) {
+        version = Self.version
+        self.identity = identity
+        self.pool = pool
+        incarnation = reading.incarnation
+        stop = now
+        entries = reading.counters.map(Self.entry)
+    }
+
+    private static func entry(_ counter: UsageReading.Counter) -> Entry {
+        Entry(source: counter.source, index: counter.index, total: counter.total, series: counter.series)
+    }
+
+    /// Where it looked before, also for whom there is no name any more.
+    ///
+    /// - Returns: indices by source.
+    public var places: [UInt32: Set<UInt32>] {
+        entries.reduce(into: [:]) { $0[$1.source, default: []].insert($1.index) }
+    }
+
+    /// Makes events, without keys, for the bytes since the previous reading.
+    ///
+    /// The interval goes from the reading before to now, by the wall clock. Where that
+    /// was set back, it is a millisecond long, until the clock has come up again: no two
+    /// intervals overlap, and none is empty.
+    ///
+    /// - Parameter reading: of all counters; those that it doesn't have are forgotten.
+    /// - Returns: one event for each series that has counted.
+    public mutating func take(_ reading: UsageReading, at now: UnixTime) -> [UsageEvent] {
+        let start = stop
+        stop = max(now, UnixTime(milliseconds: start.milliseconds + 1))
+        if reading.incarnation != incarnation {
+            (incarnation, entries) = (reading.incarnation, [])
+        }
+        var before = Dictionary(uniqueKeysWithValues: entries.map { (Place(source: $0.source, index: $0.index), $0) })
+        var sums: [UsageSeries: UInt64] = [:]
+        var order: [UsageSeries] = []
+        func add(_ bytes: UInt64, to series: UsageSeries?) {
+            guard bytes > 0, let series else { return }
+            if sums.updateValue(sums[series, default: 0] + bytes, forKey: series) == nil { order.append(series) }
+        }
+        var present: [Entry] = []
+        for counter in reading.counters {
+            let place = Place(source: counter.source, index: counter.index)
+            let former = before.removeValue(forKey: place)
+            for share in Self.shares(of: counter, since: former) { add(share.bytes, to: share.series) }
+            var entry = Self.entry(counter)
+            // Nobody's any more: what may still come is of who had it.
+            if entry.series == nil { entry.series = former?.series ?? counter.fallback }
+            present.append(entry)
+        }
+        entries = present
+        return order.map {
+            UsageEvent($0, pool: pool, from: start, to: stop, value: sums[$0]!, idempotencyKey: "")
+        }
+    }
+
+    /// Of what a counter has grown by, the part of who had it before and of who has it now.
+    private static func shares(
+        of counter: UsageReading.Counter, since former: Entry?
+    ) -> [(series: UsageSeries?, bytes: UInt64)] {
+        // Less than before: it was made anew. What came before the base was somebody else's,
+        // and before the ledger looked there.
+        guard let former, former.total <= counter.total else {
+            let own = counter.total - min(counter.base, counter.total)
+            return [(counter.series ?? former?.series ?? counter.fallback, own)]
+        }
+        guard let heir = counter.series, let first = former.series, heir != first else {
+            return [(counter.series ?? former.series, counter.total - former.total)]
+        }
+        let change = min(max(counter.base, former.total), counter.total)
+        return [(first, change - former.total), (heir, counter.total - change)]
+    }
+
+    /// The batch that it was kept with has its number.
+    public mutating func follow(_ kept: UsageLedger) { number = kept.number }
+
+    /// Gives the events the keys of the next batch, and counts it.
+    public mutating func close(_ events: [UsageEvent]) -> UsageBatch {
+        defer { number += 1 }
+        return UsageBatch(number: number, identity: identity, events: events)
+    }
+}
+
+/// Events that are kept, and delivered, together.
+public struct UsageBatch: Equatable, Sendable {
+    public let number: UInt64
+    public let events: [UsageEvent]
+
+    public init(number: UInt64, identity: String, events: [UsageEvent]) {
+        self.number = number
+        self.events = events.enumerated().map { index, event in
+            var event = event
+            event.idempotencyKey = "\(identity)-\(number)-\(index)"
+            return event
+        }
+    }
+}
