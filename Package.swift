@@ -70,11 +70,13 @@ let package = Package(
             plugins: [embedFiles]),
         // Processes that the tests of a collector's life start and kill.
         .executableTarget(
-            name: "TestProcesses", dependencies: ["CBPFShim", "CLabShim", "PoolModel", "SockArrayCore", "TelemetryLab"],
+            name: "TestProcesses",
+            dependencies: ["CBPFShim", "CLabShim", "PoolModel", "SockArrayCore", "TelemetryLab"],
             path: "Tests/TestProcesses"),
         .target(name: "TestSupport", dependencies: ["TelemetryLab"], path: "Tests/TestSupport"),
         // Pure: they need no privilege.
-        .testTarget(name: "SockArrayCoreTests",
+        .testTarget(
+            name: "SockArrayCoreTests",
             dependencies: ["CBPFShim", "PoolModel", "PoolReport", "SockArrayCore", "UsageExport"]),
         .testTarget(name: "TelemetryLabTests", dependencies: ["PoolModel", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
@@ -84,7 +86,8 @@ let package = Package(
                 "UsageExport",
             ]),
         // On the kernel, in sandboxes.
-        .testTarget(name: "KernelTests",
+        .testTarget(
+            name: "KernelTests",
             dependencies: ["CBPFShim", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab"]),
         .testTarget(
             name: "AgentTests",

@@ -61,7 +61,8 @@ private struct VariantLoader {
     /// Its maps are new, because the verifier doesn't look at their content.
     private static let maps = [
         "rows", "owners", "exporters", "turns", "slots", "settings", "group_sockets", "sessions", "exporter_events",
-        "exporter_index", "tracked", "cpu_counters", "untracked", "exporter_alloc", "sockets", "traffic", "losses", "programs",
+        "exporter_index", "tracked", "cpu_counters", "untracked", "exporter_alloc", "sockets", "traffic", "losses",
+        "programs",
     ].map { (name: $0, number: Int32(-1)) }
 
     /// For UDP, and for TCP with migration, or without it where the kernel has none, as an agent

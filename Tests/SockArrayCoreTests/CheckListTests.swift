@@ -77,7 +77,8 @@ import Testing
             return Self.list(Self.host(), configuration: .success(Self.edge), sockets: [place]).items.last
         }
         let open = item(.v4(0))
-        #expect(open?.isMissingOption == true && open?.detail.contains("whoever reaches it can read the status") == true)
+        #expect(
+            open?.isMissingOption == true && open?.detail.contains("whoever reaches it can read the status") == true)
         #expect(open?.remedy?.contains("use 127.0.0.1:9477") == true)
         #expect(item(.v4(0x7f00_0001)) == .init(check: "status_http x", ok: true, detail: "it can be made"))
         #expect(item(.v4(0x7f00_0001), isTheAgents: true)?.detail == "this pool's agent listens there")

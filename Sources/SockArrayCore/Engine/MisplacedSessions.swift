@@ -38,7 +38,8 @@ final class MisplacedSessions {
             // After it, the SYNs that the words count are sessions.
             waitForRuns()
             let availability = try deployment.availability()
-            let live = PlacedSession.all(of: try sessions.live(), in: deployment.table, availability, formerly: formerly)
+            let live = PlacedSession.all(
+                of: try sessions.live(), in: deployment.table, availability, formerly: formerly)
             if resets {
                 end(live, availability)
             } else {

@@ -36,6 +36,7 @@ public enum PoolMemory {
         guard limit > 0 else { return 0 }
         let shape = SightingShape(limit: limit, cpuCount: cpuCount)
         return (shape.nearPlaces + shape.farPlaces) * MemoryLayout<UInt64>.stride
-            + limit * MemoryLayout<rpa_tracked_exporter>.stride + shape.blocks * limit * MemoryLayout<rpa_cpu_counters>.stride
+            + limit * MemoryLayout<rpa_tracked_exporter>.stride + shape.blocks * limit
+            * MemoryLayout<rpa_cpu_counters>.stride
     }
 }

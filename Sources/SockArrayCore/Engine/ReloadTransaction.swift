@@ -30,7 +30,8 @@ final class ReloadTransaction {
     ///     most exporters.
     ///   - engine: of the pool that runs; nil: the agent starts.
     init(
-        _ configuration: PoolConfiguration, pins: [Pin], reshuffle: Bool, in maps: PoolMaps, replacing engine: PoolEngine?
+        _ configuration: PoolConfiguration, pins: [Pin], reshuffle: Bool, in maps: PoolMaps,
+        replacing engine: PoolEngine?
     ) throws(PlaneError) {
         let predecessor = engine?.active.deployment
         let number = maps.settings.generation
@@ -42,7 +43,8 @@ final class ReloadTransaction {
         let groups = try PoolGroup.all(of: configuration, maps, reusing: predecessor?.groups ?? [])
         (departedGroups, departedTraffic) = try Self.departures(
             of: configuration, besides: groups, isCounted: engine?.traffic.countsForUsage == true, in: maps.folder)
-        let table = try Self.table(base, over: present, of: number, configuration, pins, groups, maps, replacing: engine)
+        let table = try Self.table(
+            base, over: present, of: number, configuration, pins, groups, maps, replacing: engine)
         isNew = present != table.shape
         isRunning = number != 0
         let generation =

@@ -9,7 +9,6 @@ import TelemetryLab
     import Foundation
 #endif
 
-
 /// Headless Chromium in a sandbox, driven by chromedriver over HTTP (W3C WebDriver).
 /// All that it writes is in the sandbox's tmpfs, and the sandbox ends its processes.
 final class Browser {

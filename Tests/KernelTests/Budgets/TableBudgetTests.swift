@@ -36,7 +36,10 @@ import Testing
                 FileText.names(in: "\(core)/\(folder)").sorted().map { "\(core)/\(folder)/\($0)" }
             }
         let compiler = try ChildProcess(
-            ["swiftc", "-O", "-wmo", "-package-name", "table-once", "-o", program, "\(package)/Benchmarks/TableOnce/main.swift"] + sources,
+            [
+                "swiftc", "-O", "-wmo", "-package-name", "table-once", "-o", program,
+                "\(package)/Benchmarks/TableOnce/main.swift",
+            ] + sources,
             in: sandbox, environment: ["TMPDIR": sandbox.folder])
         let exit = try compiler.wait(.seconds(600))
         try #require(exit == 0, "\(compiler.errorOutput)")
