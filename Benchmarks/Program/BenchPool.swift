@@ -7,7 +7,7 @@ import SockArrayCore
 /// dropped after the program ran.
 final class BenchPool {
     let port: UInt16
-    let plane: Pool
+    let kernel: Pool
     private let collectorCount: Int
     private var members: [OfferedSocket] = []
     /// Any member's descriptor reaches the group: one more of our own.
@@ -26,16 +26,16 @@ final class BenchPool {
             pool: name, collectors: (0..<collectors).map { .init(name: "c\($0)") },
             groups: [ReuseportGroup(name: "bench", transport: .udp, address: .v4(0), port: port)])
         change(&configuration)
-        plane = try Pool(adopting: configuration)
+        kernel = try Pool(adopting: configuration)
         for index in 0..<collectors {
             members.append(try OfferedSocket(try Self.socket(port), label: "c\(index)"))
-            _ = try plane.register("c\(index)", [members[index]], owner: nil)
+            _ = try kernel.register("c\(index)", [members[index]], owner: nil)
         }
         handle = try Self.socket(port)
     }
 
-    var sockets: Int32 { plane.groups[0].sockets.map.number }
-    var dispatcher: Int32 { plane.groups[0].dispatcher.number }
+    var sockets: Int32 { kernel.groups[0].sockets.map.number }
+    var dispatcher: Int32 { kernel.groups[0].dispatcher.number }
     var member: Int32 { handle.number }
 
     /// One of bpf/reference_programs.c.
@@ -49,13 +49,13 @@ final class BenchPool {
 
     /// With the maps and constants of the pool's own, and these maps.
     func program(_ name: String, of object: [UInt8], _ maps: [(String, Int32)]) throws -> KernelObject {
-        KernelObject(try plane.load(name, of: object, with: maps, as: plane.groups[0]))
+        KernelObject(try kernel.load(name, of: object, with: maps, as: kernel.groups[0]))
     }
 
     func change(_ body: (inout PoolConfiguration) -> Void) throws {
-        var configuration = plane.configuration
+        var configuration = kernel.configuration
         body(&configuration)
-        try plane.reload(configuration)
+        try kernel.reload(configuration)
     }
 
     private static func socket(_ port: UInt16) throws -> Descriptor {

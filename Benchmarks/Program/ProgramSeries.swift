@@ -104,7 +104,7 @@ extension BenchPool {
     fileprivate func copyOfOwners(bits: Int, isMmapable: Bool) throws -> KernelObject {
         let rows = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/series/generation-1/rows"))
         let perWord = 64 / bits
-        let count = plane.table.tableSize / perWord
+        let count = kernel.table.tableSize / perWord
         let kind = isMmapable ? RPA_MAP_MMAPABLE_ARRAY : RPA_MAP_ARRAY
         let copy = Descriptor(
             owning: try bench("bpf_map_create owners", rpa_map_create(kind, "owners", 8, UInt32(count), -1)))

@@ -19,7 +19,7 @@ import Testing
     private static func membership(_ name: String, _ group: String, _ pool: PoolFixture) throws -> PoolStatus
         .Membership?
     {
-        try pool.plane.status().collectors.first { $0.name == name }?.groups[group]
+        try pool.kernel.status().collectors.first { $0.name == name }?.groups[group]
     }
 
     /// A collector that reads nothing, and whose queue has room for some 10 datagrams.
@@ -54,17 +54,17 @@ import Testing
                 for source in Self.sources { try pool.send(from: source) }
                 sent += 100
                 let received = pool.takeReceived()
-                let status = try pool.plane.status()
+                let status = try pool.kernel.status()
                 #expect(status.groups[0].outcomes.selected == sent)
                 let present = try #require(status.collectors.first { $0.name == other })
                 #expect(present.slot == 1 && present.groups["ipfix"]?.runs == UInt64(received[other]?.count ?? 0))
                 #expect(present.groups["ipfix"]!.runs > 10)
                 // A new agent says the same.
                 try pool.restartAgent()
-                #expect(try pool.plane.status() == status)
+                #expect(try pool.kernel.status() == status)
                 pool.stop(other)
                 try pool.reload(Self.pool(of: ["c1"]))
-                #expect(try pool.plane.status().groups[0].outcomes.selected == sent)
+                #expect(try pool.kernel.status().groups[0].outcomes.selected == sent)
                 try pool.reload(Self.pool(of: ["c1", "c\(round + 3)"]))
                 #expect(try Self.membership("c\(round + 3)", "ipfix", pool)?.runs == 0)
                 try pool.start("c\(round + 3)")
@@ -90,13 +90,13 @@ import Testing
             try pool.restartAgent()
             #expect(try Self.membership("c1", "ipfix", pool)?.drops == dropped)
             dropped += try Self.overflow(pool, sockets[1][0], by: 30)
-            _ = try pool.plane.unregister("c1")
+            _ = try pool.kernel.unregister("c1")
             sockets[1] = []
             #expect(try Self.membership("c1", "ipfix", pool)?.drops == dropped)
             try pool.register("c1", sockets[2])
             #expect(try Self.membership("c1", "ipfix", pool)?.drops == dropped)
             dropped += try Self.overflow(pool, sockets[2][0], by: 40)
-            _ = try pool.plane.auditFacts(act: "look")
+            _ = try pool.kernel.auditFacts(act: "look")
             sockets[2] = []
             // The audit has noted what the crashed one had.
             #expect(try Self.membership("c1", "ipfix", pool)?.drops == dropped)

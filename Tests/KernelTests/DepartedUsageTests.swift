@@ -23,7 +23,7 @@ import Testing
     }
 
     private static func reading(_ pool: PoolFixture) throws -> UsageReading {
-        try pool.plane.usageReading(places: [:], act: "test")
+        try pool.kernel.usageReading(places: [:], act: "test")
     }
 
     private static func bytes(_ pool: PoolFixture) throws -> UInt64 {
@@ -44,7 +44,7 @@ import Testing
             let last = try Self.reading(pool)
             #expect(last.counters.reduce(0) { $0 + $1.total } == 2_160 && last.departed.count == 1)
             #expect(Set(last.counters.filter { $0.total > 0 }.map { $0.fallback?.collector }) == ["c1", "c2"])
-            pool.plane.forgetTraffic(of: last.departed)
+            pool.kernel.forgetTraffic(of: last.departed)
             #expect(try Self.bytes(pool) == 0 && FileText.names(in: Self.departed).isEmpty)
             try pool.restartAgent()
             #expect(try Self.bytes(pool) == 0)
@@ -74,7 +74,7 @@ import Testing
             for _ in 0..<2 { try pool.reload(Self.configuration(hasGroup: false, hasUsage: false)) }
             let reading = try Self.reading(pool)
             #expect(reading.counters.reduce(0) { $0 + $1.total } == 2_160 && reading.departed.count == 1)
-            pool.plane.forgetTraffic(of: reading.departed)
+            pool.kernel.forgetTraffic(of: reading.departed)
             #expect(access(Self.departed, F_OK) != 0)
             try pool.reload(Self.configuration(hasUsage: false))
             try pool.reload(Self.configuration(hasGroup: false, hasUsage: false))

@@ -6,14 +6,14 @@ import Testing
 /// What remains of removed collectors and groups, and of earlier collectors of the same slot.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct DepartureTests {
     private static func slot(_ name: String, _ pool: PoolFixture) throws -> Slot {
-        Slot(UInt16(try #require(try pool.plane.status().collectors.first { $0.name == name }).slot))
+        Slot(UInt16(try #require(try pool.kernel.status().collectors.first { $0.name == name }).slot))
     }
 
     /// A router with a session at that collector.
     private static func router(at name: String, _ pool: PoolFixture) throws -> Router {
         let address = try #require(
             (0..<UInt32(200)).lazy.map { IPAddress.v4(0x0a0b_0000 + $0) }
-                .first { try! pool.plane.explain($0).collector == name })
+                .first { try! pool.kernel.explain($0).collector == name })
         let router = Router(address)
         try router.connect(pool)
         #expect(router.collector == name)
@@ -35,9 +35,9 @@ import Testing
             for (name, next) in [("c2", "c8"), ("c8", "c9"), ("c9", "c2")] {
                 #expect(try Self.slot(name, pool) == slot)
                 pool.stop(name)
-                #expect(try pool.plane.lostSlots(act: "test") == [slot])
-                #expect(try pool.plane.noteLoss(of: slot, hasEnded: false, act: "test"))
-                #expect(try pool.plane.lostSlots(act: "test") == [])
+                #expect(try pool.kernel.lostSlots(act: "test") == [slot])
+                #expect(try pool.kernel.noteLoss(of: slot, hasEnded: false, act: "test"))
+                #expect(try pool.kernel.lostSlots(act: "test") == [])
                 try pool.reload(PoolFixture.configuration(["c1"]))
                 try pool.reload(PoolFixture.configuration(["c1", next]))
                 try pool.start(next)
@@ -55,7 +55,7 @@ import Testing
             #expect(try PinnedMaps.read().hasTenant(slot))
             router.disconnect()
             pool.stop("c2")
-            try pool.plane.noteLoss(of: slot, hasEnded: true, act: "test")
+            try pool.kernel.noteLoss(of: slot, hasEnded: true, act: "test")
             #expect(try !PinnedMaps.read().hasTenant(slot))
             #expect(try router.datagramGoes(pool) != nil)
         }
@@ -89,16 +89,16 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             let newcomer = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
-            let before = try pool.plane.strangers(act: "test")
+            let before = try pool.kernel.strangers(act: "test")
             #expect(before.count == 1)
-            try pool.plane.noteLoss(of: Self.slot("c1", pool), hasEnded: true, act: "test")
-            if manner == "reloaded" { try pool.reload(pool.plane.configuration) }
-            #expect(try pool.plane.strangers(act: "test") == before)
+            try pool.kernel.noteLoss(of: Self.slot("c1", pool), hasEnded: true, act: "test")
+            if manner == "reloaded" { try pool.reload(pool.kernel.configuration) }
+            #expect(try pool.kernel.strangers(act: "test") == before)
             for socket in [pool.udp["c1"]!, pool.tcp["c1"]!] {
-                #expect(pool.plane.isOrphan(try PoolFixture.offer(socket.number).offer.socket))
+                #expect(pool.kernel.isOrphan(try PoolFixture.offer(socket.number).offer.socket))
             }
             for socket in [pool.udp["c2"]!, newcomer] {
-                #expect(!pool.plane.isOrphan(try PoolFixture.offer(socket.number).offer.socket))
+                #expect(!pool.kernel.isOrphan(try PoolFixture.offer(socket.number).offer.socket))
             }
         }
     }

@@ -10,12 +10,12 @@ import Testing
     private static func source(of ranks: [String], _ pool: PoolFixture) throws -> IPAddress {
         try #require(
             (0..<UInt32(500)).map { IPAddress.v4(0x0a09_0000 + $0) }
-                .first { try Array(pool.plane.explain($0).ranks.prefix(2)) == ranks })
+                .first { try Array(pool.kernel.explain($0).ranks.prefix(2)) == ranks })
     }
 
     private static func noteLosses(_ pool: PoolFixture) throws {
-        for slot in try pool.plane.lostSlots(act: "test") {
-            try pool.plane.noteLoss(of: slot, hasEnded: false, act: "test")
+        for slot in try pool.kernel.lostSlots(act: "test") {
+            try pool.kernel.noteLoss(of: slot, hasEnded: false, act: "test")
         }
     }
 
@@ -25,16 +25,16 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .seconds(20))
             let source = try Self.source(of: ["c1", "c2"], pool)
-            let ranks = try pool.plane.explain(source).ranks
+            let ranks = try pool.kernel.explain(source).ranks
             pool.stop("c2")
             try Self.noteLosses(pool)
-            _ = try pool.plane.drain("c1")
+            _ = try pool.kernel.drain("c1")
             #expect(try Router(source).datagramGoes(pool) == "c1")
-            #expect(try pool.plane.progress(ofDraining: "c1").rows > 0)
+            #expect(try pool.kernel.progress(ofDraining: "c1").rows > 0)
             try PinnedMaps.letPass(.seconds(21), pool: "edge")
-            try pool.plane.releaseRows(act: "test")
+            try pool.kernel.releaseRows(act: "test")
             #expect(try Router(source).datagramGoes(pool) == ranks[2])
-            #expect(try pool.plane.progress(ofDraining: "c1").isEmpty)
+            #expect(try pool.kernel.progress(ofDraining: "c1").isEmpty)
             #expect(try pool.outcomes("ipfix").held == 0)
         }
     }
@@ -44,12 +44,12 @@ import Testing
             let pool = try PoolFixture(hold: .seconds(20), registering: false)
             for name in ["c1", "c3", "c4"] { try pool.start(name) }
             let source = try Self.source(of: ["c1", "c2"], pool)
-            let ranks = try pool.plane.explain(source).ranks
-            _ = try pool.plane.drain("c1")
-            #expect(try pool.plane.status().collectors[1].state == "holding")
+            let ranks = try pool.kernel.explain(source).ranks
+            _ = try pool.kernel.drain("c1")
+            #expect(try pool.kernel.status().collectors[1].state == "holding")
             #expect(try Router(source).datagramGoes(pool) == "c1")
             try PinnedMaps.letPass(.seconds(21), pool: "edge")
-            try pool.plane.releaseRows(act: "test")
+            try pool.kernel.releaseRows(act: "test")
             #expect(try Router(source).datagramGoes(pool) == ranks[2])
             #expect(try pool.outcomes("ipfix").held == 0)
         }
@@ -62,11 +62,11 @@ import Testing
             pool.stop("c2")
             try Self.noteLosses(pool)
             usleep(80_000)
-            _ = try pool.plane.drain("c1")
+            _ = try pool.kernel.drain("c1")
             #expect(try Router(source).datagramGoes(pool) == "c1")
             try pool.start("c2")
             #expect(try Router(source).datagramGoes(pool) == "c2")
-            #expect(try pool.plane.progress(ofDraining: "c1").isEmpty)
+            #expect(try pool.kernel.progress(ofDraining: "c1").isEmpty)
         }
     }
 
@@ -78,7 +78,7 @@ import Testing
             pool.stop("c1")
             try Self.noteLosses(pool)
             usleep(80_000)
-            var configuration = pool.plane.configuration
+            var configuration = pool.kernel.configuration
             configuration.collectors.removeLast()
             try pool.reload(configuration)
             let sources = (0..<UInt32(50)).map { IPAddress.v4(0x0a09_0000 + $0) }
@@ -91,7 +91,7 @@ import Testing
             }
             try pool.start("c1")
             for source in sources { #expect(try Router(source).datagramGoes(pool) == "c1") }
-            #expect(try pool.plane.status().collectors.map(\.name) == ["c1"])
+            #expect(try pool.kernel.status().collectors.map(\.name) == ["c1"])
         }
     }
 
@@ -113,9 +113,9 @@ import Testing
                 _ = pool.takeReceived()
                 return udp.receiveWaiting().map(\.source) == [source]
             }
-            _ = try pool.plane.drain("c1")
+            _ = try pool.kernel.drain("c1")
             #expect(try reaches())
-            var configuration = pool.plane.configuration
+            var configuration = pool.kernel.configuration
             configuration.exporters = [.init(name: "another", prefixes: [AddressPrefix(.v4(0x0a0b_0000))])]
             try pool.reload(configuration)
             #expect(try reaches())
@@ -133,7 +133,7 @@ import Testing
             let names = (1...6).map { "c\($0)" }
             let pool = try PoolFixture(collectors: names, hold: .milliseconds(50))
             let source = IPAddress.v4(0x0a09_0001)
-            let ranks = try pool.plane.explain(source).ranks
+            let ranks = try pool.kernel.explain(source).ranks
             #expect(ranks.count == 4)
             for name in ranks { pool.stop(name) }
             try Self.noteLosses(pool)
@@ -146,12 +146,12 @@ import Testing
             let change: (Pool, String) throws -> Bool = { try $0.drain($1) }
             let back: (Pool, String) throws -> Bool = { try $0.undrain($1) }
             for (act, from, to) in [(change, first, second), (back, second, first)] {
-                _ = try act(pool.plane, first)
+                _ = try act(pool.kernel, first)
                 #expect(router.collector == from)
                 #expect(try router.datagramGoes(pool) == from)
-                #expect(try pool.plane.explain(source).collector == from)
+                #expect(try pool.kernel.explain(source).collector == from)
                 router.disconnect()
-                try pool.plane.releaseRows(act: "test")
+                try pool.kernel.releaseRows(act: "test")
                 #expect(try router.datagramGoes(pool) == to)
                 try router.connect(pool)
                 #expect(router.collector == to)
@@ -172,12 +172,12 @@ import Testing
             let own = routers.filter { $0.collector == "c1" }
             #expect(own.count > 3 && own.count < 27)
             try pool.reload(configuration)
-            #expect(!pool.plane.isWaiting)
-            _ = try pool.plane.drain("c1")
-            #expect(try pool.plane.progress(ofDraining: "c1").sessions == own.count)
+            #expect(!pool.kernel.isWaiting)
+            _ = try pool.kernel.drain("c1")
+            #expect(try pool.kernel.progress(ofDraining: "c1").sessions == own.count)
             #expect(try pool.replace("c1").predecessor?.cookies.count == 2 + own.count)
             for router in own { router.disconnect() }
-            #expect(try pool.plane.progress(ofDraining: "c1").isEmpty)
+            #expect(try pool.kernel.progress(ofDraining: "c1").isEmpty)
         }
     }
 }

@@ -55,7 +55,7 @@ import Testing
                     $0.prefixes[0].length < $1.prefixes[0].length
                 }
                 let meeting = try pool.meeting(of: source)
-                let explanation = try pool.plane.explain(source)
+                let explanation = try pool.kernel.explain(source)
                 #expect(meeting == (explanation.collector, explanation.collector))
                 #expect(explanation.exporter == longest?.name ?? "\(source)")
                 reasons[explanation.why ?? "", default: 0] += 1
@@ -67,7 +67,7 @@ import Testing
             }
             #expect(Set(reasons.keys) == ["pin", "alias"], "\(reasons)")
             #expect(reasons.values.allSatisfy { $0 > 100 } && collectorOf.count > 30, "\(reasons) \(collectorOf.count)")
-            #expect(try pool.plane.explain(.v4(0x0b00_0001)).why == "owner")
+            #expect(try pool.kernel.explain(.v4(0x0b00_0001)).why == "owner")
         }
     }
 
@@ -86,7 +86,7 @@ import Testing
                 ReuseportGroup(name: "four", transport: .udp, address: .v4(0), port: 2_055),
                 ReuseportGroup(name: "six", transport: .udp, address: .v6(0, 0), port: 9_995, ipv6Only: true),
             ]
-            let plane = try Pool(adopting: configuration)
+            let kernel = try Pool(adopting: configuration)
             var sockets: [String: [InternetSocket]] = [:]
             for collector in configuration.collectors {
                 let six = try InternetSocket(.udp, bind: .v6(0, 0), port: 9_995, reuseport: true, ipv6Only: true)
@@ -96,7 +96,7 @@ import Testing
                     try InternetSocket.collector(.udp, .v4(0), port: 2_055), six,
                 ]
                 sockets[collector.name] = own
-                _ = try plane.register(
+                _ = try kernel.register(
                     collector.name, try own.map { try PoolFixture.offer($0.number) }, owner: nil)
             }
             var owners: Set<String> = []
@@ -126,13 +126,13 @@ import Testing
             let source = try #require(IPAddress("10.9.9.9"))
             let pool = try PoolFixture(Self.configuration([try Self.exporter("elephant", ["10.9.9.9"], pin: "c2")]))
             #expect(try pool.meeting(of: source) == ("c2", "c2"))
-            let ranks = try pool.plane.explain(source).ranks
+            let ranks = try pool.kernel.explain(source).ranks
             #expect(ranks.first == "c2" && ranks.count == 4)
             pool.stop("c2")
             try pool.send(from: source)  // held
             usleep(300_000)
             #expect(try pool.meeting(of: source) == (ranks[1], ranks[1]))
-            #expect(try pool.plane.explain(source).why == "failover")
+            #expect(try pool.kernel.explain(source).why == "failover")
             try pool.start("c2")
             #expect(try pool.meeting(of: source) == ("c2", "c2"))
         }
@@ -145,7 +145,7 @@ import Testing
                 for index in 0..<UInt32(1_000) { try pool.send(from: .v4(0x0a00_0000 + index), bytes: 100) }
                 _ = pool.takeReceived()
             }
-            let seen = try pool.plane.seenExporters(act: "test")
+            let seen = try pool.kernel.seenExporters(act: "test")
             #expect(seen.count == 1_000)
             #expect(seen.allSatisfy { $0.runs == 3 && $0.bytes == 3 * 108 })
         }

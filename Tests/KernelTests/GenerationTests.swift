@@ -12,7 +12,7 @@ import Testing
         try sources.map { source in
             let meeting = try pool.meeting(of: source)
             #expect(meeting.udp == meeting.tcp)
-            #expect(try pool.plane.explain(source).collector == meeting.udp)
+            #expect(try pool.kernel.explain(source).collector == meeting.udp)
             return meeting.udp
         }
     }
@@ -22,7 +22,7 @@ import Testing
     {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
-            var configuration = pool.plane.configuration
+            var configuration = pool.kernel.configuration
             var before = try Self.owners(pool)
             let changes: [(change: (inout PoolConfiguration) -> Void, cause: String)] = [
                 ({ $0.assignment = .maglev }, "its assignment is rendezvous"), ({ $0.seed = "other" }, "another seed"),
@@ -50,7 +50,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             let before = try Self.owners(pool)
-            var configuration = pool.plane.configuration
+            var configuration = pool.kernel.configuration
             let alias = PoolConfiguration.Exporter(
                 name: "alias", prefixes: Self.sources.prefix(20).map { AddressPrefix($0) }, collector: "c4")
             configuration.exporters = [alias]
@@ -68,10 +68,10 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             let before = try Self.owners(pool)
-            var configuration = pool.plane.configuration
+            var configuration = pool.kernel.configuration
             configuration.groups.removeFirst()
             try pool.reload(configuration)
-            #expect(pool.plane.departedGroups == ["udp-4739-0_0_0_0"])
+            #expect(pool.kernel.departedGroups == ["udp-4739-0_0_0_0"])
             #expect(FileText.names(in: "/sys/fs/bpf/reuseport-agent/edge/groups") == ["tcp-1790-0_0_0_0"])
             // Four streams of an exporter are scattered, its connection is not.
             var met = 0
@@ -101,17 +101,17 @@ import Testing
             for _ in 0..<2 {
                 for source in Self.sources.prefix(50) { #expect(try pool.meeting(of: source) == ("c3", "c3")) }
             }
-            let plane = pool.plane.configuration
-            try pool.reload(plane)
+            let kernel = pool.kernel.configuration
+            try pool.reload(kernel)
             #expect(try Self.owners(pool) == before)
             try PinnedMaps.interruptWriting(allOwnersTo: 1)
             #expect(try PinnedMaps.read().rowsWithAnotherOwner.count > 40_000)
             #expect(try Self.owners(pool) == before)
-            try pool.reload(plane)
+            try pool.reload(kernel)
             #expect(try Self.owners(pool) == before)
             let maps = try PinnedMaps.read()
             #expect(maps.rowsWithAnotherOwner == [])
-            try pool.reload(plane)
+            try pool.reload(kernel)
             #expect(try PinnedMaps.read().content["settings"] == maps.content["settings"])
         }
     }
@@ -119,7 +119,7 @@ import Testing
     @Test func `20 reloads leave two generations of pins`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
-            var configuration = pool.plane.configuration
+            var configuration = pool.kernel.configuration
             for round in 0..<UInt32(20) {
                 configuration.exporters = [
                     PoolConfiguration.Exporter(name: "e", prefixes: [AddressPrefix(.v4(0x0a00_0000 + round))])
@@ -144,7 +144,7 @@ import Testing
             mkdir("/sys/fs/bpf/reuseport-agent/edge/generation-0", 0o700)
             let pin = "/sys/fs/bpf/reuseport-agent/edge/"
             #expect(link(pin + "slots", pin + "generation-0/rows") == 0)
-            var configuration = pool.plane.configuration
+            var configuration = pool.kernel.configuration
             configuration.exporters = [
                 PoolConfiguration.Exporter(name: "e", prefixes: [AddressPrefix(Self.sources[0])])
             ]

@@ -157,7 +157,7 @@ import Testing
             try connected.connect(.v4(0x0a09_0001), 5_000)
             let listed = try SocketDump.members(of: .udp, port: Self.port)
             let socket = try #require(listed.first { try! $0.cookie == connected.cookie })
-            #expect(pool.plane.configuration.groups[0].theft(by: socket) == .peer)
+            #expect(pool.kernel.configuration.groups[0].theft(by: socket) == .peer)
             try peer.send([1], to: socket.address, Self.port)
             #expect(connected.receiveWaiting().count == 1)
             #expect(try pool.outcomes("ipfix").total == 0)

@@ -31,10 +31,10 @@ import Testing
             usleep(400_000)
             for _ in 0..<2 {
                 try pool.restartAgent()
-                #expect(!pool.plane.hasChangedRows)
+                #expect(!pool.kernel.hasChangedRows)
             }
             try pool.restartAgent(with: PoolFixture.configuration(["c1", "c2"]))
-            #expect(pool.plane.hasChangedRows)
+            #expect(pool.kernel.hasChangedRows)
         }
     }
 
@@ -57,14 +57,14 @@ import Testing
     @Test func `after the hold exporters go to rank 2 on both protocols, and later return`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: ModelledPool.hold)
-            let source = try #require(Self.sources.first { try pool.plane.explain($0).collector == "c1" })
-            let ranks = try pool.plane.explain(source).ranks
+            let source = try #require(Self.sources.first { try pool.kernel.explain($0).collector == "c1" })
+            let ranks = try pool.kernel.explain(source).ranks
             pool.stop("c1", keepingTCP: true)  // as nfacctd's print plugin keeps BMP
             try pool.send(from: source)
-            #expect(try pool.plane.explain(source).outcome == "held")
+            #expect(try pool.kernel.explain(source).outcome == "held")
             #expect(try !pool.connect(from: source), "UDP is gone, so BMP is held too")
             try pool.endHolds()
-            #expect(try pool.plane.explain(source).collector == ranks[1])
+            #expect(try pool.kernel.explain(source).collector == ranks[1])
             try pool.send(from: source)
             #expect(try pool.connect(from: source))
             #expect(pool.takeReceived()[ranks[1]] == [source])
@@ -73,7 +73,7 @@ import Testing
             try pool.start("c1")
             try pool.send(from: source)
             #expect(pool.takeReceived()["c1"] == [source])
-            #expect(try pool.plane.status().collectors[0].state == "active")
+            #expect(try pool.kernel.status().collectors[0].state == "active")
         }
     }
 
@@ -85,19 +85,19 @@ import Testing
             let places = try Self.deliver(pool)
             #expect(places.count == 400)
             #expect(Set(places.values) == ["c7"])
-            for source in Self.sources { #expect(try pool.plane.explain(source).collector == "c7") }
+            for source in Self.sources { #expect(try pool.kernel.explain(source).collector == "c7") }
         }
     }
 
     @Test func `unregister fails exporters over at once, without a hold`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .seconds(60))
-            _ = try pool.plane.unregister("c4")
-            #expect(try pool.plane.status().collectors[3].state == "failed")
+            _ = try pool.kernel.unregister("c4")
+            #expect(try pool.kernel.status().collectors[3].state == "failed")
             #expect(try Self.deliver(pool).count == 400)
-            #expect(try pool.plane.unregister("c4").changed == false)
+            #expect(try pool.kernel.unregister("c4").changed == false)
             #expect(try pool.register("c4", [pool.udp["c4"]!, pool.tcp["c4"]!]).changed)
-            #expect(try pool.plane.status().collectors[3].state == "active")
+            #expect(try pool.kernel.status().collectors[3].state == "active")
         }
     }
 
@@ -139,12 +139,12 @@ import Testing
     @Test func `with all 256 slots taken a new name inherits a freed slot, and no row names it earlier`() async throws {
         try await Sandbox.run { _ in
             var names = (0..<256).map { "c\($0)" }
-            var plane: Pool? = try Pool(adopting: PoolFixture.configuration(names))
-            let slot = try plane!.status().collectors[7].slot
-            plane = nil
+            var kernel: Pool? = try Pool(adopting: PoolFixture.configuration(names))
+            let slot = try kernel!.status().collectors[7].slot
+            kernel = nil
             names[7] = "heir"
-            plane = try Pool(adopting: PoolFixture.configuration(names))
-            let heir = try plane!.status().collectors[7]
+            kernel = try Pool(adopting: PoolFixture.configuration(names))
+            let heir = try kernel!.status().collectors[7]
             #expect(heir.name == "heir" && heir.slot == slot && heir.state == "empty")
             #expect(heir.share > 0.003 && heir.share < 0.005)
             let maps = try PinnedMaps.read()
@@ -161,22 +161,22 @@ import Testing
             let pool = try PoolFixture(configuration, registering: ["c7", "c8"])
             let source = try #require(
                 (0..<UInt32(20_000)).map { IPAddress.v4(0x0a00_0001 + $0) }
-                    .first { try pool.plane.explain($0).ranks.first == "c7" })
+                    .first { try pool.kernel.explain($0).ranks.first == "c7" })
             #expect(try Router(source).datagramGoes(pool) == "c7")
             configuration.collectors[7] = .init(name: "heir")
             try pool.reload(configuration)
-            #expect(pool.plane.interruption == nil)
-            let heir = try pool.plane.status().collectors[7]
+            #expect(pool.kernel.interruption == nil)
+            let heir = try pool.kernel.status().collectors[7]
             #expect(heir.name == "heir" && heir.state == "empty" && heir.groups["ipfix"]?.runs == 0)
             try pool.start("heir")
-            #expect(try pool.plane.status().collectors[7].state == "active")
+            #expect(try pool.kernel.status().collectors[7].state == "active")
         }
     }
 
     @Test func `only one agent at a time runs a pool`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(registering: false)
-            let configuration = pool.plane.configuration
+            let configuration = pool.kernel.configuration
             let second = #expect(throws: Failure.self) { try Pool(adopting: configuration) }
             #expect(second?.kind == .conflict)
             #expect(second?.description.contains("another agent runs pool edge") == true)
@@ -188,7 +188,7 @@ import Testing
     {
         try await Sandbox.run { _ in
             var pool: PoolFixture? = try PoolFixture()
-            let configuration = pool!.plane.configuration
+            let configuration = pool!.kernel.configuration
             let sockets = (pool!.udp, pool!.tcp)
             pool = nil
             for layout: UInt64 in [2, 99] {

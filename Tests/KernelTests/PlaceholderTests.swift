@@ -15,23 +15,23 @@ import Testing
         }
     }
 
-    private static func register(_ name: String, _ sockets: [InternetSocket], in plane: Pool) throws {
-        _ = try plane.register(name, sockets.map { try PoolFixture.offer($0.number) }, owner: nil)
+    private static func register(_ name: String, _ sockets: [InternetSocket], in kernel: Pool) throws {
+        _ = try kernel.register(name, sockets.map { try PoolFixture.offer($0.number) }, owner: nil)
     }
 
     /// The placeholder's user in each group.
-    private static func users(_ plane: Pool) throws -> [UInt32?] {
-        try plane.auditFacts(act: "test").groups.map { group in
+    private static func users(_ kernel: Pool) throws -> [UInt32?] {
+        try kernel.auditFacts(act: "test").groups.map { group in
             group.sockets.first { $0.cookie == group.placeholder }?.user
         }
     }
 
     /// A pool whose first collector was of one user.
     private static func pastPool(of user: UInt32, in sandbox: Sandbox) throws {
-        let plane = try Pool(adopting: configuration)
+        let kernel = try Pool(adopting: configuration)
         let sockets = try sockets(user, in: sandbox)
-        try register("c1", sockets, in: plane)
-        #expect(try users(plane) == [user, user])
+        try register("c1", sockets, in: kernel)
+        #expect(try users(kernel) == [user, user])
     }
 
     @Test(arguments: [(UInt32(1_000), UInt32(1_001)), (1_001, 1_000)])
@@ -42,10 +42,10 @@ import Testing
             try Self.pastPool(of: past, in: sandbox)
             let sockets = try Self.sockets(present, in: sandbox)
             for _ in 0..<5 {
-                let plane = try Pool(adopting: Self.configuration)
-                #expect(try Self.users(plane) == [present, present])
-                try Self.register("c2", sockets, in: plane)
-                #expect(try Self.users(plane) == [present, present])
+                let kernel = try Pool(adopting: Self.configuration)
+                #expect(try Self.users(kernel) == [present, present])
+                try Self.register("c2", sockets, in: kernel)
+                #expect(try Self.users(kernel) == [present, present])
             }
         }
     }
@@ -56,25 +56,25 @@ import Testing
         try await Sandbox.run { sandbox in
             try Self.pastPool(of: 1_000, in: sandbox)
             do {
-                let plane = try Pool(adopting: Self.configuration)
-                #expect(try Self.users(plane) == [1_000, 1_000])
+                let kernel = try Pool(adopting: Self.configuration)
+                #expect(try Self.users(kernel) == [1_000, 1_000])
             }
             // 1001 comes while no agent keeps the groups.
             do {
                 let sockets = try Self.sockets(1_001, in: sandbox)
-                let plane = try Pool(adopting: Self.configuration)
-                try Self.register("c2", sockets, in: plane)
+                let kernel = try Pool(adopting: Self.configuration)
+                try Self.register("c2", sockets, in: kernel)
             }
             do {
-                let plane = try Pool(adopting: Self.configuration)
-                #expect(try Self.users(plane) == [1_000, 1_000])
+                let kernel = try Pool(adopting: Self.configuration)
+                #expect(try Self.users(kernel) == [1_000, 1_000])
             }
             // No member of the group, and in the way of all users but its own.
             let obstacle = try sandbox.asUser(1_001) {
                 try InternetSocket.collector(.udp, .v4(0x7f00_0001), port: PoolFixture.ipfixPort)
             }
-            let plane = try Pool(adopting: Self.configuration)
-            #expect(try Self.users(plane) == [1_001, 1_000])
+            let kernel = try Pool(adopting: Self.configuration)
+            #expect(try Self.users(kernel) == [1_001, 1_000])
             _ = obstacle
         }
     }
@@ -83,13 +83,13 @@ import Testing
         try await Sandbox.run { _ in
             var configuration = Self.configuration
             configuration.collectorUser = 1_000
-            let plane = try Pool(adopting: configuration)
-            #expect(try Self.users(plane) == [1_000, 1_000])
+            let kernel = try Pool(adopting: configuration)
+            #expect(try Self.users(kernel) == [1_000, 1_000])
             for user: UInt32 in [1_001, 1_000, 1_001] {
                 configuration.collectorUser = user
-                try plane.reload(configuration)
-                #expect(try Self.users(plane) == [user, user])
-                #expect(try plane.auditFacts(act: "test").groups.allSatisfy { $0.placeholderRefusal == nil })
+                try kernel.reload(configuration)
+                #expect(try Self.users(kernel) == [user, user])
+                #expect(try kernel.auditFacts(act: "test").groups.allSatisfy { $0.placeholderRefusal == nil })
             }
         }
     }
@@ -98,13 +98,13 @@ import Testing
         try await Sandbox.run { _ in
             var configuration = Self.configuration
             configuration.collectorUser = 1_000
-            let plane = try Pool(adopting: configuration)
+            let kernel = try Pool(adopting: configuration)
             for index in configuration.groups.indices { configuration.groups[index].name += "2" }
-            try plane.reload(configuration)
+            try kernel.reload(configuration)
             // The old placeholders were open until the reload was over.
-            let facts = try plane.auditFacts(act: "test").groups
+            let facts = try kernel.auditFacts(act: "test").groups
             #expect(facts.map(\.probe) == [.attached, .attached])
-            #expect(try Self.users(plane) == [1_000, 1_000])
+            #expect(try Self.users(kernel) == [1_000, 1_000])
         }
     }
 }

@@ -9,12 +9,12 @@ import Testing
 /// The audit on the real kernel.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct PoolAuditTests {
     private static func probes(_ pool: PoolFixture) throws -> [ProbeResult] {
-        try pool.plane.auditFacts(act: "audit").groups.map(\.probe)
+        try pool.kernel.auditFacts(act: "audit").groups.map(\.probe)
     }
 
     /// The program of another pool, in place of any foreign program.
     private static func otherPool(_ pool: PoolFixture) throws -> Pool {
-        var configuration = pool.plane.configuration
+        var configuration = pool.kernel.configuration
         configuration.pool = "other"
         return try Pool(adopting: configuration)
     }
@@ -30,7 +30,7 @@ import Testing
             func findings() throws -> [String] {
                 seconds += 20
                 let moment = AuditHistory.Moment(uptime: .seconds(seconds), time: seconds)
-                return try history.judge(pool.plane.auditFacts(act: "test"), at: moment).findings.map {
+                return try history.judge(pool.kernel.auditFacts(act: "test"), at: moment).findings.map {
                     "\($0.name) \($0.text.contains("was collector c1's"))"
                 }
             }
@@ -59,7 +59,7 @@ import Testing
             #expect(pool.takeAccepted().values.allSatisfy { $0.isEmpty })
             #expect(try pool.outcomes("ipfix").total == 0)
             #expect(try pool.outcomes("bmp").total == 0)
-            #expect(try pool.plane.seenExporters(act: "look").isEmpty)
+            #expect(try pool.kernel.seenExporters(act: "look").isEmpty)
         }
     }
 
@@ -74,7 +74,7 @@ import Testing
             for index in 0..<UInt32(50) {
                 let source = IPAddress.v4(0x0a07_0000 + index)
                 let place = try pool.meeting(of: source)
-                let owner = try pool.plane.explain(source).collector
+                let owner = try pool.kernel.explain(source).collector
                 #expect(place.udp == owner && place.tcp == owner)
             }
         }
@@ -113,7 +113,7 @@ import Testing
             let pool = try PoolFixture()
             for name in ["c1", "c2", "c3", "c4"] { pool.stop(name) }
             #expect(try Self.probes(pool) == [.attached, .attached])
-            #expect(pool.plane.placeholderNumbers.count == 2)
+            #expect(pool.kernel.placeholderNumbers.count == 2)
         }
     }
 
@@ -121,7 +121,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1"])
             func readable() -> Int {
-                var waits = pool.plane.placeholderNumbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+                var waits = pool.kernel.placeholderNumbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
                 return Int(poll(&waits, UInt(waits.count), 0))
             }
             #expect(readable() == 0)
@@ -139,11 +139,11 @@ import Testing
             var history = AuditHistory()
             func names(at second: Int64) throws -> [String] {
                 let moment = AuditHistory.Moment(uptime: .seconds(second), time: second)
-                return try history.judge(pool.plane.auditFacts(act: "audit"), at: moment).findings.map(\.name)
+                return try history.judge(pool.kernel.auditFacts(act: "audit"), at: moment).findings.map(\.name)
             }
             #expect(try names(at: 0).isEmpty)
             let stranger = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
-            _ = try pool.plane.unregister("c2")
+            _ = try pool.kernel.unregister("c2")
             #expect(try names(at: 1).isEmpty)
             #expect(
                 try names(at: 11).sorted() == ["old_socket_in_group", "old_socket_in_group", "stranger_in_group"])
@@ -163,12 +163,12 @@ import Testing
             #expect(rpa_map_update(map.number, 0, &value) == 0)
             func findings() throws -> [AuditFinding] {
                 var history = AuditHistory()
-                let facts = try pool.plane.auditFacts(act: "audit")
+                let facts = try pool.kernel.auditFacts(act: "audit")
                 return history.judge(facts, at: .init(uptime: .zero, time: 0)).findings
             }
             #expect(try findings().map(\.name) == ["socket_replaced"])
             #expect(try findings().map(\.collector) == ["c1"])
-            try pool.reload(pool.plane.configuration)
+            try pool.reload(pool.kernel.configuration)
             #expect(try findings().map(\.name) == ["socket_replaced"])
             try pool.restartAgent()
             #expect(try findings().isEmpty)
@@ -179,7 +179,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             let narrow = try InternetSocket.collector(.udp, IPAddress("127.0.0.1")!, port: PoolFixture.ipfixPort)
-            let facts = try pool.plane.auditFacts(act: "audit")
+            let facts = try pool.kernel.auditFacts(act: "audit")
             #expect(facts.groups.map(\.probe) == [.attached, .attached])
             #expect(narrow.receiveWaiting().isEmpty)
         }
@@ -191,13 +191,13 @@ import Testing
             var census = SourceCensus()
             func look() throws {
                 census.look(
-                    runs: try pool.plane.totalRuns(act: "look"), try pool.plane.seenExporters(act: "look"),
-                    untracked: try pool.plane.readSightings(act: "look").untracked.runs, isSpread: true)
+                    runs: try pool.kernel.totalRuns(act: "look"), try pool.kernel.seenExporters(act: "look"),
+                    untracked: try pool.kernel.readSightings(act: "look").untracked.runs, isSpread: true)
             }
             try look()
             let socket = try InternetSocket(.udp, bind: .v4(0x0a08_0001))
             for _ in 0..<1_200 { try? socket.send([1], to: .v4(0x7f00_0001), PoolFixture.ipfixPort) }
-            #expect(try pool.plane.totalRuns(act: "look") == 1_200)
+            #expect(try pool.kernel.totalRuns(act: "look") == 1_200)
             try look()
             #expect(census.loneSource == .v4(0x0a08_0001))
         }

@@ -8,7 +8,7 @@ import Testing
 /// A pool on this thread's kernel, and collectors of this process.
 final class PoolFixture {
     private var running: Pool?
-    var plane: Pool { running! }
+    var kernel: Pool { running! }
     let address: IPAddress
     private(set) var udp: [String: InternetSocket] = [:]
     private(set) var tcp: [String: InternetSocket] = [:]
@@ -35,7 +35,7 @@ final class PoolFixture {
     }
 
     func reload(_ configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false) throws {
-        if let remainder = try plane.reload(configuration, pins: pins, reshuffle: reshuffle) { throw remainder }
+        if let remainder = try kernel.reload(configuration, pins: pins, reshuffle: reshuffle) { throw remainder }
     }
 
     static func configuration(
@@ -70,14 +70,14 @@ final class PoolFixture {
     /// A slot is vacant from the first run that misses a socket, or from `noteLoss` on. With `ModelledPool.hold` as
     /// the hold time, no hold ends before this call.
     func endHolds() throws {
-        let configuration = plane.configuration
+        let configuration = kernel.configuration
         try PinnedMaps.letPass(configuration.restartHold + .seconds(1), pool: configuration.pool)
     }
 
     /// The agent is killed, and another one adopts the pool.
     func restartAgent(with other: PoolConfiguration? = nil) throws {
-        let configuration = other ?? plane.configuration
-        let pins = plane.pins
+        let configuration = other ?? kernel.configuration
+        let pins = kernel.pins
         running = nil
         running = try Pool(adopting: configuration, pins: pins)
     }
@@ -86,7 +86,7 @@ final class PoolFixture {
     func register(
         _ name: String, _ sockets: [InternetSocket], owner: ProcessIdentity? = nil, replacing: Bool = false
     ) throws -> RegistrationChange {
-        try plane.register(
+        try kernel.register(
             name, sockets.enumerated().map { try Self.offer($0.element.number, label: "fd \($0.offset + 3)") },
             owner: owner, replacing: replacing)
     }
@@ -131,7 +131,7 @@ final class PoolFixture {
     }
 
     func outcomes(_ group: String) throws -> PoolStatus.Outcomes {
-        try plane.status().groups.first { $0.name == group }!.outcomes
+        try kernel.status().groups.first { $0.name == group }!.outcomes
     }
 }
 

@@ -7,7 +7,7 @@ import Testing
 /// Where the audit's probes go.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct ProbeScopeTests {
     private static func probes(_ pool: PoolFixture) throws -> [ProbeResult] {
-        try pool.plane.auditFacts(act: "audit").groups.map(\.probe)
+        try pool.kernel.auditFacts(act: "audit").groups.map(\.probe)
     }
 
     @Test(arguments: ["192.0.2.77", "2001:db8::77"])

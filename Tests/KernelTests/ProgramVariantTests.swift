@@ -99,7 +99,7 @@ private struct VariantLoader {
         let key = Array(program.utf8) + withUnsafeBytes(of: constants) { Array($0) }
         let outcome =
             outcomes[key]
-            ?? Self.outcome { () throws(PlaneError) in
+            ?? Self.outcome { () throws(PoolError) in
                 try SelectionProgram.load(program: program, maps: Self.maps, constants: constants)
             }
         outcomes[key] = outcome
@@ -108,7 +108,7 @@ private struct VariantLoader {
 
     func loadMeter(_ program: String) {
         struct NoConstants: BitwiseCopyable {}
-        let outcome = Self.outcome { () throws(PlaneError) in
+        let outcome = Self.outcome { () throws(PoolError) in
             try SelectionProgram.load(
                 object: Embedded_meterProgram.bytes, program: program, maps: [("meter", -1), ("internal", -1)],
                 constants: NoConstants())
@@ -116,7 +116,7 @@ private struct VariantLoader {
         Self.report(outcome, program, "meter")
     }
 
-    private static func outcome(_ load: () throws(PlaneError) -> Descriptor) -> Outcome {
+    private static func outcome(_ load: () throws(PoolError) -> Descriptor) -> Outcome {
         do {
             _ = try load()
             return .loaded

@@ -24,7 +24,7 @@ import Testing
                 try client.write([UInt8(index)])
                 return (source, client)
             }
-            let owners = try clients.map { try pool.plane.explain($0.0).collector }
+            let owners = try clients.map { try pool.kernel.explain($0.0).collector }
             for name in ["c1", "c2"] {
                 let old = (pool.udp[name]!, pool.tcp[name]!)
                 let change = try pool.replace(name)

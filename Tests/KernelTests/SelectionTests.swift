@@ -13,7 +13,7 @@ import Testing
                 let source: IPAddress =
                     index % 2 == 0
                     ? .v4(0x0a00_0001 + index * 7) : .v6(0x2001_0db8_0000_0000 | UInt64(index), UInt64(index))
-                let expected = try pool.plane.explain(source)
+                let expected = try pool.kernel.explain(source)
                 #expect(expected.why == "owner")
                 try pool.send(from: source)
                 #expect(try pool.connect(from: source))
@@ -50,7 +50,7 @@ import Testing
             #expect(outcomes.noCollector == 600)
             #expect(outcomes.held == ownedByC2 + 600)
             #expect(outcomes.failedOver == ownedByC2)
-            let runs = try pool.plane.status().collectors.reduce(0) { $0 + $1.groups["ipfix"]!.runs }
+            let runs = try pool.kernel.status().collectors.reduce(0) { $0 + $1.groups["ipfix"]!.runs }
             #expect(runs == outcomes.selected + outcomes.failedOver)
             #expect(lastMember.receiveWaiting().isEmpty)
         }
@@ -60,7 +60,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1"])
             for index in 0..<UInt32(100) { try pool.send(from: .v4(0x0a01_0000 + index), bytes: 200) }
-            let group = try pool.plane.status().collectors[0].groups["ipfix"]!
+            let group = try pool.kernel.status().collectors[0].groups["ipfix"]!
             #expect(group.runs == 100)
             #expect(group.bytes == 20_800)
             #expect(group.queuedBytes > 0)

@@ -24,7 +24,7 @@ import Testing
             let accepted = pool.tcp.mapValues { $0.acceptSessions() }
             let owner = try #require(accepted.first { !$0.value.isEmpty }?.key)
             let start = Self.now
-            let all = try pool.plane.bmpSessions(act: "test")
+            let all = try pool.kernel.bmpSessions(act: "test")
             // The reading of two clocks, one after the other, may be interrupted between them.
             let tolerance = Self.now - start + 0.01
             #expect(Array(all.keys) == [address])
@@ -41,7 +41,7 @@ import Testing
             routers = []
             #expect(accepted.values.flatMap(\.self).count == 2)
             #expect(
-                waitUntil(.seconds(5)) { (try? pool.plane.bmpSessions(act: "test"))?[address] == nil },
+                waitUntil(.seconds(5)) { (try? pool.kernel.bmpSessions(act: "test"))?[address] == nil },
                 "closed by the routers: no longer live")
         }
     }
@@ -59,7 +59,7 @@ import Testing
                 routers.append(router)
             }
             let accepted = pool.tcp["c1"]?.acceptSessions()
-            let all = try pool.plane.bmpSessions(act: "test")
+            let all = try pool.kernel.bmpSessions(act: "test")
             #expect(all.mapValues(\.count) == [many: 100, one: 1])
             #expect(all[many]?.listed.count == 64 && Set(all[many]?.listed.map(\.peerPort) ?? []).count == 64)
             #expect(all[one]?.listed.count == 1 && all[one]?.listed[0].collector == "c1")

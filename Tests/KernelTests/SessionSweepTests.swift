@@ -28,7 +28,7 @@ import Testing
 
     /// Without a margin: every session of a test is in the kernel's list by then.
     private static func sweep(_ pool: PoolFixture, after count: UInt64 = 0) throws -> Bool {
-        try pool.plane.sweepSessions(after: count, margin: .zero, act: "test")
+        try pool.kernel.sweepSessions(after: count, margin: .zero, act: "test")
     }
 
     @Test(arguments: [IPAddress.v4(0), .v6(0, 0)])
@@ -46,7 +46,7 @@ import Testing
             #expect(try PinnedMaps.sessionCount() == 300, "a list may miss a session: none goes at once")
             #expect(try !Self.sweep(pool))
             #expect(try PinnedMaps.sessionPorts().sorted() == (5_000..<5_020).map { $0 })
-            #expect(try pool.plane.status().collectors.count == 4)
+            #expect(try pool.kernel.status().collectors.count == 4)
             _ = living
         }
     }
@@ -78,9 +78,9 @@ import Testing
             try other.connect(pool, from: 20_000)
             other.disconnect(byReset: true)
             try Self.waitForEnds(from: 10_001)
-            let hasLeft = try pool.plane.sweepSessions(after: 0, act: "test")
+            let hasLeft = try pool.kernel.sweepSessions(after: 0, act: "test")
             #expect(!hasLeft || ContinuousClock.now - start > Pool.sweepMargin)
-            for _ in 0..<2 { #expect(try !pool.plane.sweepSessions(after: 0, margin: .seconds(60), act: "test")) }
+            for _ in 0..<2 { #expect(try !pool.kernel.sweepSessions(after: 0, margin: .seconds(60), act: "test")) }
             #expect(try PinnedMaps.sessionPorts().sorted() == [10_000, 20_000])
             #expect(try Self.sweep(pool), "only the margin kept it")
         }
@@ -141,7 +141,7 @@ import Testing
                     } else {
                         router.disconnect(byReset: true)
                     }
-                    if try pool.plane.sweepSessions(after: 0, margin: margin, act: "test") { swept += 1 }
+                    if try pool.kernel.sweepSessions(after: 0, margin: margin, act: "test") { swept += 1 }
                 }
                 rounds += 1
                 let living = routers.enumerated().filter { $0.element.client != nil }.map { UInt16(5_000 + $0.offset) }
@@ -150,7 +150,7 @@ import Testing
             #expect(rounds > 20 && swept > 20, "\(rounds) rounds, \(swept) sweeps left something")
             for router in routers where router.client != nil {
                 let collector = router.collector
-                #expect(try pool.plane.explain(router.address).collector == collector)
+                #expect(try pool.kernel.explain(router.address).collector == collector)
             }
             routers = []
         }

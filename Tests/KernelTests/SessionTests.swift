@@ -23,7 +23,7 @@ import Testing
 
     private static func end(_ router: Router, _ pool: PoolFixture) throws {
         router.disconnect()
-        try pool.plane.releaseRows(act: "test")
+        try pool.kernel.releaseRows(act: "test")
     }
 
     @Test(arguments: [Assignment.rendezvous, .maglev])
@@ -42,7 +42,7 @@ import Testing
             try Self.expectTogether(routers, pool)
             var movers = 0
             for router in routers {
-                let explanation = try pool.plane.explain(router.address)
+                let explanation = try pool.kernel.explain(router.address)
                 #expect(explanation.collector == router.collector)
                 let owner = explanation.ranks[0]
                 #expect(explanation.why == (owner == router.collector ? "owner" : "session"), "\(explanation)")
@@ -51,12 +51,12 @@ import Testing
                 #expect(try router.datagramGoes(pool) == owner)
                 try router.connect(pool)
                 #expect(router.collector == owner)
-                #expect(try pool.plane.explain(router.address).why == "owner")
+                #expect(try pool.kernel.explain(router.address).why == "owner")
             }
             #expect(movers > 3, "\(movers)")
             // Without a session: moved already.
             let others = (0..<100).map { IPAddress.v4(0x0a06_0000 + $0) }
-            for other in others { #expect(try pool.plane.explain(other).why == "owner") }
+            for other in others { #expect(try pool.kernel.explain(other).why == "owner") }
         }
     }
 
@@ -64,7 +64,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: .milliseconds(100))
             let sources = (0..<UInt32(200)).map { IPAddress.v4(0x0a05_0000 + $0) }
-                .filter { try! pool.plane.explain($0).collector == "c1" }
+                .filter { try! pool.kernel.explain($0).collector == "c1" }
             pool.stop("c1")
             try pool.send(from: sources[0])
             usleep(150_000)
@@ -74,13 +74,13 @@ import Testing
             try pool.start("c1")
             try Self.expectTogether(Array(routers), pool)
             // Rows are what moves: one that shares a router's waits with it.
-            let buckets = try Set(routers.map { try pool.plane.explain($0.address).bucket })
-            for source in sources.dropFirst(20) where try !buckets.contains(pool.plane.explain(source).bucket) {
-                let explanation = try pool.plane.explain(source)
+            let buckets = try Set(routers.map { try pool.kernel.explain($0.address).bucket })
+            for source in sources.dropFirst(20) where try !buckets.contains(pool.kernel.explain(source).bucket) {
+                let explanation = try pool.kernel.explain(source)
                 #expect(explanation.collector == "c1", "\(explanation)")
             }
             for router in routers {
-                #expect(try pool.plane.explain(router.address).why == "session")
+                #expect(try pool.kernel.explain(router.address).why == "session")
                 try Self.end(router, pool)
                 try router.connect(pool)
                 #expect(router.collector == "c1")
@@ -98,10 +98,10 @@ import Testing
             let owner = try #require(router.collector)
             let others = ["c1", "c2", "c3", "c4"].filter { $0 != owner }
             try pool.reload(PoolFixture.configuration(others))
-            let explanation = try pool.plane.explain(router.address)
+            let explanation = try pool.kernel.explain(router.address)
             #expect(explanation.collector == owner && explanation.why == "session")
             try Self.end(router, pool)
-            #expect(try others.contains(pool.plane.explain(router.address).collector ?? "nobody"))
+            #expect(try others.contains(pool.kernel.explain(router.address).collector ?? "nobody"))
         }
     }
 
@@ -143,7 +143,7 @@ import Testing
             ]
             try pool.reload(configuration)
             try Self.expectTogether([router], pool)
-            #expect(try pool.plane.explain(router.address).why == "session")
+            #expect(try pool.kernel.explain(router.address).why == "session")
             try Self.end(router, pool)
             try router.connect(pool)
             #expect(router.collector == elsewhere)
@@ -159,15 +159,15 @@ import Testing
             configuration.collectors.append(.init(name: "c3"))
             try pool.reload(configuration)
             try pool.start("c3")
-            let waiting = try routers.count { try pool.plane.explain($0.address).why == "session" }
+            let waiting = try routers.count { try pool.kernel.explain($0.address).why == "session" }
             #expect(waiting > 2)
             let maps = try PinnedMaps.read()
             try pool.restartAgent()
             #expect(try PinnedMaps.read().content["rows"] == maps.content["rows"])
-            #expect(try routers.count { try pool.plane.explain($0.address).why == "session" } == waiting)
+            #expect(try routers.count { try pool.kernel.explain($0.address).why == "session" } == waiting)
             for router in routers { router.disconnect() }
-            try pool.plane.releaseRows(act: "test")
-            #expect(try routers.allSatisfy { try pool.plane.explain($0.address).why == "owner" })
+            try pool.kernel.releaseRows(act: "test")
+            #expect(try routers.allSatisfy { try pool.kernel.explain($0.address).why == "owner" })
         }
     }
 
@@ -186,7 +186,7 @@ import Testing
             #expect(cut == 0, "c3 is not there yet")
             try pool.start("c3")
             for router in routers {
-                let owner = try pool.plane.explain(router.address).ranks[0]
+                let owner = try pool.kernel.explain(router.address).ranks[0]
                 #expect(router.isCut == (owner != router.collector))
                 if router.isCut { try router.connect(pool) }
                 #expect(router.collector == owner)
@@ -203,10 +203,10 @@ import Testing
             let routers = try Self.routers(40, pool)
             configuration.collectors.append(.init(name: "c3"))
             try pool.reload(configuration)
-            #expect(!pool.plane.isWaiting)
+            #expect(!pool.kernel.isWaiting)
             try pool.start("c3")
             for router in routers {
-                let owner = try pool.plane.explain(router.address).ranks[0]
+                let owner = try pool.kernel.explain(router.address).ranks[0]
                 #expect(try router.datagramGoes(pool) == owner)
                 #expect(!router.isCut)
             }
@@ -224,11 +224,11 @@ import Testing
             let stayed = routers.filter { $0.collector == "c3" }
             #expect(stayed.count > 2)
             for router in stayed {
-                #expect(try pool.plane.explain(router.address).why == "session")
+                #expect(try pool.kernel.explain(router.address).why == "session")
                 router.disconnect()
             }
-            try pool.plane.releaseRows(act: "test")
-            try pool.plane.releaseRows(act: "test")
+            try pool.kernel.releaseRows(act: "test")
+            try pool.kernel.releaseRows(act: "test")
             for router in stayed {
                 try router.connect(pool)
                 #expect(router.collector != "c3" && router.collector != nil)
@@ -245,12 +245,12 @@ import Testing
             configuration.seed = "another"
             try pool.reload(configuration, reshuffle: true)
             try Self.expectTogether(routers, pool)
-            let movers = try routers.filter { try pool.plane.explain($0.address).why == "session" }
+            let movers = try routers.filter { try pool.kernel.explain($0.address).why == "session" }
             #expect(movers.count > 20)
             for router in movers {
                 try Self.end(router, pool)
                 try router.connect(pool)
-                #expect(try pool.plane.explain(router.address).why == "owner")
+                #expect(try pool.kernel.explain(router.address).why == "owner")
             }
             try Self.expectTogether(routers, pool)
         }

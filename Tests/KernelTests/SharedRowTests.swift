@@ -26,7 +26,7 @@ import Testing
         for router in routers {
             #expect(router.collector != nil)
             #expect(try router.datagramGoes(pool) == router.collector)
-            #expect(try pool.plane.explain(router.address).collector == router.collector)
+            #expect(try pool.kernel.explain(router.address).collector == router.collector)
         }
     }
 
@@ -46,12 +46,12 @@ import Testing
             try pool.reload(configuration)
             for _ in 0..<2 {
                 try Self.expectTogether([pinned, mate], pool)
-                #expect(try pool.plane.explain(first).why == "session")
-                #expect(try pool.plane.explain(second).why == "owner")
+                #expect(try pool.kernel.explain(first).why == "session")
+                #expect(try pool.kernel.explain(second).why == "owner")
                 try pool.restartAgent()
             }
             pinned.disconnect()
-            try pool.plane.releaseRows(act: "test")
+            try pool.kernel.releaseRows(act: "test")
             try pinned.connect(pool)
             #expect(pinned.collector == owner)
             try Self.expectTogether([pinned, mate], pool)
@@ -78,7 +78,7 @@ import Testing
             let owner = AssignmentPlan(configuration).owner(of: other)
             for router in routers {
                 router.disconnect()
-                try pool.plane.releaseRows(act: "test")
+                try pool.kernel.releaseRows(act: "test")
                 try router.connect(pool)
                 try Self.expectTogether(routers, pool)
             }
@@ -95,13 +95,13 @@ import Testing
             configuration.seed = "another"
             try pool.reload(configuration, reshuffle: true)
             try Self.expectTogether(routers, pool)
-            let waiting = try routers.filter { try pool.plane.explain($0.address).why == "session" }
+            let waiting = try routers.filter { try pool.kernel.explain($0.address).why == "session" }
             #expect(waiting.count > 100)
             for router in waiting.prefix(50) {
                 router.disconnect()
-                try pool.plane.releaseRows(act: "test")
+                try pool.kernel.releaseRows(act: "test")
                 try router.connect(pool)
-                #expect(try pool.plane.explain(router.address).why == "owner")
+                #expect(try pool.kernel.explain(router.address).why == "owner")
             }
             try Self.expectTogether(routers, pool)
             configuration.seed = Self.configuration().seed

@@ -233,7 +233,7 @@ extension SocketDiagTests {
                     for _ in 0..<2 {
                         let closed = try #require(try events.waitForClosed())
                         let group = closed.transport == .udp ? "ipfix" : "bmp"
-                        #expect(try pool.plane.status().collectors[1].groups[group]?.cookie == nil)
+                        #expect(try pool.kernel.status().collectors[1].groups[group]?.cookie == nil)
                     }
                     try pool.start("c2")
                 }

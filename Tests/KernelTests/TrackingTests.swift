@@ -20,14 +20,14 @@ import Testing
 
     /// Runs and bytes of tracked exporters and of untracked traffic, and those of the groups.
     private static func sums(of pool: PoolFixture) throws -> (seen: ExporterTraffic, counted: ExporterTraffic) {
-        let (sightings, untracked) = try pool.plane.readSightings(act: "test")
+        let (sightings, untracked) = try pool.kernel.readSightings(act: "test")
         var seen = untracked
         for sighting in sightings {
             seen += sighting.udp
             seen += sighting.tcp
         }
         var counted = ExporterTraffic()
-        let status = try pool.plane.status()
+        let status = try pool.kernel.status()
         for group in status.groups {
             counted += ExporterTraffic(
                 runs: group.outcomes.total - group.outcomes.badPacket, bytes: group.droppedBytes)
@@ -48,18 +48,18 @@ import Testing
             let sources = (0..<60).map(Self.source)
             for source in sources { try pool.send(from: source) }
             func collectors() throws -> [String: String?] {
-                let seen = try pool.plane.exporterRecords(act: "test").map { $0.tracked { pool.plane.name(of: $0) } }
+                let seen = try pool.kernel.exporterRecords(act: "test").map { $0.tracked { pool.kernel.name(of: $0) } }
                 return Dictionary(uniqueKeysWithValues: seen.map { ($0.address, $0.collector) })
             }
             let before = try collectors()
-            let slot = try #require(pool.plane.slots(of: "c1").first)
+            let slot = try #require(pool.kernel.slots(of: "c1").first)
             #expect(Set(before.values) == ["c1", "c2"])
             for names in [["c2"], ["c2", "c3", "c4"]] {
                 var configuration = PoolFixture.configuration(names)
                 configuration.tracking = Tracking()
                 try pool.reload(configuration)
             }
-            #expect(["c3", "c4"].contains { pool.plane.slots(of: $0) == [slot] })
+            #expect(["c3", "c4"].contains { pool.kernel.slots(of: $0) == [slot] })
             let after = try collectors()
             for (address, collector) in before { #expect(after[address] == (collector == "c2" ? "c2" : String?.none)) }
         }
@@ -77,7 +77,7 @@ import Testing
                 _ = try pool.connect(from: source)
                 _ = pool.takeAccepted()
             }
-            let seen = try pool.plane.exporterRecords(act: "test").map { $0.tracked { pool.plane.name(of: $0) } }
+            let seen = try pool.kernel.exporterRecords(act: "test").map { $0.tracked { pool.kernel.name(of: $0) } }
             #expect(Set(seen.map(\.address)) == Set(sources.map { "\($0)" }))
             for exporter in seen {
                 #expect(exporter.udp == ExporterTraffic(runs: 3, bytes: 3 * 108))
@@ -98,9 +98,9 @@ import Testing
                 try pool.send(from: Self.source(index))
                 if index % 100 == 99 { _ = pool.takeReceived() }
             }
-            let status = try #require(try pool.plane.status().tracking)
+            let status = try #require(try pool.kernel.status().tracking)
             #expect(status.tracked == 64 && status.fill == 1)
-            #expect(try pool.plane.seenExporters(act: "test").count == 64)
+            #expect(try pool.kernel.seenExporters(act: "test").count == 64)
             #expect(status.untracked.runs == 2_000 - 64)
             try Self.expectSumsAgree(pool)
         }
@@ -114,7 +114,7 @@ import Testing
             for index in 0..<64 { try pool.send(from: Self.source(index)) }
             try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
             func lastSeen() throws -> [Duration?] {
-                let seen = try pool.plane.seenExporters(act: "test")
+                let seen = try pool.kernel.seenExporters(act: "test")
                 return (0..<10).map { index in seen.first { $0.address == Self.source(index) }?.lastSeen }
             }
             // 10 of them go on, until the program has noted that of each: it looks at the clock
@@ -132,12 +132,12 @@ import Testing
                 for index in (1_000..<1_300).shuffled() { try pool.send(from: Self.source(index)) }
                 Jiffies.pass(4)
             }
-            let seen = try pool.plane.seenExporters(act: "test")
+            let seen = try pool.kernel.seenExporters(act: "test")
             #expect(seen.count == 64)
             for index in 0..<10 {
                 #expect(seen.first { $0.address == Self.source(index) }?.runs == runs, "exporter \(index)")
             }
-            let evicted = try #require(try pool.plane.status().tracking?.evicted)
+            let evicted = try #require(try pool.kernel.status().tracking?.evicted)
             // Nearly all of the 54 that were silent: newcomers reach 16 places each.
             #expect(evicted >= 48 && evicted <= 54)
             #expect(seen.filter { $0.address >= 1_000 }.count == Int(evicted))
@@ -161,22 +161,22 @@ import Testing
                 runs += UInt64(count)
             }
             try send()
-            let first = pool.plane.sightingEvents.next()
+            let first = pool.kernel.sightingEvents.next()
             #expect(first.map(\.address) == [Self.source(1)] && first.map(\.former) == [.new])
             try send()
-            #expect(pool.plane.sightingEvents.next().isEmpty)
+            #expect(pool.kernel.sightingEvents.next().isEmpty)
             try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
             // The program looks at the clock once in 64 jiffies, on each CPU.
             var second: [SightingEvents.Event] = []
             try waitUntil(.seconds(30)) {
                 try send(2)
-                second = pool.plane.sightingEvents.next()
+                second = pool.kernel.sightingEvents.next()
                 return !second.isEmpty
             }
             try send()
-            second += pool.plane.sightingEvents.next()
+            second += pool.kernel.sightingEvents.next()
             #expect(second.map(\.address) == [Self.source(1)] && second.map(\.former) == [.told(first[0].slot)])
-            #expect(try pool.plane.seenExporters(act: "test").map(\.runs) == [runs])
+            #expect(try pool.kernel.seenExporters(act: "test").map(\.runs) == [runs])
         }
     }
 
@@ -184,10 +184,10 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(Tracking(interval: .zero)))
             for index in 0..<300 { try pool.send(from: Self.source(index % 5)) }
-            let events = pool.plane.sightingEvents.next()
+            let events = pool.kernel.sightingEvents.next()
             #expect(events.count == 300)
             #expect(events.filter { $0.former == .new }.count == 5)
-            #expect(try pool.plane.seenExporters(act: "test").map(\.runs) == [60, 60, 60, 60, 60])
+            #expect(try pool.kernel.seenExporters(act: "test").map(\.runs) == [60, 60, 60, 60, 60])
         }
     }
 
@@ -197,14 +197,14 @@ import Testing
             let pool = try PoolFixture(Self.configuration(tracking, hold: ModelledPool.hold))
             let source = Self.source(7)
             try pool.send(from: source)
-            let first = try #require(pool.plane.sightingEvents.next().first)
+            let first = try #require(pool.kernel.sightingEvents.next().first)
             let owner = try #require(first.slot)
-            pool.stop(pool.plane.name(of: owner))
+            pool.stop(pool.kernel.name(of: owner))
             try pool.send(from: source)  // held
             try pool.endHolds()
             try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
             for _ in 0..<10 { try pool.send(from: source) }
-            let events = pool.plane.sightingEvents.next()
+            let events = pool.kernel.sightingEvents.next()
             #expect(events.map(\.former) == [.told(owner)])
             #expect(events.first?.slot != owner && events.first?.slot != nil)
         }
@@ -220,11 +220,11 @@ import Testing
             }
             var taken = 0
             while true {
-                let events = pool.plane.sightingEvents.next()
+                let events = pool.kernel.sightingEvents.next()
                 if events.isEmpty { break }
                 taken += events.count
             }
-            let lost = try #require(try pool.plane.status().tracking?.eventsLost)
+            let lost = try #require(try pool.kernel.status().tracking?.eventsLost)
             #expect(lost > 0 && Int(lost) + taken == count)
             try Self.expectSumsAgree(pool)
         }
@@ -239,9 +239,9 @@ import Testing
             }
             try send()
             try pool.reload(Self.configuration(Tracking(size: 200)))
-            #expect(try pool.plane.seenExporters(act: "test").isEmpty)
+            #expect(try pool.kernel.seenExporters(act: "test").isEmpty)
             try send()
-            #expect(try pool.plane.seenExporters(act: "test").count == 80)
+            #expect(try pool.kernel.seenExporters(act: "test").count == 80)
             try Self.expectSumsAgree(pool)
             let before = try Self.sums(of: pool).seen
             try pool.reload(Self.configuration(.off))

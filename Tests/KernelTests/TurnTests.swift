@@ -72,7 +72,7 @@ import Testing
                 counts[received.first!.key, default: 0] += 3
             }
             #expect(counts.count == 4 && counts.values.allSatisfy { $0 > 450 && $0 < 1_050 }, "\(counts)")
-            for collector in try pool.plane.status().collectors {
+            for collector in try pool.kernel.status().collectors {
                 #expect(collector.groups["ipfix"]!.runs == UInt64(counts[collector.name]!))
             }
             pool.stop("c3")

@@ -11,12 +11,12 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: ModelledPool.hold)
             let source = try Self.source(of: "c1", pool)
-            let ranks = try pool.plane.explain(source).ranks
+            let ranks = try pool.kernel.explain(source).ranks
             pool.stopTCP("c1")
             Jiffies.pass()  // A run looks at other groups once a jiffy.
             try pool.send(from: source)
             #expect(pool.takeReceived()["c1"] == [])
-            #expect(try pool.plane.explain(source).outcome == "held")
+            #expect(try pool.kernel.explain(source).outcome == "held")
             try pool.endHolds()
             let meeting = try pool.meeting(of: source)
             #expect(meeting == (ranks[1], ranks[1]))
@@ -29,7 +29,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(hold: ModelledPool.hold)
             let source = try Self.source(of: "c2", pool)
-            let ranks = try pool.plane.explain(source).ranks
+            let ranks = try pool.kernel.explain(source).ranks
             pool.stop("c2", keepingTCP: true)
             Jiffies.pass()
             #expect(try !pool.connect(from: source))
@@ -44,7 +44,7 @@ import Testing
     {
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
-            var configuration = pool.plane.configuration
+            var configuration = pool.kernel.configuration
             configuration.groups.append(
                 ReuseportGroup(name: "sflow", transport: .udp, address: .v4(0), port: 6_343))
             try pool.reload(configuration)
@@ -67,6 +67,6 @@ import Testing
     private static func source(of name: String, _ pool: PoolFixture) throws -> IPAddress {
         try #require(
             (0..<UInt32(200)).lazy.map { IPAddress.v4(0x0a04_0000 + $0) }
-                .first { try! pool.plane.explain($0).collector == name })
+                .first { try! pool.kernel.explain($0).collector == name })
     }
 }

@@ -105,7 +105,7 @@ import Testing
     }
 
     @Test func `for a pins folder that the agent's user may not use the remedy is root or the unit`() {
-        let denied = PlaneError.call(KernelError(operation: "mkdir /sys/fs/bpf/reuseport-agent", errno: 13))
+        let denied = PoolError.call(KernelError(operation: "mkdir /sys/fs/bpf/reuseport-agent", errno: 13))
         let text = "\(denied.failure(act: "run pool edge", pool: "edge"))"
         #expect(text.contains("mkdir /sys/fs/bpf/reuseport-agent was not permitted (EACCES); run it as root, or by"))
         #expect(text.contains("gives the folder of pins to the agent's user"))

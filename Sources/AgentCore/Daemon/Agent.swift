@@ -66,7 +66,7 @@ package final class Agent {
         ServiceManager.tell("READY=1")
         logAdopted()
         log.notice(
-            "pool \(pool.plane.configuration.pool) is ready",
+            "pool \(pool.kernel.configuration.pool) is ready",
             metadata: [
                 "control": "\(controlName)", "status": "\(statusNames.joined(separator: ", "))",
             ])
@@ -94,7 +94,7 @@ package final class Agent {
     }
 
     private func warnOfReaders() {
-        guard let endpoint = pool.plane.configuration.statusHTTP, !endpoint.isLoopback else { return }
+        guard let endpoint = pool.kernel.configuration.statusHTTP, !endpoint.isLoopback else { return }
         log.warning(
             "status_http \(endpoint) is not a loopback address: anyone who can reach it can read the status, unencrypted"
         )
@@ -102,7 +102,7 @@ package final class Agent {
 
     /// Logs the collectors that a previous agent left in the pool.
     private func logAdopted() {
-        guard let snapshot = try? pool.plane.snapshot() else { return }
+        guard let snapshot = try? pool.kernel.snapshot() else { return }
         let adopted = PoolStatus(snapshot).collectors.filter { $0.state != SlotState.empty.name }
             .map { "\($0.name) (slot \($0.slot), \($0.state))" }
         if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }

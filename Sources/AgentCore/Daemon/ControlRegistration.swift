@@ -37,7 +37,7 @@ struct ControlRegistration {
         }
         let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
         try checkMayRenew(collector, owner, manner, act: act)
-        let change = try pool.plane.register(collector, sockets, owner: owner, replacing: manner == .takeover)
+        let change = try pool.kernel.register(collector, sockets, owner: owner, replacing: manner == .takeover)
         if change.changed || passed != nil { watch.adopt(passed, of: Slot(change.slot)) }
         return change
     }
@@ -77,7 +77,7 @@ struct ControlRegistration {
     private func checkMayRenew(
         _ collector: String, _ owner: ProcessIdentity?, _ manner: RegistrationManner?, act: String
     ) throws(Failure) {
-        guard manner == .renewal, try pool.plane.isDismissed(collector, owner, act: act) else { return }
+        guard manner == .renewal, try pool.kernel.isDismissed(collector, owner, act: act) else { return }
         throw Failure(
             .conflict, act: act, cause: "it was unregistered, and stays so",
             remedy: "run: reuseport-agent register --collector \(collector) --pid PID; or start the collector again")

@@ -33,7 +33,7 @@ final class ControlService: RequestService {
         self.log = log
     }
 
-    private var plane: Pool { pool.plane }
+    private var kernel: Pool { pool.kernel }
 
     func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
         guard atEnd else { return nil }
@@ -65,19 +65,19 @@ final class ControlService: RequestService {
                     try registration.register(collector, labels, hasOwner: hasOwner ?? false, manner, request))
             case .registerProcess(let collector, let pid, let manner):
                 return .changed(try registration.registerProcess(collector, pid: pid, manner, request))
-            case .unregister(let collector): return .changed(try plane.unregister(collector))
-            case .drain(let collector): return .done(changed: try plane.drain(collector))
-            case .undrain(let collector): return .done(changed: try plane.undrain(collector))
-            case .drainProgress(let collector): return .progress(try plane.progress(ofDraining: collector))
+            case .unregister(let collector): return .changed(try kernel.unregister(collector))
+            case .drain(let collector): return .done(changed: try kernel.drain(collector))
+            case .undrain(let collector): return .done(changed: try kernel.undrain(collector))
+            case .drainProgress(let collector): return .progress(try kernel.progress(ofDraining: collector))
             case .queues(let cookies):
-                return .progress(try plane.queues(of: Set(cookies), act: "look at the queues"))
+                return .progress(try kernel.queues(of: Set(cookies), act: "look at the queues"))
             case .status: return .status(try pool.status())
             case .events(let count):
                 return .events(Array(pool.events.after(0).suffix(min(max(0, count), EventLog.capacity))))
             case .audit: return .audited(try audit.audit())
-            case .places: return .places(pool: plane.configuration.pool, names: places)
+            case .places: return .places(pool: kernel.configuration.pool, names: places)
             case .explain(let texts):
-                return .explanations(try plane.explain(try texts.map { try IPAddress(argument: $0) }))
+                return .explanations(try kernel.explain(try texts.map { try IPAddress(argument: $0) }))
             case .plan(let change): return .moves(try pool.plan(change))
             case .markLoads: return .marked(try pool.markLoads())
             case .rebalance(let bound, let sinceMark, let startsOver, let apply):

@@ -13,20 +13,20 @@ extension RunningPool {
         replacing: Bool = false
     ) throws(RegistrationPlan.Refusal) -> RegistrationChange {
         let act = "register \(collector)"
-        let groups = plane.configuration.groups
+        let groups = kernel.configuration.groups
         let sockets: ProcessSockets
         do {
-            try plane.checked(collector, act: act)
+            try kernel.checked(collector, act: act)
             sockets = try CollectorProcess.sockets(of: process, groups, act: act)
         } catch {
             throw .refused(error)
         }
-        let members = sockets.borrowed.filter { !(isRecognised && plane.isOrphan($0.offer.socket)) }
+        let members = sockets.borrowed.filter { !(isRecognised && kernel.isOrphan($0.offer.socket)) }
         guard !members.isEmpty else {
             throw .incomplete(CollectorProcess.hasNoMember(owner.pid, sockets.all, groups, act: act))
         }
         do throws(RegistrationPlan.Refusal) {
-            return try plane.register(
+            return try kernel.register(
                 collector, members, accepted: sockets.others.filter(\.isConnected), owner: owner,
                 replacing: replacing)
         } catch {

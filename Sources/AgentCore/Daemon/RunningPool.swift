@@ -8,7 +8,7 @@ import SockArrayCore
 /// The pool that the agent runs, with the configuration that is in force. A
 /// reload replaces it as a whole, or not at all.
 final class RunningPool {
-    let plane: Pool
+    let kernel: Pool
     private let configurationPath: String
     private let log: Logger
     private var mark = LoadMark()
@@ -32,11 +32,11 @@ final class RunningPool {
         let file = StateFile(configuration)
         try file.check(besides: path)
         let pins = try file.read { log.warning("\($0)") }
-        plane = try Pool(adopting: configuration, pins: pins)
+        kernel = try Pool(adopting: configuration, pins: pins)
         configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
         rpa_trim_memory()
-        if plane.hasChangedRows {
-            let waiting = (try? plane.rowsWaitingForSessions(act: "run pool \(configuration.pool)")) ?? 0
+        if kernel.hasChangedRows {
+            let waiting = (try? kernel.rowsWaitingForSessions(act: "run pool \(configuration.pool)")) ?? 0
             log.notice(
                 """
                 pool \(configuration.pool): the table that was found in the kernel was not the configuration's, because \
@@ -49,7 +49,7 @@ final class RunningPool {
     }
 
     /// Changes with each registration, its undoing and each reload.
-    var revision: Int { plane.revision }
+    var revision: Int { kernel.revision }
 
     /// Something has happened that readers of GET /events are told of.
     func note(_ kind: PoolEvent.Kind, collector: String? = nil, exporter: String? = nil, _ text: String) {
@@ -57,7 +57,7 @@ final class RunningPool {
     }
 
     func tracking(act: String) throws(Failure) -> TrackingStatus {
-        completed(try plane.tracking(act: act))
+        completed(try kernel.tracking(act: act))
     }
 
     private func completed(_ tracking: TrackingStatus) -> TrackingStatus {
@@ -67,7 +67,7 @@ final class RunningPool {
     }
 
     func status() throws(Failure) -> PoolStatus {
-        var status = PoolStatus(try plane.snapshot())
+        var status = PoolStatus(try kernel.snapshot())
         status.time = WallClock.now
         status.add(findings)
         status.tracking = status.tracking.map(completed)
@@ -85,16 +85,16 @@ final class RunningPool {
     }
 
     private func applyFile(reshuffle: Bool) throws(Failure) -> MovePlan {
-        let act = "reload pool \(plane.configuration.pool)"
-        let configuration = try plane.configuration.changed(by: configurationPath, act: act)
+        let act = "reload pool \(kernel.configuration.pool)"
+        let configuration = try kernel.configuration.changed(by: configurationPath, act: act)
         var plan = try movePlan(to: configuration, act: act)
-        let changes = plane.configuration.differences(to: configuration).map { "; \($0)" }.joined()
-        if configuration.stateFile != plane.configuration.stateFile, !plane.pins.isEmpty {
-            try StateFile(configuration).write(plane.pins, act: act)
+        let changes = kernel.configuration.differences(to: configuration).map { "; \($0)" }.joined()
+        if configuration.stateFile != kernel.configuration.stateFile, !kernel.pins.isEmpty {
+            try StateFile(configuration).write(kernel.pins, act: act)
         }
-        try reload(configuration, plane.pins, reshuffle: reshuffle)
+        try reload(configuration, kernel.pins, reshuffle: reshuffle)
         // In force, whatever can't be told of it.
-        let waiting = (try? plane.rowsWaitingForSessions(act: act)) ?? 0
+        let waiting = (try? kernel.rowsWaitingForSessions(act: act)) ?? 0
         if waiting > 0 {
             plan.notes.append(
                 "of these, rows that stay until BMP sessions there have ended (on_move: "
@@ -116,28 +116,28 @@ final class RunningPool {
 
     /// What would move: by a change, or, for an empty one, by a reload.
     func plan(_ change: ConfigurationChange) throws(Failure) -> MovePlan {
-        let act = "plan a change of pool \(plane.configuration.pool)"
+        let act = "plan a change of pool \(kernel.configuration.pool)"
         let configuration =
             change.isEmpty
-            ? try plane.configuration.changed(by: configurationPath, act: act)
-            : try change.applied(to: plane.configuration, act: act)
+            ? try kernel.configuration.changed(by: configurationPath, act: act)
+            : try change.applied(to: kernel.configuration, act: act)
         return try movePlan(to: configuration, act: act)
     }
 
     /// Begins a measurement for `rebalance`.
     func markLoads() throws(Failure) -> Int {
-        mark.set(try plane.seenExporters(act: "measure pool \(plane.configuration.pool)"))
+        mark.set(try kernel.seenExporters(act: "measure pool \(kernel.configuration.pool)"))
     }
 
     /// Pins that even out the measured load; with `apply` they are in force when it returns.
     func rebalance(
         bound: Double, sinceMark: Int?, startsOver: Bool, apply: Bool
     ) throws(Failure) -> RebalancePlan {
-        let act = "rebalance pool \(plane.configuration.pool)"
-        guard plane.configuration.assignment.hasAffinity else {
+        let act = "rebalance pool \(kernel.configuration.pool)"
+        guard kernel.configuration.assignment.hasAffinity else {
             throw Failure(
                 .usage, act: act,
-                cause: "assignment \(plane.configuration.assignment.rawValue) sends an exporter to any collector",
+                cause: "assignment \(kernel.configuration.assignment.rawValue) sends an exporter to any collector",
                 remedy: "there is nothing to pin; rendezvous and maglev have pins")
         }
         guard bound > 1, bound <= 1_000 else {
@@ -145,43 +145,43 @@ final class RunningPool {
                 .usage, act: act, cause: "\(bound) is not a ratio above 1",
                 remedy: "give a bound like 1.1: 1 is perfect")
         }
-        let unusable = try plane.unusableCollectors(act: act)
+        let unusable = try kernel.unusableCollectors(act: act)
         guard unusable.isEmpty else {
             throw Failure(
                 .conflict, act: act,
                 cause: "collectors are away, and their load is elsewhere: \(unusable.joined(separator: ", "))",
                 remedy: "register them first, or take them out of collectors in the configuration")
         }
-        let seen = try plane.readSightings(act: act)
+        let seen = try kernel.readSightings(act: act)
         let plan = RebalancePlan(
-            plane.configuration, pins: startsOver ? [] : plane.pins, present: plane.pins,
+            kernel.configuration, pins: startsOver ? [] : kernel.pins, present: kernel.pins,
             sightings: try mark.loads(of: seen.sightings, sinceMark: sinceMark, act: act),
             untracked: seen.untracked.bytes, bound: bound)
-        guard apply, plan.pins != plane.pins else { return plan }
-        let file = StateFile(plane.configuration)
+        guard apply, plan.pins != kernel.pins else { return plan }
+        let file = StateFile(kernel.configuration)
         try file.write(plan.pins, act: act)
         do {
-            try reload(plane.configuration, plan.pins)
+            try reload(kernel.configuration, plan.pins)
         } catch {
-            try? file.write(plane.pins, act: act)
+            try? file.write(kernel.pins, act: act)
             throw error
         }
         note(.moved, "rebalance: exporters that move: \(plan.moved.count)")
         log.notice(
-            "pool \(plane.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)"
+            "pool \(kernel.configuration.pool) is rebalanced: exporters moved: \(plan.moved.count), pins: \(plan.pins.count)"
         )
         return plan
     }
 
     private func reload(_ configuration: PoolConfiguration, _ pins: [Pin], reshuffle: Bool = false) throws(Failure) {
-        if let remainder = try plane.reload(configuration, pins: pins, reshuffle: reshuffle) {
+        if let remainder = try kernel.reload(configuration, pins: pins, reshuffle: reshuffle) {
             log.error("\(remainder)")
         }
     }
 
     /// Their processes may well run on, and get nothing any more.
     private func logDepartures() {
-        for (things, names) in [("collectors", plane.departedCollectors), ("groups", plane.departedGroups)]
+        for (things, names) in [("collectors", kernel.departedCollectors), ("groups", kernel.departedGroups)]
         where !names.isEmpty {
             log.notice("\(things) that left the configuration: \(names.joined(separator: ", "))")
         }
@@ -189,8 +189,8 @@ final class RunningPool {
 
     private func movePlan(to configuration: PoolConfiguration, act: String) throws(Failure) -> MovePlan {
         MovePlan(
-            from: AssignmentPlan(plane.configuration, pins: plane.pins),
-            to: AssignmentPlan(configuration, pins: plane.pins), sightings: try plane.seenExporters(act: act))
+            from: AssignmentPlan(kernel.configuration, pins: kernel.pins),
+            to: AssignmentPlan(configuration, pins: kernel.pins), sightings: try kernel.seenExporters(act: act))
     }
 }
 

@@ -23,7 +23,7 @@ final class ActivePool {
     /// Makes a kernel's refusal the failure of the act.
     func attempt<Result>(_ act: String, _ body: () throws(KernelError) -> Result) throws(Failure) -> Result {
         do { return try body() } catch {
-            throw PlaneError.call(error).failure(act: act, pool: deployment.configuration.pool)
+            throw PoolError.call(error).failure(act: act, pool: deployment.configuration.pool)
         }
     }
 

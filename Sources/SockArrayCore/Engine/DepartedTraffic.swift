@@ -25,12 +25,12 @@ final class DepartedTraffic {
     private var entry: String { "\(source)-\(name)" }
 
     /// Pins what these groups count beside their own pins, which may then go.
-    static func keep(_ names: [String], in pool: PinFolder) throws(PlaneError) {
+    static func keep(_ names: [String], in pool: PinFolder) throws(PoolError) {
         for name in names {
             guard let source = source(ofGroup: name, in: pool) else { continue }
             let former = pool.subfolder("groups").subfolder(name)
             let folder = folder(in: pool).subfolder("\(source)-\(name)")
-            try PlaneError.wrap { () throws(KernelError) in try folder.make() }
+            try PoolError.wrap { () throws(KernelError) in try folder.make() }
             // The counts last: without them it is as if there were nothing.
             for pin in ["bases", "traffic"] where try folder.open(pin) == nil {
                 guard let map = try former.open(pin) else { break }

@@ -91,7 +91,7 @@ final class ExporterTracker {
     func forget(_ slots: Set<Slot>) throws(KernelError) { try pool.deployment.sightings?.forget(slots) }
 
     /// Adds up the counts of tables of other sizes and removes them.
-    func takeForgotten() throws(PlaneError) {
+    func takeForgotten() throws(PoolError) {
         try pool.maps.forgottenSightings.takeTables(except: tracking.size, waitForRuns: waitForRuns)
     }
 }

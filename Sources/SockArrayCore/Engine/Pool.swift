@@ -27,7 +27,7 @@ public final class Pool {
         let folder = PinFolder(path: "\(configuration.bpffs)/\(configuration.pool)")
         try BPFFileSystem.prepare(configuration.bpffs, act: act)
         lock = try PoolLock(folder, pool: configuration.pool, act: act)
-        transaction = try Self.prepared(configuration, act: act) { () throws(PlaneError) in
+        transaction = try Self.prepared(configuration, act: act) { () throws(PoolError) in
             try ReloadTransaction(
                 configuration, pins: pins, reshuffle: reshuffle, in: try PoolMaps(in: folder), replacing: nil)
         }
@@ -54,7 +54,7 @@ public final class Pool {
         _ configuration: PoolConfiguration, _ pins: [Pin], reshuffle: Bool
     ) throws(Failure) {
         let act = "reload pool \(configuration.pool)"
-        let next = try Self.prepared(configuration, act: act) { () throws(PlaneError) in
+        let next = try Self.prepared(configuration, act: act) { () throws(PoolError) in
             try ReloadTransaction(
                 configuration, pins: pins, reshuffle: reshuffle, in: engine.active.maps, replacing: engine)
         }
@@ -63,7 +63,7 @@ public final class Pool {
     }
 
     private static func prepared(
-        _ configuration: PoolConfiguration, act: String, _ body: () throws(PlaneError) -> ReloadTransaction
+        _ configuration: PoolConfiguration, act: String, _ body: () throws(PoolError) -> ReloadTransaction
     ) throws(Failure) -> ReloadTransaction {
         do { return try body() } catch {
             throw error.failure(act: act, pool: configuration.pool, memoryNeed: PoolMemory.need(of: configuration))
@@ -178,7 +178,7 @@ public final class Pool {
     /// Another program, with the maps and constants of the group's own, and these maps: for benchmarks.
     package func load(
         _ program: String, of object: [UInt8], with maps: [(String, Int32)], as group: PoolGroup
-    ) throws(PlaneError) -> Descriptor {
+    ) throws(PoolError) -> Descriptor {
         try deployment.generation.program(
             program, of: object, group: group.number, isStream: group.group.transport == .tcp,
             groupMaps: deployment.bindings + group.maps + maps)

@@ -26,7 +26,7 @@ package final class PoolGroup {
     /// - Parameter registry: gives the group its number.
     init(
         group: ReuseportGroup, pins: PinFolder, settings: borrowing Descriptor, registry: borrowing GroupRegistry
-    ) throws(PlaneError) {
+    ) throws(PoolError) {
         self.group = group
         canMigrate = group.transport == .tcp && Self.kernelMigrates
         let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_MAX_SLOTS)
@@ -53,7 +53,7 @@ package final class PoolGroup {
     ///   their placeholders.
     static func all(
         of configuration: PoolConfiguration, _ maps: PoolMaps, reusing present: [PoolGroup] = []
-    ) throws(PlaneError) -> [PoolGroup] {
+    ) throws(PoolError) -> [PoolGroup] {
         var groups: [PoolGroup] = []
         for group in configuration.groups {
             if let open = present.first(where: { $0.group == group && !$0.blocks(configuration.collectorUser) }) {
@@ -61,7 +61,7 @@ package final class PoolGroup {
                 continue
             }
             let pins = maps.folder.subfolder("groups").subfolder(group.pinName)
-            try PlaneError.wrap { () throws(KernelError) in try pins.make() }
+            try PoolError.wrap { () throws(KernelError) in try pins.make() }
             groups.append(
                 try PoolGroup(group: group, pins: pins, settings: maps.settings.map, registry: maps.registry))
         }
@@ -71,11 +71,11 @@ package final class PoolGroup {
     /// Gives the group its program of a generation.
     ///
     /// - Parameter poolMaps: those that all groups share.
-    func load(_ generation: Generation, poolMaps: [(name: String, number: Int32)]) throws(PlaneError) {
+    func load(_ generation: Generation, poolMaps: [(name: String, number: Int32)]) throws(PoolError) {
         let program = try generation.program(
             Self.programNames(canMigrate).selection, group: number, isStream: group.transport == .tcp,
             groupMaps: poolMaps + maps)
-        try PlaneError.wrap { () throws(KernelError) in
+        try PoolError.wrap { () throws(KernelError) in
             var number = program.number
             try kernel(
                 "bpf_map_update_elem programs", rpa_map_update(programs.number, UInt32(generation.parity), &number))

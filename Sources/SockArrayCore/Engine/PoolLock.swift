@@ -17,7 +17,7 @@ final class PoolLock {
                 .conflict, act: act, cause: "another agent runs pool \(pool) (\(folder.path) is locked)",
                 remedy: "stop that agent first, or give this pool another name")
         } catch {
-            throw PlaneError.call(error).failure(act: act, pool: pool)
+            throw PoolError.call(error).failure(act: act, pool: pool)
         }
     }
 

@@ -15,7 +15,7 @@ final class PoolMaps {
     let registry: GroupRegistry
 
     /// Adopts the pinned objects, and makes and pins those that are missing.
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         self.folder = folder
         settings = try PoolSettings(in: folder)
         // Before anything else is opened: objects of another layout differ in shape.

@@ -48,7 +48,7 @@ public struct PoolRemoval: Sendable {
             return Failure(
                 .privilege, act: act, cause: "the pins at \(pins) may not be opened", errno: error.errno,
                 remedy: "run it as root, or as the agent's user")
-        default: return PlaneError.call(error).failure(act: act, pool: pool)
+        default: return PoolError.call(error).failure(act: act, pool: pool)
         }
     }
 }

@@ -19,7 +19,7 @@ public final class PoolTrial {
         let generation: Generation
         let groups: [PoolGroup]
 
-        init(_ configuration: PoolConfiguration) throws(PlaneError) {
+        init(_ configuration: PoolConfiguration) throws(PoolError) {
             let folder = PinFolder.unpinned
             maps = try PoolMaps(in: folder)
             let limit = configuration.tracking.size
@@ -53,7 +53,7 @@ public final class PoolTrial {
         }
     }
 
-    private func makeMaps() throws(PlaneError) -> TrialFacts {
+    private func makeMaps() throws(PoolError) -> TrialFacts {
         made = try Made(configuration)
         var facts = TrialFacts()
         let all = MapMemory.ofThisProcess()
@@ -65,7 +65,7 @@ public final class PoolTrial {
         return facts
     }
 
-    private func loadPrograms() throws(PlaneError) -> TrialFacts {
+    private func loadPrograms() throws(PoolError) -> TrialFacts {
         guard let made else { return TrialFacts() }
         var facts = TrialFacts()
         facts.programs = []
@@ -79,20 +79,20 @@ public final class PoolTrial {
     /// What the agent grows by after its start: its status, events and ledger.
     private static let laterBytes = 4 << 20
 
-    private func takeMemory() throws(PlaneError) -> TrialFacts {
-        try PlaneError.wrap { () throws(KernelError) in _ = try kernel("mmap", rpa_trial_fill(Self.laterBytes)) }
+    private func takeMemory() throws(PoolError) -> TrialFacts {
+        try PoolError.wrap { () throws(KernelError) in _ = try kernel("mmap", rpa_trial_fill(Self.laterBytes)) }
         return TrialFacts()
     }
 
-    private func listSockets() throws(PlaneError) -> TrialFacts {
-        try PlaneError.wrap { [groups = configuration.groups] () throws(KernelError) in
+    private func listSockets() throws(PoolError) -> TrialFacts {
+        try PoolError.wrap { [groups = configuration.groups] () throws(KernelError) in
             for group in groups { _ = try SocketDump.members(of: group.transport, port: group.port) }
             _ = try SocketCloseEvents(ports: Set(groups.map(\.port)), withSessions: false)
         }
         return TrialFacts()
     }
 
-    private func openGroupSockets() throws(PlaneError) -> TrialFacts {
+    private func openGroupSockets() throws(PoolError) -> TrialFacts {
         var facts = TrialFacts()
         for group in configuration.groups {
             var anyPort = group
@@ -108,7 +108,7 @@ public final class PoolTrial {
         return facts
     }
 
-    private func borrow() throws(PlaneError) -> TrialFacts {
+    private func borrow() throws(PoolError) -> TrialFacts {
         do throws(KernelError) { try kernel("pidfd_getfd", rpa_try_borrowing()) } catch { throw .borrowing(error) }
         return TrialFacts()
     }

@@ -13,7 +13,7 @@ struct PreviousTable {
     init(
         ofNumber number: UInt64, _ shape: GenerationShape, as table: AssignmentTable,
         predecessor: AssignmentTable?, in folder: PinFolder
-    ) throws(PlaneError) {
+    ) throws(PoolError) {
         words = try Generation.rows(ofNumber: number, count: Int(shape.rowCount), in: folder)
         let isComparable = table.assignment.hasAffinity && table.shape.keepsAssignment(of: shape)
         comparable = isComparable ? table.tableSize : 0

@@ -271,7 +271,7 @@ private enum RegistrationRefusal: Error {
     func refusal(act: String, pool: String) -> RegistrationPlan.Refusal {
         switch self {
         case .plan(let refusal): return refusal
-        case .call(let error): return .refused(PlaneError.call(error).failure(act: act, pool: pool))
+        case .call(let error): return .refused(PoolError.call(error).failure(act: act, pool: pool))
         case .socket(let error, let offer):
             let name = "\(offer.label) (\(offer.socket.endpoint))"
             switch error.errno {
@@ -286,7 +286,7 @@ private enum RegistrationRefusal: Error {
                     Failure(
                         .unfitSocket, act: act, cause: "\(name) is no member of a reuseport group", errno: error.errno,
                         remedy: "set SO_REUSEPORT before bind, not after it, and listen before it is registered"))
-            default: return .refused(PlaneError.call(error).failure(act: act, pool: pool))
+            default: return .refused(PoolError.call(error).failure(act: act, pool: pool))
             }
         }
     }

@@ -32,7 +32,7 @@ final class ReloadTransaction {
     init(
         _ configuration: PoolConfiguration, pins: [Pin], reshuffle: Bool, in maps: PoolMaps,
         replacing engine: PoolEngine?
-    ) throws(PlaneError) {
+    ) throws(PoolError) {
         let predecessor = engine?.active.deployment
         let number = maps.settings.generation
         let present = number == 0 ? nil : maps.settings[shapeOf: Int(number & 1)]
@@ -161,7 +161,7 @@ extension ReloadTransaction {
     /// - Parameter isCounted: the pool that runs makes usage events of them.
     private static func departures(
         of configuration: PoolConfiguration, besides groups: [PoolGroup], isCounted: Bool, in folder: PinFolder
-    ) throws(PlaneError) -> ([String], [DepartedTraffic]) {
+    ) throws(PoolError) -> ([String], [DepartedTraffic]) {
         let present = Set(configuration.groups.map(\.pinName))
         let departed = folder.subfolder("groups").names().filter { !present.contains($0) }
         guard configuration.usage != nil || isCounted else { return (departed, []) }
@@ -175,7 +175,7 @@ extension ReloadTransaction {
         _ base: AssignmentTable, over present: GenerationShape?, of number: UInt64,
         _ configuration: PoolConfiguration, _ pins: [Pin], _ groups: [PoolGroup], _ maps: PoolMaps,
         replacing engine: PoolEngine?
-    ) throws(PlaneError) -> AssignmentTable {
+    ) throws(PoolError) -> AssignmentTable {
         guard let present, present != base.shape || engine?.misplaced.exist == true,
             configuration.onMove != .immediate, base.assignment.hasAffinity
         else { return base }
@@ -193,7 +193,7 @@ extension ReloadTransaction {
 
     private static func sightings(
         _ tracking: Tracking, _ maps: PoolMaps, of predecessor: Deployment?
-    ) throws(PlaneError) -> SightingTable? {
+    ) throws(PoolError) -> SightingTable? {
         if tracking.size == 0 { return nil }
         if let open = predecessor?.sightings, predecessor?.configuration.tracking.size == tracking.size { return open }
         return try SightingTable(limit: tracking.size, in: maps.folder)
@@ -201,7 +201,7 @@ extension ReloadTransaction {
 
     private static func loadPrograms(
         of deployment: Deployment, _ departedGroups: [String], isNew: Bool, areTrusted: Bool
-    ) throws(PlaneError) {
+    ) throws(PoolError) {
         let generation = deployment.generation
         if isNew {
             GroupRemoval.forgetPrograms(ofParity: generation.parity, of: departedGroups, in: deployment.maps.folder)

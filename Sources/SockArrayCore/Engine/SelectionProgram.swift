@@ -7,13 +7,13 @@ package enum SelectionProgram {
     ///   the caller's; -1: a new one, that lives as long as the program.
     static func load(
         program: String, maps: [(name: String, number: Int32)], constants: rpa_constants
-    ) throws(PlaneError) -> Descriptor {
+    ) throws(PoolError) -> Descriptor {
         try load(object: Embedded_skReuseportProgram.bytes, program: program, maps: maps, constants: constants)
     }
 
     package static func load<Constants: BitwiseCopyable>(
         object: [UInt8], program: String, maps: [(name: String, number: Int32)], constants: Constants
-    ) throws(PlaneError) -> Descriptor {
+    ) throws(PoolError) -> Descriptor {
         var log = [CChar](repeating: 0, count: 1 << 16)
         let names = maps.map { strdupName($0.name) }
         defer { names.forEach { $0.deallocate() } }

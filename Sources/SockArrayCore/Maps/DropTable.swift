@@ -6,7 +6,7 @@ import PoolModel
 struct DropTable: ~Copyable {
     private let map: Descriptor
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         map = try folder.map(
             "drops", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_drops>.size, entries: RPA_MAX_SLOTS)
     }

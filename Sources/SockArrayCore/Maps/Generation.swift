@@ -14,7 +14,7 @@ final class Generation {
     var parity: Int { Int(number & 1) }
 
     /// Opens the pinned maps of that parity, and makes the missing ones.
-    init(adopting table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PlaneError) {
+    init(adopting table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PoolError) {
         let folder = Self.folder(number, in: pool)
         self.number = number
         constants = table.constants(ofGeneration: number)
@@ -32,14 +32,14 @@ final class Generation {
 
     /// Makes the maps anew; the rows are still to be written. Removes the generation before
     /// the one in force.
-    convenience init(making table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PlaneError) {
+    convenience init(making table: AssignmentTable, number: UInt64, in pool: PinFolder) throws(PoolError) {
         let folder = Self.folder(number, in: pool)
-        try PlaneError.wrap { () throws(KernelError) in
+        try PoolError.wrap { () throws(KernelError) in
             try folder.remove()
             try folder.make()
         }
         try self.init(adopting: table, number: number, in: pool)
-        try PlaneError.wrap { () throws(KernelError) in try fillExporters(of: table) }
+        try PoolError.wrap { () throws(KernelError) in try fillExporters(of: table) }
     }
 
     func row(at index: Int) -> BucketRow { BucketRow(word: rows[index]) }
@@ -71,7 +71,7 @@ final class Generation {
     private static func word(of row: BucketRow, after word: UInt64) -> UInt64 { word & ~BucketRow.rankMask | row.word }
 
     /// The rows of a generation that is about to be replaced.
-    static func rows(ofNumber number: UInt64, count: Int, in pool: PinFolder) throws(PlaneError) -> MappedArray {
+    static func rows(ofNumber number: UInt64, count: Int, in pool: PinFolder) throws(PoolError) -> MappedArray {
         try MappedArray.pinned("rows", in: folder(number, in: pool), entries: count, wordsPerEntry: 1)
     }
 
@@ -83,7 +83,7 @@ final class Generation {
     func program(
         _ name: String, of object: [UInt8] = Embedded_skReuseportProgram.bytes, group number: Int, isStream: Bool,
         groupMaps: [(name: String, number: Int32)]
-    ) throws(PlaneError) -> Descriptor {
+    ) throws(PoolError) -> Descriptor {
         let own: [(name: String, number: Int32)] = [
             ("rows", rows.map.number), ("owners", owners.map.number), ("exporters", exporterMapNumber), ("turns", -1),
         ]

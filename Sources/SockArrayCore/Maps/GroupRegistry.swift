@@ -6,7 +6,7 @@ import PoolModel
 struct GroupRegistry: ~Copyable {
     let map: Descriptor
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         // A temporary sockarray: the kernel takes the shape of the inner maps from it.
         let template = rpa_map_create(RPA_MAP_SOCKARRAY, "template", 8, UInt32(RPA_MAX_SLOTS), -1)
         guard template >= 0 else {
@@ -20,10 +20,10 @@ struct GroupRegistry: ~Copyable {
     /// The group's index; a group without one gets a free one.
     ///
     /// - Throws: ENOSPC: RPA_MAX_GROUPS groups have an index already.
-    func number(of sockets: borrowing Descriptor) throws(PlaneError) -> Int {
+    func number(of sockets: borrowing Descriptor) throws(PoolError) -> Int {
         let wanted = sockets.number
         let places = try all()
-        return try PlaneError.wrap { () throws(KernelError) in
+        return try PoolError.wrap { () throws(KernelError) in
             var identifier: UInt32 = 0
             try kernel("bpf_obj_get_info_by_fd sockets", rpa_map_id(wanted, &identifier))
             if let place = places.first(where: { $0.value == identifier }) { return place.key }
@@ -37,12 +37,12 @@ struct GroupRegistry: ~Copyable {
     }
 
     /// Frees the indices of all groups whose numbers are not in the list.
-    func keepOnly(_ numbers: Set<Int>) throws(PlaneError) {
+    func keepOnly(_ numbers: Set<Int>) throws(PoolError) {
         for number in try all().keys where !numbers.contains(number) { rpa_map_delete(map.number, UInt32(number)) }
     }
 
     /// The kernel's map numbers, by index.
-    private func all() throws(PlaneError) -> [Int: UInt32] {
+    private func all() throws(PoolError) -> [Int: UInt32] {
         var places: [Int: UInt32] = [:]
         for index in 0..<Int(RPA_MAX_GROUPS) {
             var identifier: UInt32 = 0

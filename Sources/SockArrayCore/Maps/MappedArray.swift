@@ -34,7 +34,7 @@ extension MappedArray {
     /// - Parameter wordsPerEntry: a value's size in 64-bit words.
     static func pinned(
         _ name: String, in folder: PinFolder, entries: Int, wordsPerEntry: Int
-    ) throws(PlaneError) -> MappedArray {
+    ) throws(PoolError) -> MappedArray {
         let map = try folder.map(
             name, RPA_MAP_MMAPABLE_ARRAY, valueSize: 8 * wordsPerEntry, entries: Int32(entries))
         do {

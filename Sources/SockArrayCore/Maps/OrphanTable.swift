@@ -7,7 +7,7 @@ struct OrphanTable {
     /// More sockets than a pool can lose during the life of a child process.
     private static let capacity = 1_024
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         words = try MappedArray.pinned("orphans", in: folder, entries: Self.capacity, wordsPerEntry: 1)
     }
 

@@ -8,7 +8,7 @@ struct OwnerTable {
 
     private static let perWord = Int(RPA_OWNERS_PER_WORD)
 
-    init(in folder: PinFolder, rowCount: Int) throws(PlaneError) {
+    init(in folder: PinFolder, rowCount: Int) throws(PoolError) {
         words = try MappedArray.pinned(
             "owners", in: folder, entries: (rowCount + Self.perWord - 1) / Self.perWord, wordsPerEntry: 1)
     }

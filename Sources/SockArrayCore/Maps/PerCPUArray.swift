@@ -9,8 +9,8 @@ struct PerCPUArray<Value: BitwiseCopyable>: ~Copyable {
     private let cpuCount: Int
     private let entries: Int
 
-    init(_ name: String, in folder: PinFolder, entries: Int32) throws(PlaneError) {
-        let cpuCount = try PlaneError.wrap { () throws(KernelError) in
+    init(_ name: String, in folder: PinFolder, entries: Int32) throws(PoolError) {
+        let cpuCount = try PoolError.wrap { () throws(KernelError) in
             Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
         }
         map = try folder.map(name, RPA_MAP_PERCPU_ARRAY, valueSize: MemoryLayout<Value>.size, entries: entries)

@@ -26,17 +26,17 @@ struct PinFolder {
     }
 
     /// The pinned object, or nil if there is none with that name.
-    func open(_ name: String) throws(PlaneError) -> Descriptor? {
+    func open(_ name: String) throws(PoolError) -> Descriptor? {
         guard isPinned else { return nil }
         let result = rpa_open_pin("\(path)/\(name)")
         if result == -KernelError.noEntry { return nil }
         return Descriptor(
-            owning: try PlaneError.wrap { () throws(KernelError) in
+            owning: try PoolError.wrap { () throws(KernelError) in
                 try kernel("bpf_obj_get \(path)/\(name)", result)
             })
     }
 
-    func pin(_ object: borrowing Descriptor, as name: String) throws(PlaneError) {
+    func pin(_ object: borrowing Descriptor, as name: String) throws(PoolError) {
         guard isPinned else { return }
         let result = rpa_pin(object.number, "\(path)/\(name)")
         if result < 0 {
@@ -50,7 +50,7 @@ struct PinFolder {
     /// - Throws: `foreignPin` for a map of another shape.
     func map(
         _ name: String, _ kind: rpa_map_kind, valueSize: Int, entries: Int32, template: Int32 = -1
-    ) throws(PlaneError) -> Descriptor {
+    ) throws(PoolError) -> Descriptor {
         if let adopted = try open(name) {
             let differs = rpa_map_differs(adopted.number, kind, UInt32(valueSize), UInt32(entries))
             guard differs == 0 else { throw .foreignPin(path: "\(path)/\(name)") }

@@ -8,7 +8,7 @@ struct PoolSettings {
     /// The words that every pool has.
     static let pin = "settings"
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         words = try MappedArray.pinned(Self.pin, in: folder, entries: 1, wordsPerEntry: Self.wordCount)
     }
 

@@ -7,7 +7,7 @@ import PoolModel
 struct SessionTable: ~Copyable {
     let map: Descriptor
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         map = try folder.map(
             "sessions", RPA_MAP_SESSIONS, valueSize: MemoryLayout<rpa_session_start>.stride, entries: RPA_SESSIONS)
     }

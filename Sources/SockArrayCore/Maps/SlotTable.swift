@@ -6,7 +6,7 @@ struct SlotTable {
     private let words: MappedArray
     private static let wordsPerSlot = 4
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         words = try MappedArray.pinned(
             "slots", in: folder, entries: SlotAllocation.capacity, wordsPerEntry: Self.wordsPerSlot)
     }

@@ -7,7 +7,7 @@ struct TenantTable: ~Copyable {
     private let memory: UnsafeMutableRawPointer
     private static let size = MemoryLayout<rpa_tenant>.stride * SlotAllocation.capacity
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         let map = try folder.map(
             "tenants", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tenant>.stride, entries: RPA_MAX_SLOTS)
         var memory: UnsafeMutableRawPointer?

@@ -8,7 +8,7 @@ struct TrafficTable: ~Copyable {
     private let counts: PerCPUArray<rpa_traffic>
     private let bases: Descriptor
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         let counts = try PerCPUArray<rpa_traffic>("traffic", in: folder, entries: RPA_MAX_SLOTS)
         bases = try folder.map(
             "bases", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_base>.size, entries: RPA_MAX_SLOTS)

@@ -26,9 +26,9 @@ public final class CgroupMeter {
         cgroup = try Self.identity(of: settings.cgroup, act: act)
         let meters = Self.folder(ofPool: pool)
         folder = meters.subfolder("\(cgroup)")
-        do throws(PlaneError) {
+        do throws(PoolError) {
             let folder = self.folder
-            let lines = try PlaneError.wrap { () throws(KernelError) in
+            let lines = try PoolError.wrap { () throws(KernelError) in
                 try folder.make()
                 PinnedMeter(folder: folder).name(settings.cgroup)
                 return Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
@@ -53,7 +53,7 @@ public final class CgroupMeter {
         _ = try identity(of: settings.cgroup, act: "meter the cgroup \(settings.cgroup)")
     }
 
-    private static func prefixes(of settings: MeterSettings, in folder: PinFolder) throws(PlaneError) -> Descriptor {
+    private static func prefixes(of settings: MeterSettings, in folder: PinFolder) throws(PoolError) -> Descriptor {
         let map = try folder.map("internal", RPA_MAP_PREFIXES, valueSize: 4, entries: RPA_MAX_INTERNAL)
         do throws(KernelError) { try InternalPrefixes.write(settings.internalPrefixes, to: map) } catch {
             throw .call(error)
@@ -92,18 +92,18 @@ public final class CgroupMeter {
     /// Attaches the program beside others, and replaces an earlier program of the agent.
     private static func attach(
         _ program: borrowing Descriptor, as pin: String, _ isEgress: Bool, _ cgroup: String, in folder: PinFolder
-    ) throws(PlaneError) {
+    ) throws(PoolError) {
         if let link = try folder.open(pin) {
             var identity: UInt64 = 0
             if rpa_link_cgroup(link.number, &identity) == 0, identity != 0 {
                 let result = rpa_update_link(link.number, program.number)
-                return try PlaneError.wrap { () throws(KernelError) in try kernel("bpf_link_update", result) }
+                return try PoolError.wrap { () throws(KernelError) in try kernel("bpf_link_update", result) }
             }
             rpa_remove_file("\(folder.path)/\(pin)")
         }
         let result = rpa_attach_cgroup(cgroup, program.number, isEgress ? 1 : 0)
         let link = Descriptor(
-            owning: try PlaneError.wrap { () throws(KernelError) in try kernel("bpf_link_create", result) })
+            owning: try PoolError.wrap { () throws(KernelError) in try kernel("bpf_link_create", result) })
         try folder.pin(link, as: pin)
     }
 
@@ -130,7 +130,7 @@ public final class CgroupMeter {
     }
 
     /// - Parameter pool: folder of the pool's pins.
-    private static func meaning(of error: PlaneError, act: String, pool: String) -> Failure {
+    private static func meaning(of error: PoolError, act: String, pool: String) -> Failure {
         if case .call(let call) = error, call.operation == "bpf_link_create", [1, 13, 22].contains(call.errno) {
             return Failure(
                 .privilege, act: act, cause: "no program may be attached to it", errno: call.errno,

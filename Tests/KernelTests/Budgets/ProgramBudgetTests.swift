@@ -14,11 +14,11 @@ import Testing
                 var configuration = PoolFixture.configuration(["c1", "c2"])
                 configuration.pool = "pool-\(found.count)"
                 change(&configuration)
-                let plane = try Pool(adopting: configuration)
+                let kernel = try Pool(adopting: configuration)
                 for (stream, folder) in [("UDP", "udp-4739-0_0_0_0"), ("TCP", "tcp-1790-0_0_0_0")] {
                     found["\(name), \(stream)"] = try Self.size(ofProgramIn: "\(configuration.pool)/groups/\(folder)")
                 }
-                withExtendedLifetime(plane) {}
+                withExtendedLifetime(kernel) {}
             }
             for (name, size) in found.sorted(by: { $0.key < $1.key }) {
                 print("\"\(name)\": Program(verified: \(size.verified), translated: \(size.translated)),")

@@ -6,7 +6,7 @@ import TelemetryLab
 /// The real pool beside a model: it does what the model did, with real sockets.
 /// Time passes by setting the slots' clocks back.
 final class ModelledPool {
-    private(set) var plane: Pool?
+    private(set) var kernel: Pool?
     private(set) var configuration: PoolConfiguration
     private(set) var sockets: [PoolModel.Socket: Member] = [:]
     private var sessions: [Int: Session] = [:]
@@ -42,14 +42,14 @@ final class ModelledPool {
         self.sources = sources
         exporters = try sources.map { try InternetSocket(.udp, bind: $0) }
         foreign = try ForeignSocketArray()
-        plane = try Pool(adopting: configuration)
+        kernel = try Pool(adopting: configuration)
     }
 
     /// Leaves nothing in the kernel.
     func remove() throws {
         sessions = [:]
         sockets = [:]
-        plane = nil
+        kernel = nil
         _ = try PoolRemoval(pool: configuration.pool, bpffs: configuration.bpffs)
     }
 
@@ -69,14 +69,14 @@ final class ModelledPool {
         case .mend(let name):
             let process = model.processes[model.registered(name)!]!
             answer.isDone = register(name, process.sockets.map { sockets[$0!]!.socket }, replacing: false)
-        case .unregister(let name): _ = try plane!.unregister(name)
-        case .drain(let name): _ = try plane!.drain(name)
-        case .undrain(let name): _ = try plane!.undrain(name)
+        case .unregister(let name): _ = try kernel!.unregister(name)
+        case .drain(let name): _ = try kernel!.drain(name)
+        case .undrain(let name): _ = try kernel!.undrain(name)
         case .configure(let collectors):
             configuration.collectors = Self.list(collectors)
-            if let remainder = try plane!.reload(configuration) { throw remainder }
-        case .killAgent: plane = nil
-        case .startAgent: plane = try Pool(adopting: configuration)
+            if let remainder = try kernel!.reload(configuration) { throw remainder }
+        case .killAgent: kernel = nil
+        case .startAgent: kernel = try Pool(adopting: configuration)
         case .wait(let time):
             try PinnedMaps.letPass(Self.hold * time / PoolModel.hold, pool: configuration.pool)
         case .openSession(let source): answer.acceptedBy = try openSession(source)
@@ -104,7 +104,7 @@ final class ModelledPool {
 
     /// Closes what the model no longer has and notifies the agent, as the daemon does.
     private func follow(_ operation: PoolOperation, _ model: PoolModel) throws {
-        let slots = try plane?.registeredSockets(act: "test") ?? [:]
+        let slots = try kernel?.registeredSockets(act: "test") ?? [:]
         var ended: Set<Slot> = []
         if case .leaveOrphan(let process) = operation {
             ended = Set(processes[process]!.sockets.compactMap { $0 }.compactMap { slots[sockets[$0]!.cookie] })
@@ -113,21 +113,21 @@ final class ModelledPool {
         sessions = sessions.filter { model.sessions[$0.key] != nil }
         let closed = sockets.keys.filter { model.openSockets[$0] == nil }
         for socket in closed { sockets[socket] = nil }
-        guard let plane else {
+        guard let kernel else {
             // The program looks into other groups once a jiffy.
             if !closed.isEmpty { Jiffies.pass() }
             return
         }
-        for slot in ended { try plane.noteLoss(of: slot, hasEnded: true, act: "test") }
-        for slot in try plane.lostSlots(act: "test") { try plane.noteLoss(of: slot, hasEnded: false, act: "test") }
-        _ = try plane.sweepSessions(after: 0, act: "test")
-        try plane.releaseRows(act: "test")
+        for slot in ended { try kernel.noteLoss(of: slot, hasEnded: true, act: "test") }
+        for slot in try kernel.lostSlots(act: "test") { try kernel.noteLoss(of: slot, hasEnded: false, act: "test") }
+        _ = try kernel.sweepSessions(after: 0, act: "test")
+        try kernel.releaseRows(act: "test")
     }
 
     private func register(_ name: String, _ offered: [InternetSocket], replacing: Bool) -> Bool {
         do {
             let offers = try offered.map { try PoolFixture.offer($0.number) }
-            _ = try plane!.register(name, offers, owner: nil, replacing: replacing)
+            _ = try kernel!.register(name, offers, owner: nil, replacing: replacing)
             return true
         } catch {
             return false

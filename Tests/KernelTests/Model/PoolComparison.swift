@@ -116,8 +116,8 @@ struct PoolComparison {
     }
 
     private func compareStates() throws {
-        guard let plane = pool.plane else { return }
-        let states = try plane.status().collectors.map { "\($0.name) \($0.slot) \($0.state)" }
+        guard let kernel = pool.kernel else { return }
+        let states = try kernel.status().collectors.map { "\($0.name) \($0.slot) \($0.state)" }
         // Those that left the configuration and still have something come last.
         let departed = model.places.filter { $0.value.drain == .departure }.sorted { $0.value.slot < $1.value.slot }
         let wanted = (model.collectors.keys.sorted() + departed.map(\.key)).map { name in
@@ -125,7 +125,7 @@ struct PoolComparison {
             return "\(name) \(model.places[name]!.slot) \(state == .absent ? .empty : state)"
         }
         try check(states == wanted, "states are \(states), not \(wanted)")
-        for (source, explanation) in try plane.explain(pool.sources).enumerated() {
+        for (source, explanation) in try kernel.explain(pool.sources).enumerated() {
             let recipient = model.recipient(model.rows[source].ranks, source)
             try check(
                 explanation.collector == recipient || recipient.map { model.collectors[$0] == nil } == true,

@@ -18,31 +18,31 @@ final class ExporterPages: EventSource {
     init(pool: RunningPool) { self.pool = pool }
 
     func list(_ parameters: [HTTPRequest.Parameter]) throws(Failure) -> ExporterList {
-        let plane = pool.plane
+        let kernel = pool.kernel
         let query = try ExporterQuery(
-            parameters.map { ($0.name.shown, $0.value.shown) }, collectors: plane.collectorNames)
+            parameters.map { ($0.name.shown, $0.value.shown) }, collectors: kernel.collectorNames)
         let records = try current()
-        let (matching, page) = query.select(from: records, slots: plane.slots)
+        let (matching, page) = query.select(from: records, slots: kernel.slots)
         return ExporterList(
-            pool: plane.configuration.pool, total: records.count, matching: matching, query: query,
-            exporters: page.map { $0.tracked(plane.collector) }, tracking: try pool.tracking(act: act))
+            pool: kernel.configuration.pool, total: records.count, matching: matching, query: query,
+            exporters: page.map { $0.tracked(kernel.collector) }, tracking: try pool.tracking(act: act))
     }
 
     func detail(of text: String) throws(Failure) -> ExporterDetail {
         let address = try IPAddress(argument: text.shown).unmapped
         let record = try current().first { $0.address.unmapped == address }
         return ExporterDetail(
-            exporter: record.map { $0.tracked(pool.plane.collector) }, explanation: try pool.plane.explain(address),
+            exporter: record.map { $0.tracked(pool.kernel.collector) }, explanation: try pool.kernel.explain(address),
             sessions: try currentSessions()[address] ?? BMPSessions(),
-            isTracking: pool.plane.configuration.tracking.size > 0)
+            isTracking: pool.kernel.configuration.tracking.size > 0)
     }
 
     /// At most once in a sampling interval, because the kernel looks at every connection of the host.
     private func currentSessions() throws(Failure) -> [IPAddress: BMPSessions] {
         let now = rpa_monotonic_ns()
         if let sessionExpiry, now < sessionExpiry { return sessions }
-        sessions = try pool.plane.bmpSessions(act: act)
-        sessionExpiry = now + UInt64(max(pool.plane.samplingInterval, .seconds(1)) / .nanoseconds(1))
+        sessions = try pool.kernel.bmpSessions(act: act)
+        sessionExpiry = now + UInt64(max(pool.kernel.samplingInterval, .seconds(1)) / .nanoseconds(1))
         return sessions
     }
 
@@ -61,7 +61,7 @@ final class ExporterPages: EventSource {
     private func current() throws(Failure) -> [ExporterRecord] {
         let now = rpa_monotonic_ns()
         if let recordExpiry, now < recordExpiry { return records }
-        records = try pool.plane.exporterRecords(act: act)
+        records = try pool.kernel.exporterRecords(act: act)
         recordExpiry = now + Self.life
         return records
     }

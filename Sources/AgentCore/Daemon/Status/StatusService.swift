@@ -42,7 +42,7 @@ final class StatusService {
             return .response(.page)
         case "/table":
             try request.allowOnly([])
-            return .response(try .json(200, TableStatus(pool.plane.rowSnapshot())))
+            return .response(try .json(200, TableStatus(pool.kernel.rowSnapshot())))
         case "/status":
             try request.allowOnly([])
             return .response(try .json(200, pool.status()))

@@ -22,7 +22,7 @@ final class UsageCounters {
         }
     }
 
-    private var folder: String { "\(pool.plane.configuration.bpffs)/\(pool.plane.configuration.pool)" }
+    private var folder: String { "\(pool.kernel.configuration.bpffs)/\(pool.kernel.configuration.pool)" }
 
     func followConfiguration() {
         do throws(Failure) {
@@ -35,7 +35,7 @@ final class UsageCounters {
     }
 
     private func follow() throws(Failure) {
-        guard let wanted = pool.plane.configuration.meter else {
+        guard let wanted = pool.kernel.configuration.meter else {
             meter = nil
             CgroupMeter.stopAll(pool: folder)
             return
@@ -49,9 +49,9 @@ final class UsageCounters {
 
     /// - Parameter places: the indices that the previous reading had, by the id of the counters' map.
     func read(places: [UInt32: Set<UInt32>]) throws(Failure) -> UsageReading {
-        var reading = try pool.plane.usageReading(places: places, act: act)
+        var reading = try pool.kernel.usageReading(places: places, act: act)
         // The cgroup doesn't exist yet, or was created again.
-        if pool.plane.configuration.meter != nil, meter?.isCurrent != true { followConfiguration() }
+        if pool.kernel.configuration.meter != nil, meter?.isCurrent != true { followConfiguration() }
         if let meter { reading.counters += try meter.counters(act: act) }
         let left = try CgroupMeter.counters(leftIn: folder, besides: meter, act: act)
         reading.counters += left.counters
@@ -65,7 +65,7 @@ final class UsageCounters {
     /// Removes counters whose counts are in stored events.
     func forget(_ departed: Set<UInt32>) {
         guard !departed.isEmpty else { return }
-        pool.plane.forgetTraffic(of: departed)
+        pool.kernel.forgetTraffic(of: departed)
         CgroupMeter.forget(departed, pool: folder)
     }
 }

@@ -35,14 +35,14 @@ final class UsageSource: EventSource {
         self.log = log
         (seen, reloads) = (pool.revision, pool.reloads)
         counters = try UsageCounters(pool: pool, log: log)
-        settings = pool.plane.configuration.usage
+        settings = pool.kernel.configuration.usage
         if let settings { try beginAtStart(settings) } else { counters.forgetMeters() }
         pool.usage = status
     }
 
     private func beginAtStart(_ settings: UsageSettings) throws(Failure) {
         do throws(Failure) {
-            let recorder = try recorder(settings, UsageRecorder.load(settings, pool: pool.plane.configuration.pool))
+            let recorder = try recorder(settings, UsageRecorder.load(settings, pool: pool.kernel.configuration.pool))
             // A new pool's ledger must be on the disk before traffic is counted, so that the first event is
             // complete even if the agent is killed soon.
             recorder.settle(until: rpa_monotonic_ns() + Self.lastTime)
@@ -58,7 +58,7 @@ final class UsageSource: EventSource {
         _ settings: UsageSettings, _ content: UsageFolder.Content
     ) throws(Failure) -> UsageRecorder {
         try UsageRecorder(
-            settings, pool: pool.plane.configuration.pool, from: content, counters: counters, log: log)
+            settings, pool: pool.kernel.configuration.pool, from: content, counters: counters, log: log)
     }
 
     var waits: [pollfd] {
@@ -114,7 +114,7 @@ final class UsageSource: EventSource {
         seen = pool.revision
         counters.followConfiguration()
         let former = settings
-        settings = pool.plane.configuration.usage
+        settings = pool.kernel.configuration.usage
         // Somebody may have fixed the problem.
         nextAttempt = 0
         switch course {
@@ -148,7 +148,7 @@ final class UsageSource: EventSource {
             if let settings, settings.folder == folder { begin(settings, result, now: now) }
         }
         if case .off = course, let settings, nextAttempt <= now {
-            let name = pool.plane.configuration.pool
+            let name = pool.kernel.configuration.pool
             course = .loading(
                 folder: settings.folder,
                 BackgroundIO {

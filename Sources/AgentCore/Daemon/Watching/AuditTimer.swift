@@ -35,7 +35,7 @@ final class AuditTimer: EventSource {
 
     var waits: [pollfd] {
         guard rpa_monotonic_ns() >= deafUntil else { return [] }
-        return pool.plane.placeholderNumbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        return pool.kernel.placeholderNumbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
@@ -53,7 +53,7 @@ final class AuditTimer: EventSource {
 
     /// Audits now, logs new findings and findings that are over, and stores the findings in the pool.
     func audit() throws(Failure) -> AuditReport {
-        var facts = try pool.plane.auditFacts(act: act)
+        var facts = try pool.kernel.auditFacts(act: act)
         try count()
         facts.loneSource = census.loneSource
         var time = timespec()
@@ -72,13 +72,13 @@ final class AuditTimer: EventSource {
 
     private func count() throws(Failure) {
         let now = rpa_monotonic_ns()
-        let plane = pool.plane
-        guard now >= nextCensus, plane.table.assignment.hasAffinity else { return }
+        let kernel = pool.kernel
+        guard now >= nextCensus, kernel.table.assignment.hasAffinity else { return }
         nextCensus = now + Self.censusPause
-        let runs = try plane.totalRuns(act: act)
+        let runs = try kernel.totalRuns(act: act)
         guard census.isDue(runs: runs) else { return }
-        let there = plane.configuration.collectors.count - (try plane.awayCollectors(act: act)).count
-        let seen = try plane.readSightings(act: act)
+        let there = kernel.configuration.collectors.count - (try kernel.awayCollectors(act: act)).count
+        let seen = try kernel.readSightings(act: act)
         census.look(runs: runs, seen.sightings, untracked: seen.untracked.runs, isSpread: there >= 2)
         if seen.sightings.count > 1_000 { rpa_trim_memory() }
     }

@@ -50,7 +50,7 @@ final class CollectorWatch: EventSource {
     private var polled: [(slot: Slot, process: WatchedProcess)] = []
 
     var nextDeadline: UInt64? {
-        if seen != pool.revision || hearsSessions != pool.plane.isWaiting, !hasFailed { return 0 }
+        if seen != pool.revision || hearsSessions != pool.kernel.isWaiting, !hasFailed { return 0 }
         return [nextLook, pool.losses.deadline].compactMap(\.self).min()
     }
 
@@ -68,11 +68,11 @@ final class CollectorWatch: EventSource {
             try takeEvents()
             if seen != pool.revision { try lookAtAll() }
             let isDue = hearSessions() || nextLook.map { $0 <= now } ?? false
-            if isDue { try pool.plane.releaseRows(settling: true, act: act) }
+            if isDue { try pool.kernel.releaseRows(settling: true, act: act) }
             // The pause doesn't depend on the number of events.
             if isDue || nextLook == nil { nextLook = now + Self.lookPause }
-            if !pool.plane.isWaiting { nextLook = nil }
-            let ended = pool.plane.takeEndedSessions()
+            if !pool.kernel.isWaiting { nextLook = nil }
+            let ended = pool.kernel.takeEndedSessions()
             if ended > 0 {
                 log.notice(
                     "on_move reset ended \(ended) BMP sessions, so that their routers connect to the new collectors")
@@ -100,20 +100,20 @@ final class CollectorWatch: EventSource {
                 if let slot = slots.removeValue(forKey: socket.cookie) {
                     // The socket belongs to the slot's collector or to its predecessor: `noteLoss` checks.
                     try noteLoss(of: slot, hasEnded: false, what: "has lost \(socket.endpoint)")
-                } else if pool.plane.isAwaited(socket) {
+                } else if pool.kernel.isAwaited(socket) {
                     mayRelease = true
                 }
             }
         }
-        if mayRelease { try pool.plane.releaseRows(act: act) }
+        if mayRelease { try pool.kernel.releaseRows(act: act) }
     }
 
     /// Turns the reports of ended sessions on or off.
     ///
     /// - Returns: true if they are on from now on: earlier ends were missed.
     private func hearSessions() -> Bool {
-        guard hearsSessions != pool.plane.isWaiting else { return false }
-        hearsSessions = pool.plane.isWaiting
+        guard hearsSessions != pool.kernel.isWaiting else { return false }
+        hearsSessions = pool.kernel.isWaiting
         listen()
         return hearsSessions
     }
@@ -133,27 +133,27 @@ final class CollectorWatch: EventSource {
 
     /// Reads what is registered, and notes what was lost since the last look.
     private func lookAtAll() throws(Failure) {
-        let plane = pool.plane
+        let kernel = pool.kernel
         let revision = pool.revision
         let ports = Self.ports(of: pool)
         if ports != self.ports {
             self.ports = ports
             listen()
         }
-        slots = try plane.registeredSockets(act: act)
-        let identities = plane.owners
+        slots = try kernel.registeredSockets(act: act)
+        let identities = kernel.owners
         owners = owners.filter { slot, owner in identities[slot].map { owner.identity == $0 } ?? owner.isHidden }
         for (slot, identity) in identities where owners[slot] == nil {
             guard let process = try watched(identity) else {
-                if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
+                if try pool.kernel.noteLoss(of: slot, hasEnded: true, act: act) {
                     tellLater(of: slot, "has ended", by: nil, identity)
                 }
                 continue
             }
             owners[slot] = process
         }
-        if let interruption = plane.interruption { log.error("\(interruption); the agent tries again") }
-        for slot in try plane.lostSlots(act: act) {
+        if let interruption = kernel.interruption { log.error("\(interruption); the agent tries again") }
+        for slot in try kernel.lostSlots(act: act) {
             try noteLoss(of: slot, hasEnded: owners[slot]?.hasEnded ?? false, what: "has lost a socket")
         }
         seen = revision
@@ -173,9 +173,9 @@ final class CollectorWatch: EventSource {
         // Another process may have the slot by now.
         guard owners[slot] === owner else { return }
         owners[slot] = nil
-        if let identity = owner.identity, pool.plane.owners[slot] != identity { return }
-        let name = pool.plane.name(of: slot)
-        if try pool.plane.noteLoss(of: slot, hasEnded: true, act: act) {
+        if let identity = owner.identity, pool.kernel.owners[slot] != identity { return }
+        let name = pool.kernel.name(of: slot)
+        if try pool.kernel.noteLoss(of: slot, hasEnded: true, act: act) {
             tellLater(of: slot, "has ended", by: owner)
         }
         if !pool.losses.tell(of: name) {
@@ -184,7 +184,7 @@ final class CollectorWatch: EventSource {
     }
 
     private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) {
-        guard try pool.plane.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return }
+        guard try pool.kernel.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return }
         tellLater(of: slot, what, by: owners[slot])
     }
 
@@ -195,13 +195,13 @@ final class CollectorWatch: EventSource {
         of slot: Slot, _ what: String, by process: WatchedProcess?, _ identity: ProcessIdentity? = nil
     ) {
         // If the hold is over, `EventRecorder` logs the failover. The loss is logged even if this read fails.
-        let isHeld = (try? pool.plane.isHeld(slot, act: act)) ?? false
-        let words = HoldText(hasAffinity: pool.plane.table.assignment.hasAffinity)
-        let name = pool.plane.name(of: slot)
+        let isHeld = (try? pool.kernel.isHeld(slot, act: act)) ?? false
+        let words = HoldText(hasAffinity: pool.kernel.table.assignment.hasAffinity)
+        let name = pool.kernel.name(of: slot)
         pool.losses.add(
             .init(
                 collector: name, what: what,
-                fate: isHeld ? words.held(for: "\(pool.plane.configuration.restartHold)") : nil,
+                fate: isHeld ? words.held(for: "\(pool.kernel.configuration.restartHold)") : nil,
                 process: Self.words(for: identity ?? process?.identity), hasEnded: { process?.hasEnded ?? false }),
             now: rpa_monotonic_ns())
         // Without a process, the cause stays unknown: don't wait for it.
@@ -213,6 +213,6 @@ final class CollectorWatch: EventSource {
     }
 
     private static func ports(of pool: RunningPool) -> Set<UInt16> {
-        Set(pool.plane.configuration.groups.map(\.port))
+        Set(pool.kernel.configuration.groups.map(\.port))
     }
 }

@@ -46,7 +46,7 @@ final class Discovery: EventSource {
             guard !sought.isEmpty, next <= now else { return }
             let pause = PollBackoff.discovery.pause(after: .nanoseconds(now - start))
             next = now + UInt64(pause / .nanoseconds(1))
-            let sockets = try pool.plane.strangers(act: act)
+            let sockets = try pool.kernel.strangers(act: act)
             guard !sockets.isEmpty else { return }
             let cookies = Set(sockets.map(\.cookie))
             guard cookies != strangers || nextSearch <= now else { return }
@@ -60,9 +60,9 @@ final class Discovery: EventSource {
 
     private func lookWhoIsAway(now: UInt64) throws(Failure) {
         seen = pool.revision
-        let away = try pool.plane.awayCollectors(act: act)
+        let away = try pool.kernel.awayCollectors(act: act)
         var sought: [String: Recognition] = [:]
-        for collector in pool.plane.configuration.collectors where away.contains(collector.name) {
+        for collector in pool.kernel.configuration.collectors where away.contains(collector.name) {
             sought[collector.name] = collector.recognition
         }
         if sought != self.sought { strangers = [] }
@@ -112,7 +112,7 @@ final class Discovery: EventSource {
     }
 
     private func isDismissed(_ name: String, _ owner: ProcessIdentity) -> Bool {
-        (try? pool.plane.isDismissed(name, owner, act: act)) ?? false
+        (try? pool.kernel.isDismissed(name, owner, act: act)) ?? false
     }
 
     /// Logs a text unless it is the last one about the same collectors.

@@ -21,8 +21,8 @@ final class EventRecorder: EventSource {
         self.pool = pool
         self.log = log
         seen = pool.revision
-        seenWrites = pool.plane.rowWrites
-        rows = try pool.plane.deliveries(act: act)
+        seenWrites = pool.kernel.rowWrites
+        rows = try pool.kernel.deliveries(act: act)
         try look(now: rpa_monotonic_ns())
     }
 
@@ -59,12 +59,12 @@ final class EventRecorder: EventSource {
     }
 
     private var hasChanged: Bool {
-        seen != pool.revision || seenWrites != pool.plane.rowWrites || untold != pool.losses.pendingCollectors
+        seen != pool.revision || seenWrites != pool.kernel.rowWrites || untold != pool.losses.pendingCollectors
     }
 
     private func look(now: UInt64) throws(Failure) {
-        let moments = try pool.plane.moments(act: act)
-        let hasAffinity = pool.plane.table.assignment.hasAffinity
+        let moments = try pool.kernel.moments(act: act)
+        let hasAffinity = pool.kernel.table.assignment.hasAffinity
         let losses = pool.losses.take()
         untold = pool.losses.pendingCollectors
         let entries = history.look(
@@ -72,7 +72,7 @@ final class EventRecorder: EventSource {
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
         logNews(entries, moments, losses, hasAffinity: hasAffinity)
         let mayHaveMoved = hasChanged || !entries.isEmpty
-        (seen, seenWrites) = (pool.revision, pool.plane.rowWrites)
+        (seen, seenWrites) = (pool.revision, pool.kernel.rowWrites)
         schedule.noteLook(states: moments.map(\.state), mayHaveMoved: mayHaveMoved, now: now)
     }
 
@@ -82,9 +82,9 @@ final class EventRecorder: EventSource {
         _ entries: [PoolHistory.Entry], _ moments: [PoolHistory.Moment], _ losses: [String: String], hasAffinity: Bool
     ) {
         guard entries.contains(where: { [.failedOver, .returned, .held].contains($0.kind) }) else { return }
-        let table = hasAffinity ? try? TableStatus(pool.plane.rowSnapshot()) : nil
+        let table = hasAffinity ? try? TableStatus(pool.kernel.rowSnapshot()) : nil
         for entry in entries {
-            guard let collector = pool.plane.configuration.collectors.first(where: { $0.name == entry.collector })
+            guard let collector = pool.kernel.configuration.collectors.first(where: { $0.name == entry.collector })
             else { continue }
             let news = CollectorMessages(
                 entry, of: collector, rows: table?.collectors.first { $0.name == entry.collector },
@@ -97,10 +97,10 @@ final class EventRecorder: EventSource {
 
     private func compareRows(now: UInt64) throws(Failure) {
         let before = rows
-        rows = try pool.plane.deliveries(act: act)
+        rows = try pool.kernel.deliveries(act: act)
         schedule.noteComparison(now: now)
         guard let before, let rows, let shifts = before.shifts(to: rows),
-            let text = RowDeliveries.text(of: shifts, total: rows.count, name: pool.plane.name)
+            let text = RowDeliveries.text(of: shifts, total: rows.count, name: pool.kernel.name)
         else { return }
         pool.note(.moved, text)
     }

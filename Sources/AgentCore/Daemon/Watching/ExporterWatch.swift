@@ -23,11 +23,11 @@ final class ExporterWatch: EventSource {
     init(pool: RunningPool, log: Logger) {
         self.pool = pool
         self.log = log
-        configured = pool.plane.configuration.tracking
+        configured = pool.kernel.configuration.tracking
         interval = configured.interval
     }
 
-    private var events: SightingEvents { pool.plane.sightingEvents }
+    private var events: SightingEvents { pool.kernel.sightingEvents }
 
     var waits: [pollfd] {
         guard deafUntil == nil, let number = events.number else { return [] }
@@ -35,27 +35,27 @@ final class ExporterWatch: EventSource {
     }
 
     var nextDeadline: UInt64? {
-        guard pool.plane.configuration.tracking.size > 0 else { return nil }
+        guard pool.kernel.configuration.tracking.size > 0 else { return nil }
         return [pause.end, deafUntil, next].compactMap(\.self).min()
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         if results.contains(where: { $0.revents != 0 }) || isDue(deafUntil, now) { takeEvents(now: now) }
-        if pool.plane.configuration.tracking != configured {
-            configured = pool.plane.configuration.tracking
+        if pool.kernel.configuration.tracking != configured {
+            configured = pool.kernel.configuration.tracking
             (interval, next, count) = (configured.interval, 0, 0)
             pool.activeExporters = nil
         }
         if let summary = pause.summary(now: now) { pool.note(.newExporter, summary) }
         guard next <= now else { return }
-        do { try pool.plane.adjustSamplingInterval(act: act) } catch { log.error("\(error)") }
-        let isExact = pool.plane.configuration.tracking.interval == .zero
+        do { try pool.kernel.adjustSamplingInterval(act: act) } catch { log.error("\(error)") }
+        let isExact = pool.kernel.configuration.tracking.interval == .zero
         if next > 0 { pool.activeExporters = isExact ? nil : count }
         // Many notifications used a lot of memory.
         if count > 1_000 { rpa_trim_memory() }
         count = 0
         logInterval()
-        next = now + UInt64(max(pool.plane.samplingInterval, .seconds(1)) / .nanoseconds(1))
+        next = now + UInt64(max(pool.kernel.samplingInterval, .seconds(1)) / .nanoseconds(1))
     }
 
     private func isDue(_ deadline: UInt64?, _ now: UInt64) -> Bool { deadline.map { $0 <= now } ?? false }
@@ -69,7 +69,7 @@ final class ExporterWatch: EventSource {
 
     private func take(_ event: SightingEvents.Event, now: UInt64) {
         count += 1
-        let collector = event.slot.map { pool.plane.name(of: $0) }
+        let collector = event.slot.map { pool.kernel.name(of: $0) }
         switch event.former {
         case .new:
             guard pause.maySay(now: now) else { return }
@@ -78,18 +78,18 @@ final class ExporterWatch: EventSource {
                 .newExporter, collector: collector, exporter: "\(event.address)",
                 "exporter \(event.address) is new: \(place)")
         case .told(let former):
-            guard let collector, let former, former != event.slot, pool.plane.table.assignment.hasAffinity else {
+            guard let collector, let former, former != event.slot, pool.kernel.table.assignment.hasAffinity else {
                 return
             }
             guard pause.maySay(now: now) else { return }
             pool.note(
                 .moved, collector: collector, exporter: "\(event.address)",
-                "exporter \(event.address) is at \(collector), and was at \(pool.plane.name(of: former))")
+                "exporter \(event.address) is at \(collector), and was at \(pool.kernel.name(of: former))")
         }
     }
 
     private func logInterval() {
-        let now = pool.plane.samplingInterval
+        let now = pool.kernel.samplingInterval
         defer { interval = now }
         guard now != interval else { return }
         if now > interval {

@@ -22,14 +22,14 @@ final class SessionSweep: EventSource {
     let waits: [pollfd] = []
 
     var nextDeadline: UInt64? {
-        pool.plane.configuration.groups.contains { $0.transport == .tcp } ? next : nil
+        pool.kernel.configuration.groups.contains { $0.transport == .tcp } ? next : nil
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         guard let nextDeadline, nextDeadline <= now else { return }
         next = now + Self.pause
         do {
-            let goesOn = try pool.plane.sweepSessions(act: "forget sessions that have ended")
+            let goesOn = try pool.kernel.sweepSessions(act: "forget sessions that have ended")
             if goesOn { next = now + Self.shortPause }
             if goesOn || wentOn { rpa_trim_memory() }
             wentOn = goesOn

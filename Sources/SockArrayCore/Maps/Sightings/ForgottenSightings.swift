@@ -7,7 +7,7 @@ struct ForgottenSightings: ~Copyable {
     private let map: Descriptor
     private let pool: PinFolder
 
-    init(in pool: PinFolder) throws(PlaneError) {
+    init(in pool: PinFolder) throws(PoolError) {
         self.pool = pool
         map = try pool.map(
             "retired_counts", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_retired_counts>.stride, entries: 1)
@@ -22,7 +22,7 @@ struct ForgottenSightings: ~Copyable {
     /// Adds up the tables of other sizes and removes them. No run may still count in
     /// them. If the agent is killed meanwhile, each table counts once: one call writes the sum
     /// and the name of the table that was added last.
-    func takeTables(except limit: Int, waitForRuns: () -> Void) throws(PlaneError) {
+    func takeTables(except limit: Int, waitForRuns: () -> Void) throws(PoolError) {
         let stale = pool.names().compactMap(Self.limit).filter { $0 != limit }
         if stale.isEmpty { return }
         waitForRuns()

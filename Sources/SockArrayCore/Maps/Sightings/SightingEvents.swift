@@ -21,7 +21,7 @@ public final class SightingEvents {
         }
     }
 
-    init(in folder: PinFolder) throws(PlaneError) {
+    init(in folder: PinFolder) throws(PoolError) {
         map = try folder.map(
             "exporter_events", RPA_MAP_EVENTS, valueSize: 0, entries: Int32(RPA_EXPORTER_EVENT_BYTES))
     }

@@ -15,14 +15,14 @@ final class SightingTable {
     private let cpuCount: Int
 
     /// - Parameter limit: not 0.
-    init(limit: Int, in pool: PinFolder) throws(PlaneError) {
+    init(limit: Int, in pool: PinFolder) throws(PoolError) {
         self.limit = limit
         folder = pool.subfolder(Self.folderName(ofLimit: limit))
-        cpuCount = try PlaneError.wrap { () throws(KernelError) in
+        cpuCount = try PoolError.wrap { () throws(KernelError) in
             Int(try kernel("libbpf_num_possible_cpus", rpa_possible_cpus()))
         }
         let shape = SightingShape(limit: limit, cpuCount: cpuCount)
-        try PlaneError.wrap { [folder] () throws(KernelError) in try folder.make() }
+        try PoolError.wrap { [folder] () throws(KernelError) in try folder.make() }
         places = try folder.map(
             "exporter_index", RPA_MAP_ARRAY, valueSize: MemoryLayout<UInt64>.stride,
             entries: Int32(shape.nearPlaces + shape.farPlaces))

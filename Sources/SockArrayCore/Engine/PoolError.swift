@@ -2,7 +2,7 @@ import CBPFShim
 import PoolModel
 
 /// Why a pool's kernel objects could not be made, adopted or used.
-package enum PlaneError: Error {
+package enum PoolError: Error {
     /// A call that has no meaning of its own here.
     case call(KernelError)
     /// The kernel refused the program; what its verifier said.
@@ -18,7 +18,7 @@ package enum PlaneError: Error {
     /// No descriptor could be borrowed.
     case borrowing(KernelError)
 
-    static func wrap<Result>(_ body: () throws(KernelError) -> Result) throws(PlaneError) -> Result {
+    static func wrap<Result>(_ body: () throws(KernelError) -> Result) throws(PoolError) -> Result {
         do { return try body() } catch { throw .call(error) }
     }
 
