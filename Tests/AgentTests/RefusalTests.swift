@@ -88,7 +88,7 @@ import Testing
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let four = try agent.registerFour()
             _ = try agent.command(["unregister", "--collector", "c4"])
-            try Self.refuse(4, "half a collector: no socket of group ipfix") {
+            try Self.refuse(4, "it has no socket for group ipfix") {
                 try agent.register("c4", [four[3].tcp.number])
             }
             try Self.refuse(5, "held by another live socket") { try four[3].register(with: agent, as: "c1") }
@@ -122,7 +122,7 @@ import Testing
             let waited = try agent.command(["register", "--collector", "c1", "--pid", "\(half.pid)", "--wait", "0.2"])
             #expect(waited.exitCode == 4)
             #expect(
-                waited.errorOutput.contains("no socket of group ipfix")
+                waited.errorOutput.contains("no socket for group ipfix")
                     && waited.errorOutput.contains(
                         "; it has tcp 0.0.0.0:1790, udp 127.0.0.1:4739, after 0.2 s; check whether")
             )

@@ -49,7 +49,7 @@ import Testing
             return
         }
         #expect(failure.kind == .unfitSocket)
-        #expect(failure.description.contains("half a collector: no socket of group ipfix (udp 0.0.0.0:4739)"))
+        #expect(failure.description.contains("it has no socket for group ipfix (udp 0.0.0.0:4739)"))
         #expect(failure.description.contains("--wait 30"))
         let completed = try plan([Self.tcp], cookies: [[Slot(0): 99], [:]])
         #expect(completed.placements.count == 1)

@@ -103,14 +103,14 @@ public struct RegistrationPlan: Equatable, Sendable {
             throw .incomplete(
                 Failure(
                     .unfitSocket, act: act,
-                    cause: "it is half a collector: no socket of group \(names.joined(separator: ", "))",
+                    cause: "it has no socket for group \(names.joined(separator: ", "))",
                     remedy: "give a socket for every group of the pool; with --pid, wait until all are "
                         + "bound: --wait 30 (nfacctd binds its UDP port some 5 s after BMP)"))
         }
         self.placements = placements
     }
 
-    /// PEERS.md 1: two collectors claim one name, a socket moves to another slot.
+    /// Refuses a second collector of one name, and a socket that has another slot.
     private static func checkSlot(
         _ slot: Slot, for offer: Offer, of group: ReuseportGroup, cookies: [Slot: UInt64],
         _ occupancy: Occupancy, replacing: Bool, act: String

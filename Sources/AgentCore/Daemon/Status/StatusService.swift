@@ -1,7 +1,8 @@
 import PoolModel
 import PoolReport
 
-/// The resources of the status server, by path. Reading them changes nothing.
+/// The resources of the status server, by path. Reading one changes nothing but this: drops are stored
+/// before they are shown, so that their count never decreases.
 final class StatusService {
     enum Answer {
         case response(HTTPResponse)
