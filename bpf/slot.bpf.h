@@ -21,7 +21,7 @@ enum delivery {
 	NEXT_RANK, /* the hold time is over, or there is no such slot: try the row's next rank */
 };
 
-/* A selection returns the slot whose socket is selected, or one of these. */
+/* A selection returns the slot whose socket is selected, or one of the values below. */
 #define SELECTED_NONE RPA_NO_SLOT   /* no collector is usable */
 #define SELECTED_NONE_HELD 0x10000u /* the exporter is held for its collector */
 

@@ -2,7 +2,7 @@ import PoolModel
 import SockArrayCore
 
 extension PoolConfiguration {
-    /// Reads the configuration file again, for the agent that runs with this configuration.
+    /// Reads the configuration file again. The agent runs with this configuration.
     ///
     /// - Throws: `.usage` for a file that can't be used; `.conflict` for one that changes the pool's
     ///   identity or the agent's sockets.

@@ -2,8 +2,8 @@ import CBPFShim
 import Glibc
 import PoolModel
 
-/// The loop of `exec` while its command runs: one thread that waits for signals, for the agent's answers
-/// and for the next attempt to register.
+/// The loop of `exec` while its command runs: one thread waits for signals, the agent's answers and the
+/// time of the next registration attempt.
 package final class Supervision {
     private let command: LaunchedCommand
     private let maintainer: RegistrationMaintainer

@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-/* A class of bytes is a set of these bits. */
+/* Bits of the class of a byte: external, egress, both or none. */
 #define RPA_EXTERNAL 1
 #define RPA_EGRESS 2
 #define RPA_METER_CLASSES 4

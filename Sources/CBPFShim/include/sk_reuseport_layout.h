@@ -108,7 +108,7 @@ struct rpa_drops {
 	struct rpa_drop_reading readings[RPA_DROP_READINGS]; /* the latest one first */
 };
 
-/* Map "losses" of a group: per CPU, one entry. All of these runs were dropped. */
+/* Map "losses" of a group: per CPU, one entry. Counts the runs that were dropped. */
 struct rpa_losses {
 	__u64 held;         /* the exporter's collector is down, within the hold time */
 	__u64 no_collector; /* no usable slot in the whole pool */

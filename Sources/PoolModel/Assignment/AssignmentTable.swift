@@ -12,7 +12,7 @@ public struct AssignmentTable: Sendable {
     private let seed: String
     /// The configured exporters, and addresses with a dedicated row.
     private let exporters: [Exporter]
-    /// Indices in `exporters` of those with a dedicated row, in the order of these rows.
+    /// Indices in `exporters` of exporters with a dedicated row, in the order of the rows.
     private let apart: [Int]
 
     fileprivate struct Exporter {

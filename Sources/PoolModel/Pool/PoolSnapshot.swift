@@ -49,7 +49,7 @@ public struct PoolSnapshot: Sendable {
         public var cookie: UInt64?
         /// Since its name came to the pool.
         public var runs: UInt64
-        /// Of these, in place of a collector that is away.
+        /// Runs that it received in place of a collector that is down; `runs` includes them.
         public var failedOver: UInt64
         /// UDP header and payload, or the TCP header of a SYN.
         public var bytes: UInt64

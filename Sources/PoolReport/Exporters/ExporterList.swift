@@ -42,7 +42,7 @@ public struct ExporterDetail: Equatable, Sendable {
     public var explanation: Explanation
     /// Number of its live sessions.
     public var sessionCount: Int
-    /// The first of these sessions, at most `BMPSessions.limit`.
+    /// The first live sessions, at most `BMPSessions.limit`.
     public var sessions: [BMPSession]
     /// A sentence for people; nil: tracking is on.
     public var advice: String?

@@ -10,7 +10,7 @@ public struct ExporterQuery: Equatable, Sendable {
     public var offset = 0
     /// Only those whose last run this collector got.
     public var collector: String?
-    /// Only those of these addresses.
+    /// Only exporters with an address in the list.
     public var prefix: AddressPrefix?
 
     public static let limits = 1...1_000

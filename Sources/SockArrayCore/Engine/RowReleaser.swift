@@ -16,7 +16,7 @@ final class RowReleaser {
     private let misplaced: MisplacedSessions
     private let exporters: ExporterTracker
     private let notedLosses: NotedLosses
-    /// By row: the SYNs that it had counted when the runs of all of these had ended.
+    /// By row: its SYN count at a moment when the runs of all counted SYNs had ended.
     private var settledSyns: [Int: UInt64] = [:]
     /// The generation that these rows belong to: those of another one count from 0.
     private var settledGeneration: UInt64 = 0

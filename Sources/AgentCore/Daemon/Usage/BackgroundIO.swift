@@ -72,7 +72,7 @@ private enum DiskThread {
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
-    /// - Returns: the thread, for the caller to join; or nil and a positive errno.
+    /// - Returns: the thread, which the caller joins; or nil and a positive errno.
     static func start(_ body: @escaping @Sendable () -> Void) -> (pthread_t?, Int32) {
         let work = Unmanaged.passRetained(Work(body))
         var thread = pthread_t()

@@ -6,7 +6,7 @@ final class CollectorLosses {
     static let unregistered = "was unregistered"
 
     private var pending = PendingLossReports()
-    /// By collector, for the events.
+    /// The cause of each loss, by collector. Events show it.
     private var texts: [String: String] = [:]
     private let log: Logger
 
