@@ -26,8 +26,10 @@ let package = Package(
         .target(name: "CBPFShim", linkerSettings: [.linkedLibrary("bpf")]),
         // The configuration's parser.
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-        // C of the demo, the tests and the benchmarks.
+        // C of sandboxes, for the demo, the tests and the benchmarks.
         .target(name: "CLabShim"),
+        // C of the tests and the benchmarks.
+        .target(name: "CTestShim", path: "Tests/CTestShim"),
         // Pure: addresses, the assignment, slots, rows, registrations, and what a pool is at one moment.
         .target(name: "PoolModel", swiftSettings: optimized),
         // Pure: JSON, Prometheus, audit and check texts.
@@ -59,7 +61,8 @@ let package = Package(
         .executableTarget(
             name: "reuseport-bench",
             dependencies: [
-                "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab", "CBPFShim", "CLabShim", "CLoad",
+                "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab", "TestSupport", "CBPFShim", "CLabShim",
+                "CLoad", "CTestShim",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks",
@@ -71,9 +74,13 @@ let package = Package(
         // Processes that the tests of a collector's life start and kill.
         .executableTarget(
             name: "TestProcesses",
-            dependencies: ["CBPFShim", "CLabShim", "PoolModel", "SockArrayCore", "TelemetryLab"],
+            dependencies: ["CBPFShim", "CTestShim", "PoolModel", "SockArrayCore", "TelemetryLab"],
             path: "Tests/TestProcesses"),
-        .target(name: "TestSupport", dependencies: ["TelemetryLab"], path: "Tests/TestSupport"),
+        // What several test targets and the benchmarks use.
+        .target(
+            name: "TestSupport",
+            dependencies: ["CBPFShim", "CTestShim", "PoolModel", "SockArrayCore", "TelemetryLab"],
+            path: "Tests/TestSupport"),
         // Pure: they need no privilege.
         .testTarget(
             name: "SockArrayCoreTests",
@@ -88,13 +95,14 @@ let package = Package(
         // On the kernel, in sandboxes.
         .testTarget(
             name: "KernelTests",
-            dependencies: ["CBPFShim", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab"]),
+            dependencies: [
+                "CBPFShim", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab", "TestSupport",
+            ]),
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "AgentCore", "CBPFShim", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab",
-                "TestProcesses", "TestSupport",
-                "reuseport-agent",
+                "AgentCore", "CBPFShim", "CLabShim", "CTestShim", "PoolModel", "PoolReport", "SockArrayCore",
+                "TelemetryLab", "TestProcesses", "TestSupport", "reuseport-agent",
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -26,17 +26,6 @@ static __always_inline __u32 tracking_tick(void)
 	return bpf_ktime_get_ns() >> RPA_TRACKING_TICK_SHIFT;
 }
 
-/* The word at a position of the hash's probe sequence. */
-static __always_inline __u64 *index_word_at(__u64 hash, __u32 position, struct map_key *key)
-{
-	if (position < RPA_INDEX_PROBES)
-		key->index = ((__u32)hash + position) & constants.primary_mask;
-	else
-		key->index = constants.primary_mask + 1 +
-			     (((__u32)(hash >> 32) + position - RPA_INDEX_PROBES) & constants.overflow_mask);
-	return bpf_map_lookup_elem(&exporter_index, key_at(key));
-}
-
 static __always_inline __u64 make_index_word(__u32 entry_index, __u32 epoch, __u64 hash)
 {
 	return (hash >> RPA_FINGERPRINT_SHIFT) << RPA_FINGERPRINT_SHIFT |
@@ -46,11 +35,6 @@ static __always_inline __u64 make_index_word(__u32 entry_index, __u32 epoch, __u
 static __always_inline __u32 entry_in_word(__u64 word)
 {
 	return (__u32)word - 1;
-}
-
-static __always_inline bool has_fingerprint_of(__u64 word, __u64 hash)
-{
-	return !((word ^ hash) >> RPA_FINGERPRINT_SHIFT);
 }
 
 /* Gives the entry to an exporter. The caller holds the allocator's lock. */

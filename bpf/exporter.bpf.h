@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The exporter that sent a packet: its source address, and the keyed hash of it. */
+/*
+ * The exporter that sent a packet: its source address, the keyed hash of it, and the words of
+ * the exporter index that the hash leads to.
+ */
 #ifndef EXPORTER_BPF_H
 #define EXPORTER_BPF_H
 
@@ -106,6 +109,22 @@ static __always_inline void read_migrating_peer(struct bpf_sock *connection, str
 		source->low = 0xffffULL << 32 | bpf_ntohl(connection->dst_ip4);
 	}
 	source->hash = hash_of_address(source->high, source->low);
+}
+
+/* The word at a position of the hash's probe sequence. */
+static __always_inline __u64 *index_word_at(__u64 hash, __u32 position, struct map_key *key)
+{
+	if (position < RPA_INDEX_PROBES)
+		key->index = ((__u32)hash + position) & constants.primary_mask;
+	else
+		key->index = constants.primary_mask + 1 +
+			     (((__u32)(hash >> 32) + position - RPA_INDEX_PROBES) & constants.overflow_mask);
+	return bpf_map_lookup_elem(&exporter_index, key_at(key));
+}
+
+static __always_inline bool has_fingerprint_of(__u64 word, __u64 hash)
+{
+	return !((word ^ hash) >> RPA_FINGERPRINT_SHIFT);
 }
 
 #endif

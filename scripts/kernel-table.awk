@@ -20,7 +20,7 @@ BEGIN {
     for (i = 1; i <= 4; i++) {
         known[order[++rows] = names[i] ", tracking off"] = 1
         known[order[++rows] = names[i] ", tracking on"] = 1
-        if (i == 1) known[order[++rows] = names[i] ", tracking with shared tallies"] = 1
+        if (i == 1) known[order[++rows] = names[i] ", tracking with shared counters"] = 1
     }
 }
 FNR == 1 {

@@ -3,6 +3,7 @@ import Glibc
 import PoolModel
 import PoolReport
 import TelemetryLab
+import TestSupport
 
 /// Times of the agent's operations, in milliseconds.
 struct AgentFigures {

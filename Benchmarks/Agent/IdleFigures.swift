@@ -1,7 +1,8 @@
 import CBPFShim
-import CLabShim
+import CTestShim
 import Glibc
 import TelemetryLab
+import TestSupport
 
 /// The cost of the agent while nothing changes.
 struct IdleFigures {

@@ -2,6 +2,7 @@ import CBPFShim
 import Glibc
 import PoolModel
 import TelemetryLab
+import TestSupport
 
 /// The subject itself, set up and ready.
 final class Balancer {

@@ -64,7 +64,7 @@ extension MovePlan {
     /// Addresses that stand for all, where rows can't be compared.
     private static let sampleCount = 65_536
 
-    public init(from before: AssignmentPlan, to after: AssignmentPlan, sightings: [Sighting]) {
+    public init(from before: AssignmentPlan, to after: AssignmentPlan, tracked: [TrackedExporter]) {
         pool = after.configuration.pool
         let (owners, isExact) = Self.ownerPairs(before, after)
         var moved: [Pair: Move] = [:]
@@ -75,20 +75,20 @@ extension MovePlan {
         rows = Rows(total: owners.count, moved: moved.values.reduce(0) { $0 + $1.rows }, isExact: isExact)
         exporters = []
         var loads = (before: Loads(), after: Loads())
-        for sighting in sightings {
-            let pair = Pair(from: before.owner(of: sighting.address), to: after.owner(of: sighting.address))
-            loads.before.add(sighting, to: pair.from)
-            loads.after.add(sighting, to: pair.to)
+        for exporter in tracked {
+            let pair = Pair(from: before.owner(of: exporter.address), to: after.owner(of: exporter.address))
+            loads.before.add(exporter, to: pair.from)
+            loads.after.add(exporter, to: pair.to)
             guard let from = pair.from, let to = pair.to, from != to else { continue }
             moved[pair, default: Move(from: from, to: to, rows: 0, share: 0, exportersSeen: 0)].exportersSeen += 1
             exporters.append(
                 MovingExporter(
-                    address: "\(sighting.address)",
-                    exporter: after.table.place(of: sighting.address)?.exporter ?? "\(sighting.address)", from: from,
-                    to: to, runs: sighting.runs, bytes: sighting.bytes))
+                    address: "\(exporter.address)",
+                    exporter: after.table.place(of: exporter.address)?.exporter ?? "\(exporter.address)", from: from,
+                    to: to, runs: exporter.runs, bytes: exporter.bytes))
         }
         exporters.sort { ($1.bytes, $0.address) < ($0.bytes, $1.address) }
-        exportersSeen = sightings.count
+        exportersSeen = tracked.count
         let total = Double(max(1, owners.count))
         moves = moved.values
             .map { move in
@@ -173,10 +173,10 @@ extension MovePlan {
         var exporters: [String: Int] = [:]
         var bytes: [String: UInt64] = [:]
 
-        mutating func add(_ sighting: Sighting, to collector: String?) {
+        mutating func add(_ exporter: TrackedExporter, to collector: String?) {
             guard let collector else { return }
             exporters[collector, default: 0] += 1
-            bytes[collector, default: 0] &+= sighting.bytes
+            bytes[collector, default: 0] &+= exporter.bytes
         }
 
         func maxOverMean(_ weights: [String: Int]) -> Double {

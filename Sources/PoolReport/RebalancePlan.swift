@@ -28,17 +28,17 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
     ///   - pins: the pins that the plan starts with: none, to start over.
     ///   - present: the pins in force.
     public init(
-        _ configuration: PoolConfiguration, pins: [Pin], present: [Pin], sightings: [Sighting], untracked: UInt64 = 0,
-        bound: Double
+        _ configuration: PoolConfiguration, pins: [Pin], present: [Pin], tracked: [TrackedExporter],
+        untracked: UInt64 = 0, bound: Double
     ) {
         let home = AssignmentPlan(configuration)
         let now = AssignmentPlan(configuration, pins: present)
         let start = AssignmentPlan(configuration, pins: pins)
         let pinned = Set(configuration.exporters.lazy.filter { $0.collector != nil }.map(\.name))
         var exporters: [String: (address: IPAddress, bytes: UInt64)] = [:]
-        for sighting in sightings {
-            guard let exporter = now.table.place(of: sighting.address)?.exporter else { continue }
-            exporters[exporter, default: (sighting.address, 0)].bytes &+= sighting.bytes
+        for seen in tracked {
+            guard let exporter = now.table.place(of: seen.address)?.exporter else { continue }
+            exporters[exporter, default: (seen.address, 0)].bytes &+= seen.bytes
         }
         let loads = exporters.compactMap { name, facts in
             guard let collector = start.owner(of: facts.address), let home = home.owner(of: facts.address) else {
@@ -52,7 +52,7 @@ public struct RebalancePlan: Equatable, Sendable, Codable {
         pool = configuration.pool
         self.bound = bound
         isReached = result.isReached
-        exportersSeen = sightings.count
+        exportersSeen = tracked.count
         untrackedBytes = untracked
         // Pins of exporters that sent nothing stay as they are.
         self.pins = result.pins + pins.filter { exporters[$0.exporter] == nil }

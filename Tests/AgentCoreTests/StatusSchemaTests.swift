@@ -14,7 +14,7 @@ import Testing
     private static let off = TrackingStatus(
         size: 0, tracked: 0, fill: 0, interval: 10, configuredInterval: 10, untracked: traffic, evicted: 0,
         eventsLost: 0)
-    private static let exporter = TrackedExporter(
+    private static let exporter = ExporterStatus(
         address: "2001:db8::1", collector: "c1", firstSeen: 1_700_000_000.5, lastSeen: 1_700_000_001, udp: traffic,
         tcp: traffic)
     private static let explanation = AssignmentPlan(

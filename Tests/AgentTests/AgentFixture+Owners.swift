@@ -1,5 +1,6 @@
 import PoolModel
 import TelemetryLab
+import TestSupport
 
 extension IPAddress {
     /// The collector that gets its datagram and its connection, if it is the same one.

@@ -1,5 +1,6 @@
 import Glibc
 import TelemetryLab
+import TestSupport
 
 /// The resources that the agent and its pool hold at a moment.
 struct AgentFootprint: CustomStringConvertible {

@@ -4,6 +4,7 @@ import PoolModel
 import PoolReport
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// The agent starts, stops and is killed; the data plane continues.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct AgentLifeTests {

@@ -2,6 +2,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// The agent's log for a collector that goes down and returns.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct CollectorMessageTests {

@@ -1,6 +1,7 @@
 import Glibc
 import PoolModel
 import TelemetryLab
+import TestSupport
 
 /// The sockets of one collector, held by this process, registered by command.
 final class CollectorSockets {

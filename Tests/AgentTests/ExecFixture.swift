@@ -1,6 +1,7 @@
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 
 /// A command under `exec`.
 struct Exec {

@@ -2,6 +2,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// A real nfacctd under `exec`: it binds BMP at once and its UDP port some 5 s later.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasNfacctd, "needs root and the Debian package pmacct"))

@@ -2,6 +2,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// `exec` stands for its command: signals, ends, orphans, terminals.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ExecProcessTests {

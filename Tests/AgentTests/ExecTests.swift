@@ -2,6 +2,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// `exec` registers what it runs, and keeps it registered.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ExecTests {

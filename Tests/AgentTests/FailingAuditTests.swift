@@ -2,6 +2,7 @@ import CBPFShim
 import Glibc
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// Mocked: strace makes bpf(2) fail for a running agent.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct FailingAuditTests {

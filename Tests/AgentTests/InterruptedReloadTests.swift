@@ -2,6 +2,7 @@ import Glibc
 import PoolModel
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// A reload that runs out of descriptors, or whose agent is killed.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root: namespaces and CAP_BPF"))

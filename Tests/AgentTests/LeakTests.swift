@@ -1,6 +1,7 @@
 import PoolModel
 import TelemetryLab
 import Testing
+import TestSupport
 
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LeakTests {
     @Test func `10,000 registrations, 3 in 10 refused, leak no descriptor or map entry, and memory stays within 2 MiB`()

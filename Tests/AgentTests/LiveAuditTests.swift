@@ -4,6 +4,7 @@ import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import AgentCore
 

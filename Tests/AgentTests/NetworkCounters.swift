@@ -1,4 +1,5 @@
 import TelemetryLab
+import TestSupport
 
 /// Errors that the kernel sent instead of delivering.
 struct NetworkCounters: Equatable {

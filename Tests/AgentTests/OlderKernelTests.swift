@@ -4,6 +4,7 @@ import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// Kernels before 5.14, which do not migrate connections. Where the kernel does, strace mocks
 /// one that does not: bpf(2) refuses the program that asks, as such a kernel's verifier does.

@@ -1,6 +1,7 @@
 import Glibc
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// Limits of open files (RLIMIT_NOFILE) against what collectors have open.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OpenFilesTests {

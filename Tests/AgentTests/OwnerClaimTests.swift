@@ -3,6 +3,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import AgentCore
 

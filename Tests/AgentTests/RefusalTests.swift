@@ -3,6 +3,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// An impossible registration is refused with its exit code and a message, and
 /// the maps are the same before and after, byte for byte.

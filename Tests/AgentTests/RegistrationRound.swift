@@ -2,6 +2,7 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 
 @testable import AgentCore
 

@@ -1,5 +1,6 @@
 import Glibc
 import TelemetryLab
+import TestSupport
 
 extension AgentFixture {
     /// From now on strace watches the agent, and ends it as it enters the step-th of

@@ -2,6 +2,7 @@ import Glibc
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// What unload leaves of a pool, and what it refuses.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct UnloadTests {

@@ -2,6 +2,7 @@ import Glibc
 import PoolModel
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// What remains of removed collectors and groups, and of earlier collectors of the same slot.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct DepartureTests {

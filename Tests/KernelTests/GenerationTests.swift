@@ -3,6 +3,7 @@ import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// Changes of a running pool's configuration.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct GenerationTests {
@@ -85,7 +86,7 @@ import Testing
         }
     }
 
-    /// With tracking the ranks are kept with the sightings, without it the owners are asked.
+    /// With tracking the ranks are kept with the tracked exporters, without it the owners are asked.
     @Test(arguments: [Tracking(), .off])
     func `after a kill while rows are written UDP and TCP agree, and the next agent writes the rest`(
         tracking: Tracking

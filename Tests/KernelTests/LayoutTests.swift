@@ -17,7 +17,7 @@ import Testing
     }
 
     /// Now, in the unit of the events.
-    private static var sightingTick: UInt32 {
+    private static var currentTick: UInt32 {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         let nanoseconds = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
@@ -55,7 +55,7 @@ import Testing
     @Test func `an event is the address, the time, the slot and the former slot, in this order`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2", "c3"], address: .v6(0, 0))
-            let start = Self.sightingTick
+            let start = Self.currentTick
             try pool.send(from: .v6(Self.high, Self.low))
             let owner = try #require(pool.takeReceived().first { !$0.value.isEmpty }?.key)
             var ring: OpaquePointer?
@@ -64,7 +64,7 @@ import Testing
             defer { rpa_ring_close(ring) }
             var event = rpa_exporter_event()
             try #require(rpa_ring_read(ring, &event, 1) == 1)
-            let end = Self.sightingTick
+            let end = Self.currentTick
             #expect((start...end).contains(event.seen), "\(start), \(event.seen), \(end)")
             let slot = UInt16(owner.dropFirst())! - 1
             #expect(

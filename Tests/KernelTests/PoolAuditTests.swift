@@ -192,7 +192,7 @@ import Testing
             func look() throws {
                 census.look(
                     runs: try pool.kernel.totalRuns(act: "look"), try pool.kernel.seenExporters(act: "look"),
-                    untracked: try pool.kernel.readSightings(act: "look").untracked.runs, isSpread: true)
+                    untracked: try pool.kernel.readTrackedExporters(act: "look").untracked.runs, isSpread: true)
             }
             try look()
             let socket = try InternetSocket(.udp, bind: .v4(0x0a08_0001))

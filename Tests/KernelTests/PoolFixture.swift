@@ -4,6 +4,7 @@ import PoolReport
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// A pool on this thread's kernel, and collectors of this process.
 final class PoolFixture {

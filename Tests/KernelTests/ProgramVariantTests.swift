@@ -14,8 +14,8 @@ struct AffinityVariantTests {
         try await Sandbox.run { _ in
             var loader = VariantLoader()
             loader.loadAll([.rendezvous, .maglev])
-            // On a machine with more CPUs than blocks of tallies.
-            loader.loadAll([.rendezvous], sharingTallies: true)
+            // On a machine with more CPUs than blocks of per-CPU counters.
+            loader.loadAll([.rendezvous], sharingCounters: true)
         }
     }
 }
@@ -67,9 +67,9 @@ private struct VariantLoader {
 
     /// For UDP, and for TCP with migration, or without it where the kernel has none, as an agent
     /// loads them: of each assignment, tracked or not, and by exporters.
-    mutating func loadAll(_ assignments: [Assignment], sharingTallies: Bool = false) {
+    mutating func loadAll(_ assignments: [Assignment], sharingCounters: Bool = false) {
         for assignment in assignments {
-            for tracking in sharingTallies ? [Tracking()] : [.off, Tracking()] {
+            for tracking in sharingCounters ? [Tracking()] : [.off, Tracking()] {
                 for (exporters, prefixes) in Self.exporters {
                     var configuration = PoolFixture.configuration(["c1", "c2"])
                     configuration.assignment = assignment
@@ -78,11 +78,11 @@ private struct VariantLoader {
                     configuration.exporters =
                         prefixes.isEmpty ? [] : [PoolConfiguration.Exporter(name: "all", prefixes: prefixes)]
                     var constants = AssignmentTable(configuration).constants(ofGeneration: 1)
-                    constants.shares_counters = sharingTallies ? 1 : 0
-                    let kind = tracking.size == 0 ? "off" : sharingTallies ? "with shared tallies" : "on"
+                    constants.shares_counters = sharingCounters ? 1 : 0
+                    let kind = tracking.size == 0 ? "off" : sharingCounters ? "with shared counters" : "on"
                     let variant = "\(assignment.rawValue), tracking \(kind), \(exporters)"
                     load("select_collector", "\(variant), UDP", constants)
-                    if sharingTallies { continue }
+                    if sharingCounters { continue }
                     constants.is_stream = 1
                     if !canMigrate { load("select_collector", "\(variant), TCP", constants) }
                     load("select_or_migrate", "\(variant), TCP", constants)

@@ -2,6 +2,7 @@ import Glibc
 import PoolModel
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// One process takes another's slot over.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct ReplaceTests {

@@ -2,6 +2,7 @@ import Glibc
 import PoolModel
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// An established session can't be moved: rows wait for its end.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct SessionTests {

@@ -3,6 +3,7 @@ import PoolModel
 import PoolReport
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// Another table: exporters that shared a row don't any more, or the reverse.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct SharedRowTests {

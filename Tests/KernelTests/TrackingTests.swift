@@ -4,6 +4,7 @@ import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// Exporters in the kernel: counts, room, news.
 @Suite struct TrackingTests {
@@ -20,11 +21,11 @@ import Testing
 
     /// Runs and bytes of tracked exporters and of untracked traffic, and those of the groups.
     private static func sums(of pool: PoolFixture) throws -> (seen: ExporterTraffic, counted: ExporterTraffic) {
-        let (sightings, untracked) = try pool.kernel.readSightings(act: "test")
+        let (tracked, untracked) = try pool.kernel.readTrackedExporters(act: "test")
         var seen = untracked
-        for sighting in sightings {
-            seen += sighting.udp
-            seen += sighting.tcp
+        for exporter in tracked {
+            seen += exporter.udp
+            seen += exporter.tcp
         }
         var counted = ExporterTraffic()
         let status = try pool.kernel.status()
@@ -112,7 +113,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(60))))
             for index in 0..<64 { try pool.send(from: Self.source(index)) }
-            try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
+            try PinnedMaps.ageTrackedExporters(.seconds(61), size: 64)
             func lastSeen() throws -> [Duration?] {
                 let seen = try pool.kernel.seenExporters(act: "test")
                 return (0..<10).map { index in seen.first { $0.address == Self.source(index) }?.lastSeen }
@@ -161,21 +162,21 @@ import Testing
                 runs += UInt64(count)
             }
             try send()
-            let first = pool.kernel.sightingEvents.next()
+            let first = pool.kernel.exporterEvents.next()
             #expect(first.map(\.address) == [Self.source(1)] && first.map(\.former) == [.new])
             try send()
-            #expect(pool.kernel.sightingEvents.next().isEmpty)
-            try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
+            #expect(pool.kernel.exporterEvents.next().isEmpty)
+            try PinnedMaps.ageTrackedExporters(.seconds(61), size: 64)
             // The program looks at the clock once in 64 jiffies, on each CPU.
-            var second: [SightingEvents.Event] = []
+            var second: [ExporterEvents.Event] = []
             try waitUntil(.seconds(30)) {
                 try send(2)
-                second = pool.kernel.sightingEvents.next()
+                second = pool.kernel.exporterEvents.next()
                 return !second.isEmpty
             }
             try send()
-            second += pool.kernel.sightingEvents.next()
-            #expect(second.map(\.address) == [Self.source(1)] && second.map(\.former) == [.told(first[0].slot)])
+            second += pool.kernel.exporterEvents.next()
+            #expect(second.map(\.address) == [Self.source(1)] && second.map(\.former) == [.notified(first[0].slot)])
             #expect(try pool.kernel.seenExporters(act: "test").map(\.runs) == [runs])
         }
     }
@@ -184,7 +185,7 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(Self.configuration(Tracking(interval: .zero)))
             for index in 0..<300 { try pool.send(from: Self.source(index % 5)) }
-            let events = pool.kernel.sightingEvents.next()
+            let events = pool.kernel.exporterEvents.next()
             #expect(events.count == 300)
             #expect(events.filter { $0.former == .new }.count == 5)
             #expect(try pool.kernel.seenExporters(act: "test").map(\.runs) == [60, 60, 60, 60, 60])
@@ -197,15 +198,15 @@ import Testing
             let pool = try PoolFixture(Self.configuration(tracking, hold: ModelledPool.hold))
             let source = Self.source(7)
             try pool.send(from: source)
-            let first = try #require(pool.kernel.sightingEvents.next().first)
+            let first = try #require(pool.kernel.exporterEvents.next().first)
             let owner = try #require(first.slot)
             pool.stop(pool.kernel.name(of: owner))
             try pool.send(from: source)  // held
             try pool.endHolds()
-            try PinnedMaps.letSightingsAge(.seconds(61), size: 64)
+            try PinnedMaps.ageTrackedExporters(.seconds(61), size: 64)
             for _ in 0..<10 { try pool.send(from: source) }
-            let events = pool.kernel.sightingEvents.next()
-            #expect(events.map(\.former) == [.told(owner)])
+            let events = pool.kernel.exporterEvents.next()
+            #expect(events.map(\.former) == [.notified(owner)])
             #expect(events.first?.slot != owner && events.first?.slot != nil)
         }
     }
@@ -220,7 +221,7 @@ import Testing
             }
             var taken = 0
             while true {
-                let events = pool.kernel.sightingEvents.next()
+                let events = pool.kernel.exporterEvents.next()
                 if events.isEmpty { break }
                 taken += events.count
             }

@@ -199,8 +199,8 @@ import Testing
 }
 
 @Suite struct SourceCensusTests {
-    private static func sightings(_ runs: [UInt64]) -> [Sighting] {
-        runs.enumerated().map { Sighting(address: .v4(UInt32($0.offset)), runs: $0.element, bytes: 0) }
+    private static func tracked(_ runs: [UInt64]) -> [TrackedExporter] {
+        runs.enumerated().map { TrackedExporter(address: .v4(UInt32($0.offset)), runs: $0.element, bytes: 0) }
     }
 
     private static func loneSource(
@@ -209,8 +209,8 @@ import Testing
         -> IPAddress?
     {
         var census = SourceCensus()
-        census.look(runs: first.reduce(0, +), sightings(first), untracked: 5, isSpread: isSpread)
-        census.look(runs: second.reduce(0, +), sightings(second), untracked: 5 + untracked, isSpread: isSpread)
+        census.look(runs: first.reduce(0, +), tracked(first), untracked: 5, isSpread: isSpread)
+        census.look(runs: second.reduce(0, +), tracked(second), untracked: 5 + untracked, isSpread: isSpread)
         return census.loneSource
     }
 
@@ -232,7 +232,7 @@ import Testing
     @Test func `a reading of the exporters is due at first and after 1,000 runs`() {
         var census = SourceCensus()
         #expect(census.isDue(runs: 0))
-        census.look(runs: 50, Self.sightings([50]), untracked: 0, isSpread: true)
+        census.look(runs: 50, Self.tracked([50]), untracked: 0, isSpread: true)
         #expect(!census.isDue(runs: 1_049))
         #expect(census.isDue(runs: 1_050))
     }

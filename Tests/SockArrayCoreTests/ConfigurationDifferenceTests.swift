@@ -96,7 +96,7 @@ import Testing
 
     @Test func `plan and reload report differences beside the rows, and say so if nothing changes`() {
         func notes(_ after: PoolConfiguration) -> [String] {
-            MovePlan(from: AssignmentPlan(Self.edge), to: AssignmentPlan(after), sightings: []).notes
+            MovePlan(from: AssignmentPlan(Self.edge), to: AssignmentPlan(after), tracked: []).notes
         }
         #expect(notes(Self.edge) == ["the configuration is unchanged"])
         var later = Self.edge

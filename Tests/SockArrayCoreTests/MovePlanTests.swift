@@ -4,14 +4,14 @@ import Testing
 @testable import PoolReport
 
 @Suite struct MovePlanTests {
-    private let sightings = (1...UInt32(2_000)).map {
-        Sighting(address: .v4(0x0a00_0000 + $0), runs: 2, bytes: UInt64($0))
+    private let tracked = (1...UInt32(2_000)).map {
+        TrackedExporter(address: .v4(0x0a00_0000 + $0), runs: 2, bytes: UInt64($0))
     }
 
     @Test func `adding 1 to 8 moves rows and exporters to it alone, a ninth within 3 sigma`() throws {
         let before = PoolConfiguration.pool((1...8).map { "c\($0)" })
         let after = try ConfigurationChange(add: [.init(name: "c9")]).applied(to: before, act: "plan")
-        let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), sightings: sightings)
+        let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), tracked: tracked)
         #expect(plan.rows.isExact && plan.rows.total == 65_536)
         #expect(Set(plan.moves.map(\.to)) == ["c9"] && Set(plan.exporters.map(\.to)) == ["c9"])
         let expected = 65_536.0 / 9
@@ -32,7 +32,7 @@ import Testing
     @Test func `another weight moves rows only to the collector that gains`() throws {
         let before = PoolConfiguration.pool(["c1", "c2", "c3"])
         let after = try ConfigurationChange(weight: [.init(name: "c2", weight: 2)]).applied(to: before, act: "plan")
-        let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), sightings: [])
+        let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), tracked: [])
         #expect(Set(plan.moves.map(\.to)) == ["c2"])
         #expect(abs(plan.balance[1].share.after - 0.5) < 0.01)
     }
@@ -41,7 +41,7 @@ import Testing
         let before = PoolConfiguration.pool((1...8).map { "c\($0)" })
         var after = before
         after.seed = "other"
-        let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), sightings: [])
+        let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), tracked: [])
         #expect(!plan.rows.isExact)
         #expect(abs(Double(plan.rows.moved) / Double(plan.rows.total) - 0.875) < 0.02)
     }
@@ -49,7 +49,7 @@ import Testing
     @Test func `without affinity nothing moves, and the balance is that of turns`() {
         let before = PoolConfiguration.pool(["a", "b"], assignment: .roundRobin)
         let after = PoolConfiguration.pool(["a", "b"], weights: ["a": 3], assignment: .roundRobin)
-        let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), sightings: sightings)
+        let plan = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), tracked: tracked)
         #expect(plan.rows.moved == 0 && plan.exporters.isEmpty)
         #expect(plan.balance.map(\.share.after) == [0.75, 0.25])
     }
@@ -77,13 +77,13 @@ import Testing
         let before = PoolConfiguration.pool(["c1", "c2"])
         var after = PoolConfiguration.pool(["c1", "c3"], tableSize: 1_024)
         after.groups[0].port = 9_995
-        let notes = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), sightings: []).notes
+        let notes = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(after), tracked: []).notes
         let parts = [
             "--reshuffle", "new: c3", "of a removed collector", "groups added: ipfix", "groups removed: ipfix",
         ]
         #expect(notes.count == parts.count)
         for (note, part) in zip(notes, parts) { #expect(note.contains(part)) }
-        let same = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(before), sightings: []).notes
+        let same = MovePlan(from: AssignmentPlan(before), to: AssignmentPlan(before), tracked: []).notes
         #expect(same == ["the configuration is unchanged"])
     }
 }

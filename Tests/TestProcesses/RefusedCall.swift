@@ -1,4 +1,4 @@
-import CLabShim
+import CTestShim
 import Glibc
 import TelemetryLab
 

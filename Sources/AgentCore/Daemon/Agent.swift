@@ -37,8 +37,8 @@ package final class Agent {
             // A late mount delays usage events, but no registration.
             log.warning("\(missing); usage events wait for it")
         }
-        let control = try configuration.controlPlace.listen()
-        let status = try configuration.statusPlaces.map { place throws(Failure) in try place.listen() }
+        let control = try configuration.controlAddress.listen()
+        let status = try configuration.statusAddresses.map { place throws(Failure) in try place.listen() }
         pool = try RunningPool(configuration, path: path, log: log)
         let watch = try CollectorWatch(pool: pool, log: log)
         let audit = AuditTimer(pool: pool, log: log)

@@ -152,10 +152,10 @@ final class RunningPool {
                 cause: "collectors are away, and their load is elsewhere: \(unusable.joined(separator: ", "))",
                 remedy: "register them first, or take them out of collectors in the configuration")
         }
-        let seen = try kernel.readSightings(act: act)
+        let seen = try kernel.readTrackedExporters(act: act)
         let plan = RebalancePlan(
             kernel.configuration, pins: startsOver ? [] : kernel.pins, present: kernel.pins,
-            sightings: try mark.loads(of: seen.sightings, sinceMark: sinceMark, act: act),
+            tracked: try mark.loads(of: seen.tracked, sinceMark: sinceMark, act: act),
             untracked: seen.untracked.bytes, bound: bound)
         guard apply, plan.pins != kernel.pins else { return plan }
         let file = StateFile(kernel.configuration)
@@ -190,7 +190,7 @@ final class RunningPool {
     private func movePlan(to configuration: PoolConfiguration, act: String) throws(Failure) -> MovePlan {
         MovePlan(
             from: AssignmentPlan(kernel.configuration, pins: kernel.pins),
-            to: AssignmentPlan(configuration, pins: kernel.pins), sightings: try kernel.seenExporters(act: act))
+            to: AssignmentPlan(configuration, pins: kernel.pins), tracked: try kernel.seenExporters(act: act))
     }
 }
 

@@ -8,7 +8,7 @@ public struct AssignmentTable: Sendable {
     public let hash: ExporterHash
     public let lookup: ExporterTable
     /// The number of exporters that the program can track; 0: none.
-    public let sightingLimit: Int
+    public let trackedLimit: Int
     private let seed: String
     /// The configured exporters, and addresses with a dedicated row.
     private let exporters: [Exporter]
@@ -38,7 +38,7 @@ public struct AssignmentTable: Sendable {
     public init(_ configuration: PoolConfiguration, pins: [Pin] = [], keeping kept: Set<String> = []) {
         assignment = configuration.assignment
         seed = configuration.seed
-        sightingLimit = configuration.tracking.size
+        trackedLimit = configuration.tracking.size
         let hash = ExporterHash(seed: configuration.seed)
         let tableSize =
             assignment.hasAffinity
@@ -183,7 +183,7 @@ public struct AssignmentTable: Sendable {
         GenerationShape(
             assignment: assignment.code, tableSize: UInt64(tableSize), seedFingerprint: hash.fingerprint,
             exporterDigest: exporters.reduce(lookup.digest) { mix13($0 ^ UInt64($1.row)) },
-            rowCount: UInt64(rowCount), sightingLimit: UInt64(sightingLimit))
+            rowCount: UInt64(rowCount), trackedLimit: UInt64(trackedLimit))
     }
 }
 

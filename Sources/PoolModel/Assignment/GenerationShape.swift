@@ -5,14 +5,14 @@ package struct GenerationShape: Equatable, Sendable {
     package var seedFingerprint: UInt64 = 0
     package var exporterDigest: UInt64 = 0
     package var rowCount: UInt64 = 0
-    package var sightingLimit: UInt64 = 0
+    package var trackedLimit: UInt64 = 0
 
     package init(
         assignment: UInt64 = 0, tableSize: UInt64 = 0, seedFingerprint: UInt64 = 0, exporterDigest: UInt64 = 0,
-        rowCount: UInt64 = 0, sightingLimit: UInt64 = 0
+        rowCount: UInt64 = 0, trackedLimit: UInt64 = 0
     ) {
         (self.assignment, self.tableSize, self.seedFingerprint) = (assignment, tableSize, seedFingerprint)
-        (self.exporterDigest, self.rowCount, self.sightingLimit) = (exporterDigest, rowCount, sightingLimit)
+        (self.exporterDigest, self.rowCount, self.trackedLimit) = (exporterDigest, rowCount, trackedLimit)
     }
 
     /// Whether a change to the other shape moves only the exporters that it names.

@@ -27,8 +27,8 @@ public struct ExporterRecord: Equatable, Sendable {
     public var bytes: UInt64 { udp.bytes &+ tcp.bytes }
 
     /// The JSON form of GET /exporters.
-    public func tracked(_ name: (Slot) -> String?) -> TrackedExporter {
-        TrackedExporter(
+    public func tracked(_ name: (Slot) -> String?) -> ExporterStatus {
+        ExporterStatus(
             address: "\(address)", collector: slot.flatMap(name), firstSeen: firstSeen, lastSeen: lastSeen, udp: udp,
             tcp: tcp)
     }

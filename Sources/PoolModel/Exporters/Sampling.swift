@@ -1,11 +1,11 @@
-/// How often the agent is told of an exporter, as the program takes it: in ticks.
+/// The least time between two events of an exporter, in ticks, as the program uses it.
 public struct Sampling: Equatable, Sendable {
-    /// The unit of the sightings' times: 2^28 ns.
+    /// The unit of the tracked exporters' times: 2^28 ns.
     public static let tick = Duration.nanoseconds(1 << 28)
 
     /// Ticks between two events of an exporter; 0: each of its runs is one.
     package var interval: UInt32
-    /// Ticks after which a silent exporter may lose its place to another.
+    /// Ticks after which a silent exporter may lose its entry to another.
     package var idle: UInt32
 
     /// - Parameter interval: zero: each run.

@@ -1,8 +1,8 @@
 /// How long the interval between an exporter's events is to be now.
 ///
 /// It doubles for as long as the table can't hold all exporters or events are lost,
-/// and comes back by halves when neither has been for a while. A longer interval
-/// also keeps the exporters that are there from losing their places to addresses
+/// and is halved again when neither has been for a while. A longer interval
+/// also keeps the exporters that are tracked from losing their entries to addresses
 /// that came once.
 public struct SamplingPace: Equatable, Sendable {
     /// What has been counted until now.
@@ -28,7 +28,7 @@ public struct SamplingPace: Equatable, Sendable {
 
     public init() {}
 
-    /// - Parameter pressure: to be told once for each interval as it is now.
+    /// - Parameter pressure: the counts; one call for each interval as it is now.
     public mutating func look(_ pressure: Pressure) {
         defer { before = pressure }
         guard let before else { return }

@@ -1,85 +1,37 @@
-/// What the program has counted of one address: an entry of GET /exporters.
+/// What came from one address, in all groups together.
 ///
-/// Counters are cumulative since the address was first seen, or came back after its
-/// entry had left for want of room.
-public struct TrackedExporter: Equatable, Sendable, Codable {
-    /// Canonical text (RFC 5952).
-    public var address: String
-    /// The collector that received the last run; nil: none yet.
-    public var collector: String?
-    /// Unix time in seconds.
-    public var firstSeen: Double
-    /// Unix time in seconds.
-    public var lastSeen: Double
-    public var udp: ExporterTraffic
-    public var tcp: ExporterTraffic
+/// Counted since the address was first seen, or since it came back after it had to
+/// give up its entry.
+public struct TrackedExporter: Equatable, Sendable {
+    public let address: IPAddress
+    public let udp: ExporterTraffic
+    public let tcp: ExporterTraffic
+    /// The slot that received its last run; nil: none yet.
+    public var slot: Slot?
+    /// Since boot (CLOCK_MONOTONIC), right to a tick and 64 jiffies.
+    public var firstSeen: Duration = .zero
+    public var lastSeen: Duration = .zero
 
-    public init(
-        address: String, collector: String?, firstSeen: Double, lastSeen: Double, udp: ExporterTraffic,
-        tcp: ExporterTraffic
-    ) {
+    public init(address: IPAddress, udp: ExporterTraffic, tcp: ExporterTraffic = ExporterTraffic()) {
         self.address = address
-        self.collector = collector
-        self.firstSeen = firstSeen
-        self.lastSeen = lastSeen
         self.udp = udp
         self.tcp = tcp
     }
-}
 
-/// Runs of the program, and their bytes, delivered or not.
-public struct ExporterTraffic: Equatable, Sendable, Codable {
+    public init(address: IPAddress, runs: UInt64, bytes: UInt64) {
+        self.init(address: address, udp: ExporterTraffic(runs: runs, bytes: bytes))
+    }
+
+    /// What it sent after an earlier reading; nil: nothing. For one that had to give its
+    /// entry up in between, and began to count anew: all.
+    public func since(_ before: TrackedExporter) -> TrackedExporter? {
+        guard firstSeen == before.firstSeen, runs >= before.runs, bytes >= before.bytes else { return self }
+        guard runs > before.runs else { return nil }
+        return TrackedExporter(address: address, runs: runs - before.runs, bytes: bytes - before.bytes)
+    }
+
     /// SYNs, datagrams, or trains of datagrams (UDP GRO).
-    public var runs: UInt64
-    /// UDP header and payload, or the TCP header of a SYN.
-    public var bytes: UInt64
-
-    public init(runs: UInt64 = 0, bytes: UInt64 = 0) {
-        self.runs = runs
-        self.bytes = bytes
-    }
-
-    public static func += (left: inout Self, right: Self) {
-        left.runs += right.runs
-        left.bytes += right.bytes
-    }
-}
-
-/// The state of the table of tracked exporters.
-public struct TrackingStatus: Equatable, Sendable, Codable {
-    /// Exporters that the table has room for; 0: tracking is off.
-    public var size: Int
-    /// Exporters that have counts of their own now.
-    public var tracked: Int
-    /// Exporters that sent something within the last interval; nil: no interval has passed
-    /// yet, or each run is notified.
-    public var active: Int?
-    /// Part of the table that is in use, 0 … 1.
-    public var fill: Double
-    /// Minimum seconds between two notifications about one exporter; 0: one for each run.
-    public var interval: Double
-    /// The interval that the configuration asks for; `interval` is longer while the table is full.
-    public var configuredInterval: Double
-    /// Traffic of exporters without counts of their own.
-    public var untracked: ExporterTraffic
-    /// Entries that were displaced from the full table; `untracked` has their counts.
-    public var evicted: UInt64
-    /// Notifications that were lost on their way to the agent.
-    public var eventsLost: UInt64
-
-    public init(
-        size: Int, tracked: Int = 0, active: Int? = nil, fill: Double, interval: Double, configuredInterval: Double,
-        untracked: ExporterTraffic,
-        evicted: UInt64, eventsLost: UInt64
-    ) {
-        self.size = size
-        self.tracked = tracked
-        self.active = active
-        self.fill = fill
-        self.interval = interval
-        self.configuredInterval = configuredInterval
-        self.untracked = untracked
-        self.evicted = evicted
-        self.eventsLost = eventsLost
-    }
+    public var runs: UInt64 { udp.runs + tcp.runs }
+    /// UDP header and payload, or the TCP header of a SYN; delivered or not.
+    public var bytes: UInt64 { udp.bytes + tcp.bytes }
 }

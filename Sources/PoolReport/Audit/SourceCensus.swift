@@ -24,17 +24,17 @@ public struct SourceCensus: Sendable {
 
     /// - Parameters:
     ///   - runs: as for `isDue`.
-    ///   - sightings: of the whole pool, since it was made; `untracked`: runs of addresses beside them.
+    ///   - tracked: of the whole pool, since it was made; `untracked`: runs of addresses beside them.
     ///   - isSpread: exporters are to go to at least two collectors.
-    public mutating func look(runs: UInt64, _ sightings: [Sighting], untracked: UInt64, isSpread: Bool) {
+    public mutating func look(runs: UInt64, _ tracked: [TrackedExporter], untracked: UInt64, isSpread: Bool) {
         let isFirst = totalBefore == nil
         totalBefore = runs
         let others = untracked - min(untracked, untrackedBefore)
         untrackedBefore = untracked
-        defer { before = Dictionary(sightings.map { ($0.address, $0.runs) }, uniquingKeysWith: max) }
+        defer { before = Dictionary(tracked.map { ($0.address, $0.runs) }, uniquingKeysWith: max) }
         loneSource = nil
         guard isSpread, !isFirst else { return }
-        let increases = sightings.map { (address: $0.address, runs: $0.runs - min($0.runs, before[$0.address] ?? 0)) }
+        let increases = tracked.map { (address: $0.address, runs: $0.runs - min($0.runs, before[$0.address] ?? 0)) }
         let sum = increases.reduce(0) { $0 + $1.runs }
         guard sum >= Self.leastRuns, let most = increases.max(by: { $0.runs < $1.runs }) else { return }
         if most.runs * 1_000 >= (sum + others) * Self.part { loneSource = most.address }

@@ -12,14 +12,14 @@ public struct ExporterList: Equatable, Sendable, Codable {
     public var limit: Int
     /// The requested order, `-bytes` by default.
     public var sort: String
-    public var exporters: [TrackedExporter]
+    public var exporters: [ExporterStatus]
     /// Nil: tracking is off.
     public var tracking: TrackingStatus?
     /// A sentence for people; nil: tracking is on.
     public var advice: String?
 
     public init(
-        pool: String, total: Int, matching: Int, query: ExporterQuery, exporters: [TrackedExporter],
+        pool: String, total: Int, matching: Int, query: ExporterQuery, exporters: [ExporterStatus],
         tracking: TrackingStatus?
     ) {
         self.pool = pool
@@ -37,7 +37,7 @@ public struct ExporterList: Equatable, Sendable, Codable {
 /// All known facts about an address: the content of GET /exporters/ADDRESS.
 public struct ExporterDetail: Equatable, Sendable {
     /// Nil: the address isn't tracked.
-    public var exporter: TrackedExporter?
+    public var exporter: ExporterStatus?
     /// Where its traffic goes, even if it never sent.
     public var explanation: Explanation
     /// Number of its live sessions.
@@ -48,7 +48,7 @@ public struct ExporterDetail: Equatable, Sendable {
     public var advice: String?
 
     public init(
-        exporter: TrackedExporter?, explanation: Explanation, sessions: BMPSessions, isTracking: Bool = true
+        exporter: ExporterStatus?, explanation: Explanation, sessions: BMPSessions, isTracking: Bool = true
     ) {
         if !isTracking { advice = Tracking.offAdvice }
         self.exporter = exporter

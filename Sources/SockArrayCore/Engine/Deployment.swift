@@ -13,20 +13,20 @@ final class Deployment {
     let groups: [PoolGroup]
     let generation: Generation
     /// Nil: the program does not track exporters.
-    let sightings: SightingTable?
+    let trackedExporters: TrackedExporterTable?
     let maps: PoolMaps
 
     init(
         _ configuration: PoolConfiguration, pins: [Pin], _ table: AssignmentTable, _ allocation: SlotAllocation,
-        _ groups: [PoolGroup], _ generation: Generation, _ sightings: SightingTable?, _ maps: PoolMaps
+        _ groups: [PoolGroup], _ generation: Generation, _ trackedExporters: TrackedExporterTable?, _ maps: PoolMaps
     ) {
         (self.configuration, self.pins, self.table) = (configuration, pins, table)
         (self.allocation, self.groups, self.generation) = (allocation, groups, generation)
-        (self.sightings, self.maps) = (sightings, maps)
+        (self.trackedExporters, self.maps) = (trackedExporters, maps)
     }
 
     /// The maps that all groups share, by the names that the programs give them.
-    var bindings: [(name: String, number: Int32)] { maps.bindings(with: sightings) }
+    var bindings: [(name: String, number: Int32)] { maps.bindings(with: trackedExporters) }
 
     /// Rows stay with their exporters' sessions.
     var follows: Bool { configuration.onMove != .immediate && table.assignment.hasAffinity }

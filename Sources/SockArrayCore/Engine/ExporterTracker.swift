@@ -30,45 +30,45 @@ final class ExporterTracker {
 
     /// The tracked exporters in no order, and the traffic of all others. Without tracking there are
     /// none. While exporters come and go, an address may occur twice.
-    func read() throws(KernelError) -> (sightings: [Sighting], untracked: ExporterTraffic) {
-        let forgotten = try pool.maps.forgottenSightings.counts()
-        var all: (sightings: [Sighting], untracked: ExporterTraffic) = ([], ExporterTraffic())
-        if let sightings = pool.deployment.sightings { all = try sightings.read() }
-        all.untracked += ExporterTraffic(runs: forgotten.runs, bytes: forgotten.bytes)
+    func read() throws(KernelError) -> (tracked: [TrackedExporter], untracked: ExporterTraffic) {
+        let retired = try pool.maps.retiredCounts.counts()
+        var all: (tracked: [TrackedExporter], untracked: ExporterTraffic) = ([], ExporterTraffic())
+        if let tracked = pool.deployment.trackedExporters { all = try tracked.read() }
+        all.untracked += ExporterTraffic(runs: retired.runs, bytes: retired.bytes)
         return all
     }
 
     func status() throws(KernelError) -> TrackingStatus {
-        let forgotten = try pool.maps.forgottenSightings.counts()
+        let retired = try pool.maps.retiredCounts.counts()
         var status = TrackingStatus(
             size: tracking.size, fill: 0, interval: 0, configuredInterval: tracking.interval / .seconds(1),
-            untracked: ExporterTraffic(runs: forgotten.runs, bytes: forgotten.bytes), evicted: forgotten.evicted,
-            eventsLost: forgotten.events_lost)
-        guard let sightings = pool.deployment.sightings else { return status }
-        let (used, evicted) = try sightings.admitted()
-        let unplaced = try sightings.unplaced()
+            untracked: ExporterTraffic(runs: retired.runs, bytes: retired.bytes), evicted: retired.evicted,
+            eventsLost: retired.events_lost)
+        guard let tracked = pool.deployment.trackedExporters else { return status }
+        let (used, evicted) = try tracked.allocated()
+        let counts = try tracked.untrackedCounts()
         status.tracked = used
         status.fill = Double(used) / Double(tracking.size)
         status.interval = interval / .seconds(1)
         // Only then is there anything under another epoch.
-        status.untracked += evicted == 0 ? unplaced.traffic : try untrackedTraffic(of: sightings)
+        status.untracked += evicted == 0 ? counts.traffic : try untrackedTraffic(of: tracked)
         // An exporter that changes its entry during the reading is missing from it.
         reportedUntracked.runs = max(reportedUntracked.runs, status.untracked.runs)
         reportedUntracked.bytes = max(reportedUntracked.bytes, status.untracked.bytes)
         status.untracked = reportedUntracked
         status.evicted += evicted
-        status.eventsLost += unplaced.eventsLost
+        status.eventsLost += counts.eventsLost
         return status
     }
 
     /// Read again after a second, or later where the reading takes long: the agent has one thread.
-    private func untrackedTraffic(of sightings: SightingTable) throws(KernelError) -> ExporterTraffic {
+    private func untrackedTraffic(of tracked: TrackedExporterTable) throws(KernelError) -> ExporterTraffic {
         let now = rpa_monotonic_ns()
         if let recentUntracked, now < recentUntracked.expiry { return recentUntracked.traffic }
         // In this order, traffic that is counted meanwhile is missing for a moment, and never
         // counts twice.
-        var traffic = try sightings.unplaced().traffic
-        traffic += try sightings.evictedTraffic()
+        var traffic = try tracked.untrackedCounts().traffic
+        traffic += try tracked.evictedTraffic()
         let end = rpa_monotonic_ns()
         recentUntracked = (traffic, end + max(1_000_000_000, 100 * (end - now)))
         return traffic
@@ -79,19 +79,19 @@ final class ExporterTracker {
     ///
     /// - Returns: false if nothing is tracked.
     func adjustInterval() throws(KernelError) -> Bool {
-        guard let sightings = pool.deployment.sightings else { return false }
-        let (traffic, eventsLost) = try sightings.unplaced()
+        guard let tracked = pool.deployment.trackedExporters else { return false }
+        let (traffic, eventsLost) = try tracked.untrackedCounts()
         pace.look(
             SamplingPace.Pressure(
-                evicted: try sightings.admitted().evicted, untrackedRuns: traffic.runs, eventsLost: eventsLost))
+                evicted: try tracked.allocated().evicted, untrackedRuns: traffic.runs, eventsLost: eventsLost))
         return true
     }
 
     /// Forgets which exporters had their last collector in these slots. Their counts stay.
-    func forget(_ slots: Set<Slot>) throws(KernelError) { try pool.deployment.sightings?.forget(slots) }
+    func forget(_ slots: Set<Slot>) throws(KernelError) { try pool.deployment.trackedExporters?.forget(slots) }
 
     /// Adds up the counts of tables of other sizes and removes them.
-    func takeForgotten() throws(PoolError) {
-        try pool.maps.forgottenSightings.takeTables(except: tracking.size, waitForRuns: waitForRuns)
+    func retireTables() throws(PoolError) {
+        try pool.maps.retiredCounts.addTables(except: tracking.size, waitForRuns: waitForRuns)
     }
 }

@@ -191,15 +191,17 @@ extension Pool {
     // MARK: - Exporters and traffic
 
     /// The program's reports of exporters.
-    public var sightingEvents: SightingEvents { engine.active.maps.sightingEvents }
+    public var exporterEvents: ExporterEvents { engine.active.maps.exporterEvents }
 
     /// In no order; none without tracking. While exporters come and go, an address may occur twice.
-    public func seenExporters(act: String) throws(Failure) -> [Sighting] { try readSightings(act: act).sightings }
+    public func seenExporters(act: String) throws(Failure) -> [TrackedExporter] {
+        try readTrackedExporters(act: act).tracked
+    }
 
     /// The same, and the traffic of all exporters that are not tracked.
-    public func readSightings(
+    public func readTrackedExporters(
         act: String
-    ) throws(Failure) -> (sightings: [Sighting], untracked: ExporterTraffic) {
+    ) throws(Failure) -> (tracked: [TrackedExporter], untracked: ExporterTraffic) {
         try attempt(act, engine.exporters.read)
     }
 

@@ -9,8 +9,8 @@ final class PoolMaps {
     let slots: SlotTable
     let orphans: OrphanTable
     let tenants: TenantTable
-    let forgottenSightings: ForgottenSightings
-    let sightingEvents: SightingEvents
+    let retiredCounts: RetiredCounts
+    let exporterEvents: ExporterEvents
     let sessions: SessionTable
     let registry: GroupRegistry
 
@@ -24,21 +24,21 @@ final class PoolMaps {
         slots = try SlotTable(in: folder)
         orphans = try OrphanTable(in: folder)
         tenants = try TenantTable(in: folder)
-        forgottenSightings = try ForgottenSightings(in: folder)
-        sightingEvents = try SightingEvents(in: folder)
+        retiredCounts = try RetiredCounts(in: folder)
+        exporterEvents = try ExporterEvents(in: folder)
         sessions = try SessionTable(in: folder)
         registry = try GroupRegistry(in: folder)
     }
 
     /// The maps by the names that the programs give them.
     ///
-    /// - Parameter sightings: nil: the programs do not track exporters, but name the maps of
+    /// - Parameter trackedExporters: nil: the programs do not track exporters, but name the maps of
     ///   tracking. They get maps of one entry (-1).
-    func bindings(with sightings: SightingTable?) -> [(name: String, number: Int32)] {
+    func bindings(with trackedExporters: TrackedExporterTable?) -> [(name: String, number: Int32)] {
         [
             ("slots", slots.map.number), ("settings", settings.map.number),
             ("group_sockets", registry.map.number), ("sessions", sessions.map.number),
-            ("exporter_events", sightingEvents.map.number),
-        ] + (sightings?.maps ?? SightingTable.pinNames.map { ($0, -1) })
+            ("exporter_events", exporterEvents.map.number),
+        ] + (trackedExporters?.maps ?? TrackedExporterTable.pinNames.map { ($0, -1) })
     }
 }

@@ -15,7 +15,7 @@ public final class PoolTrial {
     /// What the step `maps` makes for the next one.
     private final class Made {
         let maps: PoolMaps
-        let sightings: SightingTable?
+        let trackedExporters: TrackedExporterTable?
         let generation: Generation
         let groups: [PoolGroup]
 
@@ -23,7 +23,7 @@ public final class PoolTrial {
             let folder = PinFolder.unpinned
             maps = try PoolMaps(in: folder)
             let limit = configuration.tracking.size
-            sightings = limit == 0 ? nil : try SightingTable(limit: limit, in: folder)
+            trackedExporters = limit == 0 ? nil : try TrackedExporterTable(limit: limit, in: folder)
             generation = try Generation(making: AssignmentTable(configuration), number: 1, in: folder)
             groups = try PoolGroup.all(of: configuration, maps)
         }
@@ -70,7 +70,7 @@ public final class PoolTrial {
         var facts = TrialFacts()
         facts.programs = []
         for group in made.groups {
-            try group.load(made.generation, poolMaps: made.maps.bindings(with: made.sightings))
+            try group.load(made.generation, poolMaps: made.maps.bindings(with: made.trackedExporters))
             facts.programs? += group.programNames
         }
         return facts

@@ -55,7 +55,7 @@ final class ReloadTransaction {
             configuration, pins: pins, table,
             SlotAllocation(
                 names: configuration.collectors.map(\.name), present: maps.tenants.all().mapValues(\.name)), groups,
-            generation, try Self.sightings(configuration.tracking, maps, of: predecessor), maps)
+            generation, try Self.trackedExporters(configuration.tracking, maps, of: predecessor), maps)
         // A program that an agent of another version loaded is not ours.
         try Self.loadPrograms(of: deployment, departedGroups, isNew: isNew, areTrusted: predecessor != nil)
         if isNew, let present {
@@ -113,7 +113,7 @@ final class ReloadTransaction {
     func complete(_ engine: PoolEngine) throws(KernelError) {
         // The next transaction removes what stays.
         try? removeDepartedGroups()
-        try? engine.exporters.takeForgotten()
+        try? engine.exporters.retireTables()
         if engine.misplaced.mayExist { try engine.misplaced.rejoin() }
         try engine.registrar.completeInterrupted()
         let areHeirsDue = !deployment.allocation.heirs.isEmpty && !heirsHaveCome
@@ -191,12 +191,14 @@ extension ReloadTransaction {
         return kept.isEmpty ? base : AssignmentTable(configuration, pins: pins, keeping: kept)
     }
 
-    private static func sightings(
+    private static func trackedExporters(
         _ tracking: Tracking, _ maps: PoolMaps, of predecessor: Deployment?
-    ) throws(PoolError) -> SightingTable? {
+    ) throws(PoolError) -> TrackedExporterTable? {
         if tracking.size == 0 { return nil }
-        if let open = predecessor?.sightings, predecessor?.configuration.tracking.size == tracking.size { return open }
-        return try SightingTable(limit: tracking.size, in: maps.folder)
+        if let open = predecessor?.trackedExporters, predecessor?.configuration.tracking.size == tracking.size {
+            return open
+        }
+        return try TrackedExporterTable(limit: tracking.size, in: maps.folder)
     }
 
     private static func loadPrograms(

@@ -132,11 +132,11 @@ extension AssignmentTable {
             }
         constants.selection = selection.rawValue
         constants.exporter_mask = UInt32(max(lookup.entries.count, 1) - 1)
-        if sightingLimit > 0 {
-            let shape = SightingShape(limit: sightingLimit, cpuCount: max(1, Int(rpa_possible_cpus())))
-            constants.primary_mask = UInt32(shape.nearPlaces - 1)
-            constants.overflow_mask = UInt32(shape.farPlaces - 1)
-            constants.tracked_limit = UInt32(sightingLimit)
+        if trackedLimit > 0 {
+            let shape = TrackingSizes(limit: trackedLimit, cpuCount: max(1, Int(rpa_possible_cpus())))
+            constants.primary_mask = UInt32(shape.primaryWords - 1)
+            constants.overflow_mask = UInt32(shape.spareWords - 1)
+            constants.tracked_limit = UInt32(trackedLimit)
             constants.counter_block_mask = UInt32(shape.blocks - 1)
             constants.shares_counters = shape.isShared ? 1 : 0
         }

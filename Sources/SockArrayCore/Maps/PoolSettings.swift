@@ -73,7 +73,7 @@ struct PoolSettings {
             let start = Self.shapeStart + parity * Self.shapeWords
             return GenerationShape(
                 assignment: words[start], tableSize: words[start + 1], seedFingerprint: words[start + 2],
-                exporterDigest: words[start + 3], rowCount: words[start + 4], sightingLimit: words[start + 5])
+                exporterDigest: words[start + 3], rowCount: words[start + 4], trackedLimit: words[start + 5])
         }
         nonmutating set {
             let start = Self.shapeStart + parity * Self.shapeWords
@@ -82,7 +82,7 @@ struct PoolSettings {
             words[start + 2] = newValue.seedFingerprint
             words[start + 3] = newValue.exporterDigest
             words[start + 4] = newValue.rowCount
-            words[start + 5] = newValue.sightingLimit
+            words[start + 5] = newValue.trackedLimit
         }
     }
 }

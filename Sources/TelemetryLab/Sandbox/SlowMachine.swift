@@ -9,7 +9,7 @@ public enum SlowMachine {
     /// The size of tracking.
     public static let exporters = 1_024
     /// Both, as keys of a configuration.
-    static let keys = "table_size: \(rows)\ntracking: {size: \(exporters)}"
+    package static let keys = "table_size: \(rows)\ntracking: {size: \(exporters)}"
     /// The factor by which `waitBriefly` multiplies its limit.
     static let timeoutFactor = isHere ? 6 : 1
 }

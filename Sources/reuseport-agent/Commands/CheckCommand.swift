@@ -88,7 +88,7 @@ struct CheckCommand: ParsableCommand {
     private func sockets(_ configuration: PoolConfiguration?) -> [CheckList.Place] {
         guard let configuration else { return [] }
         var running: Set<String>?
-        return ([configuration.controlPlace] + configuration.statusPlaces).map { place in
+        return ([configuration.controlAddress] + configuration.statusAddresses).map { place in
             var checked = CheckList.Place(name: "\(place.key) \(place.name)")
             if place.key == "status_http" { checked.endpoint = configuration.statusHTTP }
             do throws(Failure) {

@@ -111,7 +111,7 @@ struct PlanCommand: ParsableCommand {
             let before = try PoolConfiguration.load(path: config)
             return MovePlan(
                 from: AssignmentPlan(before), to: AssignmentPlan(try change.applied(to: before, act: act)),
-                sightings: [])
+                tracked: [])
         }
         let reply = try options.client.send(.plan(change), act: act)
         guard case .moves(let plan) = reply else { throw reply.unexpected(act: act) }

@@ -6,7 +6,7 @@ import TelemetryLab
 /// Collectors and exporters on one machine, first without the agent, then with it.
 struct Demo {
     /// The collectors that received an exporter's streams.
-    struct Sighting {
+    struct Outcome {
         let exporter: IPAddress
         /// Collectors that received its IPFIX or NetFlow; empty if it sends none.
         let ipfix: [String]
@@ -39,7 +39,7 @@ struct Demo {
                 + "\(captures.count) captures of routers, \(generatedCount) generated exporters")
     }
 
-    func round(withAgent: Bool) throws -> [Sighting] {
+    func round(withAgent: Bool) throws -> [Outcome] {
         try say(withAgent ? "\nWith the agent" : "\nWithout the agent")
         try say(
             "  starting the collectors on udp 0.0.0.0:4739 and tcp 0.0.0.0:1790\(usesNfacctd ? " (nfacctd takes 5 s)" : "")"
@@ -50,9 +50,9 @@ struct Demo {
         let exporters = try sendEverything()
         try say("  reading what each collector received")
         waitWhileItChanges(collectors)
-        let sightings = exporters.map { exporter in
+        let outcomes = exporters.map { exporter in
             let name = "\(exporter.address)"
-            return Sighting(
+            return Outcome(
                 exporter: exporter.address, ipfix: collectors.filter { $0.ipfixSources.contains(name) }.map(\.name),
                 bmp: collectors.filter { $0.bmpSources.contains(name) }.map(\.name))
         }
@@ -60,7 +60,7 @@ struct Demo {
         agent?.send(SIGTERM)
         _ = try agent?.wait()
         for collector in collectors { try collector.stop() }
-        return sightings
+        return outcomes
     }
 
     private func startCollectors() throws -> [any Collector] {

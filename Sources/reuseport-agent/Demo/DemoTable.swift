@@ -6,7 +6,7 @@ struct DemoTable {
     let text: String
     let allMetWithAgent: Bool
 
-    init(before: [Demo.Sighting], after: [Demo.Sighting]) {
+    init(before: [Demo.Outcome], after: [Demo.Outcome]) {
         var rows = [
             ["", "WITHOUT AGENT", "", "", "WITH AGENT", "", ""],
             ["EXPORTER", "IPFIX", "BMP", "SAME", "IPFIX", "BMP", "SAME"],
@@ -22,8 +22,8 @@ struct DemoTable {
             + "\(metAfter) of \(after.count) with it\n"
     }
 
-    private static func cells(_ sighting: Demo.Sighting) -> [String] {
+    private static func cells(_ outcome: Demo.Outcome) -> [String] {
         func list(_ names: [String]) -> String { names.isEmpty ? "-" : names.joined(separator: ",") }
-        return [list(sighting.ipfix), list(sighting.bmp), sighting.met ? "yes" : "no"]
+        return [list(outcome.ipfix), list(outcome.bmp), outcome.met ? "yes" : "no"]
     }
 }

@@ -3,6 +3,7 @@ import PoolModel
 import PoolReport
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 
 @testable import TestProcesses
 

@@ -2,6 +2,7 @@ import CBPFShim
 import Glibc
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import TestProcesses
 

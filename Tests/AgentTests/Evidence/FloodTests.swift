@@ -1,9 +1,10 @@
-import CLabShim
+import CTestShim
 import Glibc
 import PoolModel
 import PoolReport
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import AgentCore
 

@@ -3,6 +3,7 @@ import Glibc
 import PoolReport
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import TestProcesses
 

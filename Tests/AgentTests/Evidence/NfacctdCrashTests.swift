@@ -4,6 +4,7 @@ import PoolReport
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// What a crashed nfacctd leaves behind.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasNfacctd, "needs root and nfacctd (Debian package pmacct)"))

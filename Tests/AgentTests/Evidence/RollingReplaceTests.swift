@@ -4,6 +4,7 @@ import PoolReport
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import TestProcesses
 

@@ -3,6 +3,7 @@ import PoolModel
 import PoolReport
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import AgentCore
 
@@ -74,8 +75,8 @@ import Testing
         }
     }
 
-    private static func allExporters(of agent: AgentFixture) throws -> [TrackedExporter] {
-        var all: [TrackedExporter] = []
+    private static func allExporters(of agent: AgentFixture) throws -> [ExporterStatus] {
+        var all: [ExporterStatus] = []
         while true {
             let answer = try agent.get("/exporters?sort=address&limit=150&offset=\(all.count)")
             let page = try JSON.decode(ExporterList.self, from: Array(answer.body.utf8))

@@ -1,5 +1,6 @@
 import PoolReport
 import TelemetryLab
+import TestSupport
 
 @testable import AgentCore
 

@@ -2,6 +2,7 @@ import Glibc
 import PoolReport
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import AgentCore
 

@@ -3,6 +3,7 @@ import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import AgentCore
 

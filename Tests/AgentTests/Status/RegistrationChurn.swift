@@ -1,4 +1,5 @@
 import TelemetryLab
+import TestSupport
 
 @testable import AgentCore
 

@@ -2,6 +2,7 @@ import CBPFShim
 import Glibc
 import PoolModel
 import TelemetryLab
+import TestSupport
 
 /// A client of the status server, over the Unix socket or TCP.
 final class StatusClient {

@@ -1,6 +1,7 @@
 import Glibc
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// Slow readers and incomplete requests in large numbers: the agent's own work continues.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct StatusLoadTests {

@@ -1,6 +1,7 @@
 import Glibc
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import AgentCore
 

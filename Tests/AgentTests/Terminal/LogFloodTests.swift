@@ -1,6 +1,7 @@
 import Glibc
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// Thousands of messages: nobody reads them, or they repeat.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LogFloodTests {

@@ -1,4 +1,5 @@
 import TelemetryLab
+import TestSupport
 
 /// What a terminal would show of the few control sequences that `status --watch` uses; of
 /// any other it says so.

@@ -1,6 +1,7 @@
 import Glibc
 import TelemetryLab
 import Testing
+import TestSupport
 
 /// `status --watch` on terminals, with a running agent.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct WatchTests {

@@ -2,6 +2,7 @@ import Glibc
 import PoolModel
 import TelemetryLab
 import Testing
+import TestSupport
 
 @testable import AgentCore
 

@@ -2,6 +2,7 @@ import Glibc
 import PoolModel
 import SockArrayCore
 import TelemetryLab
+import TestSupport
 
 /// The real pool beside a model: it does what the model did, with real sockets.
 /// Time passes by setting the slots' clocks back.

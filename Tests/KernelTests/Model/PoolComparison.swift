@@ -1,5 +1,6 @@
 import PoolModel
 import TelemetryLab
+import TestSupport
 
 /// One sequence of operations on a model and a real pool, compared after each.
 struct PoolComparison {

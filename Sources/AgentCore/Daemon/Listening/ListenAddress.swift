@@ -16,10 +16,10 @@ package protocol ListenAddress {
 }
 
 extension PoolConfiguration {
-    package var controlPlace: any ListenAddress { UnixListenAddress(file: controlSocket, key: "control_socket") }
+    package var controlAddress: any ListenAddress { UnixListenAddress(file: controlSocket, key: "control_socket") }
 
     /// The Unix socket first.
-    package var statusPlaces: [any ListenAddress] {
+    package var statusAddresses: [any ListenAddress] {
         [UnixListenAddress(file: statusSocket, key: "status_socket")]
             + (statusHTTP.map { [TCPListenAddress(endpoint: $0, key: "status_http")] } ?? [])
     }

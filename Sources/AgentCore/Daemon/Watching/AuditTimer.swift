@@ -78,8 +78,8 @@ final class AuditTimer: EventSource {
         let runs = try kernel.totalRuns(act: act)
         guard census.isDue(runs: runs) else { return }
         let there = kernel.configuration.collectors.count - (try kernel.awayCollectors(act: act)).count
-        let seen = try kernel.readSightings(act: act)
-        census.look(runs: runs, seen.sightings, untracked: seen.untracked.runs, isSpread: there >= 2)
-        if seen.sightings.count > 1_000 { rpa_trim_memory() }
+        let seen = try kernel.readTrackedExporters(act: act)
+        census.look(runs: runs, seen.tracked, untracked: seen.untracked.runs, isSpread: there >= 2)
+        if seen.tracked.count > 1_000 { rpa_trim_memory() }
     }
 }

@@ -27,7 +27,7 @@ final class ExporterWatch: EventSource {
         interval = configured.interval
     }
 
-    private var events: SightingEvents { pool.kernel.sightingEvents }
+    private var events: ExporterEvents { pool.kernel.exporterEvents }
 
     var waits: [pollfd] {
         guard deafUntil == nil, let number = events.number else { return [] }
@@ -64,10 +64,10 @@ final class ExporterWatch: EventSource {
     private func takeEvents(now: UInt64) {
         let events = self.events.next()
         for event in events { take(event, now: now) }
-        deafUntil = events.isEmpty || events.count == SightingEvents.most ? nil : now + Self.deafness
+        deafUntil = events.isEmpty || events.count == ExporterEvents.most ? nil : now + Self.deafness
     }
 
-    private func take(_ event: SightingEvents.Event, now: UInt64) {
+    private func take(_ event: ExporterEvents.Event, now: UInt64) {
         count += 1
         let collector = event.slot.map { pool.kernel.name(of: $0) }
         switch event.former {
@@ -77,7 +77,7 @@ final class ExporterWatch: EventSource {
             pool.note(
                 .newExporter, collector: collector, exporter: "\(event.address)",
                 "exporter \(event.address) is new: \(place)")
-        case .told(let former):
+        case .notified(let former):
             guard let collector, let former, former != event.slot, pool.kernel.table.assignment.hasAffinity else {
                 return
             }

@@ -1,4 +1,5 @@
 import Glibc
+import TelemetryLab
 
 /// The program under test, run inside a sandbox.
 public final class AgentFixture {

@@ -2,7 +2,7 @@ import CBPFShim
 import PoolModel
 
 /// The program's events about exporters: a pinned ring buffer.
-public final class SightingEvents {
+public final class ExporterEvents {
     let map: Descriptor
     private var ring: OpaquePointer?
 
@@ -17,7 +17,7 @@ public final class SightingEvents {
             /// No event had named the exporter before.
             case new
             /// The slot in the exporter's previous event.
-            case told(Slot?)
+            case notified(Slot?)
         }
     }
 
@@ -45,7 +45,7 @@ public final class SightingEvents {
         }.map { raw in
             Event(
                 address: IPAddress.v6(raw.high, raw.low).unmapped, slot: Self.slot(raw.slot),
-                former: raw.former_slot == UInt16(RPA_NOT_NOTIFIED) ? .new : .told(Self.slot(raw.former_slot)))
+                former: raw.former_slot == UInt16(RPA_NOT_NOTIFIED) ? .new : .notified(Self.slot(raw.former_slot)))
         }
     }
 

@@ -2,6 +2,7 @@ import CBPFShim
 import Glibc
 import PoolModel
 import SockArrayCore
+import TelemetryLab
 
 /// The content of a pool's pinned maps, byte for byte, for comparison.
 public struct PinnedMaps: Equatable, Sendable {

@@ -1,5 +1,6 @@
-import CLabShim
+import CTestShim
 import Glibc
+import TelemetryLab
 
 /// A terminal for a process under test. The test reads the process's output and types its input.
 public final class PseudoTerminal {

@@ -1,6 +1,7 @@
 import Glibc
 import PoolModel
 import SockArrayCore
+import TelemetryLab
 
 /// A router made of real parts: gobgpd, that learns routes from a BGP neighbor
 /// and reports them over BMP, and pmacctd's nfprobe, that exports IPFIX. Both

@@ -1,5 +1,6 @@
 import CBPFShim
 import SockArrayCore
+import TelemetryLab
 
 /// A sockarray that is no pool's: a socket in it can't be registered (EBUSY).
 public final class ForeignSocketArray {
