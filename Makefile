@@ -12,7 +12,7 @@ $(shell mkdir -p $(TMPDIR))
 help:
 	@echo "make demo     four nfacctd, real router traffic, without and then with the agent"
 	@echo "make test     all tests, with real collectors (SUITES=PATTERN: only these; JOBS=N: number at a time)"
-	@echo "make test-long     a flood of 10,000,000 addresses, all tests during a build, and make test-kernels"
+	@echo "make test-long     a flood of 10,000,000 addresses, 1,500 random sequences, all tests beside a build, test-kernels"
 	@echo "make test-kernels   tests on Debian's kernels, under QEMU (KERNELS=\"5.10 6.1 6.12\")"
 	@echo "make build    the release binary, $(release)"
 	@echo "make check    format, lint, imports, links of the documentation, and unprivileged tests"
@@ -34,7 +34,7 @@ test:
 test-long:
 	@scripts/setup.sh test
 	swift build --build-tests
-	$(as_root) env FLOOD=10000000 scripts/test.sh FloodTests
+	$(as_root) env FLOOD=10000000 MODEL_SEQUENCES=1500 scripts/test.sh 'FloodTests|ModelTests'
 	$(as_root) scripts/test.sh --beside-build '$(SUITES)'
 	$(MAKE) --no-print-directory test-kernels
 

@@ -7,7 +7,8 @@ import Testing
 @Suite(.enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct ModelTests {
     /// One sequence instead of all: the seed that a failure names.
     private static let onlySeed = getenv("POOL_MODEL_SEED").flatMap { UInt64(String(cString: $0)) }
-    private static let sequences: UInt64 = 1_000
+    /// MODEL_SEQUENCES=1500 in the environment makes it as many: `make test-long`.
+    private static let sequences = getenv("MODEL_SEQUENCES").flatMap { UInt64(String(cString: $0)) } ?? 400
     private static let operations = 15
     private static let sandboxes: UInt64 = 8
 
