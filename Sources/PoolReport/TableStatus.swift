@@ -38,7 +38,7 @@ public struct TableStatus: Equatable, Sendable, Codable {
         /// Rows that the collector owns and no collector can receive.
         public var lost = 0
 
-        public init(name: String, slot: Int, standing: SlotAvailability.Standing) {
+        public init(name: String, slot: Int, standing: SlotState.Standing) {
             self.name = name
             self.slot = slot
             self.standing = "\(standing)"

@@ -45,4 +45,116 @@ public enum SlotState: Equatable, Sendable {
 
     /// All values of `name`.
     public static let names = ["active", "draining", "empty", "failed", "holding"]
+
+    /// What a slot does for a run.
+    public enum Standing: Equatable, Sendable {
+        /// The slot receives its runs.
+        case usable
+        /// The slot's runs are dropped: its exporters are held.
+        case held
+        /// The next rank receives the slot's runs.
+        case away
+    }
+
+    public var standing: Standing {
+        switch self {
+        case .active, .draining: .usable
+        case .empty, .holding: .held
+        case .failed, .absent: .away
+        }
+    }
+}
+
+/// Whether each slot is usable, held or away for a run: the program's view of all slots
+/// at one moment.
+public struct SlotAvailability: Equatable, Sendable {
+    private struct Entry: Equatable {
+        var standing = SlotState.Standing.away
+        /// The slot had a collector once.
+        var wasFilled = false
+        /// The slot drains, and therefore receives no exporters of other slots.
+        var isClosed = false
+        /// The slot never had a collector, and its exporters aren't held.
+        var isStranger = false
+
+        var isStandIn: Bool { wasFilled && !isClosed && standing == .usable }
+    }
+
+    private var entries = [Entry](repeating: Entry(), count: SlotAllocation.capacity)
+    /// The slots that can stand in: a bit each, 64 slots a word. Asked for each row whose ranks are
+    /// all away, and these may be all rows.
+    private var standIns = [UInt64](repeating: 0, count: SlotAllocation.capacity / 64)
+
+    public init() {}
+
+    /// Every given slot is usable.
+    package static func all(_ slots: some Sequence<Slot>) -> SlotAvailability {
+        var availability = SlotAvailability()
+        for slot in slots { availability.set(slot, .active, wasFilled: true, isClosed: false) }
+        return availability
+    }
+
+    /// - Parameter isClosed: the slot receives no exporters of other slots.
+    public mutating func set(_ slot: Slot, _ state: SlotState, wasFilled: Bool, isClosed: Bool) {
+        self[entry: slot] = Entry(
+            standing: state.standing, wasFilled: wasFilled, isClosed: isClosed, isStranger: state == .absent)
+    }
+
+    private subscript(entry slot: Slot) -> Entry {
+        get { entries[Int(slot.index)] }
+        set {
+            entries[Int(slot.index)] = newValue
+            let (word, bit) = (Int(slot.index) / 64, UInt64(1) << UInt64(slot.index % 64))
+            if newValue.isStandIn { standIns[word] |= bit } else { standIns[word] &= ~bit }
+        }
+    }
+
+    public subscript(slot: Slot) -> SlotState.Standing { self[entry: slot].standing }
+
+    func isStandIn(_ slot: Slot) -> Bool { self[entry: slot].isStandIn }
+
+    public func isStranger(_ slot: Slot) -> Bool { self[entry: slot].isStranger }
+
+    /// The same, if the slot's collector were there.
+    public func making(usable slot: Slot) -> SlotAvailability {
+        var other = self
+        other[entry: slot] = Entry(standing: .usable, wasFilled: true, isClosed: self[entry: slot].isClosed)
+        return other
+    }
+
+    /// The same, if these slots were closed, and no others.
+    public func closing(_ slots: Set<Slot>) -> SlotAvailability {
+        var other = self
+        for slot in (0..<UInt16(SlotAllocation.capacity)).map(Slot.init) {
+            other[entry: slot].isClosed = slots.contains(slot)
+        }
+        return other
+    }
+
+    /// The slot that receives a row's exporters, or that they are held for: the first rank
+    /// that isn't away, otherwise a stand-in. Nil: no slot is usable.
+    ///
+    /// - Parameter index: the row's.
+    public func deliverer(of row: BucketRow, at index: Int) -> Slot? {
+        for rank in 0..<BucketRow.capacity {
+            guard let slot = row[rank] else { break }
+            if self[slot] != .away { return slot }
+        }
+        return standIn(at: index)
+    }
+
+    /// For a row whose ranks are all away: the first one from the row's number on.
+    func standIn(at index: Int) -> Slot? {
+        let start = index % SlotAllocation.capacity
+        for step in 0...standIns.count {
+            let word = (start / 64 + step) % standIns.count
+            var bits = standIns[word]
+            // Of the word that it begins in, first what follows, and at the end what is before.
+            let later = ~UInt64(0) << UInt64(start % 64)
+            if step == 0 { bits &= later }
+            if step == standIns.count { bits &= ~later }
+            if bits != 0 { return Slot(UInt16(64 * word + bits.trailingZeroBitCount)) }
+        }
+        return nil
+    }
 }
