@@ -3,21 +3,21 @@ import PoolModel
 /// The state of slots, as the maps have it now. Reading it changes nothing.
 extension Deployment {
     func state(of slot: Slot) throws(KernelError) -> SlotState {
-        let words = maps.slots[slot]
-        let isWhole = try isWhole(slot)
-        return SlotState(
-            registrations: words.registrationNumber, downFor: words.downFor, hold: configuration.restartHold,
-            isFilled: words.registrationNumber != 0 && isWhole,
-            isDraining: maps.tenants.tenant(of: slot)?.drain != nil)
+        try state(of: slot) { group throws(KernelError) in try group.sockets.cookie(at: slot) }
     }
 
-    /// The slot's collector has lost none of its sockets.
-    func isWhole(_ slot: Slot) throws(KernelError) -> Bool {
-        let members = maps.slots.groups(of: slot)
-        for group in groups where members >> UInt64(group.number) & 1 == 1 {
-            if try group.sockets.cookie(at: slot) == nil { return false }
+    /// - Parameter cookie: SO_COOKIE of the socket that the slot has in a group; nil: the socket is gone.
+    func state<Problem>(
+        of slot: Slot, cookie: (PoolGroup) throws(Problem) -> UInt64?
+    ) throws(Problem) -> SlotState {
+        let (words, members) = (maps.slots[slot], maps.slots.groups(of: slot))
+        var isFilled = words.registrationNumber != 0
+        for group in groups where isFilled && members >> UInt64(group.number) & 1 == 1 {
+            isFilled = try cookie(group) != nil
         }
-        return true
+        return SlotState(
+            registrations: words.registrationNumber, downFor: words.downFor, hold: configuration.restartHold,
+            isFilled: isFilled, isDraining: maps.tenants.tenant(of: slot)?.drain != nil)
     }
 
     /// The state of every slot that has a name.

@@ -126,7 +126,9 @@ public final class Pool {
     /// - Returns: false if this loss was noted before.
     @discardableResult
     public func noteLoss(of slot: Slot, hasEnded: Bool, act: String) throws(Failure) -> Bool {
-        try attempt(act) { () throws(KernelError) in try engine.losses.note(slot, hasEnded: hasEnded) }
+        try attempt(act) { () throws(KernelError) in
+            try engine.losses.note(slot, hasEnded: hasEnded, engine.releaser)
+        }
     }
 
     /// Moves the rows that need not wait any more, and completes what was interrupted.

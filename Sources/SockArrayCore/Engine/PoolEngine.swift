@@ -7,7 +7,7 @@ struct PoolEngine {
     let rows: RowScheduler
     let misplaced: MisplacedSessions
     let exporters: ExporterTracker
-    let notedLosses = NotedLosses()
+    let losses: LossTracker
     let releaser: RowReleaser
     let registrar: Registrar
     let auditor: GroupAuditor
@@ -20,12 +20,12 @@ struct PoolEngine {
         rows = RowScheduler(active)
         misplaced = MisplacedSessions(active, sessions, resetter, rows)
         exporters = ExporterTracker(active)
-        releaser = RowReleaser(active, sessions, resetter, sockets, rows, misplaced, exporters, notedLosses)
+        losses = LossTracker(active, sockets)
+        releaser = RowReleaser(active, sessions, resetter, sockets, rows, misplaced, exporters, losses)
         registrar = Registrar(active, sessions, sockets, rows, releaser)
         auditor = GroupAuditor(active, sockets, resetter, registrar)
         traffic = TrafficReader(active)
     }
 
-    var losses: LossTracker { LossTracker(active, sockets, releaser, notedLosses) }
     var drainer: Drainer { Drainer(pool: active, sessions: sessions, rows: rows, releaser: releaser) }
 }

@@ -87,7 +87,7 @@ final class ReloadTransaction {
         defer { withExtendedLifetime(renamed) {} }
         engine.active.replaceDeployment(by: deployment)
         engine.resetter.forgetRefusal()
-        named.forEach(engine.notedLosses.forget)
+        named.forEach(engine.losses.forget)
         engine.exporters.followConfiguration()
         engine.traffic.replaceDeparted(by: departedTraffic)
         settings.setHold(deployment.configuration.restartHold)
@@ -138,7 +138,7 @@ final class ReloadTransaction {
                 throw KernelError(operation: "free the slots of departed collectors", errno: KernelError.busy)
             }
         }
-        for slot in try SlotNaming.name(all, in: deployment, isRunning: true) { engine.notedLosses.forget(slot) }
+        for slot in try SlotNaming.name(all, in: deployment, isRunning: true) { engine.losses.forget(slot) }
         engine.rows.move(to: deployment.rows(for: all), try deployment.availability())
     }
 

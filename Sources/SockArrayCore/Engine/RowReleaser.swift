@@ -15,7 +15,7 @@ final class RowReleaser {
     private let rows: RowScheduler
     private let misplaced: MisplacedSessions
     private let exporters: ExporterTracker
-    private let notedLosses: NotedLosses
+    private let losses: LossTracker
     /// By row: its SYN count at a moment when the runs of all counted SYNs had ended.
     private var settledSyns: [Int: UInt64] = [:]
     /// The generation that these rows belong to: those of another one count from 0.
@@ -26,10 +26,10 @@ final class RowReleaser {
 
     init(
         _ pool: ActivePool, _ sessions: SessionIndex, _ resetter: SessionResetter, _ sockets: SlotSockets,
-        _ rows: RowScheduler, _ misplaced: MisplacedSessions, _ exporters: ExporterTracker, _ notedLosses: NotedLosses
+        _ rows: RowScheduler, _ misplaced: MisplacedSessions, _ exporters: ExporterTracker, _ losses: LossTracker
     ) {
         (self.pool, self.sessions, self.resetter, self.sockets) = (pool, sessions, resetter, sockets)
-        (self.rows, self.misplaced, self.exporters, self.notedLosses) = (rows, misplaced, exporters, notedLosses)
+        (self.rows, self.misplaced, self.exporters, self.losses) = (rows, misplaced, exporters, losses)
     }
 
     private var deployment: Deployment { pool.deployment }
@@ -134,7 +134,7 @@ final class RowReleaser {
         try exporters.forget(empty)
         for slot in empty {
             try sockets.takeOut(slot)
-            notedLosses.forget(slot)
+            losses.forget(slot)
             pool.maps.slots.clear(slot)
             try pool.maps.tenants.set(nil, at: slot)
         }

@@ -21,8 +21,10 @@ struct SnapshotReader {
         let shares = self.shares()
         var collectors: [PoolSnapshot.Collector] = []
         for (collector, slot) in deployment.collectorsAndSlots() {
+            let byGroup = zip(deployment.groups, memberships).map { ($0.group.name, $1[slot]!) }
             collectors.append(
-                try self.collector(collector, slot, share: shares[slot] ?? 0, memberships.map { $0[slot]! }))
+                try self.collector(
+                    collector, slot, share: shares[slot] ?? 0, Dictionary(uniqueKeysWithValues: byGroup)))
         }
         var groups: [PoolSnapshot.Group] = []
         for (index, group) in deployment.groups.enumerated() {
@@ -36,26 +38,19 @@ struct SnapshotReader {
     }
 
     private func collector(
-        _ collector: PoolConfiguration.Collector, _ slot: Slot, share: Double, _ memberships: [PoolSnapshot.Membership]
+        _ collector: PoolConfiguration.Collector, _ slot: Slot, share: Double,
+        _ memberships: [String: PoolSnapshot.Membership]
     ) throws(KernelError) -> PoolSnapshot.Collector {
-        let slots = deployment.maps.slots
-        let (words, members, tenant) = (slots[slot], slots.groups(of: slot), deployment.maps.tenants.tenant(of: slot))
-        // By the cookies that the memberships have, so that state and memberships agree.
-        let isWhole = zip(deployment.groups, memberships).allSatisfy { group, membership in
-            members >> UInt64(group.number) & 1 == 0 || membership.cookie != nil
-        }
-        let hasRegistered = words.registrationNumber != 0
+        let tenant = deployment.maps.tenants.tenant(of: slot)
         let isDraining = tenant?.drain != nil
-        let owner = memberships.contains { $0.cookie != nil } ? tenant?.owner : nil
+        let owner = memberships.values.contains { $0.cookie != nil } ? tenant?.owner : nil
         return PoolSnapshot.Collector(
             collector, slot: slot,
-            state: SlotState(
-                registrations: words.registrationNumber, downFor: words.downFor,
-                hold: deployment.configuration.restartHold, isFilled: hasRegistered && isWhole, isDraining: isDraining),
-            hasRegistered: hasRegistered, isDraining: isDraining, share: share,
+            // By the cookies that the memberships have, so that state and memberships agree.
+            state: deployment.state(of: slot) { memberships[$0.group.name]?.cookie },
+            hasRegistered: deployment.maps.slots[slot].registrationNumber != 0, isDraining: isDraining, share: share,
             pid: owner.flatMap { $0.isAlive ? $0.pid : nil },
-            drain: isDraining ? try drainer.progress(of: slot) : nil,
-            memberships: Dictionary(uniqueKeysWithValues: zip(deployment.groups.map(\.group.name), memberships)))
+            drain: isDraining ? try drainer.progress(of: slot) : nil, memberships: memberships)
     }
 
     /// - Parameter counts: of all slots, by index.
