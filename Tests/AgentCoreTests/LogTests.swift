@@ -141,12 +141,13 @@ import Testing
         var repeated = RepeatedMessages()
         /// The message of an event that says how long something took.
         func isTold(_ kind: PoolEvent.Kind, _ text: String, rows: Int, of name: String = "c1") throws -> Bool {
-            var status = TableStatus.Collector(name: name, slot: 0, standing: .usable)
-            (status.owned, status.served) = (rows, rows)
-            let message = try #require(
-                CollectorMessages(
-                    .init(kind: kind, collector: name, text: text), of: .init(name: name), rows: status, total: 9,
-                    hasAffinity: true, hasRegistered: kind != .held, isIntended: false))
+            var table = TableStatus(
+                pool: "edge", assignment: "rendezvous", tableSize: 9, restartHold: 10,
+                collectors: [.init(name: name, slot: 0, standing: .usable)], hasAffinity: true, SlotAvailability()
+            ) { _ in (BucketRow(ranks: []), nil) }
+            (table.collectors[0].owned, table.collectors[0].served) = (rows, rows)
+            let entry = PoolHistory.Entry(kind: kind, collector: name, text: text, hasRegistered: kind != .held)
+            let message = try #require(entry.message(of: .init(name: name), table, hasAffinity: true))
             return !repeated.take(Self.record(message.text, key: "\(name) \(message.key)"), now: 0).isEmpty
         }
         #expect(try isTold(.returned, "c1 is back after 0 s: its exporters return", rows: 7))

@@ -4,7 +4,7 @@ import Testing
 @testable import PoolReport
 
 @Suite struct PoolHistoryTests {
-    private static func moment(_ registrations: UInt64, _ state: SlotState) -> [PoolHistory.Moment] {
+    private static func moment(_ registrations: UInt64, _ state: SlotState) -> [CollectorMoment] {
         [.init(name: "c1", registrations: registrations, state: state)]
     }
 
@@ -122,24 +122,92 @@ import Testing
         #expect(history.look(Self.moment(1, .active), hasAffinity: true, at: .zero).isEmpty)
     }
 
-    @Test func `when 1 of 4 collectors leaves, the shifts are its rows by the collectors that gain them`() throws {
+    @Test func `when 1 of 4 collectors leaves, the shifts are its rows by the collectors that gain them`() {
         let names = (1...4).map { "c\($0)" }
         let pool = PoolConfiguration(
             pool: "edge", collectors: names.map { .init(name: $0) }, groups: [], tableSize: 1_024)
         let table = AssignmentTable(pool)
         let rows = table.rows(for: WeightedCollector.all(of: pool, SlotAllocation(names: names)))
-        func deliveries(_ states: [SlotState]) -> RowDeliveries {
-            let availability = SlotAvailability.of(states)
-            return RowDeliveries(
-                rows.indices.prefix(1_024).map { availability.deliverer(of: rows[$0], at: $0) }, table.shape)
+        func snapshot(_ states: [SlotState], seed: String = pool.seed) -> RowSnapshot {
+            var pool = pool
+            pool.seed = seed
+            return RowSnapshot(
+                pool, rows: Array(rows.prefix(1_024)), waiting: [:], .of(states), collectors: [])
         }
-        let before = deliveries(Array(repeating: .active, count: 4))
-        #expect(before.shifts(to: deliveries([.active, .active, .active, .holding(left: .seconds(1))])) == [])
-        let shifts = try #require(before.shifts(to: deliveries([.active, .active, .active, .failed])))
-        #expect(shifts.map(\.rows).reduce(0, +) == rows.prefix(1_024).count { $0.owner == Slot(3) })
-        #expect(shifts.count == 3 && shifts.allSatisfy { $0.from == Slot(3) } && shifts[0].rows >= shifts[2].rows)
-        let text = RowDeliveries.text(of: shifts, total: 1_024) { "c\($0.index + 1)" }
-        #expect(text?.contains("of 1024 rows: c4 -> c") == true, "\(text ?? "")")
-        #expect(RowDeliveries.text(of: [], total: 1_024) { _ in "" } == nil)
+        func moved(from before: [SlotState], to after: RowSnapshot?) -> String? {
+            var history = PoolHistory()
+            #expect(history.lookAtRows(of: snapshot(before), name: name) == nil, "the first look remembers")
+            return history.lookAtRows(of: after, name: name)
+        }
+        func name(_ slot: Slot) -> String { "c\(slot.index + 1)" }
+        let all = Array(repeating: SlotState.active, count: 4)
+        let failed: [SlotState] = [.active, .active, .active, .failed]
+        #expect(moved(from: all, to: snapshot(all)) == nil)
+        #expect(moved(from: all, to: snapshot([.active, .active, .active, .holding(left: .seconds(1))])) == nil)
+        #expect(moved(from: all, to: snapshot(failed, seed: "another")) == nil && moved(from: all, to: nil) == nil)
+        let left = rows.prefix(1_024).filter { $0.owner == Slot(3) }
+        let shifts = Dictionary(grouping: left) { $0.ranks[1] }
+            .sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
+            .map { "c4 -> \(name($0.key)) \($0.value.count)" }
+        #expect(shifts.count == 3)
+        #expect(
+            moved(from: all, to: snapshot(failed))
+                == "\(left.count) of 1024 rows: \(shifts.joined(separator: ", "))")
+    }
+
+    @Test func `failover, return and the hold of a collector that never came are logged once, with the next step`() {
+        var table = TableStatus(
+            pool: "edge", assignment: "rendezvous", tableSize: 256, restartHold: 10,
+            collectors: [.init(name: "c1", slot: 0, standing: .usable)], hasAffinity: true, SlotAvailability()
+        ) { _ in (BucketRow(ranks: []), nil) }
+        (table.collectors[0].owned, table.collectors[0].served, table.collectors[0].servedOfOthers) = (100, 90, 10)
+        func news(
+            _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), hasAffinity: Bool = true,
+            isCounted: Bool = true
+        ) -> [PoolHistory.Entry.Message] {
+            var history = PoolHistory()
+            func look(_ state: (UInt64, SlotState)) -> [PoolHistory.Entry] {
+                history.look(Self.moment(state.0, state.1), hasAffinity: hasAffinity, at: .zero)
+            }
+            _ = look(before)
+            return look(after).compactMap {
+                $0.message(of: .init(name: "c1"), isCounted ? table : nil, hasAffinity: hasAffinity)
+            }
+        }
+        let failedOver = news((1, .holding(left: .seconds(1))), (1, .failed))
+        #expect(
+            failedOver.map(\.text) == [
+                "collector c1 did not come back in time: its exporters are at other collectors (100 of 256 rows) "
+                    + "until it registers; start it again by: reuseport-agent exec --collector c1 -- COMMAND, "
+                    + "or, if it runs: reuseport-agent register --collector c1 --pid PID"
+            ])
+        #expect(failedOver.map(\.isWarning) == [true])
+        #expect(
+            news((1, .failed), (2, .active)).map(\.text) == [
+                "collector c1 is back: its exporters return (100 of 256 rows), "
+                    + "of these 20 when BMP sessions at other collectors have ended"
+            ])
+        #expect(
+            news((0, .empty), (0, .holding(left: .seconds(1)))).map(\.text)[0].hasPrefix(
+                "collector c1 never registered: its exporters are held for 1 s (100 of 256 rows), "
+                    + "and what comes from them is dropped; start it by: "))
+        // Where the rows can't be read, only their number is left out.
+        #expect(
+            news((0, .empty), (0, .holding(left: .seconds(1))), isCounted: false).map(\.text)[0].hasPrefix(
+                "collector c1 never registered: its exporters are held for 1 s, "
+                    + "and what comes from them is dropped; start it by: "))
+        // Nothing waits and nothing is dropped where the address doesn't decide.
+        let others = [
+            news((0, .empty), (0, .holding(left: .seconds(1))), hasAffinity: false, isCounted: false),
+            news((1, .holding(left: .seconds(1))), (1, .failed), hasAffinity: false, isCounted: false),
+        ].flatMap { $0.map(\.text) }
+        #expect(others.count == 2)
+        #expect(others[0].hasPrefix("collector c1 never registered: its turns go to the others; start it by: "))
+        #expect(
+            others[1].hasPrefix(
+                "collector c1 did not come back in time: its turns go to the others until it registers; start it again")
+        )
+        // These are logged by whoever notices them.
+        #expect(news((1, .active), (1, .holding(left: .seconds(1)))) == [])
     }
 }

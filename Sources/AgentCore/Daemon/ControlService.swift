@@ -100,8 +100,8 @@ final class ControlService: RequestService {
         switch (reply, wanted) {
         case (.changed(let change), .register(let collector, _, _, _)) where change.changed,
             (.changed(let change), .registerProcess(let collector, _, _)) where change.changed:
-            // What became of who was there before is told first.
-            pool.losses.tell(of: collector)
+            // The loss of the predecessor comes first.
+            pool.losses.report(of: collector)
             let groups = change.groups.joined(separator: ", ")
             let predecessor = change.predecessor.map { old in
                 ", in place of " + (old.process.map { "process \($0.pid)" } ?? "another process")
@@ -109,8 +109,8 @@ final class ControlService: RequestService {
             log.of(collector, key: "registered \(change.slot) \(groups) \(predecessor != nil)").notice(
                 "collector \(collector) is registered: slot \(change.slot), groups \(groups)\(predecessor ?? "")")
         case (.changed(let change), .unregister(let collector)) where change.changed:
-            pool.losses.tell(of: collector)
-            pool.losses.note(collector, CollectorLosses.unregistered)
+            pool.losses.report(of: collector)
+            pool.losses.note(collector, PoolHistory.unregistered)
             log.of(collector).notice("collector \(collector) is unregistered: slot \(change.slot)")
         case (.done(changed: true), .drain(let collector)):
             log.of(collector).notice("collector \(collector) is draining")

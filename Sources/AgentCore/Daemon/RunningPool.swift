@@ -23,11 +23,11 @@ final class RunningPool {
     private(set) var reloads = 0
     /// Of usage events, where they are configured.
     var usage: UsageStatus?
-    let losses: CollectorLosses
+    let losses: LossReports
 
     init(_ configuration: PoolConfiguration, path: String, log: Logger) throws(Failure) {
         self.log = log
-        losses = CollectorLosses(log: log)
+        losses = LossReports(log: log)
         configurationPath = path
         let file = StateFile(configuration)
         try file.check(besides: path)

@@ -1,43 +1,39 @@
 import PoolModel
 
-/// Makes the events of a pool's collectors from the differences between two looks.
+/// Makes the events of a pool from the differences between two looks at its collectors or its rows.
 ///
-/// The first look at a collector makes no event: an agent that starts repeats nothing.
+/// The first look at a collector, or at the rows, makes no event: an agent that starts repeats nothing.
 public struct PoolHistory: Sendable {
-    public typealias Moment = CollectorMoment
+    /// The text for a collector that somebody unregistered, in place of the cause of its loss.
+    public static let unregistered = "was unregistered"
 
     public struct Entry: Equatable, Sendable {
         public var kind: PoolEvent.Kind
         public var collector: String
         public var text: String
+        /// The collector registered at least once.
+        public var hasRegistered = true
+        /// Somebody unregistered the collector.
+        public var isIntended = false
     }
 
     private struct Past {
         var registrations: UInt64
-        var standing: Standing
+        /// Nil: it never registered, and no run has missed it.
+        var standing: SlotState.Standing?
         /// When it went away; nil: it is there, or the agent didn't see it go.
         var awaySince: Duration?
     }
 
-    private enum Standing {
-        /// It never registered, and no run has missed it.
-        case unknown
-        case there
-        case held
-        case away
-
-        init(_ state: SlotState) {
-            self =
-                switch state {
-                case .empty: .unknown
-                case .active, .draining: .there
-                case .holding: .held
-                case .failed, .absent: .away
-                }
-        }
+    private struct Rows {
+        /// The slot that each row delivers to, or is held for.
+        var slots: [Slot?]
+        var assignment: Assignment
+        var seed: String
     }
 
     private var past: [String: Past] = [:]
+    private var rows: Rows?
 
     public init() {}
 
@@ -49,7 +45,7 @@ public struct PoolHistory: Sendable {
     ///   - now: of a monotonic clock.
     /// - Returns: collector by collector, each in the order of its events.
     public mutating func look(
-        _ moments: [Moment], untold: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
+        _ moments: [CollectorMoment], untold: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
         at now: Duration
     ) -> [Entry] {
         let words = HoldText(hasAffinity: hasAffinity)
@@ -60,12 +56,12 @@ public struct PoolHistory: Sendable {
                 present[moment.name] = past[moment.name]
                 continue
             }
-            let standing = Standing(moment.state)
+            let standing = moment.state == .empty ? nil : moment.state.standing
             var next = Past(registrations: moment.registrations, standing: standing)
             if let before = past[moment.name] {
                 entries += Self.entries(
                     from: before, to: moment, standing, loss: losses[moment.name], words, at: now)
-                if standing != .there { next.awaySince = before.standing == .there ? now : before.awaySince }
+                if standing != .usable { next.awaySince = before.standing == .usable ? now : before.awaySince }
             }
             present[moment.name] = next
         }
@@ -74,16 +70,18 @@ public struct PoolHistory: Sendable {
     }
 
     private static func entries(
-        from before: Past, to moment: Moment, _ standing: Standing, loss: String?, _ words: HoldText,
-        at now: Duration
+        from before: Past, to moment: CollectorMoment, _ standing: SlotState.Standing?, loss: String?,
+        _ words: HoldText, at now: Duration
     ) -> [Entry] {
         func entry(_ kind: PoolEvent.Kind, _ text: String) -> Entry {
-            Entry(kind: kind, collector: moment.name, text: "collector \(moment.name) \(text)")
+            Entry(
+                kind: kind, collector: moment.name, text: "collector \(moment.name) \(text)",
+                hasRegistered: moment.registrations > 0, isIntended: loss == Self.unregistered)
         }
         var entries: [Entry] = []
         var last = before.standing
         // Also a collector that returned between two looks.
-        if last == .there, loss != nil || standing != .there {
+        if last == .usable, loss != nil || standing != .usable {
             entries.append(entry(.lost, loss ?? "is gone"))
             last = .away
         }
@@ -93,7 +91,7 @@ public struct PoolHistory: Sendable {
                 let time = before.awaySince.map { " after \(seconds(now - $0))" } ?? ""
                 entries.append(entry(.returned, "is back\(time): \(words.returned)"))
             }
-            last = .there
+            last = .usable
         }
         if case .holding(let left) = moment.state, before.standing != .held || !entries.isEmpty {
             let never = moment.registrations == 0 ? "never registered" : "is away"
@@ -108,8 +106,73 @@ public struct PoolHistory: Sendable {
         return entries
     }
 
+    /// What has moved since the last look at the rows: `512 of 65536 rows: c1 -> c2 300, c1 -> c3 212`.
+    /// Rows without a slot before or after don't count.
+    ///
+    /// - Parameters:
+    ///   - snapshot: nil if the address doesn't decide.
+    ///   - name: of a slot's collector.
+    /// - Returns: nil if no row has moved, or the two tables differ in their assignment.
+    public mutating func lookAtRows(of snapshot: RowSnapshot?, name: (Slot) -> String) -> String? {
+        let before = rows
+        rows = snapshot.map { snapshot in
+            Rows(
+                slots: snapshot.rows.indices.map { snapshot.availability.deliverer(of: snapshot.rows[$0], at: $0) },
+                assignment: snapshot.configuration.assignment, seed: snapshot.configuration.seed)
+        }
+        guard let before, let rows, before.slots.count == rows.slots.count,
+            (before.assignment, before.seed) == (rows.assignment, rows.seed)
+        else { return nil }
+        var moved: [Slot: [Slot: Int]] = [:]
+        for (from, to) in zip(before.slots, rows.slots) where from != to {
+            if let from, let to { moved[from, default: [:]][to, default: 0] += 1 }
+        }
+        if moved.isEmpty { return nil }
+        let shifts = moved.flatMap { from, targets in targets.map { (from: from, to: $0.key, rows: $0.value) } }
+            .sorted { ($1.rows, $0.from, $0.to) < ($0.rows, $1.from, $1.to) }
+        let parts = shifts.prefix(4).map { "\(name($0.from)) -> \(name($0.to)) \($0.rows)" }
+        return "\(shifts.reduce(0) { $0 + $1.rows }) of \(rows.slots.count) rows: " + parts.joined(separator: ", ")
+            + (shifts.count > 4 ? " and others" : "")
+    }
+
     private static func seconds(_ time: Duration) -> String {
         let tenths = Int((time / .milliseconds(100)).rounded())
         return tenths % 10 == 0 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
+    }
+}
+
+extension PoolHistory.Entry {
+    public struct Message: Equatable, Sendable {
+        public var isWarning: Bool
+        public var text: String
+        /// The text without durations (`LogRecord.key`).
+        public var key: String
+    }
+
+    /// The log message for a failover, a return, and a collector that has never registered; nil for others:
+    /// losses and registrations are logged where they are noticed.
+    ///
+    /// - Parameters:
+    ///   - table: has the counts of the collector's rows; nil if they are unknown.
+    ///   - hasAffinity: whether the exporter's address decides on the collector.
+    public func message(
+        of collector: PoolConfiguration.Collector, _ table: TableStatus?, hasAffinity: Bool
+    ) -> Message? {
+        let rows = table?.collectors.first { $0.name == self.collector }
+        let count = rows.map { " (\($0.owned) of \(table?.tableSize ?? 0) rows)" } ?? ""
+        let next = CollectorAdvice.nextStep(for: collector, isFirst: !hasRegistered)
+        switch kind {
+        case .failedOver:
+            let text = "\(text)\(count) until it registers; \(next)"
+            return Message(isWarning: !isIntended, text: text, key: text)
+        case .returned:
+            let staying = rows.map { $0.owned - ($0.served - $0.servedOfOthers) } ?? 0
+            let rest = staying > 0 ? ", of these \(staying) when BMP sessions at other collectors have ended" : ""
+            return Message(isWarning: false, text: text + count + rest, key: "is back\(count)\(rest)")
+        case .held where !hasRegistered:
+            let drops = hasAffinity ? ", and what comes from them is dropped" : ""
+            return Message(isWarning: true, text: "\(text)\(count)\(drops); \(next)", key: "never registered\(count)")
+        case .held, .lost, .registered, .moved, .newExporter: return nil
+        }
     }
 }

@@ -50,8 +50,9 @@ extension Pool {
     }
 
     /// The rows of the table, with the collectors that own them.
-    public func rowSnapshot() throws(Failure) -> RowSnapshot {
-        let availability = try attempt("read the rows of pool \(configuration.pool)", deployment.availability)
+    public func rowSnapshot(act: String? = nil) throws(Failure) -> RowSnapshot {
+        let availability = try attempt(
+            act ?? "read the rows of pool \(configuration.pool)", deployment.availability)
         let generation = deployment.generation
         return RowSnapshot(
             configuration, rows: (0..<table.tableSize).map(generation.row), waiting: engine.rows.waiting, availability,
@@ -88,15 +89,6 @@ extension Pool {
             }
             return moments
         }
-    }
-
-    /// The collector that has each of the table's rows; nil if the address does not decide.
-    public func deliveries(act: String) throws(Failure) -> RowDeliveries? {
-        guard table.assignment.hasAffinity else { return nil }
-        let availability = try attempt(act, deployment.availability)
-        let generation = deployment.generation
-        return RowDeliveries(
-            (0..<table.tableSize).map { availability.deliverer(of: generation.row(at: $0), at: $0) }, table.shape)
     }
 
     /// Rows that come to a present collector when sessions elsewhere have ended.

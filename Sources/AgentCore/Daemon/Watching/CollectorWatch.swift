@@ -55,7 +55,7 @@ final class CollectorWatch: EventSource {
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
-        defer { pool.losses.tell(now: now) }
+        defer { pool.losses.report(now: now) }
         if hasFailed, let nextLook, now < nextLook { return }
         do {
             // A request in the same turn may have filled a slot again: events about its previous sockets
@@ -99,7 +99,7 @@ final class CollectorWatch: EventSource {
             case .closed(let socket):
                 if let slot = slots.removeValue(forKey: socket.cookie) {
                     // The socket belongs to the slot's collector or to its predecessor: `noteLoss` checks.
-                    try noteLoss(of: slot, hasEnded: false, what: "has lost \(socket.endpoint)")
+                    try noteLoss(of: slot, "has lost \(socket.endpoint)", hasEnded: false, owners[slot])
                 } else if pool.kernel.isAwaited(socket) {
                     mayRelease = true
                 }
@@ -145,16 +145,15 @@ final class CollectorWatch: EventSource {
         owners = owners.filter { slot, owner in identities[slot].map { owner.identity == $0 } ?? owner.isHidden }
         for (slot, identity) in identities where owners[slot] == nil {
             guard let process = try watched(identity) else {
-                if try pool.kernel.noteLoss(of: slot, hasEnded: true, act: act) {
-                    tellLater(of: slot, "has ended", by: nil, identity)
-                }
+                try noteLoss(of: slot, "has ended", hasEnded: true, nil, identity)
                 continue
             }
             owners[slot] = process
         }
         if let interruption = kernel.interruption { log.error("\(interruption); the agent tries again") }
         for slot in try kernel.lostSlots(act: act) {
-            try noteLoss(of: slot, hasEnded: owners[slot]?.hasEnded ?? false, what: "has lost a socket")
+            let owner = owners[slot]
+            try noteLoss(of: slot, "has lost a socket", hasEnded: owner?.hasEnded ?? false, owner)
         }
         seen = revision
     }
@@ -175,25 +174,21 @@ final class CollectorWatch: EventSource {
         owners[slot] = nil
         if let identity = owner.identity, pool.kernel.owners[slot] != identity { return }
         let name = pool.kernel.name(of: slot)
-        if try pool.kernel.noteLoss(of: slot, hasEnded: true, act: act) {
-            tellLater(of: slot, "has ended", by: owner)
-        }
-        if !pool.losses.tell(of: name) {
+        try noteLoss(of: slot, "has ended", hasEnded: true, owner)
+        if !pool.losses.report(of: name) {
             log.of(name, key: "ended").info("collector \(name): \(Self.words(for: owner.identity)) has ended")
         }
     }
 
-    private func noteLoss(of slot: Slot, hasEnded: Bool, what: String) throws(Failure) {
-        guard try pool.kernel.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return }
-        tellLater(of: slot, what, by: owners[slot])
-    }
-
+    /// Takes the slot's collector out of use. The loss is reported unless it was noted before.
+    ///
     /// - Parameters:
     ///   - process: the collector's process; nil if it is unknown, or ended before it could be watched.
     ///   - identity: of the process; nil: that of `process`.
-    private func tellLater(
-        of slot: Slot, _ what: String, by process: WatchedProcess?, _ identity: ProcessIdentity? = nil
-    ) {
+    private func noteLoss(
+        of slot: Slot, _ what: String, hasEnded: Bool, _ process: WatchedProcess?, _ identity: ProcessIdentity? = nil
+    ) throws(Failure) {
+        guard try pool.kernel.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return }
         // If the hold is over, `EventRecorder` logs the failover. The loss is logged even if this read fails.
         let isHeld = (try? pool.kernel.isHeld(slot, act: act)) ?? false
         let words = HoldText(hasAffinity: pool.kernel.table.assignment.hasAffinity)
@@ -205,7 +200,7 @@ final class CollectorWatch: EventSource {
                 process: Self.words(for: identity ?? process?.identity), hasEnded: { process?.hasEnded ?? false }),
             now: rpa_monotonic_ns())
         // Without a process, the cause stays unknown: don't wait for it.
-        if process == nil { pool.losses.tell(of: name) }
+        if process == nil { pool.losses.report(of: name) }
     }
 
     private static func words(for process: ProcessIdentity?) -> String {

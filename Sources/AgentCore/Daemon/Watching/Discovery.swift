@@ -99,7 +99,7 @@ final class Discovery: EventSource {
             do throws(RegistrationPlan.Refusal) {
                 let change = try pool.register(name, process, owner: owner, isRecognised: true)
                 said[name] = nil
-                pool.losses.tell(of: name)
+                pool.losses.report(of: name)
                 log.of(name, key: "recognized \(change.slot)").notice(
                     "collector \(name) is recognized and registered: process \(pid), slot \(change.slot)")
                 return

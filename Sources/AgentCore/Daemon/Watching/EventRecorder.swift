@@ -9,7 +9,6 @@ final class EventRecorder: EventSource {
     private let pool: RunningPool
     private let log: Logger
     private var history = PoolHistory()
-    private var rows: RowDeliveries?
     private var seen: Int
     private var seenWrites: UInt64
     /// Collectors whose loss has no known cause yet.
@@ -22,7 +21,7 @@ final class EventRecorder: EventSource {
         self.log = log
         seen = pool.revision
         seenWrites = pool.kernel.rowWrites
-        rows = try pool.kernel.deliveries(act: act)
+        _ = try movedRows()
         try look(now: rpa_monotonic_ns())
     }
 
@@ -30,27 +29,20 @@ final class EventRecorder: EventSource {
 
     var nextDeadline: UInt64? { schedule.deadline(hasChanged: hasChanged) }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
-        attend(now: now) { () throws(Failure) in
-            try lookIfDue(now: now)
-            if schedule.isComparisonDue(now: now) { try compareRows(now: now) }
-        }
-    }
+    func serve(_ results: ArraySlice<pollfd>, now: UInt64) { lookIfDue(now: now, atRows: true) }
 
     /// Records earlier changes before a command changes the pool. Otherwise, the changes of two commands in
     /// one turn would appear as one.
-    func noteChanges() {
-        let now = rpa_monotonic_ns()
-        attend(now: now) { () throws(Failure) in try lookIfDue(now: now) }
-    }
+    func noteChanges() { lookIfDue(now: rpa_monotonic_ns(), atRows: false) }
 
-    private func lookIfDue(now: UInt64) throws(Failure) {
-        if schedule.isLookDue(hasChanged: hasChanged, now: now) { try look(now: now) }
-    }
-
-    private func attend(now: UInt64, _ work: () throws(Failure) -> Void) {
+    private func lookIfDue(now: UInt64, atRows: Bool) {
         do {
-            try work()
+            if schedule.isLookDue(hasChanged: hasChanged, now: now) { try look(now: now) }
+            if atRows, schedule.isComparisonDue(now: now) {
+                let text = try movedRows()
+                schedule.noteComparison(now: now)
+                if let text { pool.note(.moved, text) }
+            }
             schedule.noteSuccess(now: now)
         } catch {
             if !schedule.hasFailed { log.error("\(error)") }
@@ -62,15 +54,15 @@ final class EventRecorder: EventSource {
         seen != pool.revision || seenWrites != pool.kernel.rowWrites || untold != pool.losses.pendingCollectors
     }
 
+    private var hasAffinity: Bool { pool.kernel.table.assignment.hasAffinity }
+
     private func look(now: UInt64) throws(Failure) {
         let moments = try pool.kernel.moments(act: act)
-        let hasAffinity = pool.kernel.table.assignment.hasAffinity
-        let losses = pool.losses.take()
         untold = pool.losses.pendingCollectors
         let entries = history.look(
-            moments, untold: untold, losses: losses, hasAffinity: hasAffinity, at: .nanoseconds(now))
+            moments, untold: untold, losses: pool.losses.takeCauses(), hasAffinity: hasAffinity, at: .nanoseconds(now))
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
-        logNews(entries, moments, losses, hasAffinity: hasAffinity)
+        report(entries)
         let mayHaveMoved = hasChanged || !entries.isEmpty
         (seen, seenWrites) = (pool.revision, pool.kernel.rowWrites)
         schedule.noteLook(states: moments.map(\.state), mayHaveMoved: mayHaveMoved, now: now)
@@ -78,30 +70,66 @@ final class EventRecorder: EventSource {
 
     /// Logs the entries with the counts of rows. The rows are read only if an entry needs them; if that
     /// fails, the message has no counts.
-    private func logNews(
-        _ entries: [PoolHistory.Entry], _ moments: [PoolHistory.Moment], _ losses: [String: String], hasAffinity: Bool
-    ) {
+    private func report(_ entries: [PoolHistory.Entry]) {
         guard entries.contains(where: { [.failedOver, .returned, .held].contains($0.kind) }) else { return }
         let table = hasAffinity ? try? TableStatus(pool.kernel.rowSnapshot()) : nil
         for entry in entries {
-            guard let collector = pool.kernel.configuration.collectors.first(where: { $0.name == entry.collector })
+            guard let collector = pool.kernel.configuration.collectors.first(where: { $0.name == entry.collector }),
+                let message = entry.message(of: collector, table, hasAffinity: hasAffinity)
             else { continue }
-            let news = CollectorMessages(
-                entry, of: collector, rows: table?.collectors.first { $0.name == entry.collector },
-                total: table?.tableSize ?? 0, hasAffinity: hasAffinity,
-                hasRegistered: moments.contains { $0.name == entry.collector && $0.registrations > 0 },
-                isIntended: losses[entry.collector] == CollectorLosses.unregistered)
-            if let news { log.of(entry.collector, key: news.key).log(level: news.level, "\(news.text)") }
+            log.of(entry.collector, key: message.key)
+                .log(level: message.isWarning ? .warning : .notice, "\(message.text)")
         }
     }
 
-    private func compareRows(now: UInt64) throws(Failure) {
-        let before = rows
-        rows = try pool.kernel.deliveries(act: act)
-        schedule.noteComparison(now: now)
-        guard let before, let rows, let shifts = before.shifts(to: rows),
-            let text = RowDeliveries.text(of: shifts, total: rows.count, name: pool.kernel.name)
-        else { return }
-        pool.note(.moved, text)
+    private func movedRows() throws(Failure) -> String? {
+        history.lookAtRows(of: hasAffinity ? try pool.kernel.rowSnapshot(act: act) : nil, name: pool.kernel.name)
     }
+}
+
+/// The times at which `EventRecorder` looks at the collectors and compares rows: CLOCK_MONOTONIC in
+/// nanoseconds.
+struct EventSchedule {
+    /// When a hold ends, or when to check again for a collector that has never registered.
+    private var nextLook: UInt64?
+    /// When to compare rows, because they may have moved.
+    private var nextComparison: UInt64?
+    private var lastComparison: UInt64 = 0
+    /// After a failure, the time until which nothing is due.
+    private var retry: UInt64?
+    private static let pause: UInt64 = 1_000_000_000
+
+    var hasFailed: Bool { retry != nil }
+
+    /// - Parameter hasChanged: whether the pool changed since the last look.
+    func deadline(hasChanged: Bool) -> UInt64? {
+        if let retry { return retry }
+        return hasChanged ? 0 : [nextLook, nextComparison].compactMap(\.self).min()
+    }
+
+    func isLookDue(hasChanged: Bool, now: UInt64) -> Bool {
+        !isPaused(now) && (hasChanged || nextLook.map { $0 <= now } ?? false)
+    }
+
+    func isComparisonDue(now: UInt64) -> Bool { !isPaused(now) && nextComparison.map { $0 <= now } ?? false }
+
+    mutating func noteLook(states: [SlotState], mayHaveMoved: Bool, now: UInt64) {
+        if mayHaveMoved { nextComparison = max(now, lastComparison + Self.pause) }
+        nextLook = states.compactMap { state in
+            switch state {
+            case .holding(let left): now + UInt64(max(0, left / .nanoseconds(1))) + 1_000_000
+            case .empty: now + Self.pause
+            case .active, .draining, .failed, .absent: nil
+            }
+        }.min()
+    }
+
+    mutating func noteComparison(now: UInt64) { (nextComparison, lastComparison) = (nil, now) }
+
+    mutating func noteFailure(now: UInt64) { retry = now + Self.pause }
+
+    /// Everything that was due succeeded.
+    mutating func noteSuccess(now: UInt64) { if !isPaused(now) { retry = nil } }
+
+    private func isPaused(_ now: UInt64) -> Bool { retry.map { now < $0 } ?? false }
 }
