@@ -55,6 +55,107 @@ final class Deployment {
     var hasPlaceholders: Bool { groups.contains { $0.placeholder != nil } }
 }
 
+/// The state of slots, as the maps have it now. Reading it changes nothing.
+extension Deployment {
+    func state(of slot: Slot) throws(KernelError) -> SlotState {
+        try state(of: slot) { group throws(KernelError) in try group.sockets.cookie(at: slot) }
+    }
+
+    /// - Parameter cookie: SO_COOKIE of the socket that the slot has in a group; nil: the socket is gone.
+    func state<Problem>(
+        of slot: Slot, cookie: (PoolGroup) throws(Problem) -> UInt64?
+    ) throws(Problem) -> SlotState {
+        let (words, members) = (maps.slots[slot], maps.slots.groups(of: slot))
+        var isFilled = words.registrationNumber != 0
+        for group in groups where isFilled && members >> UInt64(group.number) & 1 == 1 {
+            isFilled = try cookie(group) != nil
+        }
+        return SlotState(
+            registrations: words.registrationNumber, downFor: words.downFor, hold: configuration.restartHold,
+            isFilled: isFilled, isDraining: maps.tenants.tenant(of: slot)?.drain != nil)
+    }
+
+    /// The state of every slot that has a name.
+    func availability() throws(KernelError) -> SlotAvailability {
+        var availability = SlotAvailability()
+        for slot in maps.tenants.all().keys {
+            availability.set(
+                slot, try state(of: slot), wasFilled: maps.slots[slot].registrationNumber != 0,
+                isClosed: maps.slots.isClosed(slot))
+        }
+        return availability
+    }
+
+    /// Slots that drain.
+    ///
+    /// - Parameter departing: only those whose collectors left the configuration.
+    func closedSlots(departing: Bool = false) -> Set<Slot> {
+        var closed: Set<Slot> = []
+        for (slot, tenant) in maps.tenants.all() {
+            guard let drain = tenant.drain, !departing || drain == .departed else { continue }
+            closed.insert(slot)
+        }
+        return closed
+    }
+
+    /// The groups in which the slot has a socket, with its SO_COOKIE.
+    func sockets(of slot: Slot) throws(KernelError) -> [(group: PoolGroup, cookie: UInt64)] {
+        var sockets: [(PoolGroup, UInt64)] = []
+        for group in groups {
+            if let cookie = try group.sockets.cookie(at: slot) { sockets.append((group, cookie)) }
+        }
+        return sockets
+    }
+
+    /// SO_COOKIE of every registered socket, and its slot.
+    func registeredSockets() throws(KernelError) -> [UInt64: Slot] {
+        var slots: [UInt64: Slot] = [:]
+        for slot in maps.tenants.all().keys {
+            for (_, cookie) in try sockets(of: slot) { slots[cookie] = slot }
+        }
+        return slots
+    }
+
+    /// Sockets that are bound to the pool's groups, whoever has them.
+    func members() throws(KernelError) -> [BoundSocket] {
+        var members: [BoundSocket] = []
+        for group in groups {
+            members += try SocketDump.members(of: group.group.transport, port: group.group.port)
+                .filter(group.group.hasMember)
+        }
+        return members
+    }
+
+    /// The collector that has the slot, or had it when it left the configuration; nil: none has.
+    func collector(at slot: Slot) -> String? {
+        allocation.nameOfSlot[slot] ?? maps.tenants.tenant(of: slot)?.name
+    }
+
+    func name(of slot: Slot) -> String { collector(at: slot) ?? "slot \(slot.index)" }
+
+    /// Slots that the name has: more than one while it changes its slot.
+    func slots(of collector: String) -> Set<Slot> {
+        var slots = Set(maps.tenants.all().filter { $0.value.name == collector }.keys)
+        if let slot = allocation[collector] { slots.insert(slot) }
+        return slots
+    }
+
+    /// The slot of a collector that left the configuration and still has it.
+    func departedSlot(of collector: String) -> Slot? {
+        closedSlots(departing: true).first { maps.tenants.tenant(of: $0)?.name == collector }
+    }
+
+    /// The collectors of the configuration, then those that left it and still have a slot.
+    func collectorsAndSlots() -> [(PoolConfiguration.Collector, Slot)] {
+        var all = configuration.collectors.map { ($0, allocation[$0.name]!) }
+        for slot in allocation.freed where !allocation.slotOfName.values.contains(slot) {
+            guard let tenant = maps.tenants.tenant(of: slot) else { continue }
+            all.append((PoolConfiguration.Collector(name: tenant.name, weight: 0), slot))
+        }
+        return all
+    }
+}
+
 /// Waits until every run of a program that may have seen the rows or sockets before has ended.
 func waitForRuns() {
     // Where the kernel does not offer membarrier(2): far longer than a run can take.
