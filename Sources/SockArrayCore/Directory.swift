@@ -36,4 +36,13 @@ package enum Directory {
         }
         return names.sorted()
     }
+
+    /// The target of a symbolic link; nil if there is no such link.
+    package static func target(ofLink path: String) -> String? {
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = target.withUnsafeMutableBytes {
+            readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        return length > 0 ? String(decoding: target[..<length], as: UTF8.self) : nil
+    }
 }

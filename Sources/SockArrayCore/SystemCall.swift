@@ -2,7 +2,7 @@ import PoolModel
 
 /// Converts the shim's -errno into a Swift error. All calls use it.
 @discardableResult
-func kernel<Result: SignedInteger>(
+package func kernel<Result: SignedInteger>(
     _ operation: @autoclosure () -> String, _ result: Result
 ) throws(KernelError) -> Result {
     guard result < 0 else { return result }

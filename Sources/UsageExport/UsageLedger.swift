@@ -121,14 +121,72 @@ public struct UsageLedger: Equatable, Sendable, Codable {
 /// Events that are kept, and delivered, together.
 public struct UsageBatch: Equatable, Sendable {
     public let number: UInt64
-    public let events: [UsageEvent]
+    public private(set) var events: [UsageEvent]
 
     public init(number: UInt64, identity: String, events: [UsageEvent]) {
         self.number = number
-        self.events = events.enumerated().map { index, event in
-            var event = event
-            event.idempotencyKey = "\(identity)-\(number)-\(index)"
-            return event
+        self.events = events
+        for index in events.indices { self.events[index].idempotencyKey = "\(identity)-\(number)-\(index)" }
+    }
+}
+
+/// Usage that was read and isn't on the disk yet: its events are stored together with the ledger that
+/// counts them, and a source that has stopped counting is forgotten only after that.
+public struct UnstoredUsage: Sendable {
+    /// The ledger on the disk plus the events.
+    public private(set) var ledger: UsageLedger
+    private var events: [UsageEvent] = []
+    /// The events that are being stored.
+    private var underWay: [UsageEvent]?
+    /// Whether the disk has a ledger.
+    private var isStored: Bool
+    /// Sources of the last reading that have stopped counting.
+    private var departed: Set<UInt32>
+    /// The end of the last interval that was to be stored.
+    private var lastAttempt: UnixTime?
+
+    /// - Parameter isStored: whether the ledger is on the disk.
+    public init(_ ledger: UsageLedger, isStored: Bool, departed: Set<UInt32> = []) {
+        self.ledger = ledger
+        self.isStored = isStored
+        self.departed = departed
+    }
+
+    /// The number of events, without those that are being stored.
+    public var count: Int { events.count }
+
+    public mutating func add(_ reading: UsageReading, at now: UnixTime) {
+        events = events.merged(with: ledger.take(reading, at: now))
+        departed = reading.departed
+    }
+
+    /// Whether there is something to store; one attempt for each reading.
+    public var isDue: Bool { (!isStored || !events.isEmpty) && lastAttempt != ledger.stop }
+
+    /// Call `endStoring` after it, whether or not the events could be stored.
+    public mutating func beginStoring() -> [UsageEvent] {
+        lastAttempt = ledger.stop
+        underWay = events
+        defer { events = [] }
+        return events
+    }
+
+    /// - Parameter stored: the ledger on the disk; nil if the events could not be stored. The next attempt
+    ///   stores them with the newer ones.
+    public mutating func endStoring(_ stored: UsageLedger?) {
+        if let stored {
+            isStored = true
+            ledger.follow(stored)
+        } else {
+            events = (underWay ?? []).merged(with: events)
         }
+        underWay = nil
+    }
+
+    /// The sources that have stopped counting, once, when everything that they counted is on the disk.
+    public mutating func takeForgettable() -> Set<UInt32> {
+        guard isStored, underWay == nil, events.isEmpty else { return [] }
+        defer { departed = [] }
+        return departed
     }
 }

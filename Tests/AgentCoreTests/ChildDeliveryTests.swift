@@ -13,7 +13,7 @@ import Testing
                 ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], input: [], now: rpa_monotonic_ns(),
                 limit: .milliseconds(300))
         }
-        let group = child.group
+        let group = child.pid
         #expect(kill(-group, 0) == 0)
         var end: (status: Int32, text: String)?
         #expect(

@@ -12,21 +12,21 @@ import UsageExport
     private static let folder = "/tmp/reuseport-agent-delivery-\(getpid())-\(UInt32.random(in: 0 ... .max))"
 
     /// A queue of one event.
-    private static func queue() throws -> UsageQueue {
+    private static func store() throws -> UsageStore {
         let reading = UsageReading(incarnation: 1, counters: [])
         let ledger = UsageLedger(identity: "x", pool: "edge", from: reading, at: UnixTime(milliseconds: 1))
-        let queue = UsageQueue(UsageFolder(path: folder), limit: 64 << 10, ledger: ledger, batches: [])
+        let store = UsageStore(UsageFolder(path: folder), limit: 64 << 10, UsageQueue([], ledger: ledger))
         let event = UsageEvent(
             .collector("c1", group: "ipfix"), pool: "edge", from: UnixTime(milliseconds: 1),
             to: UnixTime(milliseconds: 2), value: 1, idempotencyKey: "")
         var error: KernelError?
-        queue.store([event], ledger) { error = $0 }
+        store.store([event], ledger) { error = $0 }
         waitUntil(.seconds(20)) {
-            queue.proceed()
-            return !queue.isBusy
+            store.proceed()
+            return store.write == nil
         }
-        #expect(error == nil && queue.pendingEvents == 1)
-        return queue
+        #expect(error == nil && store.queue.pendingEvents == 1)
+        return store
     }
 
     private static func removeFolder() {
@@ -47,69 +47,70 @@ import UsageExport
 
     @Test func `a reload during a failing attempt starts another at once; the next one waits again`() throws {
         defer { Self.removeFolder() }
-        let delivery = UsageDelivery(try Self.queue(), to: .command(["/bin/sh", "-c", "exit 3"])) { _ in }
+        let delivery = UsageDelivery(try Self.store(), to: .command(["/bin/sh", "-c", "exit 3"]))
         let now: UInt64 = 1_000
         Self.proceed(delivery, at: now)
         #expect(delivery.isBusy)
         delivery.retryNow()
         Self.end(delivery, at: now)
-        #expect(delivery.error == "the command ended with 3" && delivery.nextDeadline == now)
+        #expect(delivery.error == "the command ended with 3" && delivery.nextAttempt == now)
         Self.end(delivery, at: now)
-        #expect(delivery.nextDeadline! >= now + 500_000_000)
+        #expect(delivery.nextAttempt! >= now + 500_000_000)
     }
 
     /// The queue's only batch.
-    private static func batch(of queue: UsageQueue) throws -> String {
-        queue.folder.file(try #require(queue.head).number)
+    private static func batch(of store: UsageStore) throws -> String {
+        store.folder.file(try #require(store.queue.head).number)
     }
 
     @Test func `a batch that is unreadable for a while is retried and delivered first`() throws {
         defer { Self.removeFolder() }
-        let queue = try Self.queue()
-        let file = try Self.batch(of: queue)
-        let delivery = UsageDelivery(queue, to: .command(["/bin/true"])) { _ in }
+        let store = try Self.store()
+        let file = try Self.batch(of: store)
+        let delivery = UsageDelivery(store, to: .command(["/bin/true"]))
         try #require(rename(file, file + ".away") == 0 && symlink(file, file) == 0)
         Self.proceed(delivery, at: 1)
         Self.end(delivery, at: 1)
-        #expect(delivery.error == "\(file) can't be read (ELOOP)" && queue.head?.events == 1)
+        #expect(delivery.error == "\(file) can't be read (ELOOP)" && store.queue.head?.events == 1)
         try #require(rename(file + ".away", file) == 0)
-        let next = try #require(delivery.nextDeadline)
+        let next = try #require(delivery.nextAttempt)
         #expect(next >= 500_000_000)
         Self.proceed(delivery, at: next)
         // Read, taken by the command, and out of the queue.
         waitUntil(.seconds(20), every: .milliseconds(2)) {
-            queue.proceed()
+            store.proceed()
             Self.proceed(delivery, at: next)
             return delivery.lastDelivery != nil
         }
-        #expect(delivery.error == nil && queue.head == nil && queue.pendingEvents == 0)
+        #expect(delivery.error == nil && store.queue.head == nil && store.queue.pendingEvents == 0)
     }
 
     @Test(arguments: [nil, "", "{}\n"])
     func `a batch that is gone or has no events is reported as lost`(_ content: String?) throws {
         defer { Self.removeFolder() }
-        let queue = try Self.queue()
-        let file = try Self.batch(of: queue)
+        let store = try Self.store()
+        let file = try Self.batch(of: store)
         unlink(file)
         if let content { try FileText.write(content, to: file) }
-        let delivery = UsageDelivery(queue, to: .command(["/bin/true"])) { _ in }
+        let delivery = UsageDelivery(store, to: .command(["/bin/true"]))
         Self.proceed(delivery, at: 1)
         Self.end(delivery, at: 1)
-        #expect(delivery.error?.hasSuffix("its 1 events are not delivered") == true && queue.head == nil)
+        #expect(delivery.error?.hasSuffix("its 1 events are not delivered") == true && store.queue.head == nil)
     }
 
     @Test func `usage that is removed while a batch is read starts no command, and the batch stays`() throws {
         defer { Self.removeFolder() }
-        let queue = try Self.queue()
+        let store = try Self.store()
         var verdicts = 0
-        let delivery = UsageDelivery(queue, to: .command(["/no/such"])) { _ in verdicts += 1 }
+        let delivery = UsageDelivery(store, to: .command(["/no/such"]))
+        delivery.report = { _ in verdicts += 1 }
         Self.proceed(delivery, at: 1)
         #expect(delivery.isBusy)
         Self.end(delivery, at: 1, begins: false)
-        #expect(verdicts == 0 && queue.head?.events == 1)
+        #expect(verdicts == 0 && store.queue.head?.events == 1)
         // Configured again.
         Self.proceed(delivery, at: 1)
         Self.end(delivery, at: 1)
-        #expect(verdicts == 1 && queue.head?.events == 1)
+        #expect(verdicts == 1 && store.queue.head?.events == 1)
     }
 }

@@ -3,6 +3,7 @@ import PoolModel
 import TelemetryLab
 import TestSupport
 import Testing
+import UsageExport
 
 @testable import AgentCore
 

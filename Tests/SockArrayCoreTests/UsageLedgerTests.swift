@@ -147,6 +147,21 @@ import UsageExport
         }
     }
 
+    @Test func `a failure before a retry that was asked for is followed at once; the next pause is the first again`() {
+        var backoff = DeliveryBackoff()
+        for _ in 1...3 { backoff.fail(now: 0, chance: 1) }
+        #expect(backoff.next == 4_000_000_000)
+        backoff.retryNow(isBusy: true)
+        #expect(backoff.next == 0)
+        backoff.fail(now: 7, chance: 1)
+        #expect(backoff.next == 7)
+        backoff.fail(now: 7, chance: 1)
+        #expect(backoff.next == 2_000_000_007)
+        backoff.retryNow(isBusy: false)
+        backoff.fail(isRefusal: true, now: 0, chance: 0)
+        #expect(backoff.next == 128_000_000_000)
+    }
+
     @Test(arguments: [
         (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
         (951_782_400_000, "2000-02-29T00:00:00.000Z"), (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),

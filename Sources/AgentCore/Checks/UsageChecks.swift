@@ -12,18 +12,19 @@ package struct UsageChecks {
 
     package init(_ configuration: PoolConfiguration, _ host: HostFacts) {
         let items = Self.items(configuration, host)
-        let file = configuration.usage.flatMap { FileTargetCheck($0) }.map(Self.item)
+        let file = configuration.usage.flatMap(Self.fileItem)
         self.items = items + (file.map { [$0] } ?? [])
         let kind: Failure.Kind? = !items.allSatisfy(\.ok) ? .privilege : file?.ok == false ? .usage : nil
         exitCode = kind?.rawValue ?? 0
     }
 
-    private static func item(_ file: FileTargetCheck) -> CheckList.Item {
-        let check = "usage: file \(file.path)"
+    private static func fileItem(_ usage: UsageSettings) -> CheckList.Item? {
+        guard case .file(let path) = usage.target else { return nil }
+        let check = "usage: file \(path)"
         do throws(Failure) {
             let note: String?
-            switch try file.finding() {
-            case .fit: note = nil
+            switch try usage.checkFile() {
+            case .fit, nil: note = nil
             case .unknown(let reason): note = reason
             case .missingFolder(let failure): throw failure
             }
@@ -39,7 +40,7 @@ package struct UsageChecks {
         guard let usage = configuration.usage else { return [] }
         var items = [
             item("usage: queue \(usage.folder)", "it can be written") { () throws(Failure) in
-                try usage.checkFolder(makes: false)
+                try UsageFolder(path: usage.folder).check(makes: false)
             }
         ]
         switch usage.target {
@@ -54,10 +55,9 @@ package struct UsageChecks {
         case .url(_, let headers):
             items.append(
                 CheckList.Item(
-                    check: "usage: url", ok: UsagePost.isInstalled,
-                    detail: UsagePost.isInstalled
-                        ? "curl is installed" : "curl is in no folder of PATH, and it sends the events",
-                    remedy: UsagePost.isInstalled ? nil : "install curl (Debian: apt-get install curl)"))
+                    check: "usage: url", ok: hasCurl,
+                    detail: hasCurl ? "curl is installed" : "curl is in no folder of PATH, and it sends the events",
+                    remedy: hasCurl ? nil : "install curl (Debian: apt-get install curl)"))
             guard let headers else { break }
             let error = error(of: headers, R_OK)
             items.append(
@@ -80,6 +80,12 @@ package struct UsageChecks {
                 remedy: mayAttach
                     ? nil : "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or remove meter"))
         return items
+    }
+
+    /// Whether curl is in PATH.
+    private static var hasCurl: Bool {
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
+        return path.split(separator: ":").contains { access("\($0)/curl", X_OK) == 0 }
     }
 
     /// The name of the errno why a file can't be used in this mode; EISDIR for a directory; nil if it can.

@@ -2,11 +2,9 @@ import CBPFShim
 import PoolModel
 
 /// Counts the bytes that the sockets of a cgroup send and receive. Links and maps are pinned
-/// in a folder named by the cgroup's number, so counting continues without the agent. Another
-/// cgroup, or the same path made anew, gets a new meter. Of the previous one, only the counts
-/// stay pinned, until their bytes are in events on the disk (`forget`).
+/// in a folder named by the cgroup's number, so counting continues without the agent.
 public final class CgroupMeter {
-    public private(set) var settings: MeterSettings
+    private(set) var settings: MeterSettings
     private let folder: PinFolder
     private let cgroup: UInt64
     private let counts: MappedArray
@@ -15,16 +13,17 @@ public final class CgroupMeter {
     /// Name of the meter's folder.
     var pinName: String { "\(cgroup)" }
 
-    /// Adopts the cgroup's meter or makes one, and stops the meters of other cgroups.
+    /// Adopts the cgroup's meter or makes one.
     ///
-    /// - Parameter pool: folder of the pool's pins.
+    /// - Parameters:
+    ///   - meters: the folder of the pool's meters.
+    ///   - pool: the name of the pool.
     /// - Throws: `.absent` if there is no such cgroup, `.usage` if it isn't a cgroup of
     ///   version 2, `.privilege` if capabilities are missing.
-    public init(_ settings: MeterSettings, pool: String) throws(Failure) {
+    init(_ settings: MeterSettings, in meters: PinFolder, pool: String) throws(Failure) {
         let act = "meter the cgroup \(settings.cgroup)"
         self.settings = settings
         cgroup = try Self.identity(of: settings.cgroup, act: act)
-        let meters = Self.folder(ofPool: pool)
         folder = meters.subfolder("\(cgroup)")
         do throws(PoolError) {
             let folder = self.folder
@@ -42,7 +41,6 @@ public final class CgroupMeter {
                     maps: [("meter", counts.map.number), ("internal", prefixes.number)], constants: NoConstants())
                 try Self.attach(loaded, as: pin, isEgress, settings.cgroup, in: folder)
             }
-            Self.stop(in: meters, except: "\(cgroup)")
         } catch {
             throw Self.meaning(of: error, act: act, pool: pool)
         }
@@ -65,7 +63,7 @@ public final class CgroupMeter {
 
     /// Replaces the prefixes of the same cgroup. No packet is missed meanwhile; some may be
     /// counted by the old prefixes.
-    public func change(_ settings: MeterSettings) throws(Failure) {
+    func change(_ settings: MeterSettings) throws(Failure) {
         do throws(KernelError) {
             try InternalPrefixes.write(settings.internalPrefixes, to: prefixes)
             self.settings = settings
@@ -75,13 +73,13 @@ public final class CgroupMeter {
     }
 
     /// Whether the path still names the same cgroup: otherwise the meter must be made anew.
-    public var isCurrent: Bool {
+    var isCurrent: Bool {
         var now: UInt64 = 0
         return rpa_cgroup_id(settings.cgroup, &now) != 1 || now == cgroup
     }
 
     /// The counts, by direction and network.
-    public func counters(act: String) throws(Failure) -> [UsageReading.Counter] {
+    func counters(act: String) throws(Failure) -> [UsageReading.Counter] {
         do throws(KernelError) {
             return try MeterCounts(counts).counters { [path = settings.cgroup] in .cgroup(path, $0, $1) }
         } catch {
@@ -129,7 +127,6 @@ public final class CgroupMeter {
             remedy: "see: reuseport-agent check")
     }
 
-    /// - Parameter pool: folder of the pool's pins.
     private static func meaning(of error: PoolError, act: String, pool: String) -> Failure {
         if case .call(let call) = error, call.operation == "bpf_link_create", [1, 13, 22].contains(call.errno) {
             return Failure(
@@ -137,6 +134,91 @@ public final class CgroupMeter {
                 remedy:
                     "give the agent CAP_NET_ADMIN beside CAP_BPF (AmbientCapabilities= of its unit), or remove meter")
         }
-        return error.failure(act: act, pool: pool.split(separator: "/").last.map(String.init) ?? "")
+        return error.failure(act: act, pool: pool)
+    }
+}
+
+/// The meters of a pool: the configured cgroup's, which counts, and stopped ones of previous cgroups.
+/// Another cgroup, or the same path made anew, gets a new meter. Of a stopped meter, only the counts stay
+/// pinned, until their bytes are in events on the disk (`forget`).
+public final class PoolMeters {
+    private let pool: String
+    private let folder: PinFolder
+    private var present: CgroupMeter?
+
+    /// - Parameter pool: folder of the pool's pins.
+    public init(pool: String) {
+        self.pool = pool.split(separator: "/").last.map(String.init) ?? ""
+        folder = PinFolder(path: pool + "/meter")
+    }
+
+    /// The metered cgroup.
+    public var cgroup: String? { present?.settings.cgroup }
+
+    /// Whether there is a meter, and its path still names the same cgroup.
+    public var isCurrent: Bool { present?.isCurrent == true }
+
+    /// Meters the cgroup of these settings, and stops the meters of other cgroups; nil: stops all.
+    ///
+    /// - Throws: as `CgroupMeter` does. Then the meters are as before.
+    public func follow(_ wanted: MeterSettings?) throws(Failure) {
+        if let wanted, let present, present.settings.cgroup == wanted.cgroup, present.isCurrent {
+            if present.settings != wanted { try present.change(wanted) }
+            return
+        }
+        present = try wanted.map { wanted throws(Failure) in try CgroupMeter(wanted, in: folder, pool: pool) }
+        for name in folder.names() where name != present?.pinName { pinned(name).stop() }
+    }
+
+    private func pinned(_ name: String) -> PinnedMeter { PinnedMeter(folder: folder.subfolder(name)) }
+
+    /// Adds the counts of all meters to a reading, and the sources that have stopped counting.
+    public func read(into reading: inout UsageReading, act: String) throws(Failure) {
+        if let present { reading.counters += try present.counters(act: act) }
+        do throws(KernelError) {
+            // A meter that is skipped here would count from 0 at the next reading.
+            for name in try Directory.entries(of: folder.path) where name != present?.pinName {
+                let meter = pinned(name)
+                guard let counts = try meter.counts() else { continue }
+                let path = meter.cgroup
+                let counters = try counts.counters { direction, network in
+                    path.map { .cgroup($0, direction, network) }
+                }
+                reading.counters += counters.map { counter in
+                    var counter = counter
+                    (counter.fallback, counter.series) = (counter.series, nil)
+                    return counter
+                }
+                if meter.isStopped { reading.departed.formUnion(counters.map(\.source)) }
+            }
+        } catch {
+            throw CgroupMeter.failure(error, act: act)
+        }
+    }
+
+    /// Removes stopped meters whose counts are kept elsewhere.
+    ///
+    /// - Parameter sources: the kernel's numbers of their maps; nil: all of them.
+    public func forget(_ sources: Set<UInt32>?) {
+        let names = folder.names()
+        guard !names.isEmpty else { return }
+        for name in names {
+            let meter = pinned(name)
+            guard meter.isStopped else { continue }
+            if let sources, !Self.isAmong(sources, meter) { continue }
+            try? meter.folder.remove()
+        }
+        // Only if it was the last one.
+        rpa_remove_folder(folder.path)
+    }
+
+    /// Whether the sources include the meter's counts; true if it has none, false if they can't be read.
+    private static func isAmong(_ sources: Set<UInt32>, _ meter: PinnedMeter) -> Bool {
+        do throws(KernelError) {
+            return try meter.counts().map { counts throws(KernelError) in sources.contains(try counts.source()) }
+                ?? true
+        } catch {
+            return false
+        }
     }
 }

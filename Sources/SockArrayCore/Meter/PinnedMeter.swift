@@ -17,13 +17,7 @@ struct PinnedMeter {
 
     /// Path of the cgroup, as a symbolic link: names the metered cgroup when it no longer exists
     /// and no ledger has recorded it.
-    var cgroup: String? {
-        var text = [UInt8](repeating: 0, count: 4_096)
-        let length = text.withUnsafeMutableBytes {
-            readlink("\(folder.path)/cgroup", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        return length > 0 ? String(decoding: text[..<length], as: UTF8.self) : nil
-    }
+    var cgroup: String? { Directory.target(ofLink: "\(folder.path)/cgroup") }
 
     func name(_ cgroup: String) {
         guard self.cgroup != cgroup else { return }

@@ -92,20 +92,24 @@ enum DurableFile {
         return rename(path, other) == 0 ? other : nil
     }
 
-    /// Reads the bytes from an offset to the end.
+    /// Reads at most this number of bytes at the end of a file.
     ///
     /// - Throws: EINVAL if it isn't a regular file.
-    static func read(_ file: borrowing Descriptor, from offset: Int = 0) throws(KernelError) -> [UInt8] {
+    static func readEnd(
+        of file: borrowing Descriptor, count: Int
+    ) throws(KernelError) -> (bytes: [UInt8], size: Int) {
         var facts = stat()
         guard fstat(file.number, &facts) == 0 else { throw KernelError(operation: "fstat", errno: errno) }
         guard facts.st_mode & S_IFMT == S_IFREG else {
             throw KernelError(operation: "read a file that isn't regular", errno: EINVAL)
         }
-        var bytes = [UInt8](repeating: 0, count: max(0, Int(facts.st_size) - offset))
+        let size = Int(facts.st_size)
+        var bytes = [UInt8](repeating: 0, count: min(size, count))
+        let start = size - bytes.count
         var filled = 0
         while filled < bytes.count {
             let length = bytes[filled...].withUnsafeMutableBytes {
-                pread(file.number, $0.baseAddress, $0.count, off_t(offset + filled))
+                pread(file.number, $0.baseAddress, $0.count, off_t(start + filled))
             }
             if length == 0 { break }
             if length > 0 {
@@ -114,7 +118,11 @@ enum DurableFile {
                 throw KernelError(operation: "pread", errno: errno)
             }
         }
-        return Array(bytes[..<filled])
+        return (Array(bytes[..<filled]), size)
+    }
+
+    static func read(_ file: borrowing Descriptor) throws(KernelError) -> [UInt8] {
+        try readEnd(of: file, count: .max).bytes
     }
 
     static func read(_ path: String) throws(KernelError) -> [UInt8] {

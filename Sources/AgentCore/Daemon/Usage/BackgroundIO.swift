@@ -2,8 +2,18 @@ import CBPFShim
 import Glibc
 import SockArrayCore
 
+/// Work that the agent's loop has started and waits for.
+protocol PendingWork {
+    /// Readable when the work is done, or needs the loop.
+    var waits: [pollfd] { get }
+    /// When the work needs the loop in any case: CLOCK_MONOTONIC in nanoseconds.
+    var deadline: UInt64? { get }
+    /// Why the work has no thread of its own, as a positive errno; nil if it has one or needs none.
+    var refusal: Int32? { get }
+}
+
 /// Work that may wait for a disk, on a thread of its own, because the agent's loop must not block.
-final class BackgroundIO<Result: Sendable> {
+final class BackgroundIO<Result: Sendable>: PendingWork {
     private final class Box: @unchecked Sendable {
         /// Written by the thread, and read after the thread is joined.
         var result: Result?
@@ -13,7 +23,6 @@ final class BackgroundIO<Result: Sendable> {
     private let event: Descriptor
     private let box = Box()
     private var thread: pthread_t?
-    /// Why the work has no thread of its own, as a positive errno; nil if it has one.
     let refusal: Int32?
 
     /// Starts the work. Without a thread or an eventfd, the caller's thread does the work at once.
@@ -21,15 +30,14 @@ final class BackgroundIO<Result: Sendable> {
     /// - Parameter number: an eventfd, which this object owns, or -errno.
     init(tellingBy number: Int32 = rpa_event(), _ body: @escaping @Sendable () -> Result) {
         event = Descriptor(owning: number)
-        let box = self.box
-        let work: @Sendable () -> Void = {
+        let work = ThreadWork { [box] in
             box.result = body()
             rpa_raise_event(number)
         }
         var error = -number
-        if number >= 0 { (thread, error) = DiskThread.start(work) }
+        if number >= 0 { (thread, error) = work.start() }
         refusal = thread == nil ? error : nil
-        if thread == nil { work() }
+        if thread == nil { work.body() }
     }
 
     deinit { join() }
@@ -40,7 +48,7 @@ final class BackgroundIO<Result: Sendable> {
     }
 
     /// Readable when the work is done; without effect if `deadline` isn't nil.
-    var wait: pollfd { pollfd(fd: event.number, events: Int16(POLLIN), revents: 0) }
+    var waits: [pollfd] { [pollfd(fd: event.number, events: Int16(POLLIN), revents: 0)] }
 
     /// In the past if the work is done and there is no eventfd to poll.
     var deadline: UInt64? { event.number < 0 ? 0 : nil }
@@ -51,7 +59,7 @@ final class BackgroundIO<Result: Sendable> {
     func isDone(by deadline: UInt64) -> Bool {
         guard event.number >= 0 else { return true }
         while true {
-            var done = wait
+            var done = waits
             let now = rpa_monotonic_ns()
             if poll(&done, 1, deadline <= now ? 0 : Int32((deadline - now) / 1_000_000 + 1)) == 1 { return true }
             guard now < deadline else { return false }
@@ -66,28 +74,26 @@ final class BackgroundIO<Result: Sendable> {
     }
 }
 
-private enum DiskThread {
-    private final class Work: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
+/// The work of a thread as a C function gets it, which can't be generic.
+private final class ThreadWork: Sendable {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 
     /// - Returns: the thread, which the caller joins; or nil and a positive errno.
-    static func start(_ body: @escaping @Sendable () -> Void) -> (pthread_t?, Int32) {
-        let work = Unmanaged.passRetained(Work(body))
+    func start() -> (pthread_t?, Int32) {
+        let work = Unmanaged.passRetained(self)
         var thread = pthread_t()
         // A stack of the default size costs address space, and memory only for the pages in use. glibc
         // refuses a smaller one if the program's thread-local variables don't fit.
-        let error = pthread_create(&thread, nil, run, work.toOpaque())
-        guard error == 0 else {
-            work.release()
-            return (nil, error)
-        }
-        return (thread, 0)
-    }
-
-    private static let run: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { raw in
-        Unmanaged<Work>.fromOpaque(raw!).takeRetainedValue().body()
-        return nil
+        let error = pthread_create(
+            &thread, nil,
+            { raw in
+                Unmanaged<ThreadWork>.fromOpaque(raw!).takeRetainedValue().body()
+                return nil
+            }, work.toOpaque())
+        if error == 0 { return (thread, 0) }
+        work.release()
+        return (nil, error)
     }
 }

@@ -2,25 +2,25 @@ import CBPFShim
 import Glibc
 import Logging
 import PoolModel
+import SockArrayCore
 import UsageExport
 
 /// Reads the counters once in each interval, stores the increments as events on the disk, and delivers
-/// the events.
+/// the events. After usage has left the configuration, it stores the last reading, and finishes the write
+/// and the delivery that are in progress.
 final class UsageRecorder {
     private var settings: UsageSettings
-    private let queue: UsageQueue
-    private let delivery: UsageDelivery
     private let counters: UsageCounters
-    /// The ledger on the disk plus the open events.
-    private var ledger: UsageLedger
-    /// Events that aren't on the disk yet.
-    private var open: [UsageEvent] = []
-    /// Whether the disk has no ledger yet.
-    private var isUnwritten = false
-    /// Maps of the last reading that no longer count; they stay pinned until the reading is on the disk.
-    private var departed: Set<UInt32> = []
-    private var next: UInt64
-    private var trouble: UsageAlarm
+    private let log: Logger
+    private var unstored: UnstoredUsage
+    private let store: UsageStore
+    private let delivery: UsageDelivery
+    /// When the interval ends: CLOCK_MONOTONIC in nanoseconds.
+    private var next = rpa_monotonic_ns()
+    /// Whether usage has left the configuration.
+    private(set) var isEnding = false
+    private var alarm: UsageAlarm
+    private var failedToStore = false
 
     /// Continues from a previous agent's ledger, or counts from now on.
     init(
@@ -28,195 +28,205 @@ final class UsageRecorder {
     ) throws(Failure) {
         self.settings = settings
         self.counters = counters
-        trouble = UsageAlarm(log: log)
+        self.log = log
+        alarm = UsageAlarm(log: log)
         for complaint in content.complaints { log.error("\(complaint)") }
-        if let kept = content.ledger {
-            ledger = kept
+        if let stored = content.ledger {
+            unstored = UnstoredUsage(stored, isStored: true)
         } else {
             let reading = try counters.read(places: [:])
-            departed = reading.departed
             let identity = String(UInt64.random(in: 1...UInt64.max), radix: 36)
-            ledger = UsageLedger(identity: identity, pool: pool, from: reading, at: Self.time())
-            isUnwritten = true
+            let ledger = UsageLedger(identity: identity, pool: pool, from: reading, at: Self.time())
+            unstored = UnstoredUsage(ledger, isStored: false, departed: reading.departed)
         }
-        queue = UsageQueue(
-            UsageFolder(path: settings.folder), limit: settings.limit, ledger: ledger, batches: content.batches)
-        var report: (UsagePost.Verdict) -> Void = { _ in }
-        delivery = UsageDelivery(queue, to: settings.target) { report($0) }
-        next = rpa_monotonic_ns()
-        report = { [unowned self] in note($0) }
-        if isUnwritten { store() }
+        store = UsageStore(
+            UsageFolder(path: settings.folder), limit: settings.limit,
+            UsageQueue(content.batches, ledger: unstored.ledger))
+        delivery = UsageDelivery(store, to: settings.target)
+        delivery.report = { [unowned self] in note($0) }
+        storeEvents()
     }
 
-    /// Reads the folder, and creates it if it doesn't exist. May wait for the disk.
-    ///
-    /// - Throws: `.usage` if no such folder can exist; `.conflict` for another pool's folder.
-    static func load(_ settings: UsageSettings, pool: String) throws(Failure) -> UsageFolder.Content {
-        try settings.checkFolder(makes: true)
-        return try UsageFolder(path: settings.folder).load(pool: pool)
-    }
+    /// The write and the attempt to deliver that are in progress.
+    var work: [any PendingWork] { [store.write, delivery.work].compactMap { $0 } }
 
-    /// Stores the open events, and waits for the disk until the deadline.
-    func settle(until deadline: UInt64) {
-        proceed(until: deadline) {
-            store()
-            return isIdle
-        }
+    var nextDeadline: UInt64? {
+        let begins = isEnding ? [] : [next, delivery.nextAttempt]
+        return (begins + work.map(\.deadline)).compactMap { $0 }.min()
     }
-
-    var folder: String { settings.folder }
 
     /// Whether nothing is left to store, and no write or delivery is in progress.
-    var isIdle: Bool { !queue.isBusy && !delivery.isBusy && !hasToStore }
+    private var isIdle: Bool { store.write == nil && !delivery.isBusy && !unstored.isDue }
 
-    /// Why the current disk job has no thread, as a positive errno; nil if it has one.
-    var threadRefusal: Int32? { queue.threadRefusal ?? delivery.threadRefusal }
-
-    /// Whether a disk job is in progress.
-    var isOnDisk: Bool { queue.isBusy || delivery.isOnDisk }
-
-    /// Takes the last reading when usage leaves the configuration; it includes counters that leave, too.
-    func takeLast() { take() }
-
-    /// Proceeds after usage left the configuration: stores the last reading, and finishes the current
-    /// write and delivery.
-    func serveEnd(now: UInt64) {
-        queue.proceed()
-        store()
-        delivery.proceed(now: now, begins: false)
-    }
-
-    /// The next deadline while `serveEnd` is in use.
-    var endDeadline: UInt64? { queue.nextDeadline ?? (delivery.isBusy ? delivery.nextDeadline : nil) }
-
-    var waits: [pollfd] { queue.waits + delivery.waits }
-
-    var nextDeadline: UInt64 { min(next, queue.nextDeadline ?? .max, delivery.nextDeadline ?? .max) }
+    /// Whether usage has left the configuration, and nothing is left to do.
+    var isEnded: Bool { isEnding && isIdle }
 
     /// - Parameter isDue: whether to take a reading now, before the interval has passed.
     func serve(isDue: Bool, now: UInt64) {
-        queue.proceed()
-        if isDue || next <= now {
+        store.proceed()
+        if !isEnding, isDue || next <= now {
             next = now + UInt64(settings.interval / .nanoseconds(1))
             take()
         }
-        store()
-        delivery.proceed(now: now)
+        storeEvents()
+        delivery.proceed(now: now, begins: !isEnding)
     }
 
-    /// Applies other settings with the same folder.
-    func change(_ settings: UsageSettings) {
-        self.settings = settings
-        queue.limit = settings.limit
-        delivery.target = settings.target
-        next = 0
+    /// Applies other settings. If usage left the configuration, or has another folder now, takes the last
+    /// reading, which includes counters that leave, too.
+    func follow(_ new: UsageSettings?) {
+        guard let new, new.folder == settings.folder else {
+            guard !isEnding else { return }
+            isEnding = true
+            take()
+            let pending = status.pendingEvents
+            if pending > 0 {
+                log.warning("usage left the configuration: \(pending) events wait in \(settings.folder)")
+            }
+            return
+        }
+        guard isEnding || new != settings else { return }
+        (settings, isEnding, next) = (new, false, 0)
+        store.limit = new.limit
+        delivery.target = new.target
     }
 
     /// Retries the delivery now, because somebody may have fixed the problem.
     func retryNow() { delivery.retryNow() }
 
+    /// Stores what was read, and waits for the disk until the deadline.
+    func settle(until deadline: UInt64) {
+        proceed(until: deadline) {
+            storeEvents()
+            return isIdle
+        }
+    }
+
     /// Takes and stores the last reading, and delivers it if the target is a file.
     func finish(until deadline: UInt64) {
-        proceed(until: deadline) { !queue.isBusy }
+        if isEnding { return settle(until: deadline) }
+        proceed(until: deadline) { store.write == nil }
         take()
-        store()
-        var isFile = false
-        if case .file = settings.target { isFile = true }
+        storeEvents()
+        let isFile = if case .file = settings.target { true } else { false }
         delivery.retryNow()
         proceed(until: deadline, begins: isFile) {
-            !queue.isBusy && !delivery.isBusy && (!isFile || queue.head == nil || trouble.text != nil)
+            store.write == nil && !delivery.isBusy && (!isFile || store.queue.head == nil || alarm.text != nil)
         }
     }
 
     /// Waits for the disk and the delivery until the deadline.
     private func proceed(until deadline: UInt64, begins: Bool = false, _ isDone: () -> Bool) {
         while true {
-            queue.proceed()
+            store.proceed()
             if begins || delivery.isBusy { delivery.proceed(now: rpa_monotonic_ns(), begins: begins) }
             let now = rpa_monotonic_ns()
             guard !isDone(), now < deadline else { return }
-            var waits = self.waits
+            var waits = work.flatMap(\.waits)
             poll(&waits, UInt(waits.count), Int32(min(50, (deadline - now) / 1_000_000 + 1)))
         }
     }
 
     private func take() {
         do throws(Failure) {
-            let reading = try counters.read(places: ledger.places)
-            open = open.merged(with: ledger.take(reading, at: Self.time()))
-            departed = reading.departed
+            unstored.add(try counters.read(places: unstored.ledger.places), at: Self.time())
         } catch {
-            trouble.begin("\(error)")
+            alarm.begin("\(error)")
         }
     }
 
-    /// Stores the open events. If that fails, the next attempt stores them with the newer ones.
-    private func store() {
-        if !queue.isBusy, !isUnwritten, open.isEmpty { forgetDeparted() }
-        guard !queue.isBusy, hasToStore else { return }
-        lastAttempt = ledger.stop
-        let events = open
-        open = []
-        queue.store(events, ledger) { [unowned self] error in
-            guard let error else {
-                isUnwritten = false
-                ledger.follow(queue.ledger)
-                if open.isEmpty { forgetDeparted() }
-                failedToStore = queue.unsettled != nil
-                return queue.unsettled.map(noteUnsettled) ?? recover()
-            }
-            open = events.merged(with: open)
+    private func storeEvents() {
+        counters.forget(unstored.takeForgettable())
+        guard store.write == nil, unstored.isDue else { return }
+        store.store(unstored.beginStoring(), unstored.ledger) { [unowned self] error in
+            unstored.endStoring(error == nil ? store.queue.ledger : nil)
+            counters.forget(unstored.takeForgettable())
+            let folder = settings.folder
             failedToStore = true
-            trouble.begin(
-                "events can't be stored in \(settings.folder) (\(ErrnoName.of(error.errno))); the agent keeps them in "
-                    + "memory and tries again")
+            if let error {
+                alarm.begin(
+                    "events can't be stored in \(folder) (\(ErrnoName.of(error.errno))); the agent keeps them in memory "
+                        + "and tries again")
+            } else if let unsettled = store.queue.unsettled {
+                alarm.begin(
+                    "events are stored in \(folder), which could not be synced (\(ErrnoName.of(unsettled))): a crash "
+                        + "of the machine may lose the last ones; check the disk")
+            } else {
+                failedToStore = false
+                recover()
+            }
         }
     }
 
-    private func noteUnsettled(_ number: Int32) {
-        trouble.begin(
-            "events are stored in \(settings.folder), which could not be synced (\(ErrnoName.of(number))): "
-                + "a crash of the machine may lose the last ones; check the disk")
-    }
-
-    /// Removes the departed counters; call it when the last reading is on the disk.
-    private func forgetDeparted() {
-        counters.forget(departed)
-        departed = []
-    }
-
-    /// Whether there is something to store; one attempt for each reading.
-    private var hasToStore: Bool { (isUnwritten || !open.isEmpty) && lastAttempt != ledger.stop }
-
-    private var lastAttempt: UnixTime?
-    private var failedToStore = false
-
-    private func note(_ verdict: UsagePost.Verdict) {
+    private func note(_ verdict: DeliveryVerdict) {
         switch verdict {
         case .delivered: recover()
-        case .failed(let text): trouble.begin("usage events can't be delivered: \(text)")
+        case .failed(let text): alarm.begin("usage events can't be delivered: \(text)")
         case .refused(let text):
-            trouble.begin("usage events are refused, and wait in \(settings.folder): \(text)", level: .error)
+            alarm.begin("usage events are refused, and wait in \(settings.folder): \(text)", level: .error)
         }
     }
 
     private func recover() {
-        if !failedToStore, delivery.error == nil { trouble.end("usage events are stored and delivered again") }
+        if !failedToStore, delivery.error == nil { alarm.end("usage events are stored and delivered again") }
     }
-
-    private var overdueTime: Duration { max(.seconds(600), settings.interval * 10) }
 
     var status: UsageStatus {
-        UsageStatus(
-            pendingEvents: queue.pendingEvents + open.count,
+        let (queue, overdue) = (store.queue, max(.seconds(600), settings.interval * 10))
+        return UsageStatus(
+            pendingEvents: queue.pendingEvents + unstored.count,
             pendingBytesOnDisk: queue.pendingEvents > 0 ? queue.bytes : 0,
-            lastDelivery: delivery.lastDelivery, lastError: trouble.text ?? counters.trouble.text,
-            isOverdue: [trouble, counters.trouble].contains { $0.lasts(longerThan: overdueTime) })
+            lastDelivery: delivery.lastDelivery, lastError: alarm.text ?? counters.alarm.text,
+            isOverdue: [alarm, counters.alarm].contains { $0.lasts(longerThan: overdue) })
     }
 
-    private static func time() -> UnixTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return UnixTime(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
+    private static func time() -> UnixTime { UnixTime(milliseconds: Int64(WallClock.now * 1_000)) }
+}
+
+/// The counters of usage: those of the pool's groups, and the meters, whose cgroup may appear and
+/// disappear.
+final class UsageCounters {
+    private let pool: RunningPool
+    private let meters: PoolMeters
+    private(set) var alarm: UsageAlarm
+    private let act = "record usage"
+
+    /// - Throws: an error if the cgroup exists and can't be metered.
+    init(pool: RunningPool, log: Logger) throws(Failure) {
+        let configuration = pool.kernel.configuration
+        self.pool = pool
+        meters = PoolMeters(pool: "\(configuration.bpffs)/\(configuration.pool)")
+        alarm = UsageAlarm(log: log)
+        do throws(Failure) { try meters.follow(configuration.meter) } catch  where error.kind == .absent {
+            alarm.begin("\(error)")
+        }
+    }
+
+    func followConfiguration() {
+        do throws(Failure) {
+            try meters.follow(pool.kernel.configuration.meter)
+            alarm.end(meters.cgroup.map { "cgroup \($0) is metered" } ?? "meter was removed from the configuration")
+        } catch {
+            alarm.begin("\(error)")
+        }
+    }
+
+    /// - Parameter places: the indices that the previous reading had, by the id of the counters' map.
+    func read(places: [UInt32: Set<UInt32>]) throws(Failure) -> UsageReading {
+        var reading = try pool.kernel.usageReading(places: places, act: act)
+        // The cgroup doesn't exist yet, or was created again.
+        if pool.kernel.configuration.meter != nil, !meters.isCurrent { followConfiguration() }
+        try meters.read(into: &reading, act: act)
+        return reading
+    }
+
+    /// Removes the counts of stopped meters without making events of them.
+    func forgetMeters() { meters.forget(nil) }
+
+    /// Removes counters whose counts are in stored events.
+    func forget(_ departed: Set<UInt32>) {
+        guard !departed.isEmpty else { return }
+        pool.kernel.forgetTraffic(of: departed)
+        meters.forget(departed)
     }
 }

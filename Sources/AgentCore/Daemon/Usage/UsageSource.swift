@@ -11,9 +11,8 @@ final class UsageSource: EventSource {
         case off
         /// A thread reads the folder.
         case loading(folder: String, BackgroundIO<Result<UsageFolder.Content, Failure>>)
+        /// Also after usage left the configuration, while a write or a delivery is in progress.
         case recording(UsageRecorder)
-        /// Usage left the configuration, and a write or a delivery is still in progress.
-        case ending(UsageRecorder)
     }
 
     private let pool: RunningPool
@@ -21,19 +20,19 @@ final class UsageSource: EventSource {
     private let counters: UsageCounters
     private var course = Course.off
     private var settings: UsageSettings?
-    private var seen: Int
-    private var reloads: Int
+    /// The revision of the pool, and the number of its reloads, that this source has followed.
+    private var seen: (revision: Int, reloads: Int)
     /// Why there is no recorder, although one is configured.
-    private var error: String?
-    private var failures = 0
+    private var alarm: UsageAlarm
+    private var backoff = DeliveryBackoff()
     private var hasReportedThreads = false
-    private var nextAttempt: UInt64 = 0
     private static let lastTime: UInt64 = 2_000_000_000
 
     init(pool: RunningPool, log: Logger) throws(Failure) {
         self.pool = pool
         self.log = log
-        (seen, reloads) = (pool.revision, pool.reloads)
+        seen = (pool.revision, pool.reloads)
+        alarm = UsageAlarm(log: log)
         counters = try UsageCounters(pool: pool, log: log)
         settings = pool.kernel.configuration.usage
         if let settings { try beginAtStart(settings) } else { counters.forgetMeters() }
@@ -42,62 +41,68 @@ final class UsageSource: EventSource {
 
     private func beginAtStart(_ settings: UsageSettings) throws(Failure) {
         do throws(Failure) {
-            let recorder = try recorder(settings, UsageRecorder.load(settings, pool: pool.kernel.configuration.pool))
+            let content = try UsageFolder(path: settings.folder).load(pool: pool.kernel.configuration.pool)
             // A new pool's ledger must be on the disk before traffic is counted, so that the first event is
             // complete even if the agent is killed soon.
-            recorder.settle(until: rpa_monotonic_ns() + Self.lastTime)
-            course = .recording(recorder)
-        } catch {
+            try record(settings, from: content).settle(until: rpa_monotonic_ns() + Self.lastTime)
+        } catch  where error.kind == .output {
             // A disk error may be temporary, and registrations don't wait for the disk.
-            guard error.kind == .output else { throw error }
             postpone(error, now: rpa_monotonic_ns())
         }
     }
 
-    private func recorder(
-        _ settings: UsageSettings, _ content: UsageFolder.Content
+    @discardableResult
+    private func record(
+        _ settings: UsageSettings, from content: UsageFolder.Content
     ) throws(Failure) -> UsageRecorder {
-        try UsageRecorder(
+        let recorder = try UsageRecorder(
             settings, pool: pool.kernel.configuration.pool, from: content, counters: counters, log: log)
+        course = .recording(recorder)
+        alarm.end("usage is recorded in \(settings.folder)")
+        backoff = DeliveryBackoff()
+        return recorder
     }
 
-    var waits: [pollfd] {
+    private func postpone(_ failure: Failure, now: UInt64) {
+        alarm.begin("\(failure)", level: .error)
+        backoff.fail(now: now)
+    }
+
+    private var work: [any PendingWork] {
         switch course {
         case .off: []
-        case .loading(_, let job): [job.wait]
-        case .recording(let recorder), .ending(let recorder): recorder.waits
+        case .loading(_, let job): [job]
+        case .recording(let recorder): recorder.work
         }
     }
 
+    var waits: [pollfd] { work.flatMap(\.waits) }
+
     var nextDeadline: UInt64? {
-        if seen != pool.revision { return 0 }
+        if seen.revision != pool.revision { return 0 }
         return switch course {
-        case .off: settings == nil ? nil : nextAttempt
+        case .off: settings == nil ? nil : backoff.next
         case .loading(_, let job): job.deadline
         case .recording(let recorder): recorder.nextDeadline
-        case .ending(let recorder): recorder.endDeadline
         }
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
         // Names, slots and groups may have changed: the counts until now belong to the previous ones.
-        let isChanged = seen != pool.revision
+        let isChanged = seen.revision != pool.revision
         if isChanged { followConfiguration() }
-        proceed(now: now)
-        if case .recording(let recorder) = course { recorder.serve(isDue: isChanged, now: now) }
+        if case .recording(let recorder) = course {
+            recorder.serve(isDue: isChanged, now: now)
+            if recorder.isEnded { course = .off }
+        }
+        load(now: now)
         reportMissingThreads()
         pool.usage = status
     }
 
     /// Warns once: without threads, the loop itself waits for the disk.
     private func reportMissingThreads() {
-        let refusal: Int32? =
-            switch course {
-            case .off: nil
-            case .loading(_, let job): job.refusal
-            case .recording(let recorder), .ending(let recorder): recorder.threadRefusal
-            }
-        guard let refusal, !hasReportedThreads else { return }
+        guard !hasReportedThreads, let refusal = work.lazy.compactMap(\.refusal).first else { return }
         hasReportedThreads = true
         log.warning(
             "no thread could be started to store usage events (\(ErrnoName.of(refusal))): a slow disk blocks the agent; raise the limits of its unit (TasksMax=, LimitNPROC=, LimitNOFILE=)"
@@ -106,77 +111,39 @@ final class UsageSource: EventSource {
 
     private var status: UsageStatus? {
         guard settings != nil else { return nil }
-        if case .recording(let recorder) = course { return recorder.status }
-        return UsageStatus(lastError: error, isOverdue: error != nil)
+        if case .recording(let recorder) = course, !recorder.isEnding { return recorder.status }
+        return UsageStatus(lastError: alarm.text, isOverdue: alarm.text != nil)
     }
 
     private func followConfiguration() {
-        seen = pool.revision
         counters.followConfiguration()
-        let former = settings
         settings = pool.kernel.configuration.usage
         // Somebody may have fixed the problem.
-        nextAttempt = 0
-        switch course {
-        case .recording(let recorder) where settings?.folder != recorder.folder:
-            recorder.takeLast()
-            let pending = recorder.status.pendingEvents
-            if pending > 0 {
-                log.warning("usage left the configuration: \(pending) events wait in \(recorder.folder)")
-            }
-            course = .ending(recorder)
-        case .ending(let recorder) where settings?.folder == recorder.folder:
-            recorder.change(settings!)
-            course = .recording(recorder)
-        case .recording(let recorder):
-            if let settings, settings != former { recorder.change(settings) }
-        case .off, .loading: if settings == nil { counters.forgetMeters() }
-        case .ending: break
+        backoff = DeliveryBackoff()
+        if case .recording(let recorder) = course {
+            recorder.follow(settings)
+            if seen.reloads != pool.reloads { recorder.retryNow() }
+        } else if settings == nil {
+            counters.forgetMeters()
         }
-        if reloads != pool.reloads, case .recording(let recorder) = course { recorder.retryNow() }
-        reloads = pool.reloads
+        seen = (pool.revision, pool.reloads)
     }
 
-    /// Continues work that was in progress.
-    private func proceed(now: UInt64) {
-        if case .ending(let recorder) = course {
-            recorder.serveEnd(now: now)
-            if recorder.isIdle { course = .off }
-        }
-        if case .loading(let folder, let job) = course, let result = job.take() {
+    /// Reads the folder on a thread, and then begins to record.
+    private func load(now: UInt64) {
+        if case .loading(let folder, let job) = course, let content = job.take() {
             course = .off
-            if let settings, settings.folder == folder { begin(settings, result, now: now) }
+            if let settings, settings.folder == folder {
+                do throws(Failure) { try record(settings, from: content.get()) } catch { postpone(error, now: now) }
+            }
         }
-        if case .off = course, let settings, nextAttempt <= now {
+        if case .off = course, let settings, backoff.next <= now {
             let name = pool.kernel.configuration.pool
-            course = .loading(
-                folder: settings.folder,
-                BackgroundIO {
-                    do throws(Failure) {
-                        return .success(try UsageRecorder.load(settings, pool: name))
-                    } catch {
-                        return .failure(error)
-                    }
-                })
+            let job = BackgroundIO {
+                Result { () throws(Failure) in try UsageFolder(path: settings.folder).load(pool: name) }
+            }
+            course = .loading(folder: settings.folder, job)
         }
-    }
-
-    private func begin(_ settings: UsageSettings, _ result: Result<UsageFolder.Content, Failure>, now: UInt64) {
-        do throws(Failure) {
-            course = .recording(try recorder(settings, result.get()))
-            if error != nil { log.notice("usage is recorded in \(settings.folder)") }
-            (error, failures) = (nil, 0)
-        } catch {
-            postpone(error, now: now)
-        }
-    }
-
-    private func postpone(_ failure: Failure, now: UInt64) {
-        if error != "\(failure)" { log.error("\(failure)") }
-        error = "\(failure)"
-        failures += 1
-        let pause = DeliveryBackoff.pause(after: failures, chance: Double.random(in: 0...1))
-        nextAttempt = now + UInt64(pause / .nanoseconds(1))
     }
 
     /// Takes and stores the last reading before the agent ends, for at most 2 s.
@@ -189,10 +156,7 @@ final class UsageSource: EventSource {
         case .loading(_, let job): return job.isDone(by: deadline)
         case .recording(let recorder):
             recorder.finish(until: deadline)
-            return !recorder.isOnDisk
-        case .ending(let recorder):
-            recorder.settle(until: deadline)
-            return !recorder.isOnDisk
+            return recorder.work.allSatisfy { $0 is ChildDelivery }
         }
     }
 }
