@@ -6,10 +6,9 @@ import SockArrayCore
 
 /// Carries out what arrives on the control socket. Who may open that socket may
 /// do all of it; a process of another user can be named by root alone.
-final class ControlService: RequestService {
-    let requestLimit = 65_536
-    let connectionLimit = 64
-    let timeLimitNanoseconds: UInt64 = 5_000_000_000
+final class ControlService {
+    /// Maximum bytes of a request.
+    static let requestLimit = 65_536
 
     private let pool: RunningPool
     private let registration: ControlRegistration
@@ -35,14 +34,14 @@ final class ControlService: RequestService {
 
     private var kernel: Pool { pool.kernel }
 
-    func answer(_ request: Request, atEnd: Bool) -> [UInt8]? {
-        guard atEnd else { return nil }
+    /// The answer to a complete request.
+    func answer(_ request: Request) -> [UInt8] {
         let wanted = try? JSON.decode(ControlRequest.self, from: request.bytes)
         eventRecorder.noteChanges()
         let reply = self.reply(to: wanted, request)
         // Whoever says nothing asked only whether somebody listens (`check`).
         if !request.bytes.isEmpty { report(reply, to: wanted) }
-        return try? JSON.encode(reply)
+        return (try? JSON.encode(reply)) ?? []
     }
 
     private func reply(to wanted: ControlRequest?, _ request: Request) -> ControlReply {
@@ -53,7 +52,7 @@ final class ControlService: RequestService {
                     remedy: "use the reuseport-agent command of the agent's own version"))
         }
         if request.isTooLarge {
-            return malformed("it has more than \(requestLimit) bytes or \(RPA_MAX_PASSED) descriptors")
+            return malformed("it has more than \(Self.requestLimit) bytes or \(RPA_MAX_PASSED) descriptors")
         }
         guard let wanted else {
             return malformed("it is not a request that this agent knows")

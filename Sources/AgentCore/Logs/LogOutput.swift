@@ -106,11 +106,6 @@ struct LogOutput: ~Copyable {
 
     /// Local time; with the date where it may be read another day.
     private func clock(_ time: LogTime) -> String {
-        var seconds = time_t(time.seconds)
-        var parts = tm()
-        localtime_r(&seconds, &parts)
-        var buffer = [CChar](repeating: 0, count: 64)
-        let length = strftime(&buffer, buffer.count, isTerminal ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &parts)
-        return String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        TimeText.local(Int(time.seconds), isTerminal ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S")
     }
 }

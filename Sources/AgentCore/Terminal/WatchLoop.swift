@@ -149,14 +149,7 @@ package final class WatchLoop {
     }
 
     /// `17:02:46`, local time.
-    private static func clock(_ time: Double) -> String {
-        var seconds = time_t(time)
-        var parts = tm()
-        localtime_r(&seconds, &parts)
-        var buffer = [CChar](repeating: 0, count: 16)
-        let length = strftime(&buffer, buffer.count, "%H:%M:%S", &parts)
-        return String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
+    private static func clock(_ time: Double) -> String { TimeText.local(Int(time), "%H:%M:%S") }
 }
 
 /// The action of a key.

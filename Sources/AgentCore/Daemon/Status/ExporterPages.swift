@@ -17,7 +17,7 @@ final class ExporterPages: EventSource {
 
     init(pool: RunningPool) { self.pool = pool }
 
-    func list(_ parameters: [HTTPRequest.Parameter]) throws(Failure) -> ExporterList {
+    func list(_ parameters: [HTTPRequest.NamedValue]) throws(Failure) -> ExporterList {
         let kernel = pool.kernel
         let query = try ExporterQuery(
             parameters.map { ($0.name.shown, $0.value.shown) }, collectors: kernel.collectorNames)

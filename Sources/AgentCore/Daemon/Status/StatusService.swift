@@ -1,5 +1,7 @@
+import CBPFShim
 import PoolModel
 import PoolReport
+import SockArrayCore
 
 /// The resources of the status server, by path. Reading one changes nothing but this: drops are stored
 /// before they are shown, so that their count never decreases.
@@ -37,31 +39,29 @@ final class StatusService {
         guard request.method == "GET" || request.method == "HEAD" else {
             throw HTTPProblem(405, "the status is read-only: GET")
         }
+        func plain(_ response: () throws -> HTTPResponse) throws -> Answer {
+            try request.allowOnly([])
+            return .response(try response())
+        }
         switch request.path {
-        case "/":
-            try request.allowOnly([])
-            return .response(.page)
-        case "/table":
-            try request.allowOnly([])
-            return .response(try .json(200, TableStatus(pool.kernel.rowSnapshot())))
-        case "/status":
-            try request.allowOnly([])
-            return .response(try .json(200, pool.status()))
+        case "/": return try plain { .page }
+        case "/table": return try plain { try .json(200, TableStatus(pool.kernel.rowSnapshot())) }
+        case "/status": return try plain { try .json(200, pool.status()) }
         case "/healthz":
-            try request.allowOnly([])
-            let health = Health(of: try pool.status())
-            return .response(try .json(health.ok ? 200 : 503, health))
+            return try plain {
+                let health = Health(of: try pool.status())
+                return try .json(health.ok ? 200 : 503, health)
+            }
         case "/metrics":
-            try request.allowOnly([])
-            return .response(HTTPResponse(type: MetricText.contentType, body: Array(try pool.metrics().text.utf8)))
+            return try plain {
+                HTTPResponse(type: MetricText.contentType, body: Array(try pool.metrics().text.utf8))
+            }
         case "/exporters": return .response(try .json(200, exporters.list(request.parameters)))
         case "/events":
             try request.allowOnly(["after"])
             return .events(try feed.position(for: request))
         case let path where path.hasPrefix("/exporters/"):
-            try request.allowOnly([])
-            let address = String(path.dropFirst("/exporters/".count))
-            return .response(try .json(200, exporters.detail(of: address)))
+            return try plain { try .json(200, exporters.detail(of: String(path.dropFirst("/exporters/".count)))) }
         default: throw HTTPProblem(404, "there is no \(request.path.shown); there are \(Self.paths)")
         }
     }
@@ -73,5 +73,14 @@ extension HTTPRequest {
         guard let other = parameters.first(where: { !names.contains($0.name) }) else { return }
         let allowed = names.isEmpty ? "it takes none" : "it takes \(names.joined(separator: ", "))"
         throw HTTPProblem(400, "\(path.shown) has no parameter \(other.name.shown); \(allowed)")
+    }
+}
+
+extension RunningPool {
+    /// The current values for GET /metrics.
+    func metrics() throws(Failure) -> AgentMetrics {
+        AgentMetrics(
+            status: try status(), configuration: configurationFacts, process: OwnProcess.usage(),
+            version: AgentVersion.text, layout: Int(RPA_LAYOUT_VERSION))
     }
 }

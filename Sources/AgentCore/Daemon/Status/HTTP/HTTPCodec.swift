@@ -7,12 +7,12 @@ struct HTTPCodec: ConnectionCodec {
     let checksHost: Bool
 
     func read(_ request: Request, atEnd: Bool) -> RequestProgress {
-        switch HTTPRequestReader.read(request.bytes) {
-        case .incomplete where atEnd && !request.bytes.isEmpty:
-            .refused(HTTPResponse.problem(HTTPProblem(400, "the request is incomplete")).bytes())
-        case .incomplete: .incomplete
-        case .refused(let problem): .refused(HTTPResponse.problem(problem).bytes())
-        case .request(let request): .complete { answer(to: request) }
+        do throws(HTTPProblem) {
+            if let request = try HTTPRequest.read(request.bytes) { return .complete { answer(to: request) } }
+            guard atEnd, !request.bytes.isEmpty else { return .incomplete }
+            throw HTTPProblem(400, "the request is incomplete")
+        } catch {
+            return .refused(HTTPResponse.problem(error).bytes())
         }
     }
 

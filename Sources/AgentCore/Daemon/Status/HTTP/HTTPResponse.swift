@@ -44,11 +44,14 @@ struct HTTPResponse {
     static func head(_ status: Int, _ fields: [String]) -> [UInt8] {
         let lines =
             [
-                "HTTP/1.1 \(status) \(reason(status))", "Date: \(HTTPDate.now)", "Cache-Control: no-store",
+                "HTTP/1.1 \(status) \(reason(status))", "Date: \(date(time(nil)))", "Cache-Control: no-store",
                 "X-Content-Type-Options: nosniff", "Connection: close",
             ] + fields
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     }
+
+    /// The value of the Date field (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    static func date(_ seconds: Int) -> String { TimeText.utc(seconds, "%a, %d %b %Y %H:%M:%S GMT") }
 
     private static func reason(_ status: Int) -> String {
         [
@@ -60,24 +63,13 @@ struct HTTPResponse {
     }
 }
 
-/// The format of the Date field (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
-enum HTTPDate {
-    static var now: String { text(of: time(nil)) }
+/// The page at /: the folder page/ of this package as one file (Plugins/EmbedFiles/assemble-page.sh).
+extension HTTPResponse {
+    static let page = HTTPResponse(type: "text/html; charset=utf-8", body: Embedded_page.bytes, policy: pagePolicy)
 
-    /// - Parameter moment: Unix time in seconds.
-    static func text(of moment: Int) -> String {
-        var moment = moment
-        var parts = tm()
-        gmtime_r(&moment, &parts)
-        func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + "\(number)" }
-        let day = days[Int(parts.tm_wday)]
-        let month = months[Int(parts.tm_mon)]
-        return "\(day), \(two(parts.tm_mday)) \(month) \(1_900 + parts.tm_year) "
-            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
-    }
-
-    private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-    private static let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
+    /// What the browser allows the page to do. The policy in the page's own head narrows
+    /// 'unsafe-inline' to the hashes of its script and style.
+    private static let pagePolicy =
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
+        + "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
