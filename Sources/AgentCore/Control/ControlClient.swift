@@ -23,16 +23,24 @@ package struct ControlClient {
     package func send(
         _ request: ControlRequest, descriptors: [Int32] = [], act: String
     ) throws(Failure) -> ControlReply {
-        let stream = try connect(act: act)
-        do {
-            try write(try JSON.encode(request), descriptors, to: stream)
-            shutdown(stream.number, Int32(SHUT_WR))
-            return try reply(in: try readAll(from: stream), act: act)
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            throw gaveNoAnswer("\(error)", act: act)
+        let exchange = try ControlExchange(
+            request, descriptors: descriptors, to: self, connectTimeout: timeout, act: act)
+        while true {
+            if let reply = try exchange.proceed() { return reply }
+            var wait = [pollfd(reading: exchange.number)]
+            poll(&wait, until: exchange.deadline)
         }
+    }
+
+    /// Sends a request whose answer must be of one kind.
+    ///
+    /// - Parameter content: the content of a reply of that kind.
+    package func ask<Content>(
+        _ request: ControlRequest, descriptors: [Int32] = [], act: String, for content: (ControlReply) -> Content?
+    ) throws(Failure) -> Content {
+        let reply = try send(request, descriptors: descriptors, act: act)
+        guard let content = content(reply) else { throw reply.unexpected(act: act) }
+        return content
     }
 
     func gaveNoAnswer(_ reason: String, act: String) -> Failure {
@@ -93,17 +101,6 @@ package struct ControlClient {
             }
             guard result > 0 else { throw KernelError(operation: "sendmsg", errno: Int32(-result)) }
             sent += result
-        }
-    }
-
-    private func readAll(from stream: borrowing Descriptor) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let length = Glibc.read(stream.number, &part, part.count)
-            if length < 0 { throw KernelError(operation: "read", errno: errno) }
-            if length == 0 { return bytes }
-            bytes += part[..<length]
         }
     }
 }

@@ -8,19 +8,22 @@ final class ControlExchange {
     private let client: ControlClient
     private let act: String
     private let stream: Descriptor
-    private let deadline: ContinuousClock.Instant
+    let deadline: ContinuousClock.Instant
     private var answer: [UInt8] = []
 
-    /// Sends the request. If the agent doesn't accept connections, this fails after at most 100 ms.
+    /// Sends the request.
     ///
-    /// - Parameter descriptors: remain owned by the caller, who may close them at once.
+    /// - Parameters:
+    ///   - descriptors: remain owned by the caller, who may close them at once.
+    ///   - connectTimeout: how long this waits for an agent that doesn't accept connections.
     init(
-        _ request: ControlRequest, descriptors: [Int32] = [], to client: ControlClient, act: String
+        _ request: ControlRequest, descriptors: [Int32] = [], to client: ControlClient,
+        connectTimeout: Duration = .milliseconds(100), act: String
     ) throws(Failure) {
         self.client = client
         self.act = act
         deadline = ContinuousClock.now + client.timeout
-        stream = try ControlClient(path: client.path, timeout: .milliseconds(100)).connect(act: act)
+        stream = try ControlClient(path: client.path, timeout: connectTimeout).connect(act: act)
         do {
             try client.write(try JSON.encode(request), descriptors, to: stream)
         } catch {

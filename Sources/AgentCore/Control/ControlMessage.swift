@@ -79,7 +79,18 @@ package enum ControlReply: Codable, Sendable {
     case incomplete(Failure)
 }
 
+/// The content of each kind of reply that a command waits for; nil for another kind.
 extension ControlReply {
+    package var changed: RegistrationChange? { if case .changed(let change) = self { change } else { nil } }
+    package var done: Bool? { if case .done(let changed) = self { changed } else { nil } }
+    package var progress: DrainProgress? { if case .progress(let progress) = self { progress } else { nil } }
+    package var status: PoolStatus? { if case .status(let status) = self { status } else { nil } }
+    package var audited: AuditReport? { if case .audited(let report) = self { report } else { nil } }
+    package var explanations: [Explanation]? { if case .explanations(let list) = self { list } else { nil } }
+    package var moves: MovePlan? { if case .moves(let plan) = self { plan } else { nil } }
+    package var rebalanced: RebalancePlan? { if case .rebalanced(let plan) = self { plan } else { nil } }
+    package var marked: Int? { if case .marked(let number) = self { number } else { nil } }
+
     /// The failure for a reply whose kind doesn't match the request.
     package func unexpected(act: String) -> Failure {
         switch self {

@@ -1,30 +1,22 @@
 import Glibc
 import PoolModel
 
-/// Polls the agent until no data and no sessions remain, less often the longer that takes.
-package struct QueueWait {
-    let client: ControlClient
-    let act: String
-    let limit: Duration
-
-    package init(client: ControlClient, act: String, limit: Duration) {
-        self.client = client
-        self.act = act
-        self.limit = limit
-    }
-
-    /// - Parameter time: how long nothing must remain. A session that is being opened
-    ///   has nothing to read for one round trip.
+extension ControlClient {
+    /// Polls the agent until no data and no sessions remain, less often the longer that takes.
+    ///
+    /// - Parameters:
+    ///   - time: how long nothing must remain. A session that is being opened has nothing to read for one
+    ///     round trip.
+    ///   - request: asks for what remains.
     /// - Returns: the remaining data and sessions; not empty if the limit passed first.
-    package func untilEmpty(for time: Duration = .zero, _ request: () -> ControlRequest) throws(Failure)
-        -> DrainProgress
-    {
+    package func waitUntilEmpty(
+        for time: Duration = .zero, limit: Duration, act: String, _ request: ControlRequest
+    ) throws(Failure) -> DrainProgress {
         let start = ContinuousClock.now
         let deadline = start + limit
         var emptySince: ContinuousClock.Instant?
         while true {
-            let reply = try client.send(request(), act: act)
-            guard case .progress(let progress) = reply else { throw reply.unexpected(act: act) }
+            let progress = try ask(request, act: act, for: \.progress)
             let now = ContinuousClock.now
             emptySince = progress.isEmpty ? emptySince ?? now : nil
             if let emptySince, now - emptySince >= time { return progress }

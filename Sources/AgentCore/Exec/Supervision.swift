@@ -37,11 +37,9 @@ package final class Supervision {
             }
             endIfLate(at: now)
             log.proceed()
-            var waits = [pollfd(fd: command.signals.number, events: Int16(POLLIN), revents: 0)]
-            if let answer = maintainer.answer, refusal == nil {
-                waits.append(pollfd(fd: answer, events: Int16(POLLIN), revents: 0))
-            }
-            poll(&waits, UInt(waits.count), milliseconds(from: now))
+            let answer = refusal == nil ? maintainer.answer : nil
+            var waits = [pollfd(reading: command.signals.number), pollfd(reading: answer)]
+            poll(&waits, until: nextDeadline(after: now))
         }
     }
 
@@ -65,17 +63,10 @@ package final class Supervision {
         refusal = (failure, now + .seconds(10))
     }
 
-    /// The time to the next deadline, in milliseconds.
-    private func milliseconds(from now: ContinuousClock.Instant) -> Int32 {
-        var due: [ContinuousClock.Instant] = []
-        if let refusal {
-            due = [refusal.killTime]
-        } else {
-            // Check once a second whether the agent's answer has timed out.
-            due.append(maintainer.answer == nil ? maintainer.next : now + .seconds(1))
-            if let deadline, !maintainer.wasRegistered { due.append(deadline) }
-        }
-        let pause = (due.min()! - now) / .milliseconds(1)
-        return pause <= 0 ? 0 : Int32(min(pause.rounded(.up), 60_000))
+    private func nextDeadline(after now: ContinuousClock.Instant) -> ContinuousClock.Instant {
+        if let refusal { return refusal.killTime }
+        // Check once a second whether the agent's answer has timed out.
+        let next = maintainer.answer == nil ? maintainer.next : now + .seconds(1)
+        return maintainer.wasRegistered ? next : min(next, deadline ?? next)
     }
 }

@@ -4,40 +4,24 @@ import PoolReport
 
 /// `status --watch` without a terminal: prints everything again at each interval, as text or as one JSON
 /// object on each line, until the reader goes away.
-package struct WatchLines {
-    let client: ControlClient
-    let interval: Double
-    /// The text for an answer, with line ends.
-    let text: (PoolStatus) throws -> String
-
-    package init(client: ControlClient, interval: Double, text: @escaping (PoolStatus) throws -> String) {
-        self.client = client
-        self.interval = interval
-        self.text = text
-    }
-    private let act = "show the status"
-
+package enum WatchLines {
     /// Runs until the reader goes away. While the agent is down, it waits, with one message on standard error.
     ///
+    /// - Parameter text: the text for an answer, with line ends.
     /// - Throws: a refusal of the agent, or an error of the output.
-    package func run() throws {
+    package static func run(_ client: ControlClient, interval: Double, text: (PoolStatus) throws -> String) throws {
         var said: String?
         while true {
             do {
-                let reply = try client.send(.status, act: act)
-                guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
+                let status = try client.ask(.status, act: "show the status", for: \.status)
                 try Output.write(try text(status), terminator: "")
                 said = nil
             } catch let failure as Failure where failure.kind == .absent {
                 if said != "\(failure)" { Output.complain("reuseport-agent: \(failure)") }
                 said = "\(failure)"
             }
-            try pause()
+            var reader = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+            guard Glibc.poll(&reader, 1, Int32(interval * 1_000)) == 0 else { throw ReaderGone() }
         }
-    }
-
-    private func pause() throws {
-        var reader = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
-        guard poll(&reader, 1, Int32(interval * 1_000)) == 0 else { throw ReaderGone() }
     }
 }

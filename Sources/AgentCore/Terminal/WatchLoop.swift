@@ -7,7 +7,7 @@ import SockArrayCore
 /// `status --watch` on a terminal: one thread that waits for answers, keys, signals and
 /// the next time to ask.
 package final class WatchLoop {
-    private let poll: StatusPoll
+    private let statusPoll: StatusPoll
     private let screen: Screen
     private let signals: Descriptor
     private let interval: Duration
@@ -29,7 +29,7 @@ package final class WatchLoop {
                 remedy: "raise the limit of open files: ulimit -n 1024")
         }
         signals = Descriptor(owning: result)
-        poll = StatusPoll(client)
+        statusPoll = StatusPoll(client)
         self.interval = .seconds(interval)
         screen = try Screen(painted: painted)
         view.interval = interval
@@ -42,7 +42,7 @@ package final class WatchLoop {
         var next = ContinuousClock.now
         while !isEnded {
             if ContinuousClock.now >= next {
-                take(poll.ask())
+                take(statusPoll.ask())
                 next = .now + interval
                 try show()
             }
@@ -50,7 +50,7 @@ package final class WatchLoop {
             try serveSignals()
             if results.keys { readKeys() }
             if results.hasRoom { try screen.proceed() }
-            if let news = poll.proceed() {
+            if let news = statusPoll.proceed() {
                 take(news)
                 try show()
             }
@@ -58,13 +58,12 @@ package final class WatchLoop {
     }
 
     private func wait(until next: ContinuousClock.Instant) -> (keys: Bool, hasRoom: Bool) {
-        var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
-        waits.append(pollfd(fd: hasKeys ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0))
-        waits.append(pollfd(fd: poll.answer ?? -1, events: Int16(POLLIN), revents: 0))
-        waits.append(pollfd(fd: screen.needsRoom ?? -1, events: Int16(POLLOUT), revents: 0))
-        let left = max(.zero, next - ContinuousClock.now)
-        // At most 60 s: a process that reads no keys may miss the end of its terminal.
-        Glibc.poll(&waits, UInt(waits.count), Int32(min(left / .milliseconds(1), 60_000).rounded(.up)))
+        var waits = [
+            pollfd(reading: signals.number), pollfd(reading: hasKeys ? STDIN_FILENO : nil),
+            pollfd(reading: statusPoll.answer), pollfd(writing: screen.needsRoom),
+        ]
+        // The limit of `poll` matters: a process that reads no keys may miss the end of its terminal.
+        poll(&waits, until: next)
         return (waits[1].revents != 0, waits[3].revents != 0)
     }
 

@@ -59,9 +59,7 @@ struct CheckCommand: ParsableCommand {
     }
 
     private func audited() throws -> ([CheckList.Item], Int32) {
-        let act = "audit the pool"
-        let reply = try options.client.send(.audit, act: act)
-        guard case .audited(let report) = reply else { throw reply.unexpected(act: act) }
+        let report = try options.client.ask(.audit, act: "audit the pool", for: \.audited)
         return (report.checks, report.exitCode)
     }
 

@@ -31,20 +31,16 @@ struct ExplainCommand: ParsableCommand {
         for explanation in try explanations() {
             try Output.write(json ? try JSON.text(explanation) : Self.sentence(explanation))
         }
-        if !json, config == nil, try !isAttached() {
+        if !json, config == nil,
+            try !options.client.ask(.status, act: act, for: \.status).groups.contains(where: \.attached)
+        {
             try Output.write(
                 "no collector is registered: no program is attached, and the kernel picks among the sockets that are bound"
             )
         }
     }
 
-    /// Whether the program is attached to at least one group of the pool.
-    private func isAttached() throws -> Bool {
-        let act = "explain \(addresses[0])"
-        let reply = try options.client.send(.status, act: act)
-        guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
-        return status.groups.contains(where: \.attached)
-    }
+    private var act: String { "explain \(addresses[0])" }
 
     private func explanations() throws -> [Explanation] {
         let parsed = try addresses.map { text throws(Failure) in try IPAddress(argument: text) }
@@ -52,10 +48,7 @@ struct ExplainCommand: ParsableCommand {
             let plan = AssignmentPlan(try PoolConfiguration.load(path: config))
             return parsed.map(plan.explain)
         }
-        let act = "explain \(addresses[0])"
-        let reply = try options.client.send(.explain(addresses: addresses), act: act)
-        guard case .explanations(let explanations) = reply else { throw reply.unexpected(act: act) }
-        return explanations
+        return try options.client.ask(.explain(addresses: addresses), act: act, for: \.explanations)
     }
 
     private static func sentence(_ explanation: Explanation) -> String {

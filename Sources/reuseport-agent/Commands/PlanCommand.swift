@@ -113,26 +113,20 @@ struct PlanCommand: ParsableCommand {
                 from: AssignmentPlan(before), to: AssignmentPlan(try change.applied(to: before, act: act)),
                 tracked: [])
         }
-        let reply = try options.client.send(.plan(change), act: act)
-        guard case .moves(let plan) = reply else { throw reply.unexpected(act: act) }
-        return plan
+        return try options.client.ask(.plan(change), act: act, for: \.moves)
     }
 
     private func rebalancePlan() throws -> RebalancePlan {
         let act = "rebalance"
         var mark: Int?
         if let over {
-            let reply = try options.client.send(.markLoads, act: act)
-            guard case .marked(let number) = reply else { throw reply.unexpected(act: act) }
-            mark = number
+            mark = try options.client.ask(.markLoads, act: act, for: \.marked)
             sleep(UInt32(over))
             usleep(UInt32((over - over.rounded(.down)) * 1_000_000))
         }
         let request = ControlRequest.rebalance(
             bound: bound ?? Self.defaultBound, sinceMark: mark, startsOver: startOver, apply: apply)
-        let reply = try options.client.send(request, act: act)
-        guard case .rebalanced(let plan) = reply else { throw reply.unexpected(act: act) }
-        return plan
+        return try options.client.ask(request, act: act, for: \.rebalanced)
     }
 }
 

@@ -21,9 +21,7 @@ struct ReloadCommand: ParsableCommand {
     @OptionGroup var options: ControlOptions
 
     func run() throws {
-        let act = "reload"
-        let reply = try options.client.send(.reload(reshuffle: reshuffle), act: act)
-        guard case .moves(let plan) = reply else { throw reply.unexpected(act: act) }
+        let plan = try options.client.ask(.reload(reshuffle: reshuffle), act: "reload", for: \.moves)
         try Output.write(json ? try JSON.text(plan) : MoveReport(plan, isDone: true).text)
     }
 }

@@ -35,8 +35,6 @@ struct StatusCommand: ParsableCommand {
 
     @OptionGroup var options: ControlOptions
 
-    private static let act = "show the status"
-
     func validate() throws {
         if let interval, !(0.1...3_600).contains(interval) {
             throw ValidationError("--interval takes 0.1 to 3600 seconds")
@@ -47,8 +45,7 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let client = try options.client
         guard watch else {
-            let reply = try client.send(.status, act: Self.act)
-            guard case .status(let status) = reply else { throw reply.unexpected(act: Self.act) }
+            let status = try client.ask(.status, act: "show the status", for: \.status)
             return try Output.write(try text(of: status), terminator: "")
         }
         let painted = colors.color.paints(isTerminal: TerminalFacts.of(STDOUT_FILENO).isTerminal)
@@ -56,10 +53,10 @@ struct StatusCommand: ParsableCommand {
             return try WatchLoop(client, interval: interval ?? 2, painted: painted).run()
         }
         var isFirst = true
-        try WatchLines(client: client, interval: interval ?? 2) { status in
+        try WatchLines.run(client, interval: interval ?? 2) { status in
             defer { isFirst = false }
             return (isFirst || json ? "" : "\n") + (try text(of: status))
-        }.run()
+        }
     }
 
     private func text(of status: PoolStatus) throws -> String {

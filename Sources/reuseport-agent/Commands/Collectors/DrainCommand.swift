@@ -32,15 +32,13 @@ struct DrainCommand: ParsableCommand {
 
     func run() throws {
         let act = "drain \(collector)"
-        let reply = try options.client.send(.drain(collector: collector), act: act)
-        guard case .done(let changed) = reply else { throw reply.unexpected(act: act) }
+        let changed = try options.client.ask(.drain(collector: collector), act: act, for: \.done)
         guard wait else {
             try Output.write("\(collector) \(changed ? "is" : "was already") draining")
             return
         }
-        let left = try QueueWait(client: options.client, act: act, limit: .seconds(timeout)).untilEmpty {
-            .drainProgress(collector: collector)
-        }
+        let left = try options.client.waitUntilEmpty(
+            limit: .seconds(timeout), act: act, .drainProgress(collector: collector))
         guard left.isEmpty else {
             let waitsForOthers = left.sessions == 0 && left.rows > 0
             throw Failure(
@@ -69,9 +67,8 @@ struct UndrainCommand: ParsableCommand {
     @OptionGroup var options: ControlOptions
 
     func run() throws {
-        let act = "undrain \(collector)"
-        let reply = try options.client.send(.undrain(collector: collector), act: act)
-        guard case .done(let changed) = reply else { throw reply.unexpected(act: act) }
+        let changed = try options.client.ask(
+            .undrain(collector: collector), act: "undrain \(collector)", for: \.done)
         try Output.write(changed ? "\(collector) is no longer draining" : "\(collector) was not draining")
     }
 }

@@ -43,14 +43,13 @@ struct ReplaceCommand: ParsableCommand {
     }
 
     func run() throws {
-        let act = "replace \(collector)"
         let change = try source.register(collector, .takeover, with: options.client)
         try Output.write(change.sentence(of: collector))
         guard let predecessor = change.predecessor else { return }
         let process = predecessor.process.map { "process \($0.pid)" } ?? "the old process"
-        let left = try QueueWait(client: options.client, act: act, limit: .seconds(timeout)).untilEmpty(
-            for: Self.settling
-        ) { .queues(cookies: predecessor.cookies) }
+        let left = try options.client.waitUntilEmpty(
+            for: Self.settling, limit: .seconds(timeout), act: "replace \(collector)",
+            .queues(cookies: predecessor.cookies))
         guard left.hasEmptyQueues else {
             throw Failure(
                 .conflict, act: "end \(process), the old \(collector)",

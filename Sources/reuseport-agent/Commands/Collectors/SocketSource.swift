@@ -69,8 +69,7 @@ private struct Registration {
     func listenDescriptors() throws(Failure) -> [Int32] {
         // Fail before the request to the agent if the service manager passed no descriptors.
         _ = try ListenDescriptors.fromEnvironment(groups: [], act: act)
-        let reply = try client.send(.status, act: act)
-        guard case .status(let status) = reply else { throw reply.unexpected(act: act) }
+        let status = try client.ask(.status, act: act, for: \.status)
         return try ListenDescriptors.fromEnvironment(groups: status.groups.map(\.name), act: act)
     }
 
@@ -85,11 +84,9 @@ private struct Registration {
                 .usage, act: act, cause: "\(numbers.count) descriptors are more than \(RPA_MAX_PASSED)",
                 remedy: "give one for each group of the pool")
         }
-        let reply = try client.send(
+        return try client.ask(
             .register(collector: collector, labels: numbers.map { "fd \($0)" }, manner: manner), descriptors: numbers,
-            act: act)
-        guard case .changed(let change) = reply else { throw reply.unexpected(act: act) }
-        return change
+            act: act, for: \.changed)
     }
 
     /// Repeats the request until every group is bound: nfacctd writes its pid file and
@@ -118,16 +115,30 @@ private struct Registration {
     }
 
     private func ask(_ pid: Int32?, _ pidFile: String?) throws -> ControlReply {
-        do {
-            let inFile = try pidFile.map { path throws(RegistrationPlan.Refusal) in
-                try PidFile(path: path).livePid(act: act)
-            }
-            return try client.send(
-                .registerProcess(collector: collector, pid: inFile ?? pid!, manner: manner), act: act)
-        } catch RegistrationPlan.Refusal.incomplete(let failure) {
-            return .incomplete(failure)
-        } catch RegistrationPlan.Refusal.refused(let failure) {
-            throw failure
+        var pid = pid
+        if let pidFile {
+            do { pid = try PidFile(path: pidFile).livePid() } catch { return answer(to: error, of: pidFile) }
+        }
+        return try client.send(.registerProcess(collector: collector, pid: pid!, manner: manner), act: act)
+    }
+
+    /// While the file is missing, empty or stale, the collector is incomplete.
+    private func answer(to problem: PidFile.Problem, of path: String) -> ControlReply {
+        func later(_ cause: String, _ number: Int32? = nil) -> ControlReply {
+            .incomplete(
+                Failure(
+                    .unfitSocket, act: act, cause: "\(path) \(cause)", errno: number,
+                    remedy: "wait until the collector has written its pid there: --wait 30"))
+        }
+        switch problem {
+        case .absent: return later("is not there", ENOENT)
+        case .holdsNoPid: return later("holds no pid")
+        case .stale(let pid): return later("is stale: process \(pid) is gone", KernelError.noProcess)
+        case .unreadable(let number):
+            return .failure(
+                Failure(
+                    number == EISDIR ? .usage : .privilege, act: act, cause: "\(path) can't be read", errno: number,
+                    remedy: "give the collector's pid file, as a user who may read it, or its pid with --pid"))
         }
     }
 }

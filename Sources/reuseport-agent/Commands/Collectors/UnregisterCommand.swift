@@ -18,9 +18,8 @@ struct UnregisterCommand: ParsableCommand {
     @OptionGroup var options: ControlOptions
 
     func run() throws {
-        let act = "unregister \(collector)"
-        let reply = try options.client.send(.unregister(collector: collector), act: act)
-        guard case .changed(let change) = reply else { throw reply.unexpected(act: act) }
+        let change = try options.client.ask(
+            .unregister(collector: collector), act: "unregister \(collector)", for: \.changed)
         try Output.write("\(collector) \(change.changed ? "is" : "was already") unregistered: slot \(change.slot)")
     }
 }
