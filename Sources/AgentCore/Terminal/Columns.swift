@@ -13,8 +13,16 @@ struct Columns {
             self.style = style
         }
 
+        /// - Parameter style: of a number above 0.
         init(number: UInt64, _ style: Style = .plain) {
-            self.init("\(number)", short: ShortText.number(number), style)
+            self.init("\(number)", short: ShortText.number(number), number > 0 ? style : .plain)
+        }
+
+        /// - Parameters:
+        ///   - rate: nil if it isn't known yet.
+        ///   - style: of a rate above 0.
+        init(rate: Double?, _ style: Style = .plain) {
+            self.init(rate.map(ShortText.rate) ?? "–", rate.map { $0 > 0 ? style : .plain } ?? .faint)
         }
     }
 
@@ -26,10 +34,18 @@ struct Columns {
         /// The width down to which texts lose their middle; nil means they are never cut.
         var least: Int?
         /// The minimum width, so that a growing number doesn't move the other columns.
-        var steady = 0
-        var isFlushRight = false
+        var steady: Int
+        var isFlushRight: Bool
         /// The columns with the lowest rank are removed first.
         var rank: Int
+
+        init<Row>(
+            _ title: String, short: String? = nil, of rows: [Row], least: Int? = nil, steady: Int = 0,
+            isFlushRight: Bool = false, rank: Int, _ cell: (Row) -> Cell
+        ) {
+            (self.title, shortTitle, cells) = (title, short, rows.map(cell))
+            (self.least, self.steady, self.isFlushRight, self.rank) = (least, steady, isFlushRight, rank)
+        }
 
         var natural: Int { max(title.count, steady, cells.map(\.text.count).max() ?? 0) }
         var short: Int { max((shortTitle ?? title).count, steady, cells.map(\.short.count).max() ?? 0) }
@@ -66,10 +82,8 @@ struct Columns {
         }
         while excess() > 0 {
             let shrinkable = columns.indices.filter { index in
-                columns[index].least.map {
-                    widths[index].0 > max($0, (columns[index].shortTitle ?? columns[index].title).count)
-                }
-                    ?? false
+                let titleWidth = (columns[index].shortTitle ?? columns[index].title).count
+                return columns[index].least.map { widths[index].0 > max($0, titleWidth) } ?? false
             }
             guard let widest = shrinkable.max(by: { widths[$0].0 < widths[$1].0 }) else { return nil }
             widths[widest].0 -= 1

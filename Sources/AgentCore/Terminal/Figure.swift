@@ -16,11 +16,13 @@ enum Figure {
         return whole < 120 ? "\(whole) s" : whole < 7_200 ? "\(whole / 60) min" : "\(whole / 3_600) h"
     }
 
-    /// A bar of at most 12 blocks, in steps of an eighth of a block.
-    static func bar(_ value: Double, of widest: Double) -> String {
-        guard widest > 0 else { return "" }
-        let eighths = Int((value / widest * 96).rounded())
-        let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
-        return String(repeating: "█", count: eighths / 8) + rest
+    /// `2 s`, `0.5 s`
+    static func seconds(_ seconds: Double) -> String { tenths(seconds).replacing(".0", with: "") + " s" }
+
+    /// A bar of blocks, in steps of an eighth of a block; a value above 0 has at least one step.
+    static func bar(_ value: Double, of most: Double, width: Int = 12) -> String {
+        guard most > 0, value > 0 else { return "" }
+        let eighths = max(1, Int((value / most * Double(width * 8)).rounded()))
+        return String(repeating: "█", count: eighths / 8) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
     }
 }

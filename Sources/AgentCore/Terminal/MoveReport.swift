@@ -23,25 +23,17 @@ package struct MoveReport {
             "\(plan.exporters.count) of \(plan.exportersSeen) addresses seen so far \(verb)",
         ]
         lines += plan.notes
-        if !plan.moves.isEmpty {
-            lines += [""]
-            lines += Table.lines(
-                [["FROM", "TO", "ROWS", "SHARE", "ADDRESSES SEEN"]]
-                    + plan.moves.map {
-                        [$0.from, $0.to, "\($0.rows)", Figure.percent($0.share), "\($0.exportersSeen)"]
-                    }, numeric: [2, 3, 4])
+        lines += table(["FROM", "TO", "ROWS", "SHARE", "ADDRESSES SEEN"], of: plan.moves, numeric: [2, 3, 4]) {
+            [$0.from, $0.to, "\($0.rows)", Figure.percent($0.share), "\($0.exportersSeen)"]
         }
         let widest = plan.balance.map { max($0.share.before, $0.share.after) }.max() ?? 1
-        lines += [""]
-        lines += Table.lines(
-            [["BALANCE", "WEIGHT", "BEFORE", "", "AFTER", ""]]
-                + plan.balance.map { balance in
-                    [
-                        balance.collector, "\(balance.weight.after > 0 ? balance.weight.after : balance.weight.before)",
-                        Figure.percent(balance.share.before), Figure.bar(balance.share.before, of: widest),
-                        Figure.percent(balance.share.after), Figure.bar(balance.share.after, of: widest),
-                    ]
-                }, numeric: [1, 2, 4])
+        lines += table(["BALANCE", "WEIGHT", "BEFORE", "", "AFTER", ""], of: plan.balance, numeric: [1, 2, 4]) {
+            [
+                $0.collector, "\($0.weight.after > 0 ? $0.weight.after : $0.weight.before)",
+                Figure.percent($0.share.before), Figure.bar($0.share.before, of: widest),
+                Figure.percent($0.share.after), Figure.bar($0.share.after, of: widest),
+            ]
+        }
         if plan.exportersSeen > 0 {
             lines += [
                 "",
@@ -49,17 +41,13 @@ package struct MoveReport {
                     + "\(Figure.hundredths(plan.maxOverMean.after)) after",
             ]
         }
-        if !plan.exporters.isEmpty {
-            lines += [""]
-            lines += Table.lines(
-                [["EXPORTER", "FROM", "TO", "BYTES"]]
-                    + plan.exporters.prefix(Self.exportersShown).map {
-                        let name = $0.exporter == $0.address ? $0.address : "\($0.address) (\($0.exporter))"
-                        return [name, $0.from, $0.to, "\($0.bytes)"]
-                    }, numeric: [3])
-            if plan.exporters.count > Self.exportersShown {
-                lines.append("… and \(plan.exporters.count - Self.exportersShown) more: --json lists all")
-            }
+        let shown = plan.exporters.prefix(Self.exportersShown)
+        lines += table(["EXPORTER", "FROM", "TO", "BYTES"], of: Array(shown), numeric: [3]) {
+            let name = $0.exporter == $0.address ? $0.address : "\($0.address) (\($0.exporter))"
+            return [name, $0.from, $0.to, "\($0.bytes)"]
+        }
+        if plan.exporters.count > shown.count {
+            lines.append("… and \(plan.exporters.count - shown.count) more: --json lists all")
         }
         text = lines.joined(separator: "\n")
     }
@@ -82,21 +70,14 @@ package struct RebalanceReport {
             lines.append("not included: \(plan.untrackedBytes) bytes of addresses that tracking had no room for")
         }
         let widest = Double(plan.balance.map { max($0.bytes.before, $0.bytes.after) }.max() ?? 1)
-        lines += [""]
-        lines += Table.lines(
-            [["LOAD", "WEIGHT", "BYTES BEFORE", "", "AFTER", ""]]
-                + plan.balance.map { balance in
-                    [
-                        balance.collector, "\(balance.weight)", "\(balance.bytes.before)",
-                        Figure.bar(Double(balance.bytes.before), of: widest), "\(balance.bytes.after)",
-                        Figure.bar(Double(balance.bytes.after), of: widest),
-                    ]
-                }, numeric: [1, 2, 4])
-        if !plan.moved.isEmpty {
-            lines += [""]
-            lines += Table.lines(
-                [["EXPORTER", "FROM", "TO", "BYTES"]]
-                    + plan.moved.map { [$0.exporter, $0.from, $0.to, "\($0.bytes)"] }, numeric: [3])
+        lines += table(["LOAD", "WEIGHT", "BYTES BEFORE", "", "AFTER", ""], of: plan.balance, numeric: [1, 2, 4]) {
+            [
+                $0.collector, "\($0.weight)", "\($0.bytes.before)", Figure.bar(Double($0.bytes.before), of: widest),
+                "\($0.bytes.after)", Figure.bar(Double($0.bytes.after), of: widest),
+            ]
+        }
+        lines += table(["EXPORTER", "FROM", "TO", "BYTES"], of: plan.moved, numeric: [3]) {
+            [$0.exporter, $0.from, $0.to, "\($0.bytes)"]
         }
         if isApplied {
             lines += ["", "applied; pins in force: \(plan.pins.count)"]
@@ -105,4 +86,11 @@ package struct RebalanceReport {
         }
         text = lines.joined(separator: "\n")
     }
+}
+
+/// A table after an empty line; nothing without rows.
+private func table<Row>(
+    _ titles: [String], of rows: [Row], numeric: Set<Int>, _ cells: (Row) -> [String]
+) -> [String] {
+    rows.isEmpty ? [] : [""] + Table.lines([titles] + rows.map(cells), numeric: numeric)
 }

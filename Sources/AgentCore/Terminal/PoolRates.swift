@@ -48,6 +48,12 @@ struct PoolRates: Equatable, Sendable {
         }
     }
 
+    /// The rates of the row's collector in the row's groups; nil if they aren't known yet.
+    func of(_ row: PoolTables.Row) -> Member? {
+        let rates = row.groups.compactMap { members[row.collector.name]?[$0] }
+        return rates.isEmpty ? nil : rates.reduce(Member(), +)
+    }
+
     /// The collector's rates over all groups; nil if they aren't known yet.
     func total(of collector: String) -> Member? { members[collector]?.values.reduce(Member(), +) }
 

@@ -19,63 +19,92 @@ struct PoolTables {
         return Line([Piece("pool "), Piece(name, .strong), Piece(rest)]).clipped(to: width)
     }
 
+    /// One row of a table of collectors: a collector in one group, or in all of its groups.
+    struct Row {
+        let collector: PoolStatus.Collector
+        let groups: [String]
+        /// The first row of a collector shows what concerns the collector as a whole.
+        let isFirst: Bool
+
+        private var memberships: [PoolStatus.Membership] { groups.compactMap { collector.groups[$0] } }
+
+        func head(_ cell: (PoolStatus.Collector) -> Columns.Cell) -> Columns.Cell {
+            isFirst ? cell(collector) : Columns.Cell("")
+        }
+
+        func sum(_ count: (PoolStatus.Membership) -> UInt64) -> UInt64 { memberships.reduce(0) { $0 &+ count($1) } }
+
+        /// What is queued; of several groups, only those that have something queued.
+        var queue: Columns.Cell {
+            let cells = memberships.filter { groups.count == 1 || $0.queuedBytes + ($0.queuedConnections ?? 0) > 0 }
+                .map { group in
+                    let number = group.queuedConnections ?? group.queuedBytes
+                    let unit = group.queuedConnections != nil ? "conn" : "B"
+                    return Columns.Cell("\(number) \(unit)", short: "\(ShortText.number(number)) \(unit)")
+                }
+            if cells.count == 1 { return cells[0] }
+            return Columns.Cell(cells.isEmpty ? "0" : cells.map(\.short).joined(separator: " "))
+        }
+    }
+
+    /// - Parameter isSummed: whether a collector has one row, instead of one for each group.
+    func rows(isSummed: Bool) -> [Row] {
+        status.collectors.flatMap { collector in
+            let names = status.groups.map(\.name).filter { collector.groups[$0] != nil }
+            if isSummed { return [Row(collector: collector, groups: names, isFirst: true)] }
+            return names.enumerated().map { Row(collector: collector, groups: [$0.element], isFirst: $0.offset == 0) }
+        }
+    }
+
     /// A row for each collector and group. Up to a width of 80, the columns don't depend on the numbers.
     func collectors(width: Int) -> Columns {
         typealias Cell = Columns.Cell
-        var (names, slots, states, shares, pids): ([Cell], [Cell], [Cell], [Cell], [Cell]) = ([], [], [], [], [])
-        var (groups, runs, bytes, queues, drops): ([Cell], [Cell], [Cell], [Cell], [Cell]) = ([], [], [], [], [])
-        for collector in status.collectors {
-            for (index, name) in status.groups.map(\.name).filter({ collector.groups[$0] != nil }).enumerated() {
-                guard let group = collector.groups[name] else { continue }
-                let isFirst = index == 0
-                names.append(Cell(isFirst ? collector.name : ""))
-                slots.append(Cell(isFirst ? "\(collector.slot)" : ""))
-                states.append(isFirst ? StateCell.cell(of: collector, hasMark: hasMarks) : Cell(""))
-                shares.append(Cell(isFirst ? Self.percent(collector.share) : ""))
-                pids.append(Cell(isFirst ? collector.pid.map { "\($0)" } ?? "-" : ""))
-                groups.append(Cell(name))
-                runs.append(Cell(number: group.runs))
-                bytes.append(Cell(number: group.bytes))
-                queues.append(Self.queue(group))
-                drops.append(Cell(number: group.drops, group.drops > 0 ? .warning : .plain))
-            }
-        }
+        let rows = rows(isSummed: false)
         let columns: [Columns.Column] = [
-            .init(title: "COLLECTOR", cells: names, least: 9, rank: 100),
-            .init(title: "SLOT", cells: slots, isFlushRight: true, rank: 2),
-            .init(title: "STATE", cells: states, rank: 90),
-            .init(title: "SHARE", cells: shares, isFlushRight: true, rank: 30),
-            .init(title: "PID", cells: pids, isFlushRight: true, rank: 10),
-            .init(title: "GROUP", cells: groups, least: 5, rank: 80),
-            .init(title: "RUNS", cells: runs, isFlushRight: true, rank: 70),
-            .init(title: "BYTES", cells: bytes, isFlushRight: true, rank: 1),
-            .init(title: "QUEUED", cells: queues, isFlushRight: true, rank: 40),
-            .init(title: "DROPS", cells: drops, isFlushRight: true, rank: 60),
+            .init("COLLECTOR", of: rows, least: 9, rank: 100) { $0.head { Cell($0.name) } },
+            .init("SLOT", of: rows, isFlushRight: true, rank: 2) { $0.head { Cell("\($0.slot)") } },
+            .init("STATE", of: rows, rank: 90) { $0.head { Cell(stateOf: $0, hasMark: hasMarks) } },
+            .init("SHARE", of: rows, isFlushRight: true, rank: 30) { $0.head { Cell(Self.percent($0.share)) } },
+            .init("PID", of: rows, isFlushRight: true, rank: 10) { $0.head { Cell($0.pid.map(String.init) ?? "-") } },
+            .init("GROUP", of: rows, least: 5, rank: 80) { Cell($0.groups[0]) },
+            .init("RUNS", of: rows, isFlushRight: true, rank: 70) { Cell(number: $0.sum(\.runs)) },
+            .init("BYTES", of: rows, isFlushRight: true, rank: 1) { Cell(number: $0.sum(\.bytes)) },
+            .init("QUEUED", of: rows, isFlushRight: true, rank: 40, \.queue),
+            .init("DROPS", of: rows, isFlushRight: true, rank: 60) { Cell(number: $0.sum(\.drops), .warning) },
         ]
         return Columns(columns: columns.filter { width > 80 || $0.title != "BYTES" })
     }
 
     var groups: Columns {
-        typealias Cell = Columns.Cell
-        let groups = status.groups
-        func numbers(_ value: (PoolStatus.Outcomes) -> UInt64, isLoss: Bool = false) -> [Cell] {
-            groups.map {
-                let number = value($0.outcomes)
-                return Cell(number: number, isLoss && number > 0 ? .warning : .plain)
+        func column(
+            _ title: String, short: String? = nil, rank: Int, isLoss: Bool = false,
+            _ count: (PoolStatus.Outcomes) -> UInt64
+        ) -> Columns.Column {
+            .init(title, short: short, of: status.groups, isFlushRight: true, rank: rank) {
+                Columns.Cell(number: count($0.outcomes), isLoss ? .warning : .plain)
             }
         }
-        return Columns(columns: [
-            .init(title: "GROUP", cells: groups.map { Cell($0.name) }, least: 5, rank: 100),
-            .init(title: "ENDPOINT", cells: groups.map { Cell(Self.endpoint($0)) }, least: 12, rank: 20),
-            .init(title: "ATTACHED", cells: groups.map(Self.attached), rank: 90),
-            .init(title: "SELECTED", cells: numbers(\.selected), isFlushRight: true, rank: 60),
-            .init(
-                title: "FAILED OVER", shortTitle: "FAILED", cells: numbers(\.failedOver), isFlushRight: true, rank: 50),
-            .init(title: "HELD", cells: numbers(\.held, isLoss: true), isFlushRight: true, rank: 70),
-            .init(
-                title: "LOST", cells: numbers({ $0.noCollector &+ $0.badPacket }, isLoss: true), isFlushRight: true,
-                rank: 80),
-        ])
+        return Columns(
+            columns: groupColumns + [
+                column("SELECTED", rank: 60, \.selected),
+                column("FAILED OVER", short: "FAILED", rank: 50, \.failedOver),
+                column("HELD", rank: 70, isLoss: true, \.held),
+                column("LOST", rank: 80, isLoss: true) { $0.noCollector &+ $0.badPacket },
+            ])
+    }
+
+    /// The columns that a table of groups has with and without rates.
+    var groupColumns: [Columns.Column] {
+        [
+            .init("GROUP", of: status.groups, least: 5, rank: 100) { Columns.Cell($0.name) },
+            .init("ENDPOINT", of: status.groups, least: 12, rank: 20) {
+                let address = $0.address.contains(":") ? "[\($0.address)]" : $0.address
+                return Columns.Cell("\($0.protocol) \(address):\($0.port)")
+            },
+            .init("ATTACHED", of: status.groups, rank: 90) {
+                $0.attached ? Columns.Cell("yes", .good) : Columns.Cell("no", .bad)
+            },
+        ]
     }
 
     /// The state of tracking: how many exporters, and what was lost.
@@ -85,12 +114,12 @@ struct PoolTables {
             return [Line("exporters: not tracked, tracking is off in the configuration").clipped(to: width)]
         }
         var text = "exporters: \(tracking.tracked) tracked, of at most \(tracking.size)"
-        if let active = tracking.active { text += "; \(active) sent within \(Self.seconds(tracking.interval))" }
+        if let active = tracking.active { text += "; \(active) sent within \(Figure.seconds(tracking.interval))" }
         var lines = [Line(text).clipped(to: width)]
         if tracking.interval > tracking.configuredInterval {
             lines.append(
                 Line(
-                    "  reported every \(Self.seconds(tracking.interval)), not \(Self.seconds(tracking.configuredInterval)): more exporters than tracking has room for",
+                    "  reported every \(Figure.seconds(tracking.interval)), not \(Figure.seconds(tracking.configuredInterval)): more exporters than tracking has room for",
                     .warning))
         }
         let losses = [
@@ -101,29 +130,31 @@ struct PoolTables {
         return lines.map { $0.clipped(to: width) }
     }
 
-    static func queue(_ group: PoolStatus.Membership) -> Columns.Cell {
-        let isTCP = group.queuedConnections != nil
-        let number = group.queuedConnections ?? group.queuedBytes
-        let unit = isTCP ? "conn" : "B"
-        return Columns.Cell("\(number) \(unit)", short: "\(ShortText.number(number)) \(unit)")
-    }
-
-    static func endpoint(_ group: PoolStatus.Group) -> String {
-        let address = group.address.contains(":") ? "[\(group.address)]" : group.address
-        return "\(group.protocol) \(address):\(group.port)"
-    }
-
-    static func attached(_ group: PoolStatus.Group) -> Columns.Cell {
-        group.attached ? Columns.Cell("yes", .good) : Columns.Cell("no", .bad)
-    }
-
     static func percent(_ share: Double) -> String {
         guard share.isFinite else { return "-" }
         let tenths = Int((min(max(share, 0), 1) * 1_000).rounded())
         return "\(tenths / 10).\(tenths % 10)%"
     }
+}
 
-    private static func seconds(_ seconds: Double) -> String {
-        "\(Figure.tenths(seconds))".replacing(".0", with: "") + " s"
+extension Columns.Cell {
+    /// A collector's state, with a mark and a color.
+    init(stateOf collector: PoolStatus.Collector, hasMark: Bool) {
+        let drainsToo = collector.drain != nil && collector.state != "draining"
+        let name = collector.state + (drainsToo ? ", draining" : "")
+        guard hasMark else {
+            self.init(name, short: collector.state + (drainsToo ? "+d" : ""))
+            return
+        }
+        let (mark, style): (String, Style) =
+            switch collector.state {
+            case "active": ("●", .good)
+            case "holding": ("◐", .warning)
+            case "failed": ("✗", .bad)
+            case "draining": ("▽", .busy)
+            default: ("○", .faint)
+            }
+        let held = collector.state == "holding" ? collector.holdLeft.map { " \(Int($0.rounded(.up))) s" } : nil
+        self.init("\(mark) \(name)\(drainsToo ? "" : held ?? "")", short: "\(mark) \(collector.state)", style)
     }
 }

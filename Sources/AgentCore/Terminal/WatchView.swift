@@ -46,8 +46,7 @@ struct WatchView {
 
     private func head(_ size: TerminalFacts.Size) -> [Line] {
         let width = size.columns
-        let seconds = Figure.tenths(interval).replacing(".0", with: "")
-        let right = width >= 60 ? "\(time)  every \(seconds) s  q quits" : width >= 30 ? "q quits" : ""
+        let right = width >= 60 ? "\(time)  every \(Figure.seconds(interval))  q quits" : width >= 30 ? "q quits" : ""
         let title =
             status.map { PoolTables($0, rates: nil, hasMarks: true).title(width: max(8, width - right.count - 2)) }
             ?? Line("reuseport-agent", .strong).clipped(to: max(8, width - right.count - 2))
