@@ -23,13 +23,9 @@ package struct CheckReport {
     package func text(painted: Bool) -> String { lines.map { $0.text(painted: painted) + "\n" }.joined() }
 
     private static func lines(of item: CheckList.Item, width: Int?) -> [Line] {
-        let (mark, style): (String, Style) =
-            item.isMissingOption ? ("–", .warning) : item.ok ? ("✓", .good) : ("✗", .bad)
+        let mark = item.isMissingOption ? Piece("–", .warning) : item.ok ? Piece("✓", .good) : Piece("✗", .bad)
         func oneLine(_ text: String) -> String { width == nil ? LogText.harmless(text) : ShortText.oneCell(text) }
-        let text = Wrapping.lines(oneLine("\(item.check): \(item.detail)"), width: width.map { $0 - 2 }, others: "  ")
-        let lines = text.enumerated().map {
-            Line([Piece($0.offset == 0 ? "\(mark) " : "  ", style), Piece($0.element)])
-        }
+        let lines = Line.marked(mark, oneLine("\(item.check): \(item.detail)"), width: width, others: "  ")
         guard let remedy = item.remedy else { return lines }
         return lines + Wrapping.lines(oneLine(remedy), width: width, first: "    ", others: "    ").map { Line($0) }
     }
@@ -46,10 +42,7 @@ package struct CheckReport {
         let wrong = items.count { !$0.ok }
         let optional = items.count { $0.isMissingOption }
         let rest = optional == 0 ? "" : "; optional: \(optional)"
-        switch wrong {
-        case 0: return Line([Piece("all is well", .good), Piece(rest)])
-        case 1: return Line([Piece("1 problem", .bad), Piece(rest)])
-        default: return Line([Piece("\(wrong) problems", .bad), Piece(rest)])
-        }
+        let problems = Piece("\(wrong) problem\(wrong == 1 ? "" : "s")", .bad)
+        return Line([wrong == 0 ? Piece("all is well", .good) : problems, Piece(rest)])
     }
 }

@@ -30,15 +30,9 @@ package struct StartTrial {
     }
 
     private func perform(_ steps: [TrialStep], into report: inout TrialReport) throws(Failure) {
-        let act = "try what run does"
         var pipe: Int32 = -1
         let child = rpa_trial_start(&pipe)
-        guard child >= 0 else {
-            throw Failure.openFiles(act: act, errno: -child)
-                ?? Failure(
-                    .privilege, act: act, cause: "no process could be started", errno: -child,
-                    remedy: "check this user's limits of processes and memory: ulimit -a")
-        }
+        guard child >= 0 else { throw LaunchedCommand.failureToStart(errno: -child, act: "try what run does") }
         if child == 0 { performInChild(steps, reportingTo: pipe) }
         let messages = Self.messages(from: Descriptor(owning: pipe))
         for message in messages {

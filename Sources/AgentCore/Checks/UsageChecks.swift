@@ -46,25 +46,23 @@ package struct UsageChecks {
         switch usage.target {
         case .file: break
         case .command(let words):
-            let error = error(of: words[0], X_OK)
             items.append(
-                CheckList.Item(
-                    check: "usage: command \(words[0])", ok: error == nil,
-                    detail: error.map { "it can't be executed (\($0))" } ?? "it can be executed",
-                    remedy: error.map { _ in "give the path of a program, as a user who may execute it" }))
+                item(
+                    "usage: command \(words[0])", "it can be executed",
+                    problem: error(of: words[0], X_OK).map { "it can't be executed (\($0))" },
+                    "give the path of a program, as a user who may execute it"))
         case .url(_, let headers):
             items.append(
-                CheckList.Item(
-                    check: "usage: url", ok: hasCurl,
-                    detail: hasCurl ? "curl is installed" : "curl is in no folder of PATH, and it sends the events",
-                    remedy: hasCurl ? nil : "install curl (Debian: apt-get install curl)"))
+                item(
+                    "usage: url", "curl is installed",
+                    problem: hasCurl ? nil : "curl is in no folder of PATH, and it sends the events",
+                    "install curl (Debian: apt-get install curl)"))
             guard let headers else { break }
-            let error = error(of: headers, R_OK)
             items.append(
-                CheckList.Item(
-                    check: "usage: headers \(headers)", ok: error == nil,
-                    detail: error.map { "it can't be read (\($0))" } ?? "it can be read",
-                    remedy: error.map { _ in "give the path of a file that the agent's user may read" }))
+                item(
+                    "usage: headers \(headers)", "it can be read",
+                    problem: error(of: headers, R_OK).map { "it can't be read (\($0))" },
+                    "give the path of a file that the agent's user may read"))
         }
         guard let meter = configuration.meter else { return items }
         items.append(
@@ -74,11 +72,10 @@ package struct UsageChecks {
         // CAP_SYS_ADMIN, which allows mounts, also allows this.
         let mayAttach = host.mayEndSessions || host.mayMount
         items.append(
-            CheckList.Item(
-                check: "meter: attaching to a cgroup", ok: mayAttach,
-                detail: mayAttach ? "CAP_NET_ADMIN is present" : "CAP_NET_ADMIN is missing: the kernel refuses",
-                remedy: mayAttach
-                    ? nil : "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or remove meter"))
+            item(
+                "meter: attaching to a cgroup", "CAP_NET_ADMIN is present",
+                problem: mayAttach ? nil : "CAP_NET_ADMIN is missing: the kernel refuses",
+                "give the agent CAP_NET_ADMIN (AmbientCapabilities= of its unit), or remove meter"))
         return items
     }
 
@@ -86,6 +83,13 @@ package struct UsageChecks {
     private static var hasCurl: Bool {
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
         return path.split(separator: ":").contains { access("\($0)/curl", X_OK) == 0 }
+    }
+
+    private static func item(
+        _ check: String, _ success: String, problem: String?, _ remedy: String
+    ) -> CheckList.Item {
+        CheckList.Item(
+            check: check, ok: problem == nil, detail: problem ?? success, remedy: problem.map { _ in remedy })
     }
 
     /// The name of the errno why a file can't be used in this mode; EISDIR for a directory; nil if it can.

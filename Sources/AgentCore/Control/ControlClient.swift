@@ -69,26 +69,23 @@ package struct ControlClient {
         let start =
             "start it (reuseport-agent run --config FILE), or name its socket with --control or "
             + Self.environmentVariable
+        let (kind, cause, remedy): (Failure.Kind, String, String)
         switch -result {
         case EACCES, EPERM:
-            throw Failure(
-                .privilege, act: act, cause: "the control socket \(path) may not be opened", errno: -result,
-                remedy:
-                    "run it as a user or group that the socket's mode allows (control_socket in the agent's configuration)"
-            )
+            (kind, cause) = (.privilege, "the control socket \(path) may not be opened")
+            remedy =
+                "run it as a user or group that the socket's mode allows (control_socket in the agent's configuration)"
         case ECONNREFUSED:
-            if let kind = FileFacts(at: path)?.kind, kind != .socket, kind != .symbolicLink {
-                throw Failure(
-                    .absent, act: act, cause: "\(path) is \(kind.rawValue), not a socket", errno: -result,
-                    remedy: "name the agent's control_socket with --control or " + Self.environmentVariable)
+            kind = .absent
+            if let file = FileFacts(at: path)?.kind, file != .socket, file != .symbolicLink {
+                cause = "\(path) is \(file.rawValue), not a socket"
+                remedy = "name the agent's control_socket with --control or " + Self.environmentVariable
+            } else {
+                (cause, remedy) = ("no agent listens at \(path) any more; its collectors continue", start)
             }
-            throw Failure(
-                .absent, act: act,
-                cause: "no agent listens at \(path) any more; its collectors continue", errno: -result,
-                remedy: start)
-        default:
-            throw Failure(.absent, act: act, cause: "no agent answers at \(path)", errno: -result, remedy: start)
+        default: (kind, cause, remedy) = (.absent, "no agent answers at \(path)", start)
         }
+        throw Failure(kind, act: act, cause: cause, errno: -result, remedy: remedy)
     }
 
     package func write(_ bytes: [UInt8], _ descriptors: [Int32], to stream: borrowing Descriptor) throws {

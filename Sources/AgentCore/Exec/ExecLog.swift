@@ -1,18 +1,13 @@
 import CBPFShim
 import Logging
+import PoolModel
 
 /// A message of `exec`.
-package struct ExecLine: Equatable {
-    package var level: LogLevel
-    package var text: String
+struct ExecLine: Equatable {
+    var level: LogLevel
+    var text: String
     /// See `LogRecord.key`.
     var key: String?
-
-    package init(level: LogLevel, text: String, key: String? = nil) {
-        self.level = level
-        self.text = text
-        self.key = key
-    }
 }
 
 /// The log of `exec` on standard error, which its command uses, too: sentences by default, fields if
@@ -29,7 +24,7 @@ package struct ExecLog {
         log = format.map { AgentLog(format: $0, level: level.level, pool: nil) }
     }
 
-    package func say(_ line: ExecLine) {
+    func say(_ line: ExecLine) {
         guard let log else {
             if line.level.level >= level.level { Output.complain("reuseport-agent: \(line.text)") }
             return
@@ -40,7 +35,11 @@ package struct ExecLog {
     /// Writes summaries that are due, and records that the reader didn't take before.
     func proceed() { log?.serve([], now: rpa_monotonic_ns()) }
 
-    package func finish() { log?.finish() }
+    /// - Parameter failure: the reason why `exec` gives up; nil if it doesn't.
+    package func finish(_ failure: Failure? = nil) {
+        if let failure { say(ExecLine(level: .error, text: "\(failure)")) }
+        log?.finish()
+    }
 }
 
 extension RegistrationOutcome {

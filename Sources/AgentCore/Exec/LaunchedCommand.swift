@@ -18,14 +18,7 @@ package final class LaunchedCommand {
     package init(_ arguments: [String]) throws {
         let act = "run \(arguments[0])"
         var inherited = rpa_inherited_signals()
-        let taken = rpa_take_signals(&inherited)
-        guard taken >= 0 else {
-            throw Failure.openFiles(act: act, errno: -taken)
-                ?? Failure(
-                    .privilege, act: act, cause: "the signal descriptor could not be created", errno: -taken,
-                    remedy: "check the user's limits: ulimit -a")
-        }
-        signals = Descriptor(owning: taken)
+        signals = try Self.takeSignals(&inherited, act: act)
         let argv = arguments.map { strdup($0) } + [nil]
         defer { argv.forEach { free($0) } }
         var wasRefused: Int32 = 0
@@ -34,14 +27,29 @@ package final class LaunchedCommand {
             pid = result
             return
         }
-        guard wasRefused != 0 else {
-            throw Failure.openFiles(act: act, errno: -result)
-                ?? Failure(
-                    .privilege, act: act, cause: "no process could be started", errno: -result,
-                    remedy: "check the limits of processes and memory (ulimit -u, TasksMax= of the unit)")
-        }
+        guard wasRefused != 0 else { throw Self.failureToStart(errno: -result, act: act) }
         throw Refusal(
             failure: Self.refusal(arguments[0], -result, act: act), exitCode: -result == ENOENT ? 127 : 126)
+    }
+
+    /// New descriptor that becomes readable with every signal.
+    ///
+    /// - Parameter inherited: receives the signals that this process blocked and ignored before.
+    static func takeSignals(_ inherited: inout rpa_inherited_signals, act: String) throws(Failure) -> Descriptor {
+        let result = rpa_take_signals(&inherited)
+        if result >= 0 { return Descriptor(owning: result) }
+        throw Failure.openFiles(act: act, errno: -result)
+            ?? Failure(
+                .privilege, act: act, cause: "the signal descriptor could not be created", errno: -result,
+                remedy: "check the user's limits: ulimit -a")
+    }
+
+    /// No child process could be started.
+    static func failureToStart(errno: Int32, act: String) -> Failure {
+        Failure.openFiles(act: act, errno: errno)
+            ?? Failure(
+                .privilege, act: act, cause: "no process could be started", errno: errno,
+                remedy: "check the limits of processes and memory (ulimit -u, TasksMax= of the unit)")
     }
 
     /// The command could not be executed.

@@ -13,9 +13,8 @@ package final class RegistrationMaintainer {
 
     private enum Question {
         case groups
-        case register(pid: Int32)
         /// Asks for the first process, and then for the others.
-        case registerHidden([Int32])
+        case register([Int32])
     }
 
     private let collector: String
@@ -112,7 +111,7 @@ package final class RegistrationMaintainer {
                 .register(
                     collector: collector, labels: found.sockets.map(\.offer.label), hasOwner: true,
                     manner: manner(of: found.process.pid)),
-                found.sockets.map(\.number) + [found.process.number], for: .register(pid: found.process.pid))
+                found.sockets.map(\.number) + [found.process.number], for: .register([found.process.pid]))
         }
         return nil
     }
@@ -131,7 +130,7 @@ package final class RegistrationMaintainer {
         }
         try ask(
             .registerProcess(collector: collector, pid: process.pid, manner: manner(of: process.pid)),
-            [process.number], for: .registerHidden(pids))
+            [process.number], for: .register(pids))
         return nil
     }
 
@@ -150,20 +149,16 @@ package final class RegistrationMaintainer {
             groups = status.groups.compactMap(ReuseportGroup.init)
             groupsEnd = now + Self.groupsLife
             return nil
-        case (.changed(let change), .register(let pid)): return noteRegistered(change, pid)
-        case (.changed(let change), .registerHidden(let pids)): return noteRegistered(change, pids[0])
-        case (.incomplete(let failure), .registerHidden(let pids)):
-            guard pids.count > 1 else { return .incomplete(failure) }
+        case (.changed(let change), .register(let pids)):
+            registered = ProcessIdentity(pid: pids[0])
+            return .registered(change, pid: pids[0])
+        case (.incomplete, .register(let pids)) where pids.count > 1:
             return try askForHidden(Array(pids.dropFirst()))
         case (.incomplete(let failure), _): return .incomplete(failure)
         default: throw reply.unexpected(act: act)
         }
     }
 
-    private func noteRegistered(_ change: RegistrationChange, _ pid: Int32) -> RegistrationOutcome {
-        registered = ProcessIdentity(pid: pid)
-        return .registered(change, pid: pid)
-    }
 }
 
 extension ReuseportGroup {

@@ -56,17 +56,13 @@ struct Columns {
 
     /// The title, and a line for each row.
     func lines(width: Int) -> [Line] {
-        var kept = columns.enumerated().map { $0 }
+        var kept = columns
         while kept.count > 1 {
-            if let widths = Self.widths(kept.map(\.element), in: width) {
-                return Self.draw(kept.map(\.element), widths)
-            }
-            let least = kept.map(\.element.rank).min()
-            kept.remove(at: kept.lastIndex { $0.element.rank == least }!)
+            if let widths = Self.widths(kept, in: width) { return Self.draw(kept, widths) }
+            let least = kept.map(\.rank).min()
+            kept.remove(at: kept.lastIndex { $0.rank == least }!)
         }
-        let columns = kept.map(\.element)
-        let widths = columns.map { (min($0.natural, width), true) }
-        return Self.draw(columns, widths)
+        return Self.draw(kept, kept.map { (min($0.natural, width), true) })
     }
 
     /// - Returns: nil if there is no room for all of them.
@@ -117,14 +113,11 @@ struct Columns {
 
     private static func trimmed(_ pieces: [Piece]) -> [Piece] {
         var pieces = pieces
-        while let last = pieces.last {
-            let text = String(last.text.prefix(last.text.count - last.text.reversed().prefix { $0 == " " }.count))
-            if text.isEmpty {
-                pieces.removeLast()
-            } else {
-                pieces[pieces.count - 1].text = text
-                break
-            }
+        while let last = pieces.popLast() {
+            let blanks = last.text.reversed().prefix { $0 == " " }.count
+            guard blanks < last.text.count else { continue }
+            pieces.append(Piece(String(last.text.dropLast(blanks)), last.style))
+            break
         }
         return pieces.filter { !$0.text.isEmpty }
     }

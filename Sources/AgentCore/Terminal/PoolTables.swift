@@ -3,14 +3,8 @@ import PoolReport
 /// The tables of a pool, with totals or current rates.
 struct PoolTables {
     let status: PoolStatus
-    let rates: PoolRates?
+    var rates: PoolRates?
     let hasMarks: Bool
-
-    init(_ status: PoolStatus, rates: PoolRates?, hasMarks: Bool) {
-        self.status = status
-        self.rates = rates
-        self.hasMarks = hasMarks
-    }
 
     /// `pool edge, rendezvous, 65536 rows`
     func title(width: Int) -> Line {

@@ -11,7 +11,7 @@ package struct StatusReport {
     ///   - width: the columns of the tables: `TerminalFacts.tableWidth`.
     ///   - wrapWidth: the columns of sentences; nil means no wrapping.
     package init(_ status: PoolStatus, width: Int, wrapWidth: Int?) {
-        let tables = PoolTables(status, rates: nil, hasMarks: wrapWidth != nil)
+        let tables = PoolTables(status: status, hasMarks: wrapWidth != nil)
         var lines = [tables.title(width: width), Line()]
         lines += tables.collectors(width: width).lines(width: width) + [Line()]
         lines += tables.groups.lines(width: width)
@@ -45,9 +45,7 @@ enum FindingLines {
     static func lines(_ text: String, isProblem: Bool, width: Int?) -> [Line] {
         let mark = isProblem ? "✗" : "–"
         let text = ShortText.oneCell(text)
-        return Wrapping.lines(text, width: width.map { $0 - 2 }).enumerated().map { index, line in
-            Line([Piece(index == 0 ? "\(mark) " : "  ", isProblem ? .bad : .warning), Piece(line)])
-        }
+        return Line.marked(Piece(mark, isProblem ? .bad : .warning), text, width: width)
     }
 }
 

@@ -21,14 +21,7 @@ package final class WatchLoop {
 
     package init(_ client: ControlClient, interval: Double, painted: Bool) throws(Failure) {
         var inherited = rpa_inherited_signals()
-        let result = rpa_take_signals(&inherited)
-        guard result >= 0 else {
-            throw Failure(
-                .privilege, act: "watch the status", cause: "the signal descriptor could not be created",
-                errno: -result,
-                remedy: "raise the limit of open files: ulimit -n 1024")
-        }
-        signals = Descriptor(owning: result)
+        signals = try LaunchedCommand.takeSignals(&inherited, act: "watch the status")
         statusPoll = StatusPoll(client)
         self.interval = .seconds(interval)
         screen = try Screen(painted: painted)

@@ -26,7 +26,7 @@ struct WatchView {
     mutating func frame(_ size: TerminalFacts.Size) -> [Line] {
         var lines = head(size)
         if let status {
-            let tables = PoolTables(status, rates: rates, hasMarks: true)
+            let tables = PoolTables(status: status, rates: rates, hasMarks: true)
             let body = body(tables, WatchLayout(height: size.lines - lines.count, width: size.columns))
             // Old data is faint.
             lines += trouble == nil ? body : body.map(\.faint)
@@ -48,7 +48,7 @@ struct WatchView {
         let width = size.columns
         let right = width >= 60 ? "\(time)  every \(Figure.seconds(interval))  q quits" : width >= 30 ? "q quits" : ""
         let title =
-            status.map { PoolTables($0, rates: nil, hasMarks: true).title(width: max(8, width - right.count - 2)) }
+            status.map { PoolTables(status: $0, hasMarks: true).title(width: max(8, width - right.count - 2)) }
             ?? Line("reuseport-agent", .strong).clipped(to: max(8, width - right.count - 2))
         let space = String(repeating: " ", count: max(1, width - title.width - right.count))
         var lines = [Line(title.pieces + [Piece(space), Piece(right, .faint)])]

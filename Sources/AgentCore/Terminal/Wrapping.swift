@@ -27,3 +27,12 @@ enum Wrapping {
         return lines + [line]
     }
 }
+
+extension Line {
+    /// A text after a mark of one character, wrapped to a width.
+    static func marked(_ mark: Piece, _ text: String, width: Int?, others: String = "") -> [Line] {
+        Wrapping.lines(text, width: width.map { $0 - 2 }, others: others).enumerated().map { index, line in
+            Line([Piece(index == 0 ? mark.text + " " : "  ", mark.style), Piece(line)])
+        }
+    }
+}

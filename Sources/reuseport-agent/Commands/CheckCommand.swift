@@ -85,17 +85,15 @@ struct CheckCommand: ParsableCommand {
 
     private func sockets(_ configuration: PoolConfiguration?) -> [CheckList.Place] {
         guard let configuration else { return [] }
-        var running: Set<String>?
+        // Asks the agent at most once, and only if something is in use.
+        lazy var running = Self.places(ofAgentOf: configuration)
         return ([configuration.controlAddress] + configuration.statusAddresses).map { place in
             var checked = CheckList.Place(name: "\(place.key) \(place.name)")
             if place.key == "status_http" { checked.endpoint = configuration.statusHTTP }
             do throws(Failure) {
                 try place.check()
             } catch {
-                // Ask the agent at most once, and only if something is in use.
-                let own = running ?? (error.kind == .conflict ? Self.places(ofAgentOf: configuration) : [])
-                if error.kind == .conflict { running = own }
-                if error.kind == .conflict, own.contains(place.name) {
+                if error.kind == .conflict, running.contains(place.name) {
                     checked.isTheAgents = true
                 } else {
                     checked.problem = error

@@ -20,6 +20,4 @@ struct LogOptions: ParsableArguments {
     func open(pool: String?) -> AgentLog { AgentLog(format: format, level: logLevel.level, pool: pool) }
 
     var format: LogFormat { logFormat ?? .fittingStandardError }
-
-    var isAskedFor: Bool { logFormat != nil }
 }

@@ -34,7 +34,7 @@ struct RunCommand: ParsableCommand {
             try Agent(configuration, path: config, log: log).serve()
         } catch {
             // With --log-format, or if a program reads the log, the error is a log record.
-            guard logging.isAskedFor || logging.format != .human else { throw error }
+            guard logging.logFormat != nil || logging.format != .human else { throw error }
             let log = logging.open(pool: pool)
             log.logger.error("\(error)")
             log.finish()

@@ -34,21 +34,21 @@ struct Demo {
                 .usage, act: "run the demo", cause: "there are no captures in \(options.folder) and no exporters",
                 remedy: "give --captures FOLDER or --exporters N")
         }
-        try say(
+        try Output.write(
             "\(usesNfacctd ? "4 nfacctd processes" : "4 built-in collectors (nfacctd is not used)"), "
                 + "\(captures.count) captures of routers, \(generatedCount) generated exporters")
     }
 
     func round(withAgent: Bool) throws -> [Outcome] {
-        try say(withAgent ? "\nWith the agent" : "\nWithout the agent")
-        try say(
+        try Output.write(withAgent ? "\nWith the agent" : "\nWithout the agent")
+        try Output.write(
             "  starting the collectors on udp 0.0.0.0:4739 and tcp 0.0.0.0:1790\(usesNfacctd ? " (nfacctd takes 5 s)" : "")"
         )
         let collectors = try startCollectors()
         let agent = withAgent ? try startAgent(registering: collectors) : nil
-        try say("  sending IPFIX, NetFlow and BMP")
+        try Output.write("  sending IPFIX, NetFlow and BMP")
         let exporters = try sendEverything()
-        try say("  reading what each collector received")
+        try Output.write("  reading what each collector received")
         waitWhileItChanges(collectors)
         let outcomes = exporters.map { exporter in
             let name = "\(exporter.address)"
@@ -78,7 +78,7 @@ struct Demo {
     }
 
     private func startAgent(registering collectors: [any Collector]) throws -> ChildProcess {
-        try say("  starting the agent and registering the collectors")
+        try Output.write("  starting the agent and registering the collectors")
         let configuration = sandbox.newPath("edge.yaml")
         try FileText.write(
             """
@@ -138,9 +138,5 @@ struct Demo {
             if now != last { (last, since) = (now, ContinuousClock.now) }
             return ContinuousClock.now - since > .milliseconds(usesNfacctd ? 2_500 : 500)
         }
-    }
-
-    private func say(_ text: String) throws {
-        try Output.write(text)
     }
 }

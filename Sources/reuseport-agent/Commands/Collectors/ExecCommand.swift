@@ -66,20 +66,17 @@ struct ExecCommand: ParsableCommand {
     func run() throws {
         let maintainer = RegistrationMaintainer(collector: collector, client: try options.client)
         let log = ExecLog(collector: collector, format: logFormat, level: logLevel)
-        func give(up failure: Failure, _ exitCode: Int32) -> ExitCode {
-            log.say(ExecLine(level: .error, text: "\(failure)"))
-            log.finish()
-            return ExitCode(exitCode)
-        }
         do {
             let command = try LaunchedCommand(arguments)
             let end = try Supervision(command, maintainer: maintainer, wait: wait, log: log).run()
             log.finish()
             LaunchedCommand.endLike(end)
         } catch let refusal as LaunchedCommand.Refusal {
-            throw give(up: refusal.failure, refusal.exitCode)
+            log.finish(refusal.failure)
+            throw ExitCode(refusal.exitCode)
         } catch let failure as Failure {
-            throw give(up: failure, failure.exitCode)
+            log.finish(failure)
+            throw ExitCode(failure.exitCode)
         }
     }
 }

@@ -36,14 +36,11 @@ extension RegistrationChange {
     func sentence(of collector: String) -> String {
         let groups = groups.joined(separator: ", ")
         return "\(collector) \(changed ? "is" : "was already") registered: slot \(slot), groups \(groups)"
-            + Self.waiting(waitingRows ?? 0)
+            + waiting
     }
 
-    static func waiting(_ rows: Int) -> String {
-        switch rows {
-        case 0: ""
-        case 1: "; 1 of its rows returns when BMP sessions elsewhere have ended"
-        default: "; \(rows) of its rows return when BMP sessions elsewhere have ended"
-        }
+    private var waiting: String {
+        guard let rows = waitingRows, rows > 0 else { return "" }
+        return "; \(rows) of its rows return\(rows == 1 ? "s" : "") when BMP sessions elsewhere have ended"
     }
 }

@@ -37,17 +37,13 @@ struct HTTPResponse {
 
     /// - Parameter isHead: leaves out the body. The head still has its length (RFC 9110, 9.3.2).
     func bytes(isHead: Bool = false) -> [UInt8] {
-        Self.head(status, fields) + (isHead ? [] : body)
-    }
-
-    /// The head with its empty line. It forbids caches, and the guessing of another media type.
-    static func head(_ status: Int, _ fields: [String]) -> [UInt8] {
+        // The head forbids caches, and the guessing of another media type.
         let lines =
             [
-                "HTTP/1.1 \(status) \(reason(status))", "Date: \(date(time(nil)))", "Cache-Control: no-store",
-                "X-Content-Type-Options: nosniff", "Connection: close",
+                "HTTP/1.1 \(status) \(Self.reason(status))", "Date: \(Self.date(time(nil)))",
+                "Cache-Control: no-store", "X-Content-Type-Options: nosniff", "Connection: close",
             ] + fields
-        return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+        return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (isHead ? [] : body)
     }
 
     /// The value of the Date field (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
