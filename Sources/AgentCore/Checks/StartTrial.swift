@@ -8,10 +8,6 @@ import SockArrayCore
 package struct StartTrial {
     let configuration: PoolConfiguration
 
-    package init(configuration: PoolConfiguration) {
-        self.configuration = configuration
-    }
-
     /// A line that the child writes: the start of a step, or its outcome.
     private struct Message: Codable {
         var step: TrialStep
@@ -23,9 +19,11 @@ package struct StartTrial {
     ///
     /// - Parameter sets: sets of steps; each set runs in a child of its own.
     /// - Throws: an error if no child can be started.
-    package func report(of sets: [[TrialStep]]) throws(Failure) -> TrialReport {
+    package static func report(
+        of sets: [[TrialStep]], for configuration: PoolConfiguration
+    ) throws(Failure) -> TrialReport {
         var report = TrialReport()
-        for steps in sets { try perform(steps, into: &report) }
+        for steps in sets { try StartTrial(configuration: configuration).perform(steps, into: &report) }
         return report
     }
 

@@ -13,27 +13,21 @@ extension IPAddress {
 
     /// The excess part of an address and a remedy; nil if the text isn't an address even without it.
     private static func excess(in text: String) -> (cause: String, remedy: String)? {
-        func cut(at mark: Character) -> IPAddress? {
-            text.lastIndex(of: mark).flatMap { IPAddress(String(text[..<$0])) }
-        }
-        func write(_ address: IPAddress) -> String { "write \(address)" }
-        if let address = cut(at: "/") {
-            return ("it has a prefix length, and an exporter is one address", write(address))
-        }
-        if let address = cut(at: "%") { return ("it has a zone, which has no meaning here", write(address)) }
-        if case .v4(let address) = cut(at: ":") { return ("it has a port", write(.v4(address))) }
-        if text.hasPrefix("["),
-            let address = text.dropFirst().firstIndex(of: "]").flatMap({
-                IPAddress(String(text[..<$0].dropFirst()))
-            })
-        {
-            return (text.hasSuffix("]") ? "it is in brackets" : "it has a port", write(address))
-        }
+        func before(_ mark: Character) -> String? { text.lastIndex(of: mark).map { String(text[..<$0]) } }
+        let bracketed = text.hasPrefix("[") && text.contains("]") ? text.dropFirst().prefix { $0 != "]" } : nil
         let plain = text.split(separator: ".", omittingEmptySubsequences: false).map { part in
             part.dropLast().drop { $0 == "0" } + part.suffix(1)
         }
-        if let address = IPAddress(plain.joined(separator: ".")) {
-            return ("it has leading zeros, which some read as octal", write(address))
+        let candidates: [(text: String?, cause: String)] = [
+            (before("/"), "it has a prefix length, and an exporter is one address"),
+            (before("%"), "it has a zone, which has no meaning here"),
+            // The last part of an IPv6 address is no port.
+            (before(":").flatMap { $0.contains(":") ? nil : $0 }, "it has a port"),
+            (bracketed.map { String($0) }, text.hasSuffix("]") ? "it is in brackets" : "it has a port"),
+            (plain.joined(separator: "."), "it has leading zeros, which some read as octal"),
+        ]
+        for case (let text?, let cause) in candidates {
+            if let address = IPAddress(text) { return (cause, "write \(address)") }
         }
         return nil
     }

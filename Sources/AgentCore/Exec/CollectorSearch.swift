@@ -1,21 +1,11 @@
 import PoolModel
 import SockArrayCore
 
-/// A process that has a socket for every group of the pool.
-final class FoundCollector {
-    let process: OtherProcess
-    /// The sockets that belong to the groups, borrowed as long as this object lives.
-    let sockets: [OfferedSocket]
-
-    init(_ process: consuming OtherProcess, _ sockets: [OfferedSocket]) {
-        self.process = process
-        self.sockets = sockets
-    }
-}
-
 /// The result of the search for a collector among this process's descendants.
-enum CollectorSearch {
-    case found(FoundCollector)
+enum CollectorSearch: ~Copyable {
+    /// A process that has a socket for every group of the pool, and those of its sockets that belong to the
+    /// groups, borrowed.
+    case found(OtherProcess, [OfferedSocket])
     /// No process has a socket for every group.
     case incomplete(Failure)
     /// No readable process has a socket for every group. These processes aren't readable for `exec`; the
@@ -34,7 +24,7 @@ enum CollectorSearch {
                 let missing = groups.filter { group in
                     !sockets.borrowed.contains { group.hasCandidate($0.offer.socket) }
                 }
-                if missing.isEmpty { return .found(FoundCollector(process, sockets.borrowed)) }
+                if missing.isEmpty { return .found(process, sockets.borrowed) }
                 if missing.count < nearest?.missing.count ?? .max { nearest = (pid, sockets.all, missing) }
             } catch  where error.errno == KernelError.noProcess {
                 continue

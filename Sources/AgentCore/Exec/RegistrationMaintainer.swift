@@ -99,19 +99,21 @@ package final class RegistrationMaintainer {
     }
 
     private func search(at now: ContinuousClock.Instant) throws(Failure) -> RegistrationOutcome? {
-        let search = CollectorSearch.among(descendantsOf: getpid(), groups: groups, act: act)
         asksForHidden = false
-        switch search {
+        switch CollectorSearch.among(descendantsOf: getpid(), groups: groups, act: act) {
         case .incomplete(let failure): return .incomplete(failure)
         case .hidden(let pids):
             asksForHidden = true
             return try askForHidden(pids)
-        case .found(let found):
-            try ask(
-                .register(
-                    collector: collector, labels: found.sockets.map(\.offer.label), hasOwner: true,
-                    manner: manner(of: found.process.pid)),
-                found.sockets.map(\.number) + [found.process.number], for: .register([found.process.pid]))
+        case .found(let process, let sockets):
+            // The borrowed sockets stay open until they are sent.
+            try withExtendedLifetime(sockets) { () throws(Failure) in
+                try ask(
+                    .register(
+                        collector: collector, labels: sockets.map(\.offer.label), hasOwner: true,
+                        manner: manner(of: process.pid)),
+                    sockets.map(\.number) + [process.number], for: .register([process.pid]))
+            }
         }
         return nil
     }

@@ -25,4 +25,15 @@ enum Figure {
         let eighths = max(1, Int((value / most * Double(width * 8)).rounded()))
         return String(repeating: "█", count: eighths / 8) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
     }
+
+    static let trendLength = 24
+
+    /// Values over time, one character for each.
+    static func trend(_ values: [Double], of most: Double) -> String {
+        let steps: [Character] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
+        return String(
+            values.suffix(trendLength).map { value in
+                most > 0 && value > 0 ? steps[min(7, Int(value / most * 7.999))] : " "
+            })
+    }
 }

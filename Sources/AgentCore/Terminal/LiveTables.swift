@@ -24,7 +24,7 @@ extension PoolTables {
                 $0.head { Cell(Figure.bar(rates?.total(of: $0.name)?.runs ?? 0, of: busiest, width: 10), .busy) }
             },
             .init("TREND", of: rows, steady: 24, rank: 20) {
-                $0.head { Cell(Sparkline.text(trends[$0.name] ?? [], most: highest), .busy) }
+                $0.head { Cell(Figure.trend(trends[$0.name] ?? [], of: highest), .busy) }
             },
         ]
         return Columns(columns: columns.filter { !isSummed || $0.title != "GROUP" })
@@ -51,19 +51,5 @@ extension PoolTables {
                         number: outcomes.held &+ outcomes.noCollector &+ outcomes.badPacket, .warning)
                 },
             ])
-    }
-}
-
-/// Values over time, one character for each.
-enum Sparkline {
-    static let length = 24
-
-    static func text(_ values: [Double], most: Double) -> String {
-        let steps: [Character] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
-        return String(
-            values.suffix(length).map { value in
-                guard most > 0, value > 0 else { return " " }
-                return steps[min(7, Int(value / most * 7.999))]
-            })
     }
 }

@@ -17,7 +17,7 @@ package struct StatusReport {
         lines += tables.groups.lines(width: width)
         let tracking = tables.tracking(width: width)
         if !tracking.isEmpty { lines += [Line()] + tracking }
-        let usage = status.usage.map { UsageLines.lines($0, width: wrapWidth) } ?? []
+        let usage = status.usage.map { FindingLines.lines($0, width: wrapWidth) } ?? []
         let troubles = status.collectors.compactMap(\.trouble)
         if !troubles.isEmpty || !status.findings.isEmpty || !usage.isEmpty { lines.append(Line()) }
         for trouble in troubles.prefix(Self.troubleLimit) {
@@ -47,16 +47,13 @@ enum FindingLines {
         let text = ShortText.oneCell(text)
         return Line.marked(Piece(mark, isProblem ? .bad : .warning), text, width: width)
     }
-}
 
-/// The line about usage events that fail or are overdue; none if all is well.
-enum UsageLines {
-    /// - Parameter width: the columns; nil means one line.
+    /// The line about usage events that fail or are overdue; none if all is well.
     static func lines(_ usage: UsageStatus, width: Int?) -> [Line] {
         guard usage.isOverdue || usage.lastError != nil else { return [] }
         let pending = usage.pendingEvents == 1 ? "1 event waits" : "\(usage.pendingEvents) events wait"
         let cause = usage.lastError.map { ": \($0)" } ?? ""
-        return FindingLines.lines(
+        return lines(
             "usage\(usage.isOverdue ? " is overdue" : ""), \(pending)\(cause)", isProblem: usage.isOverdue, width: width
         )
     }

@@ -71,7 +71,7 @@ package final class WatchLoop {
                 view.trends = view.trends.filter { names.contains($0.key) }
                 for name in names {
                     let trend = (view.trends[name] ?? []) + [rates.total(of: name)?.runs ?? 0]
-                    view.trends[name] = trend.suffix(Sparkline.length)
+                    view.trends[name] = trend.suffix(Figure.trendLength)
                 }
             }
             answered = (status, now)

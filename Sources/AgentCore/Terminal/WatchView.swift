@@ -86,7 +86,7 @@ struct WatchView {
     private mutating func body(_ tables: PoolTables, _ layout: WatchLayout) -> [Line] {
         var layout = layout
         let problems =
-            (tables.status.usage.map { UsageLines.lines($0, width: nil) } ?? [])
+            (tables.status.usage.map { FindingLines.lines($0, width: nil) } ?? [])
             + tables.status.findings.flatMap { FindingLines.lines($0, width: nil) }
         let findings = problems.map { $0.clipped(to: layout.width) }
         let events = self.events.map { event in

@@ -71,7 +71,7 @@ struct CheckCommand: ParsableCommand {
         let bpffs = (try? result?.get().bpffs) ?? PoolConfiguration.defaultBPFFS
         let host = HostFacts.probe(bpffs: bpffs)
         // The trial runs first because its children inherit the memory of this process.
-        let trial = try StartTrial(configuration: (try? result?.get()) ?? .example).report(of: TrialStep.sets)
+        let trial = try StartTrial.report(of: TrialStep.sets, for: (try? result?.get()) ?? .example)
         let list = CheckList(
             host, trial: trial, limits: .current(callsBPF: false), configuration: result,
             sockets: sockets(try? result?.get()))

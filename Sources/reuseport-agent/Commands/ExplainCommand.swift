@@ -62,7 +62,9 @@ struct ExplainCommand: ParsableCommand {
                 "\(name), where its BMP session is; \(explanation.ranks.first ?? "its owner") when that has ended"
             case ("selected", let name?) where explanation.why == "failover":
                 "\(name), which keeps it while no other can take it"
-            case ("selected", let name?): "\(name), \(reason(explanation))"
+            case ("selected", let name?) where explanation.why == "pin": "\(name), to which it is pinned"
+            case ("selected", let name?) where explanation.why == "alias": "\(name), owner of its name's bucket"
+            case ("selected", let name?): "\(name), owner of its bucket"
             case ("failed_over", let name?): "\(name), in place of \(explanation.ranks.first ?? "its owner")"
             case ("held", let name?): "nobody: held for \(name), which is away"
             default: "nobody: no collector is usable"
@@ -70,13 +72,5 @@ struct ExplainCommand: ParsableCommand {
         let ranks = explanation.ranks.joined(separator: ", ")
         let name = explanation.exporter == explanation.address ? "" : " (\(explanation.exporter))"
         return "\(explanation.address)\(name) -> \(fate) (bucket \(bucket), ranks \(ranks))"
-    }
-
-    private static func reason(_ explanation: Explanation) -> String {
-        switch explanation.why {
-        case "pin": "to which it is pinned"
-        case "alias": "owner of its name's bucket"
-        default: "owner of its bucket"
-        }
     }
 }

@@ -19,11 +19,9 @@ struct RootCommand: ParsableCommand {
         version: AgentVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, RegisterCommand.self, ExecCommand.self, UnregisterCommand.self,
-            ReplaceCommand.self,
-            DrainCommand.self, UndrainCommand.self,
-            StatusCommand.self,
-            ExplainCommand.self, PlanCommand.self, ReloadCommand.self, UnloadCommand.self, DemoCommand.self,
-            DemoStage.self, DemoCollector.self,
+            ReplaceCommand.self, DrainCommand.self, UndrainCommand.self, StatusCommand.self, ExplainCommand.self,
+            PlanCommand.self, ReloadCommand.self, UnloadCommand.self, DemoCommand.self, DemoStage.self,
+            DemoCollector.self,
         ])
 
     static func main() {

@@ -53,7 +53,7 @@ struct RunCommand: ParsableCommand {
         if limits.memory != nil, !PinnedPools.hasPins(configuration) { steps = TrialStep.sets[0] }
         guard !steps.isEmpty else { return }
         let before = limits.memory?.currentUsage()
-        let report = try StartTrial(configuration: configuration).report(of: [steps])
+        let report = try StartTrial.report(of: [steps], for: configuration)
         if let failure = report.firstFailure { throw failure }
         if let memory = limits.memory, let before { awaitRelease(in: memory, to: before) }
     }
