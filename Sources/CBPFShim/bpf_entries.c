@@ -1,17 +1,14 @@
-#define _GNU_SOURCE
 #include "include/rpa_bpf.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-static int result(int value)
-{
-	return value < 0 ? -errno : value;
-}
+#include "result.h"
+
+/* The kernel's ENOTSUPP, if a map of that kind can't do it: libc has no such errno. */
+#define KERNEL_ENOTSUPP 524
 
 int rpa_map_lookup(int map, uint32_t index, void *value)
 {
@@ -69,11 +66,6 @@ int rpa_map_part(int map, size_t offset, size_t length, const void **memory)
 	return *memory == MAP_FAILED ? -errno : 0;
 }
 
-size_t rpa_page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
 int rpa_unmap(void *memory, size_t length)
 {
 	return result(munmap(memory, length));
@@ -82,4 +74,48 @@ int rpa_unmap(void *memory, size_t length)
 int rpa_possible_cpus(void)
 {
 	return libbpf_num_possible_cpus();
+}
+
+int rpa_session_lookup(int map, const struct rpa_session *session, struct rpa_session_start *start)
+{
+	return bpf_map_lookup_elem(map, session, start);
+}
+
+int rpa_session_update(int map, const struct rpa_session *session, const struct rpa_session_start *start)
+{
+	return bpf_map_update_elem(map, session, start, BPF_ANY);
+}
+
+int rpa_session_all(int map, struct rpa_session **sessions, struct rpa_session_start **starts)
+{
+	uint32_t next, found = RPA_SESSIONS;
+	int error;
+
+	/* Only pages that are written take memory. */
+	*sessions = malloc(found * sizeof(**sessions));
+	*starts = malloc(found * sizeof(**starts));
+	error = !*sessions || !*starts
+			? -ENOMEM
+			: bpf_map_lookup_batch(map, NULL, &next, *sessions, *starts, &found, NULL);
+	if (!error || error == -ENOENT)
+		return (int)found;
+	free(*sessions);
+	free(*starts);
+	*sessions = NULL;
+	*starts = NULL;
+	return error;
+}
+
+int rpa_session_delete(int map, const struct rpa_session *session, uint64_t until)
+{
+	struct rpa_session_start start;
+	int error = bpf_map_lookup_and_delete_elem(map, session, &start);
+
+	if (!error && start.time > until)
+		return bpf_map_update_elem(map, session, &start, BPF_NOEXIST);
+	/* Before Linux 5.14. */
+	if (error != -KERNEL_ENOTSUPP && error != -EINVAL)
+		return error;
+	error = bpf_map_lookup_elem(map, session, &start);
+	return error || start.time > until ? error : bpf_map_delete_elem(map, session);
 }

@@ -3,15 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
-#include <unistd.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/statfs.h>
 
-static int result(int value)
-{
-	return value < 0 ? -errno : value;
-}
+#include "result.h"
 
 static enum bpf_map_type map_type(enum rpa_map_kind kind)
 {
@@ -121,4 +118,28 @@ int rpa_map_differs(int map, enum rpa_map_kind kind, uint32_t value_size, uint32
 	return info.type != map_type(kind) || info.map_flags != map_flags(kind) ||
 	       info.key_size != key_size(kind) || info.value_size != value_size ||
 	       info.max_entries != max_entries;
+}
+
+int rpa_pin(int fd, const char *path)
+{
+	return bpf_obj_pin(fd, path);
+}
+
+int rpa_open_pin(const char *path)
+{
+	return bpf_obj_get(path);
+}
+
+int rpa_is_bpffs(const char *path)
+{
+	struct statfs facts;
+
+	if (statfs(path, &facts))
+		return -errno;
+	return (unsigned long)facts.f_type == BPF_FS_MAGIC;
+}
+
+int rpa_mount_bpffs(const char *path)
+{
+	return result(mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"));
 }

@@ -3,14 +3,13 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <unistd.h>
+
+#include "result.h"
 
 #ifndef SO_DETACH_REUSEPORT_BPF
 #define SO_DETACH_REUSEPORT_BPF 68
@@ -18,11 +17,6 @@
 
 /* From the kernel's linux/bpf_verifier.h, which isn't exported to user space. */
 #define BPF_LOG_STATS 4
-
-static int result(int value)
-{
-	return value < 0 ? -errno : value;
-}
 
 static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -112,14 +106,13 @@ int rpa_program_load(const void *elf, size_t elf_length, const char *program_nam
 
 int rpa_attach_reuseport(int socket, int program)
 {
-	return result(setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program)));
+	return set_option(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, program);
 }
 
 int rpa_detach_reuseport(int socket)
 {
-	int unused = 0;
-
-	return result(setsockopt(socket, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused, sizeof(unused)));
+	/* The kernel ignores the value. */
+	return set_option(socket, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
 }
 
 int rpa_wait_for_runs(void)
@@ -161,4 +154,26 @@ int rpa_program_size_of(uint32_t identifier, struct rpa_program_size *size)
 	size->verified = info.verified_insns;
 	size->translated = info.xlated_prog_len / sizeof(struct bpf_insn);
 	return 0;
+}
+
+int rpa_probe_migration(void)
+{
+	/* r0 = ctx->migrating_sk; r0 = SK_DROP; exit. By the field, for older kernels
+	 * take any expected_attach_type. */
+	const struct bpf_insn drop[] = {
+		{.code = BPF_LDX | BPF_MEM | BPF_DW,
+		 .dst_reg = BPF_REG_0,
+		 .src_reg = BPF_REG_1,
+		 .off = offsetof(struct sk_reuseport_md, migrating_sk)},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_DROP},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_SK_REUSEPORT_SELECT_OR_MIGRATE);
+	int program = bpf_prog_load(BPF_PROG_TYPE_SK_REUSEPORT, "probe", "GPL", drop,
+				    sizeof(drop) / sizeof(drop[0]), &options);
+
+	if (program < 0)
+		return program == -EINVAL || program == -EACCES ? 0 : program;
+	close(program);
+	return 1;
 }

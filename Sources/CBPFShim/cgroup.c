@@ -2,12 +2,12 @@
 #include "include/rpa_cgroup.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <unistd.h>
+
+#include "result.h"
 
 int rpa_cgroup_id(const char *path, uint64_t *id)
 {

@@ -1,11 +1,19 @@
 #define _GNU_SOURCE
-#include "diag_request.h"
+#include "include/rpa_diag.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
+
+#include "result.h"
+
+struct request {
+	struct nlmsghdr header;
+	struct inet_diag_req_v2 body;
+};
 
 struct list {
 	struct rpa_diag_socket *sockets;
@@ -28,42 +36,70 @@ static int append(struct list *list, const struct rpa_diag_socket *socket)
 	return 0;
 }
 
-static int collect(int netlink, int protocol, uint16_t port, struct list *list)
+/* Answers are whole messages of at most 32 KiB. */
+struct answer {
+	_Alignas(struct nlmsghdr) char bytes[32768];
+	size_t length;
+	size_t offset;
+};
+
+static int receive(int netlink, struct answer *answer)
 {
-	struct diag_answer answer = {.length = 0};
-	struct rpa_diag_socket socket;
-	int found;
+	ssize_t length;
 
-	while ((found = diag_next(netlink, &answer, &socket)) > 0 && found != RPA_DIAG_DONE) {
-		int error;
-
-		if (found != RPA_DIAG_SOCKET || socket.port != port)
-			continue;
-		socket.protocol = (uint8_t)protocol;
-		if ((error = append(list, &socket)))
-			return error;
-	}
-	return found < 0 ? found : 0;
+	do {
+		length = recv(netlink, answer->bytes, sizeof(answer->bytes), MSG_TRUNC);
+	} while (length < 0 && errno == EINTR);
+	if (length < 0)
+		return -errno;
+	if (length == 0 || (size_t)length > sizeof(answer->bytes))
+		return -EBADMSG;
+	answer->length = (size_t)length;
+	answer->offset = 0;
+	return 0;
 }
 
-/*
- * The kernel makes an answer as large as the largest buffer that it has seen us
- * receive with, and puts no more sockets in the first than 20 before it saw one.
- * It sees ours with the answer to a request for nothing.
- */
-static int show_buffer(int netlink)
+/* Sends the request and reads the answer to its end. Appends sockets with the request's port
+ * to the list, unless it is NULL. */
+static int ask(int netlink, struct request *request, struct list *list)
 {
-	struct diag_request nothing = {.header = {.nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_ACK}};
-	struct diag_answer answer = {.length = 0};
-	int error = diag_ask(netlink, &nothing);
+	struct answer answer = {.length = 0};
+	struct rpa_diag_socket socket;
+	int found, error = 0;
 
-	return error ? error : diag_receive(netlink, &answer);
+	request->header.nlmsg_len = sizeof(*request);
+	request->header.nlmsg_flags |= NLM_F_REQUEST;
+	if (send(netlink, request, sizeof(*request), 0) < 0)
+		return -errno;
+	while (!error) {
+		found = rpa_diag_read(answer.bytes, answer.length, &answer.offset, &socket);
+		if (found < 0 || found == RPA_DIAG_DONE)
+			return found < 0 ? found : 0;
+		if (found == RPA_DIAG_END)
+			error = receive(netlink, &answer);
+		if (found != RPA_DIAG_SOCKET || !list || htons(socket.port) != request->body.id.idiag_sport)
+			continue;
+		socket.protocol = request->body.sdiag_protocol;
+		error = append(list, &socket);
+	}
+	return error;
+}
+
+static int open_netlink(void)
+{
+	return result(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
 }
 
 int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, int what,
 		     struct rpa_diag_socket **sockets)
 {
-	struct diag_request request = {
+	/*
+	 * The kernel makes an answer as large as the largest buffer that it has seen us
+	 * receive with, and puts no more sockets in the first than 20 before it saw one.
+	 * It sees ours with the answer to a request for nothing.
+	 */
+	struct request nothing = {.header = {.nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_ACK}};
+	struct request request = {
 		.header = {.nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_DUMP},
 		.body =
 			{
@@ -78,16 +114,14 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, i
 			},
 	};
 	struct list list = {};
-	int error, netlink = diag_open();
+	int error, netlink = open_netlink();
 
 	*sockets = NULL;
 	if (netlink < 0)
 		return netlink;
-	error = show_buffer(netlink);
+	error = ask(netlink, &nothing, NULL);
 	if (!error)
-		error = diag_ask(netlink, &request);
-	if (!error)
-		error = collect(netlink, protocol, port, &list);
+		error = ask(netlink, &request, &list);
 	close(netlink);
 	if (error) {
 		free(list.sockets);
@@ -95,4 +129,34 @@ int rpa_diag_sockets(int family, int protocol, uint32_t states, uint16_t port, i
 	}
 	*sockets = list.sockets;
 	return (int)list.count;
+}
+
+int rpa_diag_destroy(const struct rpa_diag_socket *session)
+{
+	struct request request = {
+		.header = {.nlmsg_type = SOCK_DESTROY, .nlmsg_flags = NLM_F_ACK},
+		.body =
+			{
+				.sdiag_family = session->family,
+				.sdiag_protocol = session->protocol,
+				.idiag_states = ~0u,
+				.id =
+					{
+						.idiag_sport = htons(session->port),
+						.idiag_dport = htons(session->peer_port),
+						.idiag_if = session->interface,
+						.idiag_cookie = {(uint32_t)session->cookie,
+								 (uint32_t)(session->cookie >> 32)},
+					},
+			},
+	};
+	int error, netlink = open_netlink();
+
+	if (netlink < 0)
+		return netlink;
+	memcpy(request.body.id.idiag_src, session->address, sizeof(session->address));
+	memcpy(request.body.id.idiag_dst, session->peer, sizeof(session->peer));
+	error = ask(netlink, &request, NULL);
+	close(netlink);
+	return error;
 }

@@ -1,21 +1,15 @@
 #define _GNU_SOURCE
 #include "include/rpa_diag.h"
 
-#include <errno.h>
 #include <linux/filter.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "result.h"
 
 /* The kernel doubles it, and counts 1,280 bytes for an event: room for 6,500. */
 #define QUEUE_BYTES (4 << 20)
-
-static int set(int netlink, int level, int name, int value)
-{
-	return setsockopt(netlink, level, name, &value, sizeof(value)) ? -errno : 0;
-}
 
 #define AT(field) (NLMSG_HDRLEN + offsetof(struct inet_diag_msg, id.field))
 
@@ -37,7 +31,7 @@ int rpa_diag_watch(int events, const uint16_t *ports, size_t count, int with_ses
 		code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ~0u);
 	}
 	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
-	return setsockopt(events, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? -errno : 0;
+	return result(setsockopt(events, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
 }
 
 #define GROUP(number) (1u << ((number)-1))
@@ -51,7 +45,7 @@ static int join(int netlink)
 			     GROUP(SKNLGRP_INET6_TCP_DESTROY) | GROUP(SKNLGRP_INET6_UDP_DESTROY),
 	};
 
-	return bind(netlink, (const struct sockaddr *)&name, sizeof(name)) ? -errno : 0;
+	return result(bind(netlink, (const struct sockaddr *)&name, sizeof(name)));
 }
 
 int rpa_diag_events(const uint16_t *ports, size_t count, int with_sessions)
@@ -61,18 +55,15 @@ int rpa_diag_events(const uint16_t *ports, size_t count, int with_sessions)
 	if (events < 0)
 		return -errno;
 	/* The first needs CAP_NET_ADMIN; the second stays below net.core.rmem_max. */
-	error = set(events, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES);
+	error = set_option(events, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES);
 	if (error == -EPERM)
-		error = set(events, SOL_SOCKET, SO_RCVBUF, QUEUE_BYTES);
+		error = set_option(events, SOL_SOCKET, SO_RCVBUF, QUEUE_BYTES);
 	/* Set the filter before joining, so that no event of another port is queued. */
 	if (!error)
 		error = rpa_diag_watch(events, ports, count, with_sessions);
 	if (!error)
 		error = join(events);
-	if (!error)
-		return events;
-	close(events);
-	return error;
+	return fd_or(error, events);
 }
 
 /*

@@ -1,24 +1,15 @@
 #define _GNU_SOURCE
 #include "include/rpa_process.h"
 
-#include <errno.h>
 #include <linux/capability.h>
 #include <malloc.h>
-#include <signal.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <time.h>
 
-static int result(long value)
-{
-	return value < 0 ? -errno : (int)value;
-}
+#include "result.h"
 
 int rpa_pidfd_open(int32_t pid)
 {
@@ -48,34 +39,53 @@ int rpa_signal_fd(void)
 	return result(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-int rpa_next_signal(int signal_fd)
+static const int not_taken[] = {
+	SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGTTIN, SIGTTOU,
+};
+
+int rpa_take_signals(struct rpa_inherited_signals *inherited)
+{
+	void (*before)(int) = signal(SIGCHLD, SIG_DFL);
+	sigset_t taken;
+
+	sigfillset(&taken);
+	for (size_t i = 0; i < sizeof(not_taken) / sizeof(not_taken[0]); i++)
+		sigdelset(&taken, not_taken[i]);
+	if (before == SIG_ERR || sigprocmask(SIG_BLOCK, &taken, &inherited->mask))
+		return -errno;
+	inherited->ignores_child = before == SIG_IGN;
+	sigdelset(&taken, SIGPIPE);
+	return result(signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int rpa_next_signal(int signal_fd, struct rpa_signal *signal)
 {
 	struct signalfd_siginfo info;
 
-	if (read(signal_fd, &info, sizeof(info)) == sizeof(info))
-		return (int)info.ssi_signo;
-	return errno == EAGAIN ? 0 : -errno;
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return errno == EAGAIN ? 0 : -errno;
+	signal->number = (int32_t)info.ssi_signo;
+	signal->sender = (int32_t)info.ssi_pid;
+	signal->from_kernel = info.ssi_code == SI_KERNEL;
+	return 1;
 }
 
-int rpa_notify(const char *address, const char *state)
+void rpa_raise(int number)
 {
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	size_t length = strlen(address);
-	int error = 0, fd;
+	sigset_t only, before;
 
-	if (length == 0 || length >= sizeof(name.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(name.sun_path, address, length);
-	if (address[0] == '@')
-		name.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&name,
-		   offsetof(struct sockaddr_un, sun_path) + length) < 0)
-		error = -errno;
-	close(fd);
-	return error;
+	sigemptyset(&only);
+	sigaddset(&only, number);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &only, &before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+void rpa_die_by(int number)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(number, SIG_DFL);
+	rpa_raise(number);
 }
 
 int rpa_has_capability(int number)
@@ -105,4 +115,12 @@ void rpa_release_code(void)
 	/* A failure to release memory does no harm. */
 	if (begin % page == 0 && begin < end)
 		madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+uint64_t rpa_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }

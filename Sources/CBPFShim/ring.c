@@ -1,4 +1,4 @@
-#include "include/rpa_ring.h"
+#include "include/rpa_bpf.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>

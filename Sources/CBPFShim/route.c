@@ -1,4 +1,4 @@
-#include "include/rpa_route.h"
+#include "include/rpa_socket.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -52,9 +52,9 @@ static int ask(int netlink, const struct route_request *request)
 	return answer.route.rtm_type;
 }
 
-int rpa_is_local(int family, const uint8_t address[16])
+int rpa_is_local(struct rpa_endpoint endpoint)
 {
-	unsigned short size = family == AF_INET ? 4 : 16;
+	unsigned short size = endpoint.family == AF_INET ? 4 : 16;
 	struct route_request request = {
 		.header =
 			{
@@ -64,7 +64,7 @@ int rpa_is_local(int family, const uint8_t address[16])
 			},
 		.route =
 			{
-				.rtm_family = (unsigned char)family,
+				.rtm_family = (unsigned char)endpoint.family,
 				.rtm_dst_len = (unsigned char)(8 * size),
 				.rtm_src_len = (unsigned char)(8 * size),
 			},
@@ -73,8 +73,8 @@ int rpa_is_local(int family, const uint8_t address[16])
 
 	if (netlink < 0)
 		return -errno;
-	add_address(&request, RTA_DST, address, size);
-	add_address(&request, RTA_SRC, address, size);
+	add_address(&request, RTA_DST, endpoint.address, size);
+	add_address(&request, RTA_SRC, endpoint.address, size);
 	type = ask(netlink, &request);
 	close(netlink);
 	return type < 0 ? type : type == RTN_LOCAL;

@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
 #include "include/rpa_socket.h"
 
-#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "socket_name.h"
+#include "result.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -14,11 +14,34 @@
 #define SO_BINDTOIFINDEX 62
 #endif
 
+/* A socket address (ip(7), ipv6(7)). */
+union socket_name {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* Returns the name's length. */
+static socklen_t write_name(union socket_name *name, struct rpa_endpoint endpoint)
+{
+	memset(name, 0, sizeof(*name));
+	if (endpoint.family == AF_INET) {
+		name->v4.sin_family = AF_INET;
+		name->v4.sin_port = htons(endpoint.port);
+		memcpy(&name->v4.sin_addr, endpoint.address, 4);
+		return sizeof(name->v4);
+	}
+	name->v6.sin6_family = AF_INET6;
+	name->v6.sin6_port = htons(endpoint.port);
+	memcpy(&name->v6.sin6_addr, endpoint.address, 16);
+	return sizeof(name->v6);
+}
+
 static int option(int socket, int level, int name, int32_t *value)
 {
 	socklen_t length = sizeof(*value);
 
-	return getsockopt(socket, level, name, value, &length) ? -errno : 0;
+	return result(getsockopt(socket, level, name, value, &length));
 }
 
 /* An option that the kernel doesn't know leaves 0 behind. */
@@ -48,11 +71,11 @@ static int addresses(int socket, struct rpa_socket_facts *facts)
 	union socket_name name = {};
 	socklen_t length = sizeof(name);
 
-	if (getsockname(socket, (struct sockaddr *)&name, &length))
+	if (getsockname(socket, &name.any, &length))
 		return -errno;
 	read_name(&name, facts->domain, facts->address, &facts->port);
 	length = sizeof(name);
-	if (!getpeername(socket, (struct sockaddr *)&name, &length))
+	if (!getpeername(socket, &name.any, &length))
 		read_name(&name, facts->domain, facts->peer, &facts->peer_port);
 	return 0;
 }
@@ -101,64 +124,79 @@ int rpa_netns_cookie(uint64_t *netns)
 	return error;
 }
 
-static int bind_placeholder(int socket, int family, const uint8_t address[16], uint16_t port, int ipv6_only)
+static int open_socket(struct rpa_endpoint endpoint, int protocol)
+{
+	int type = protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
+
+	return result(socket(endpoint.family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+}
+
+/* reuse: SO_REUSEPORT or SO_REUSEADDR. */
+static int bind_reusing(int reuse, int socket, struct rpa_endpoint endpoint, int ipv6_only)
 {
 	union socket_name name;
-	socklen_t length = write_name(&name, family, address, port);
-	int on = 1, small = 1;
+	socklen_t length = write_name(&name, endpoint);
+	int error = set_option(socket, SOL_SOCKET, reuse, 1);
 
+	if (!error && endpoint.family == AF_INET6)
+		error = set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only);
+	return error ? error : result(bind(socket, &name.any, length));
+}
+
+int rpa_placeholder(struct rpa_endpoint endpoint, int protocol, int ipv6_only, uint32_t user)
+{
+	int error = 0, fd = open_socket(endpoint, protocol);
+
+	if (fd < 0)
+		return fd;
+	/* Before bind: the kernel compares the users of a group's sockets there. */
+	if (user != geteuid())
+		error = result(fchown(fd, user, (gid_t)-1));
 	/* The socket should receive nothing; what arrives by mistake must not take memory. */
-	setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	if (setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
-	    (family == AF_INET6 &&
-	     setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &ipv6_only, sizeof(ipv6_only))) ||
-	    bind(socket, (struct sockaddr *)&name, length))
+	set_option(fd, SOL_SOCKET, SO_RCVBUF, 1);
+	if (!error)
+		error = bind_reusing(SO_REUSEPORT, fd, endpoint, ipv6_only);
+	if (!error && protocol == IPPROTO_TCP)
+		error = result(listen(fd, 0));
+	return fd_or(error, fd);
+}
+
+int rpa_tcp_bind(struct rpa_endpoint endpoint)
+{
+	int fd = open_socket(endpoint, IPPROTO_TCP);
+
+	/* Not SO_REUSEPORT, so that no other process can join and take connections. */
+	return fd < 0 ? fd : fd_or(bind_reusing(SO_REUSEADDR, fd, endpoint, 0), fd);
+}
+
+static int bind_prober(int socket, struct rpa_endpoint *source)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	union socket_name name;
+	socklen_t length = write_name(&name, *source);
+
+	if (setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
+	    bind(socket, &name.any, length) || getsockname(socket, &name.any, &length))
 		return -errno;
+	read_name(&name, source->family, source->address, &source->port);
 	return 0;
 }
 
-int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port, int ipv6_only,
-		    uint32_t user)
+int rpa_prober(int protocol, struct rpa_endpoint *source)
 {
-	int type = protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
-	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
-	int error = 0;
+	int fd = open_socket(*source, protocol);
 
-	if (fd < 0)
-		return -errno;
-	/* Before bind: the kernel compares the users of a group's sockets there. */
-	if (user != geteuid() && fchown(fd, user, (gid_t)-1))
-		error = -errno;
-	if (!error)
-		error = bind_placeholder(fd, family, address, port, ipv6_only);
-	if (!error && protocol == IPPROTO_TCP && listen(fd, 0))
-		error = -errno;
-	if (!error)
-		return fd;
-	close(fd);
-	return error;
+	return fd < 0 ? fd : fd_or(bind_prober(fd, source), fd);
 }
 
-int rpa_tcp_bind(int family, const uint8_t address[16], uint16_t port)
+int rpa_send_probe(int prober, int protocol, struct rpa_endpoint target)
 {
 	union socket_name name;
-	socklen_t length = write_name(&name, family, address, port);
-	int on = 1, off = 0, error;
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	socklen_t length = write_name(&name, target);
 
-	if (fd < 0)
+	if (connect(prober, &name.any, length) && errno != EINPROGRESS && errno != ECONNREFUSED)
 		return -errno;
-	/* Not SO_REUSEPORT, so that no other process can join and take connections. */
-	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) &&
-	    (family != AF_INET6 || !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) &&
-	    !bind(fd, (struct sockaddr *)&name, length))
-		return fd;
-	error = -errno;
-	close(fd);
-	return error;
-}
-
-int rpa_listen(int socket, int backlog)
-{
-	return listen(socket, backlog) ? -errno : 0;
+	if (protocol == IPPROTO_UDP && send(prober, "", 0, MSG_NOSIGNAL) < 0)
+		return -errno;
+	return 0;
 }

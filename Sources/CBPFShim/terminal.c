@@ -1,19 +1,16 @@
 #define _GNU_SOURCE
 #include "include/rpa_terminal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <termios.h>
-#include <unistd.h>
+
+#include "result.h"
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 #define FAULTS (sizeof(faults) / sizeof(faults[0]))
@@ -112,11 +109,9 @@ void rpa_terminal_leave(void)
 int rpa_open_again(int fd)
 {
 	char path[32];
-	int again;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	again = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return again < 0 ? -errno : again;
+	return result(open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
 ssize_t rpa_write_now(int fd, const void *bytes, size_t length)
@@ -135,24 +130,4 @@ ssize_t rpa_write_now(int fd, const void *bytes, size_t length)
 		return -EAGAIN;
 	written = write(fd, bytes, length < PIPE_BUF ? length : PIPE_BUF);
 	return written < 0 ? -errno : written;
-}
-
-int rpa_datagram_socket(void)
-{
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? -errno : fd;
-}
-
-int rpa_send_datagram(int socket, const char *path, const void *bytes, size_t length)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(name.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(name.sun_path, path);
-	return sendto(socket, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&name,
-		      sizeof(name)) < 0
-		       ? -errno
-		       : 0;
 }

@@ -1,20 +1,12 @@
 #define _GNU_SOURCE
 #include "include/rpa_unix.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-static int close_with(int fd, int error)
-{
-	close(fd);
-	return error;
-}
+#include "result.h"
 
 static int fill(struct sockaddr_un *name, const char *path)
 {
@@ -28,24 +20,29 @@ static int fill(struct sockaddr_un *name, const char *path)
 	return 0;
 }
 
+/* New fd of a socket for that path, which becomes the name. */
+static int open_for(const char *path, int type, struct sockaddr_un *name)
+{
+	int error = fill(name, path);
+
+	return error ? error : result(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+}
+
 int rpa_unix_listen(const char *path, uint32_t mode)
 {
 	struct sockaddr_un name;
-	int error = fill(&name, path), fd;
+	int error, fd = open_for(path, SOCK_STREAM | SOCK_NONBLOCK, &name);
 
-	if (error)
-		return error;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/* The file takes the socket inode's mode (less the umask): nobody can
 	 * connect in a moment between bind and a chmod of the file. */
 	if (fchmod(fd, mode & 0600) || bind(fd, (struct sockaddr *)&name, sizeof(name)))
-		return close_with(fd, -errno);
+		return fd_or(-errno, fd);
 	if (chmod(path, mode) || listen(fd, SOMAXCONN)) {
 		error = -errno;
 		unlink(path);
-		return close_with(fd, error);
+		return fd_or(error, fd);
 	}
 	return fd;
 }
@@ -57,33 +54,31 @@ int rpa_unix_connect(const char *path, uint32_t timeout_ms)
 		.tv_usec = timeout_ms % 1000 * 1000,
 	};
 	struct sockaddr_un name;
-	int error = fill(&name, path), fd;
+	int fd = open_for(path, SOCK_STREAM, &name);
 
-	if (error)
-		return error;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) ||
 	    connect(fd, (struct sockaddr *)&name, sizeof(name)))
-		return close_with(fd, -errno);
+		return fd_or(-errno, fd);
 	return fd;
 }
 
 int rpa_accept(int listener)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	return fd < 0 ? -errno : fd;
+	return result(accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
+
+/* The descriptors that go with a message, as the kernel has them. */
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int) * RPA_MAX_PASSED)];
+};
 
 ssize_t rpa_send(int socket, const void *bytes, size_t length, const int *fds, size_t fd_count)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * RPA_MAX_PASSED)];
-	} control;
+	union control control;
 	struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	ssize_t sent;
@@ -110,10 +105,7 @@ ssize_t rpa_send(int socket, const void *bytes, size_t length, const int *fds, s
 
 ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd_count, int *truncated)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * RPA_MAX_PASSED)];
-	} control;
+	union control control;
 	struct iovec part = {.iov_base = bytes, .iov_len = length};
 	struct msghdr message = {
 		.msg_iov = &part,
@@ -153,16 +145,6 @@ ssize_t rpa_receive_bytes(int socket, void *bytes, size_t length)
 	return received < 0 ? -errno : received;
 }
 
-int rpa_limit_sending(int socket, int32_t bytes)
-{
-	return setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) ? -errno : 0;
-}
-
-int rpa_end_sending(int socket)
-{
-	return shutdown(socket, SHUT_WR) ? -errno : 0;
-}
-
 int rpa_peer(int socket, struct rpa_peer *peer)
 {
 	struct ucred credentials;
@@ -174,4 +156,36 @@ int rpa_peer(int socket, struct rpa_peer *peer)
 	peer->uid = credentials.uid;
 	peer->gid = credentials.gid;
 	return 0;
+}
+
+int rpa_datagram_socket(void)
+{
+	return result(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+}
+
+int rpa_send_datagram(int socket, const char *path, const void *bytes, size_t length)
+{
+	struct sockaddr_un name;
+	int error = fill(&name, path);
+
+	if (!error && sendto(socket, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&name,
+			     sizeof(name)) < 0)
+		error = -errno;
+	return error;
+}
+
+int rpa_notify(const char *address, const char *state)
+{
+	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address));
+	struct sockaddr_un name;
+	int error = 0, fd = open_for(address, SOCK_DGRAM, &name);
+
+	if (fd < 0)
+		return fd;
+	if (address[0] == '@')
+		name.sun_path[0] = '\0';
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&name, length) < 0)
+		error = -errno;
+	close(fd);
+	return error;
 }

@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import PoolModel
 
@@ -10,9 +9,19 @@ package enum Directory {
         var made = ""
         for part in path.split(separator: "/") {
             made += "/\(part)"
-            let result = rpa_make_folder(made, mode)
+            let result = systemCall(mkdir(made, mode))
             if result != -KernelError.exists, access(made, F_OK) != 0 { try kernel("mkdir \(made)", result) }
         }
+    }
+
+    /// The folder, locked for this process alone until it is closed (flock(2)).
+    ///
+    /// - Throws: EWOULDBLOCK: another process holds the lock.
+    package static func lock(_ path: String) throws(KernelError) -> Descriptor {
+        let number = systemCall(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        let folder = Descriptor(owning: try kernel("flock \(path)", number))
+        try kernel("flock \(path)", systemCall(flock(folder.number, LOCK_EX | LOCK_NB)))
+        return folder
     }
 
     /// Names in the folder, in order; none if it can't be read.

@@ -118,9 +118,9 @@ package final class Agent {
     /// The signal that ends the loop, or nil. SIGHUP reloads the configuration.
     private func endingSignal() -> Int32? {
         while true {
-            let signal = rpa_next_signal(signals.number)
-            if signal <= 0 { return nil }
-            guard signal == SIGHUP else { return signal }
+            var signal = rpa_signal()
+            guard rpa_next_signal(signals.number, &signal) > 0 else { return nil }
+            guard signal.number == SIGHUP else { return signal.number }
             do { _ = try pool.reload(reshuffle: false) } catch { log.error("\(error)") }
         }
     }

@@ -80,18 +80,18 @@ package final class LaunchedCommand {
     /// process gets the orphans, too.
     func proceed() {
         var signal = rpa_signal()
-        while rpa_next_taken(signals.number, &signal) > 0 {
+        while rpa_next_signal(signals.number, &signal) > 0 {
             let forwarding = SignalForwarding(
                 leadsSession: leadsSession, sharesGroup: getpgid(pid) == getpgrp(), command: pid)
             let isFromKernel = signal.from_kernel != 0
             if forwarding.forwards(signal.number, fromKernel: isFromKernel, sender: signal.sender) {
                 send(signal.number)
             }
-            if forwarding.stopsItself(signal.number, fromKernel: isFromKernel) { rpa_stop_by(signal.number) }
+            if forwarding.stopsItself(signal.number, fromKernel: isFromKernel) { rpa_raise(signal.number) }
         }
         var status: Int32 = 0
         while true {
-            let reaped = rpa_reap(&status)
+            let reaped = waitpid(-1, &status, WNOHANG)
             guard reaped > 0 else { return }
             if reaped == pid { end = status }
         }

@@ -100,12 +100,12 @@ package final class WatchLoop {
     private func serveSignals() throws {
         var signal = rpa_signal()
         var (isContinued, isResized) = (false, false)
-        while rpa_next_taken(signals.number, &signal) == 1 {
+        while rpa_next_signal(signals.number, &signal) == 1 {
             switch signal.number {
             case SIGINT, SIGTERM, SIGQUIT, SIGHUP: isEnded = true
             case SIGTSTP:
                 screen.leave()
-                rpa_stop_by(SIGTSTP)
+                rpa_raise(SIGTSTP)
                 isContinued = true
             // Another process may have stopped this one, and a shell may have used the terminal since.
             case SIGCONT: isContinued = true

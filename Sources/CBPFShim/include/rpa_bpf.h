@@ -54,8 +54,6 @@ int rpa_map_memory(int map, size_t length, void **memory);
 int rpa_unmap(void *memory, size_t length);
 /* Maps a part for reading; offset is a multiple of the page size. */
 int rpa_map_part(int map, size_t offset, size_t length, const void **memory);
-/* Bytes of a page of memory. */
-size_t rpa_page_size(void);
 
 /* One aligned store or load: the program sees the old word or the new. */
 static inline void rpa_store(uint64_t *word, uint64_t value)
@@ -122,5 +120,23 @@ struct rpa_program_size {
 
 /* The statistics of the loaded program with this id. -EPERM: lacks CAP_SYS_ADMIN. */
 int rpa_program_size_of(uint32_t identifier, struct rpa_program_size *size);
+
+/* 1 if connections of a closing listener can be sent on (BPF_SK_REUSEPORT_SELECT_OR_MIGRATE),
+ * 0 if not, or -errno: -EPERM without CAP_BPF. It loads a program, and throws it away. */
+int rpa_probe_migration(void);
+
+/* The ring buffer of notifications of exporters. */
+struct rpa_ring;
+
+/* Maps the ring buffer; the map's fd may be closed. *ring is NULL on failure, else
+ * the caller's until rpa_ring_close. */
+int rpa_ring_open(int map, struct rpa_ring **ring);
+void rpa_ring_close(struct rpa_ring *ring); /* NULL is fine */
+
+/* The ring's epoll fd, which the ring owns: readable when there are events. */
+int rpa_ring_number(const struct rpa_ring *ring);
+
+/* Takes up to capacity events without blocking. Returns their number. */
+int rpa_ring_read(struct rpa_ring *ring, struct rpa_exporter_event *events, size_t capacity);
 
 #endif

@@ -1,8 +1,14 @@
-/* Socket facts by descriptor, placeholders and listeners. */
+/* Socket facts by descriptor, placeholders, listeners, and probes of a port. */
 #ifndef RPA_SOCKET_H
 #define RPA_SOCKET_H
 
 #include <stdint.h>
+
+struct rpa_endpoint {
+	int32_t family;      /* AF_INET or AF_INET6 */
+	uint16_t port;       /* host byte order */
+	uint8_t address[16]; /* AF_INET uses the first four bytes */
+};
 
 struct rpa_socket_facts {
 	int32_t domain;      /* AF_INET, AF_INET6, … (SO_DOMAIN) */
@@ -33,19 +39,28 @@ int rpa_socket_cookie(int socket, uint64_t *cookie);
  * the reuseport group and the attached program while no collector exists. -EPERM:
  * another user requires CAP_CHOWN. -EADDRINUSE: a socket of another user is bound.
  */
-int rpa_placeholder(int family, int protocol, const uint8_t address[16], uint16_t port, int ipv6_only,
-		    uint32_t user);
+int rpa_placeholder(struct rpa_endpoint endpoint, int protocol, int ipv6_only, uint32_t user);
 
 /*
  * New fd of a non-blocking TCP socket that is bound to the address and port with
  * SO_REUSEADDR and doesn't listen yet. `::` accepts IPv4, too. -EADDRINUSE: another
  * socket listens there. -EADDRNOTAVAIL: the host doesn't have the address.
  */
-int rpa_tcp_bind(int family, const uint8_t address[16], uint16_t port);
-
-int rpa_listen(int socket, int backlog);
+int rpa_tcp_bind(struct rpa_endpoint endpoint);
 
 /* SO_NETNS_COOKIE of the calling thread's network namespace, 0 before 5.14. */
 int rpa_netns_cookie(uint64_t *netns);
+
+/* New fd of a non-blocking socket for probes, bound to the source. Port 0: the kernel chooses
+ * one, and it is stored there. A connection that comes of it is reset by its close. */
+int rpa_prober(int protocol, struct rpa_endpoint *source);
+
+/* Sends an empty datagram or a SYN, and never waits. What comes of it shows in
+ * poll(2): refused POLLERR, a connection POLLOUT. */
+int rpa_send_probe(int prober, int protocol, struct rpa_endpoint target);
+
+/* 1: what is sent to the endpoint's address from itself stays on this host, by the routes that
+ * there are now (RTN_LOCAL), 0: it doesn't, or -errno: -ENETUNREACH: no way at all. */
+int rpa_is_local(struct rpa_endpoint endpoint);
 
 #endif

@@ -27,9 +27,4 @@ int rpa_open_again(int fd);
  * number; -EAGAIN: the write would block. Never raises SIGPIPE if that is ignored. */
 ssize_t rpa_write_now(int fd, const void *bytes, size_t length);
 
-/* New fd of a datagram socket (AF_UNIX) without a name. */
-int rpa_datagram_socket(void);
-/* -EAGAIN: the queue of the receiver at that path is full. */
-int rpa_send_datagram(int socket, const char *path, const void *bytes, size_t length);
-
 #endif

@@ -1,4 +1,4 @@
-/* Stream sockets on the local host that carry bytes and descriptors (unix(7)). */
+/* Sockets on the local host: streams, which can carry descriptors, and datagrams (unix(7)). */
 #ifndef RPA_UNIX_H
 #define RPA_UNIX_H
 
@@ -33,13 +33,6 @@ ssize_t rpa_receive(int socket, void *bytes, size_t length, int *fds, size_t *fd
 /* Some bytes; descriptors that came with them are closed. 0 at the end. */
 ssize_t rpa_receive_bytes(int socket, void *bytes, size_t length);
 
-/* Limits the bytes that the kernel queues for the peer to about twice this number
- * (SO_SNDBUF). */
-int rpa_limit_sending(int socket, int32_t bytes);
-
-/* Ends the sending direction; receiving is still possible. */
-int rpa_end_sending(int socket);
-
 struct rpa_peer {
 	int32_t pid; /* in our pid namespace; 0 if it isn't visible from there */
 	uint32_t uid;
@@ -47,5 +40,14 @@ struct rpa_peer {
 };
 
 int rpa_peer(int socket, struct rpa_peer *peer); /* SO_PEERCRED */
+
+/* New fd of a datagram socket (AF_UNIX) without a name. */
+int rpa_datagram_socket(void);
+/* -EAGAIN: the queue of the receiver at that path is full. */
+int rpa_send_datagram(int socket, const char *path, const void *bytes, size_t length);
+
+/* Tells the service manager (sd_notify(3)): state is like "READY=1". address is
+ * $NOTIFY_SOCKET, a path or "@" and an abstract name. */
+int rpa_notify(const char *address, const char *state);
 
 #endif

@@ -1,4 +1,4 @@
-import CBPFShim
+import Glibc
 import PoolModel
 
 /// Held by the one agent of a pool, from its start to its end, however that comes.
@@ -11,7 +11,7 @@ final class PoolLock {
     init(_ folder: PinFolder, pool: String, act: String) throws(Failure) {
         do {
             try folder.make()
-            self.folder = Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
+            self.folder = try Directory.lock(folder.path)
         } catch  where error.errno == KernelError.again {
             throw Failure(
                 .conflict, act: act, cause: "another agent runs pool \(pool) (\(folder.path) is locked)",
@@ -21,5 +21,6 @@ final class PoolLock {
         }
     }
 
-    deinit { rpa_unlock_folder(folder.number) }
+    /// Unlocks at once, even if a process that was just forked has a copy of the descriptor.
+    deinit { flock(folder.number, LOCK_UN) }
 }

@@ -1,4 +1,4 @@
-import CBPFShim
+import Glibc
 import PoolModel
 
 /// Takes a pool out of the kernel: the programs off their groups, the pins away.
@@ -20,9 +20,7 @@ public struct PoolRemoval: Sendable {
             Self.meaning(of: error, pins: folder.path, act: act, pool: pool, absent)
         }
         let lock: Descriptor
-        do {
-            lock = Descriptor(owning: try kernel("flock \(folder.path)", rpa_lock_folder(folder.path)))
-        } catch { throw refused(error) }
+        do { lock = try Directory.lock(folder.path) } catch { throw refused(error) }
         let names = folder.names()
         if names.isEmpty { throw absent }
         guard names.contains(PoolSettings.pin) else {
@@ -34,7 +32,7 @@ public struct PoolRemoval: Sendable {
         do { try folder.remove(last: PoolSettings.pin) } catch { throw refused(error) }
         _ = consume lock
         // Only if it was the last pool.
-        rpa_remove_folder(bpffs)
+        rmdir(bpffs)
     }
 
     private static func meaning(

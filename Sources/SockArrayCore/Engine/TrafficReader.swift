@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 import PoolModel
 
 /// Reads what the programs have counted. It changes no counter.
@@ -143,10 +144,10 @@ final class DepartedTraffic {
 
     private static func remove(_ entry: String, in pool: PinFolder) {
         let folder = folder(in: pool)
-        rpa_remove_file("\(folder.path)/\(entry)/traffic")
+        unlink("\(folder.path)/\(entry)/traffic")
         try? folder.subfolder(entry).remove()
         // Only if it was the last one.
-        rpa_remove_folder(folder.path)
+        rmdir(folder.path)
     }
 
     private static func source(ofGroup name: String, in pool: PinFolder) -> UInt32? {

@@ -9,10 +9,7 @@ struct GroupRegistry: ~Copyable {
     init(in folder: PinFolder) throws(PoolError) {
         // A temporary sockarray: the kernel takes the shape of the inner maps from it.
         let template = rpa_map_create(RPA_MAP_SOCKARRAY, "template", 8, UInt32(RPA_MAX_SLOTS), -1)
-        guard template >= 0 else {
-            throw .call(KernelError(operation: "bpf_map_create sockets", errno: -template))
-        }
-        let owned = Descriptor(owning: template)
+        let owned = Descriptor(owning: try PoolError.check("bpf_map_create sockets", template))
         map = try folder.map(
             "group_sockets", RPA_MAP_OF_SOCKARRAYS, valueSize: 4, entries: RPA_MAX_GROUPS, template: owned.number)
     }
@@ -48,9 +45,7 @@ struct GroupRegistry: ~Copyable {
             var identifier: UInt32 = 0
             let result = rpa_map_lookup(map.number, UInt32(index), &identifier)
             if result == -KernelError.noEntry { continue }
-            guard result >= 0 else {
-                throw .call(KernelError(operation: "bpf_map_lookup_elem group_sockets", errno: -result))
-            }
+            try PoolError.check("bpf_map_lookup_elem group_sockets", result)
             places[index] = identifier
         }
         return places

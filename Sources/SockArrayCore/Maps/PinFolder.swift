@@ -30,18 +30,12 @@ struct PinFolder {
         guard isPinned else { return nil }
         let result = rpa_open_pin("\(path)/\(name)")
         if result == -KernelError.noEntry { return nil }
-        return Descriptor(
-            owning: try PoolError.wrap { () throws(KernelError) in
-                try kernel("bpf_obj_get \(path)/\(name)", result)
-            })
+        return Descriptor(owning: try PoolError.check("bpf_obj_get \(path)/\(name)", result))
     }
 
     func pin(_ object: borrowing Descriptor, as name: String) throws(PoolError) {
         guard isPinned else { return }
-        let result = rpa_pin(object.number, "\(path)/\(name)")
-        if result < 0 {
-            throw .call(KernelError(operation: "bpf_obj_pin \(path)/\(name)", errno: -result))
-        }
+        try PoolError.check("bpf_obj_pin \(path)/\(name)", rpa_pin(object.number, "\(path)/\(name)"))
     }
 
     /// The pinned map of that name. If there is none, makes and pins one.
@@ -57,10 +51,7 @@ struct PinFolder {
             return adopted
         }
         let result = rpa_map_create(kind, name, UInt32(valueSize), UInt32(entries), template)
-        guard result >= 0 else {
-            throw .call(KernelError(operation: "bpf_map_create \(name)", errno: -result))
-        }
-        let made = Descriptor(owning: result)
+        let made = Descriptor(owning: try PoolError.check("bpf_map_create \(name)", result))
         try pin(made, as: name)
         return made
     }
@@ -76,14 +67,14 @@ struct PinFolder {
         let names = names()
         for name in names.filter({ $0 != last }) + names.filter({ $0 == last }) {
             let child = "\(path)/\(name)"
-            let result = rpa_remove_file(child)
+            let result = systemCall(unlink(child))
             if result == -KernelError.isFolder || result == -KernelError.notPermitted {
                 try PinFolder(path: child).remove()
             } else {
                 try kernel("unlink \(child)", result)
             }
         }
-        let result = rpa_remove_folder(path)
+        let result = systemCall(rmdir(path))
         if result != -KernelError.noEntry { try kernel("rmdir \(path)", result) }
     }
 }

@@ -11,8 +11,7 @@ struct TenantTable: ~Copyable {
         let map = try folder.map(
             "tenants", RPA_MAP_MMAPABLE_ARRAY, valueSize: MemoryLayout<rpa_tenant>.stride, entries: RPA_MAX_SLOTS)
         var memory: UnsafeMutableRawPointer?
-        let result = rpa_map_memory(map.number, Self.size, &memory)
-        guard result >= 0 else { throw .call(KernelError(operation: "mmap of tenants", errno: -result)) }
+        try PoolError.check("mmap of tenants", rpa_map_memory(map.number, Self.size, &memory))
         self.memory = memory!
         self.map = map
     }

@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 import PoolModel
 
 /// Counts the bytes that the sockets of a cgroup send and receive. Links and maps are pinned
@@ -94,14 +95,13 @@ public final class CgroupMeter {
         if let link = try folder.open(pin) {
             var identity: UInt64 = 0
             if rpa_link_cgroup(link.number, &identity) == 0, identity != 0 {
-                let result = rpa_update_link(link.number, program.number)
-                return try PoolError.wrap { () throws(KernelError) in try kernel("bpf_link_update", result) }
+                try PoolError.check("bpf_link_update", rpa_update_link(link.number, program.number))
+                return
             }
-            rpa_remove_file("\(folder.path)/\(pin)")
+            unlink("\(folder.path)/\(pin)")
         }
         let result = rpa_attach_cgroup(cgroup, program.number, isEgress ? 1 : 0)
-        let link = Descriptor(
-            owning: try PoolError.wrap { () throws(KernelError) in try kernel("bpf_link_create", result) })
+        let link = Descriptor(owning: try PoolError.check("bpf_link_create", result))
         try folder.pin(link, as: pin)
     }
 
@@ -209,7 +209,7 @@ public final class PoolMeters {
             try? meter.folder.remove()
         }
         // Only if it was the last one.
-        rpa_remove_folder(folder.path)
+        rmdir(folder.path)
     }
 
     /// Whether the sources include the meter's counts; true if it has none, false if they can't be read.

@@ -34,8 +34,8 @@ struct PinnedMeter {
         for pin in Self.links {
             // The kernel releases an unpinned link later.
             if let link = try? folder.open(pin) { rpa_detach_link(link.number) }
-            rpa_remove_file("\(folder.path)/\(pin)")
+            unlink("\(folder.path)/\(pin)")
         }
-        rpa_remove_file("\(folder.path)/internal")
+        unlink("\(folder.path)/internal")
     }
 }

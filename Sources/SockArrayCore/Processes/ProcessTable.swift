@@ -13,8 +13,8 @@ public struct ProcessTable: ~Copyable {
 
     /// - Throws: if /proc can't be opened.
     public init() throws(KernelError) {
-        let number = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        folder = Descriptor(owning: try kernel("open /proc", number < 0 ? -errno : number))
+        let number = systemCall(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        folder = Descriptor(owning: try kernel("open /proc", number))
     }
 
     /// - Parameters:

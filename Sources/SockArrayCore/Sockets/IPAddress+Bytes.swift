@@ -1,8 +1,9 @@
+import CBPFShim
 import Glibc
 import PoolModel
 
 extension IPAddress {
-    package typealias Bytes = (
+    typealias Bytes = (
         UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8
     )
 
@@ -17,8 +18,13 @@ extension IPAddress {
         self = Int32(family) == AF_INET ? .v4(UInt32(high >> 32)) : .v6(high, low)
     }
 
+    package func endpoint(port: UInt16) -> rpa_endpoint {
+        let (family, bytes) = familyAndBytes
+        return rpa_endpoint(family: Int32(family), port: port, address: bytes)
+    }
+
     /// Makes an address from its family and bytes; an IPv4 address is in the first four.
-    package var familyAndBytes: (family: UInt8, bytes: Bytes) {
+    var familyAndBytes: (family: UInt8, bytes: Bytes) {
         var bytes: Bytes = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         let words: (high: UInt64, low: UInt64) =
             switch self {

@@ -20,12 +20,9 @@ final class Placeholder {
     ///   EADDRINUSE: sockets of another user are in the group. EACCES: a port
     ///   below 1024 needs CAP_NET_BIND_SERVICE. EADDRNOTAVAIL: no such address here.
     init(in group: ReuseportGroup, user: UInt32) throws(KernelError) {
-        let (family, bytes) = group.address.familyAndBytes
-        let result = withUnsafeBytes(of: bytes) { bytes in
-            rpa_placeholder(
-                Int32(family), Int32(group.transport == .udp ? IPPROTO_UDP : IPPROTO_TCP),
-                bytes.bindMemory(to: UInt8.self).baseAddress, group.port, group.ipv6Only ? 1 : 0, user)
-        }
+        let result = rpa_placeholder(
+            group.address.endpoint(port: group.port), Int32(group.transport == .udp ? IPPROTO_UDP : IPPROTO_TCP),
+            group.ipv6Only ? 1 : 0, user)
         let descriptor = Descriptor(owning: try kernel("make a placeholder in group \(group.name)", result))
         var facts = rpa_socket_facts()
         try kernel("getsockopt", rpa_socket_inspect(descriptor.number, &facts))

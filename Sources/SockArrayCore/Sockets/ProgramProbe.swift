@@ -32,25 +32,17 @@ struct ProgramProbe {
     /// - Returns: the number of probes, of all that were sent, that the program has counted.
     /// - Throws: EADDRNOTAVAIL, ENETUNREACH, EPERM (a firewall): nothing was sent.
     mutating func send() throws(KernelError) -> UInt64 {
-        let (family, bytes) = target.familyAndBytes
         let transport = group.group.transport
         let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
-        var port = self.port
+        var source = target.endpoint(port: port)
         let prober = Descriptor(
-            owning: try kernel(
-                "bind a probe of group \(group.group.name)",
-                withUnsafeBytes(of: bytes) {
-                    rpa_prober(Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, &port)
-                }))
-        self.port = port
+            owning: try kernel("bind a probe of group \(group.group.name)", rpa_prober(number, &source)))
+        port = source.port
         try checkStaysHere()
         settings.setProbe(hash(target) &+ UInt64(port))
         try kernel(
             "probe group \(group.group.name)",
-            withUnsafeBytes(of: bytes) {
-                rpa_send_probe(
-                    prober.number, Int32(family), number, $0.bindMemory(to: UInt8.self).baseAddress, group.group.port)
-            })
+            rpa_send_probe(prober.number, number, target.endpoint(port: group.group.port)))
         let deadline = rpa_monotonic_ns() + Self.timeout
         var wait = pollfd(fd: prober.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
         var isAnswered = false
@@ -66,11 +58,8 @@ struct ProgramProbe {
     /// Checks the route: neither the probe nor the kernel's answer may leave the host, even
     /// where addresses of other hosts can be bound (ip_nonlocal_bind).
     private func checkStaysHere() throws(KernelError) {
-        let (family, bytes) = target.familyAndBytes
         let act = "find the way of a probe of group \(group.group.name)"
-        let isLocal = try kernel(
-            act,
-            withUnsafeBytes(of: bytes) { rpa_is_local(Int32(family), $0.bindMemory(to: UInt8.self).baseAddress) })
+        let isLocal = try kernel(act, rpa_is_local(target.endpoint(port: 0)))
         if isLocal == 0 { throw KernelError(operation: act, errno: EADDRNOTAVAIL) }
     }
 

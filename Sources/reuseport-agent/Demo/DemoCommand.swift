@@ -59,13 +59,14 @@ struct DemoCommand: ParsableCommand {
         let exit = Descriptor(owning: rpa_pidfd_open(first))
         var waits = [signals.number, exit.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while poll(&waits, 2, -1) < 0 {}
-        let signal = rpa_next_signal(signals.number)
-        if signal > 0 { kill(first, SIGKILL) }
+        var signal = rpa_signal()
+        let isInterrupted = rpa_next_signal(signals.number, &signal) > 0
+        if isInterrupted { kill(first, SIGKILL) }
         var status: Int32 = 0
         waitpid(first, &status, 0)
-        if signal > 0 {
+        if isInterrupted {
             Output.complain("interrupted; nothing is left behind")
-            throw ExitCode(128 + signal)
+            throw ExitCode(128 + signal.number)
         }
         guard status == 0 else { throw ExitCode(status & 0x7f == 0 ? status >> 8 & 0xff : 1) }
     }

@@ -32,7 +32,8 @@ final class Connection {
 
     init(_ stream: consuming Descriptor, codec: any ConnectionCodec, limits: ConnectionLimits, now: UInt64) {
         rpa_peer(stream.number, &received.peer)
-        if let bytes = limits.sendBuffer { rpa_limit_sending(stream.number, bytes) }
+        // The kernel queues about twice this number of bytes for the client.
+        if var bytes = limits.sendBuffer { setsockopt(stream.number, SOL_SOCKET, SO_SNDBUF, &bytes, 4) }
         self.stream = stream
         self.codec = codec
         self.limits = limits
@@ -222,7 +223,7 @@ final class Connection {
 
     /// Ends a connection whose answer is sent, as soon as the client's surplus is read.
     private func part(now: UInt64) {
-        rpa_end_sending(stream.number)
+        shutdown(stream.number, Int32(SHUT_WR))
         state = .parting
         deadline = now + ConnectionLimits.farewellTime
         discard()

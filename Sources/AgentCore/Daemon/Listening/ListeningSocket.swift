@@ -1,4 +1,4 @@
-import CBPFShim
+import Glibc
 import SockArrayCore
 
 /// A Unix or TCP socket that listens. A socket's file goes with it, unless another
@@ -16,5 +16,5 @@ package final class ListeningSocket {
         self.file = file
     }
 
-    deinit { if file != nil, FileFacts(at: name) == file { rpa_remove_file(name) } }
+    deinit { if file != nil, FileFacts(at: name) == file { unlink(name) } }
 }

@@ -15,16 +15,13 @@ struct TCPListenAddress: ListenAddress {
 
     func listen() throws(Failure) -> ListeningSocket {
         let socket = try bound()
-        let result = rpa_listen(socket.number, SOMAXCONN)
+        let result = systemCall(Glibc.listen(socket.number, SOMAXCONN))
         guard result == 0 else { throw refusal(-result) }
         return ListeningSocket(socket, at: name)
     }
 
     private func bound() throws(Failure) -> Descriptor {
-        let (family, bytes) = endpoint.address.familyAndBytes
-        let result = withUnsafeBytes(of: bytes) { raw in
-            rpa_tcp_bind(Int32(family), raw.baseAddress!.assumingMemoryBound(to: UInt8.self), endpoint.port)
-        }
+        let result = rpa_tcp_bind(endpoint.address.endpoint(port: endpoint.port))
         guard result >= 0 else { throw refusal(-result) }
         return Descriptor(owning: result)
     }

@@ -39,12 +39,12 @@ struct UnixListenAddress: ListenAddress {
     /// Makes the socket, with its folder, in place of a stale one.
     func listen() throws(Failure) -> ListeningSocket {
         try check()
-        let made = rpa_make_folder(folder, 0o755)
+        let made = systemCall(mkdir(folder, 0o755))
         if made < 0, made != -EEXIST, access(folder, F_OK) == -1 { throw refusal(-made, folder) }
         let lock = lockFolder()
         try check()
         if FileFacts(at: path) != nil {
-            let removed = rpa_remove_file(path)
+            let removed = systemCall(unlink(path))
             if removed < 0 { throw refusal(-removed, path) }
         }
         let result = rpa_unix_listen(path, file.mode)
@@ -58,10 +58,12 @@ struct UnixListenAddress: ListenAddress {
     /// somebody else keeps the folder locked, or it can't be read.
     private func lockFolder() -> Descriptor? {
         for _ in 0..<100 {
-            let result = rpa_lock_folder(folder)
-            if result >= 0 { return Descriptor(owning: result) }
-            if result != -EAGAIN { break }
-            usleep(10_000)
+            do {
+                return try Directory.lock(folder)
+            } catch {
+                if error.errno != EAGAIN { return nil }
+                usleep(10_000)
+            }
         }
         return nil
     }

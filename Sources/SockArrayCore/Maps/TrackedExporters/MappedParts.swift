@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 import PoolModel
 
 /// Reads a BPF array a few pages at a time, because mapped pages count as the agent's
@@ -10,7 +11,7 @@ enum MappedParts {
         of map: borrowing Descriptor, as type: Value.Type, _ range: Range<Int>, _ body: (Int, Value) -> Void
     ) throws(KernelError) {
         let stride = MemoryLayout<Value>.stride
-        let page = rpa_page_size()
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         var index = range.lowerBound
         while index < range.upperBound {
             let offset = index * stride / page * page
