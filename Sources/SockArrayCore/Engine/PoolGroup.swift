@@ -8,7 +8,7 @@ package final class PoolGroup {
     /// The group's bit and index in what the groups of the pool share.
     let number: Int
     let traffic: TrafficTable
-    private let lossCounts: PerCPUArray<rpa_losses>
+    private let lossCounts: PinnedArray<rpa_losses>
     private let drops: DropTable
     /// The program of each generation.
     private let programs: Descriptor
@@ -32,7 +32,7 @@ package final class PoolGroup {
         let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_MAX_SLOTS)
         number = try registry.number(of: sockets)
         traffic = try TrafficTable(in: pins)
-        lossCounts = try PerCPUArray("losses", in: pins, entries: 1)
+        lossCounts = try PinnedArray("losses", RPA_MAP_PERCPU_ARRAY, in: pins, entries: 1)
         drops = try DropTable(in: pins)
         programs = try pins.map("programs", RPA_MAP_PROGRAMS, valueSize: 4, entries: RPA_GENERATIONS)
         if let adopted = try pins.open("dispatcher") {

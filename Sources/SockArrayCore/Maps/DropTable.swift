@@ -4,16 +4,14 @@ import PoolModel
 /// Socket drops of each slot's collector: a pinned map that the agent writes for its
 /// successor.
 struct DropTable: ~Copyable {
-    private let map: Descriptor
+    private let entries: PinnedArray<rpa_drops>
 
     init(in folder: PinFolder) throws(PoolError) {
-        map = try folder.map(
-            "drops", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_drops>.size, entries: RPA_MAX_SLOTS)
+        entries = try PinnedArray("drops", RPA_MAP_ARRAY, in: folder, entries: RPA_MAX_SLOTS)
     }
 
     func drops(of slot: Slot) throws(KernelError) -> SocketDrops {
-        var raw = rpa_drops()
-        try kernel("bpf_map_lookup_elem drops", rpa_map_lookup(map.number, UInt32(slot.index), &raw))
+        let raw = try entries.values(at: UInt32(slot.index))[0]
         let readings = withUnsafeBytes(of: raw.readings) { bytes in
             bytes.bindMemory(to: rpa_drop_reading.self).map {
                 SocketDrops.Reading(cookie: $0.cookie, drops: UInt32(truncatingIfNeeded: $0.drops))
@@ -23,15 +21,8 @@ struct DropTable: ~Copyable {
     }
 
     /// The drops of all slots, by index.
-    func totals() throws(KernelError) -> [UInt64] {
-        var all = [rpa_drops](repeating: rpa_drops(), count: SlotAllocation.capacity)
-        try kernel(
-            "bpf_map_lookup_batch drops",
-            rpa_map_lookup_all(map.number, UInt32(all.count), MemoryLayout<rpa_drops>.stride, &all))
-        return all.map(\.total)
-    }
+    func totals() throws(KernelError) -> [UInt64] { try entries.reduce(0) { $0 = $1.total } }
 
-    /// Writes the value by one call: an agent that is killed leaves the old value or the new one whole.
     func set(_ drops: SocketDrops, of slot: Slot) throws(KernelError) {
         var raw = rpa_drops()
         raw.total = drops.total
@@ -41,6 +32,6 @@ struct DropTable: ~Copyable {
                 all[index] = rpa_drop_reading(cookie: reading.cookie, drops: UInt64(reading.drops))
             }
         }
-        try kernel("bpf_map_update_elem drops", rpa_map_update(map.number, UInt32(slot.index), &raw))
+        try entries.set(raw, at: UInt32(slot.index))
     }
 }

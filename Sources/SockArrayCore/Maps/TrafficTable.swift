@@ -5,13 +5,13 @@ import PoolModel
 /// never reset. A collector's counts are those since its name got the slot: a second map
 /// (`bases`) keeps the counts of that moment.
 struct TrafficTable: ~Copyable {
-    private let counts: PerCPUArray<rpa_traffic>
-    private let bases: Descriptor
+    private let counts: PinnedArray<rpa_traffic>
+    private let bases: PinnedArray<rpa_base>
 
     init(in folder: PinFolder) throws(PoolError) {
-        let counts = try PerCPUArray<rpa_traffic>("traffic", in: folder, entries: RPA_MAX_SLOTS)
-        bases = try folder.map(
-            "bases", RPA_MAP_ARRAY, valueSize: MemoryLayout<rpa_base>.size, entries: RPA_MAX_SLOTS)
+        let counts = try PinnedArray<rpa_traffic>(
+            "traffic", RPA_MAP_PERCPU_ARRAY, in: folder, entries: RPA_MAX_SLOTS)
+        bases = try PinnedArray("bases", RPA_MAP_ARRAY, in: folder, entries: RPA_MAX_SLOTS)
         self.counts = counts
     }
 
@@ -26,40 +26,37 @@ struct TrafficTable: ~Copyable {
 
     /// The slot's count since the group was made, for all its collectors; it never decreases.
     func raw(of slot: Slot) throws(KernelError) -> SlotTraffic {
-        try counts.values(at: UInt32(slot.index)).reduce(into: SlotTraffic()) { sum, cpu in
-            sum += SlotTraffic(selected: cpu.selected, failedOver: cpu.failed_over, bytes: cpu.bytes)
-        }
+        try counts.values(at: UInt32(slot.index)).reduce(into: SlotTraffic()) { $0 += SlotTraffic($1) }
     }
 
     /// The counts since the group was made of all slots, by index.
     func raw() throws(KernelError) -> [SlotTraffic] {
-        try counts.reduce(SlotTraffic()) { sum, cpu in
-            sum += SlotTraffic(selected: cpu.selected, failedOver: cpu.failed_over, bytes: cpu.bytes)
-        }
+        try counts.reduce(SlotTraffic()) { $0 += SlotTraffic($1) }
     }
 
     /// The count of each slot when it got its present name, by index.
-    func allBases() throws(KernelError) -> [SlotTraffic] {
-        var all = [rpa_base](repeating: rpa_base(), count: SlotAllocation.capacity)
-        try kernel(
-            "bpf_map_lookup_batch bases",
-            rpa_map_lookup_all(bases.number, UInt32(all.count), MemoryLayout<rpa_base>.stride, &all))
-        return all.map { SlotTraffic(selected: $0.selected, failedOver: $0.failed_over, bytes: $0.bytes) }
-    }
+    func allBases() throws(KernelError) -> [SlotTraffic] { try bases.reduce(SlotTraffic()) { $0 = SlotTraffic($1) } }
 
     /// The slot's count when it got its present name.
     func base(of slot: Slot) throws(KernelError) -> SlotTraffic {
-        var base = rpa_base()
-        try kernel("bpf_map_lookup_elem bases", rpa_map_lookup(bases.number, UInt32(slot.index), &base))
-        return SlotTraffic(selected: base.selected, failedOver: base.failed_over, bytes: base.bytes)
+        SlotTraffic(try bases.values(at: UInt32(slot.index))[0])
     }
 
-    /// Sets the base of a slot that is about to get a name, so that its count begins at 0. By one
-    /// call: an agent that is killed leaves the old base or the new one whole.
+    /// Sets the base of a slot that is about to get a name, so that its count begins at 0.
     func begin(_ slot: Slot) throws(KernelError) {
         let now = try raw(of: slot)
         guard try base(of: slot) != now else { return }
-        var base = rpa_base(selected: now.selected, failed_over: now.failedOver, bytes: now.bytes)
-        try kernel("bpf_map_update_elem bases", rpa_map_update(bases.number, UInt32(slot.index), &base))
+        let base = rpa_base(selected: now.selected, failed_over: now.failedOver, bytes: now.bytes)
+        try bases.set(base, at: UInt32(slot.index))
+    }
+}
+
+extension SlotTraffic {
+    fileprivate init(_ raw: rpa_traffic) {
+        self.init(selected: raw.selected, failedOver: raw.failed_over, bytes: raw.bytes)
+    }
+
+    fileprivate init(_ raw: rpa_base) {
+        self.init(selected: raw.selected, failedOver: raw.failed_over, bytes: raw.bytes)
     }
 }
