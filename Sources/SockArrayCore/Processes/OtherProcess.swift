@@ -135,11 +135,16 @@ public enum ProcessFacts {
     /// Clock ticks from boot to the process's start. Together, pid and start name a process
     /// for good. Nil: there is no such process.
     public static func startTime(of pid: Int32) -> UInt64? {
-        // The name, in parentheses, may contain anything; field 22 is the 20th after it.
-        guard let text = read("/proc/\(pid)/stat"), let name = text.lastIndex(of: ")") else { return nil }
-        let fields = text[text.index(after: name)...].split(separator: " ")
+        // Field 22 is the 20th after the name.
+        let fields = statFields(of: "\(pid)")
         guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
         return UInt64(fields[19])
+    }
+
+    /// The fields of the process's `stat` after its name in parentheses, which may contain anything.
+    static func statFields(of process: String) -> [Substring] {
+        guard let text = read("/proc/\(process)/stat"), let name = text.lastIndex(of: ")") else { return [] }
+        return text[text.index(after: name)...].split { $0 == " " || $0 == "\n" }
     }
 
     /// The effective user of the process.

@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import PoolModel
 
@@ -6,7 +5,7 @@ import PoolModel
 public enum OwnProcess {
     /// Zeros for values that can't be read.
     public static func usage() -> ProcessUsage {
-        let fields = statFields()
+        let fields = ProcessFacts.statFields(of: "self")
         // Numbered as in proc(5), from 3 on.
         func field(_ number: Int) -> UInt64 { fields.count > number - 3 ? UInt64(fields[number - 3]) ?? 0 : 0 }
         var limit = rlimit()
@@ -28,15 +27,4 @@ public enum OwnProcess {
         clock_gettime(CLOCK_BOOTTIME, &uptime)
         return Double(now.tv_sec - uptime.tv_sec) + Double(now.tv_nsec - uptime.tv_nsec) / 1e9
     }()
-
-    /// The fields of /proc/self/stat after the name in parentheses.
-    private static func statFields() -> [Substring] {
-        let number = open("/proc/self/stat", O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { return [] }
-        let file = Descriptor(owning: number)
-        var bytes = [UInt8](repeating: 0, count: 1_024)
-        let length = read(file.number, &bytes, bytes.count)
-        guard length > 0, let end = bytes[..<length].lastIndex(of: UInt8(ascii: ")")) else { return [] }
-        return String(decoding: bytes[(end + 1)..<length], as: UTF8.self).split { $0 == " " || $0 == "\n" }
-    }
 }
