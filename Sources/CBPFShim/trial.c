@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "include/rpa_trial.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <signal.h>
@@ -11,9 +10,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "include/rpa_process.h"
+#include "result.h"
 
 static void offer_to_the_oom_killer(void)
 {
@@ -93,7 +91,7 @@ int rpa_bpf_answer(void)
 {
 	union bpf_attr nothing = {};
 
-	return syscall(SYS_bpf, 0x7fffffff, &nothing, sizeof(nothing)) < 0 ? -errno : 0;
+	return result(syscall(SYS_bpf, 0x7fffffff, &nothing, sizeof(nothing)));
 }
 
 static int make_smallest_map(void)
@@ -125,19 +123,4 @@ int rpa_counts_locked_memory(void)
 	error = make_smallest_map();
 	setrlimit(RLIMIT_MEMLOCK, &before);
 	return error == -EPERM ? 1 : error;
-}
-
-int rpa_try_borrowing(void)
-{
-	int borrowed, pidfd = rpa_pidfd_open(getpid());
-
-	if (pidfd < 0)
-		return pidfd;
-	/* Any open descriptor works. */
-	borrowed = rpa_pidfd_getfd(pidfd, pidfd);
-	close(pidfd);
-	if (borrowed < 0)
-		return borrowed;
-	close(borrowed);
-	return 0;
 }

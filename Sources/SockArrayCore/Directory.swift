@@ -14,6 +14,12 @@ package enum Directory {
         }
     }
 
+    /// The path, and those of the folders above it, up to the root.
+    static func upward(from path: String) -> [String] {
+        let parts = path.split(separator: "/")
+        return (0...parts.count).map { "/" + parts.dropLast($0).joined(separator: "/") }
+    }
+
     /// The folder, locked for this process alone until it is closed (flock(2)).
     ///
     /// - Throws: EWOULDBLOCK: another process holds the lock.

@@ -13,21 +13,11 @@ extension HostFacts {
         let release = withUnsafeBytes(of: name.release) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
+        let nearest = Directory.upward(from: bpffs).first { access($0, F_OK) == 0 } ?? "/"
         return HostFacts(
             kernelRelease: release, mayBorrowSockets: has(RPA_CAP_SYS_PTRACE), mayEndSessions: has(RPA_CAP_NET_ADMIN),
             mayGiveSockets: has(RPA_CAP_CHOWN), user: geteuid(), hasBPFFS: BPFFileSystem.isMounted(at: bpffs),
             mayMount: has(RPA_CAP_SYS_ADMIN), bpffs: bpffs,
-            mayWritePins: access(nearestFolder(bpffs), W_OK) == 0)
-    }
-
-    /// The folder, or its nearest existing parent.
-    private static func nearestFolder(_ path: String) -> String {
-        var parts = path.split(separator: "/")
-        while !parts.isEmpty {
-            let folder = "/" + parts.joined(separator: "/")
-            if access(folder, F_OK) == 0 { return folder }
-            parts.removeLast()
-        }
-        return "/"
+            mayWritePins: access(nearest, W_OK) == 0)
     }
 }

@@ -26,8 +26,4 @@ int rpa_bpf_answer(void);
  * -errno where no map can be made at all. */
 int rpa_counts_locked_memory(void);
 
-/* Borrows a descriptor of this process by pidfd_getfd(2), as the agent does with those of
- * collectors. 0 or -errno. */
-int rpa_try_borrowing(void);
-
 #endif

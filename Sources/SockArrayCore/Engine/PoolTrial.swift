@@ -80,7 +80,7 @@ public final class PoolTrial {
     private static let laterBytes = 4 << 20
 
     private func takeMemory() throws(PoolError) -> TrialFacts {
-        try PoolError.wrap { () throws(KernelError) in _ = try kernel("mmap", rpa_trial_fill(Self.laterBytes)) }
+        try PoolError.check("mmap", rpa_trial_fill(Self.laterBytes))
         return TrialFacts()
     }
 
@@ -109,7 +109,13 @@ public final class PoolTrial {
     }
 
     private func borrow() throws(PoolError) -> TrialFacts {
-        do throws(KernelError) { try kernel("pidfd_getfd", rpa_try_borrowing()) } catch { throw .borrowing(error) }
+        do throws(KernelError) {
+            let own = Descriptor(owning: try kernel("pidfd_getfd", rpa_pidfd_open(getpid())))
+            // Any open descriptor of this process works.
+            _ = Descriptor(owning: try kernel("pidfd_getfd", rpa_pidfd_getfd(own.number, own.number)))
+        } catch {
+            throw .borrowing(error)
+        }
         return TrialFacts()
     }
 }

@@ -26,12 +26,6 @@ enum BPFFileSystem {
 
     /// Whether the nearest existing folder at or above the path is in a bpffs.
     static func isMounted(at folder: String) -> Bool {
-        var parts = folder.split(separator: "/")
-        while !parts.isEmpty {
-            let result = rpa_is_bpffs("/" + parts.joined(separator: "/"))
-            if result >= 0 { return result == 1 }
-            parts.removeLast()
-        }
-        return false
+        Directory.upward(from: folder).lazy.map { rpa_is_bpffs($0) }.first { $0 >= 0 } == 1
     }
 }
