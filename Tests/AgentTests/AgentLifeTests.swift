@@ -64,7 +64,7 @@ import TestSupport
                 #expect(try PinnedMaps.read() == maps)
                 if signal == SIGTERM {
                     try agent.restart()
-                    #expect(agent.process.errorOutput.contains("adopted: c1 (slot 0, active), c2 (slot 1, active)"))
+                    #expect(agent.process.errorOutput.contains("adopted: c1 (active), c2 (active)"))
                 }
             }
             let stranger = try InternetSocket.collector(.udp, .v4(0), port: 4_739)

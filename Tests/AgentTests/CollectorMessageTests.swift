@@ -32,7 +32,7 @@ import TestSupport
                 #expect(waitUntil(.seconds(20)) { count("\"collector \(name) is back after ") == 1 })
             }
             #expect(count("has lost") == 0, "\(agent.process.errorOutput)")
-            #expect(count(" of 65536 rows) until it registers; start it again by: ") == 4)
+            #expect(count(" of 65536 table rows) until it registers; start it again by: ") == 4)
             #expect(count(": its exporters return (") == 4)
             // journalctl COLLECTOR=c1 shows the whole life. (Its second registration reads as its first: it is summed.)
             for name in ["c1", "c2", "c3", "c4"] {

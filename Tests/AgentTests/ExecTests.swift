@@ -17,7 +17,7 @@ import TestSupport
             #expect(try agent.isActive())
             #expect(try exec.waitUntilTried(1))  // a look at it in between
             #expect(
-                exec.said == "reuseport-agent: c1 is registered: slot 0, groups ipfix, bmp, process "
+                exec.said == "reuseport-agent: c1 is registered: groups ipfix, bmp, process "
                     + "\(exec.processes[0])\n")
             // No process keeps a copy of a socket, which therefore closes with the collector.
             try exec.send(SIGKILL, to: exec.processes[0])
@@ -133,7 +133,7 @@ import TestSupport
             try FileText.write(
                 AgentFixture.configuration(collectors: ["c1", "c2"]), to: agent.configurationPath)
             #expect(try agent.command(["reload"]).exitCode == 0)
-            #expect(exec.waitUntilSaid("c2 is registered: slot 1", .seconds(5)))
+            #expect(exec.waitUntilSaid("c2 is registered: groups ipfix, bmp", .seconds(5)))
         }
     }
 
@@ -143,10 +143,11 @@ import TestSupport
             let holder = try Exec(in: sandbox)
             #expect(holder.waitUntilSaid("c1 is registered: "))
             let exec = try Exec(in: sandbox)
-            #expect(exec.waitUntilSaid("held by another live socket (of process \(holder.processes[0]), "))
+            let refusal = "registered with another live socket in group ipfix (of process \(holder.processes[0]), "
+            #expect(exec.waitUntilSaid(refusal))
             #expect(try exec.waitUntilTried(2))
             #expect(exec.said.split(separator: "\n").count == 1)
-            #expect(agent.process.errorOutput.occurrences(of: "held by another live socket") == 1)
+            #expect(agent.process.errorOutput.occurrences(of: "registered with another live socket") == 1)
             holder.process.send(SIGTERM)
             #expect(exec.waitUntilSaid("c1 is registered: ", .seconds(5)))
             #expect(try agent.ownerPid() == exec.processes[0])

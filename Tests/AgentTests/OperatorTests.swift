@@ -32,7 +32,7 @@ import TestSupport
             #expect(drained.exitCode == 5 && drained.output.isEmpty)
             #expect(
                 drained.errorOutput.contains(
-                    "cannot empty c1: after 0.5 s it still has 65536 rows; it continues to drain")
+                    "cannot empty c1: after 0.5 s it still has exporters in 65536 table rows; it continues to drain")
                     && drained.errorOutput.contains("no other collector can take them"), "\(drained)")
             let source = IPAddress("10.0.0.1")!
             #expect(try source.meeting(at: collectors) == "c1")

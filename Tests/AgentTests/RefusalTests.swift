@@ -92,7 +92,7 @@ import TestSupport
             try Self.refuse(4, "it has no socket for group ipfix") {
                 try agent.register("c4", [four[3].tcp.number])
             }
-            try Self.refuse(5, "held by another live socket") { try four[3].register(with: agent, as: "c1") }
+            try Self.refuse(5, "registered with another live socket") { try four[3].register(with: agent, as: "c1") }
             try Self.refuse(5, "is registered as c1") { try four[0].register(with: agent, as: "c4") }
             try Self.refuse(5, "has no collector of that name; it has c1, c2, c3, c4") {
                 try four[3].register(with: agent, as: "c9")

@@ -152,7 +152,7 @@ import Testing
         #expect(shifts.count == 3)
         #expect(
             moved(from: all, to: snapshot(failed))
-                == "\(left.count) of 1024 rows: \(shifts.joined(separator: ", "))")
+                == "\(left.count) of 1024 table rows: \(shifts.joined(separator: ", "))")
     }
 
     @Test func `failover, return and the hold of a collector that never came are logged once, with the next step`() {
@@ -177,19 +177,19 @@ import Testing
         let failedOver = news((1, .holding(left: .seconds(1))), (1, .failed))
         #expect(
             failedOver.map(\.text) == [
-                "collector c1 did not come back in time: its exporters are at other collectors (100 of 256 rows) "
+                "collector c1 did not come back in time: its exporters are at other collectors (100 of 256 table rows) "
                     + "until it registers; start it again by: reuseport-agent exec --collector c1 -- COMMAND, "
                     + "or, if it runs: reuseport-agent register --collector c1 --pid PID"
             ])
         #expect(failedOver.map(\.isWarning) == [true])
         #expect(
             news((1, .failed), (2, .active)).map(\.text) == [
-                "collector c1 is back: its exporters return (100 of 256 rows), "
-                    + "of these 20 when BMP sessions at other collectors have ended"
+                "collector c1 is back: its exporters return (100 of 256 table rows); "
+                    + "rows that wait for BMP sessions at other collectors to end: 20"
             ])
         #expect(
             news((0, .empty), (0, .holding(left: .seconds(1)))).map(\.text)[0].hasPrefix(
-                "collector c1 never registered: its exporters are held for 1 s (100 of 256 rows), "
+                "collector c1 never registered: its exporters are held for 1 s (100 of 256 table rows), "
                     + "and what comes from them is dropped; start it by: "))
         // Where the rows can't be read, only their number is left out.
         #expect(

@@ -59,12 +59,14 @@ import Testing
         let held: [[Slot: UInt64]] = [[Slot(0): 77], [:]]
         let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.udp, Self.tcp], cookies: held) }
         #expect(refused?.failure.kind == .conflict)
-        #expect(refused?.failure.description.contains("held by another live socket (cookie 77)") == true)
+        let text = "registered with another live socket in group ipfix (cookie 77)"
+        #expect(refused?.failure.description.contains(text) == true)
         #expect(try plan([Self.udp, Self.tcp], cookies: held, ownerIsGone: true).placements.count == 2)
         let owned = refusal { () throws(RegistrationPlan.Refusal) in
             try plan([Self.udp, Self.tcp], cookies: held, ownerPid: 812)
         }
-        #expect(owned?.failure.description.contains("another live socket (of process 812, cookie 77)") == true)
+        let owner = "another live socket in group ipfix (of process 812, cookie 77)"
+        #expect(owned?.failure.description.contains(owner) == true)
     }
 
     @Test func `a socket of another slot is a conflict that names its collector`() {

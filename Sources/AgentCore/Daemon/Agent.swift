@@ -104,7 +104,7 @@ package final class Agent {
     private func logAdopted() {
         guard let snapshot = try? pool.kernel.snapshot() else { return }
         let adopted = PoolStatus(snapshot).collectors.filter { $0.state != SlotState.empty.name }
-            .map { "\($0.name) (slot \($0.slot), \($0.state))" }
+            .map { "\($0.name) (\($0.state))" }
         if !adopted.isEmpty { log.notice("adopted: \(adopted.joined(separator: ", "))") }
     }
 

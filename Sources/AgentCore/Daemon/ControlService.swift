@@ -99,18 +99,18 @@ final class ControlService {
         switch (reply, wanted) {
         case (.changed(let change), .register(let collector, _, _, _)) where change.changed,
             (.changed(let change), .registerProcess(let collector, _, _)) where change.changed:
-            // The loss of the predecessor comes first.
+            // The loss of the previous process is logged first.
             pool.losses.report(of: collector)
             let groups = change.groups.joined(separator: ", ")
             let predecessor = change.predecessor.map { old in
                 ", in place of " + (old.process.map { "process \($0.pid)" } ?? "another process")
             }
             log.of(collector, key: "registered \(change.slot) \(groups) \(predecessor != nil)").notice(
-                "collector \(collector) is registered: slot \(change.slot), groups \(groups)\(predecessor ?? "")")
+                "collector \(collector) is registered: groups \(groups)\(predecessor ?? "")")
         case (.changed(let change), .unregister(let collector)) where change.changed:
             pool.losses.report(of: collector)
             pool.losses.note(collector, PoolHistory.unregistered)
-            log.of(collector).notice("collector \(collector) is unregistered: slot \(change.slot)")
+            log.of(collector).notice("collector \(collector) is unregistered")
         case (.done(changed: true), .drain(let collector)):
             log.of(collector).notice("collector \(collector) is draining")
         case (.done(changed: true), .undrain(let collector)):
@@ -124,8 +124,8 @@ final class ControlService {
         }
     }
 
-    /// Whoever asked is told. The log tells who looks after the agent of what keeps a
-    /// collector from its exporters, and of what the agent lacks.
+    /// The client gets every failure as the answer. The log shows the operator what keeps a
+    /// collector from its exporters, and what the agent lacks.
     private static func level(of failure: Failure, refusing wanted: ControlRequest?) -> Logger.Level {
         if failure.kind == .privilege { return .warning }
         switch wanted {

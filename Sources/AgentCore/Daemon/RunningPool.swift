@@ -39,9 +39,10 @@ final class RunningPool {
             let waiting = (try? kernel.rowsWaitingForSessions(act: "run pool \(configuration.pool)")) ?? 0
             log.notice(
                 """
-                pool \(configuration.pool): the table that was found in the kernel was not the configuration's, because \
-                the file was changed while no agent ran, or a reload was interrupted; it is put right, and exporters \
-                with a BMP session elsewhere follow when that ends: nothing is to be done
+                pool \(configuration.pool): the assignment table in the kernel differed from the configuration, because \
+                the file was changed while no agent ran, or a reload was interrupted; the agent has corrected the \
+                table, and exporters with a BMP session at another collector move when the session ends: no action \
+                is needed
                 """,
                 metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
         }
@@ -51,7 +52,7 @@ final class RunningPool {
     /// Changes with each registration, its undoing and each reload.
     var revision: Int { kernel.revision }
 
-    /// Something has happened that readers of GET /events are told of.
+    /// Adds an event, which readers of GET /events receive.
     func note(_ kind: PoolEvent.Kind, collector: String? = nil, exporter: String? = nil, _ text: String) {
         events.add(kind, at: WallClock.now, collector: collector, exporter: exporter, text)
     }
@@ -93,15 +94,15 @@ final class RunningPool {
             try StateFile(configuration).write(kernel.pins, act: act)
         }
         try reload(configuration, kernel.pins, reshuffle: reshuffle)
-        // In force, whatever can't be told of it.
+        // The reload is in force, even if its report is incomplete.
         let waiting = (try? kernel.rowsWaitingForSessions(act: act)) ?? 0
         if waiting > 0 {
             plan.notes.append(
-                "of these, rows that stay until BMP sessions there have ended (on_move: "
+                "rows that move when their BMP sessions end (on_move: "
                     + "\(configuration.onMove.rawValue)): \(waiting)")
         }
         log.notice(
-            "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) rows move\(changes)",
+            "pool \(configuration.pool) is reloaded: \(plan.rows.moved) of \(plan.rows.total) table rows move\(changes)",
             metadata: waiting > 0 ? ["waiting": "\(waiting)"] : nil)
         if !plan.rows.isExact {
             note(.moved, "reload: another table, about \(plan.rows.moved) of \(plan.rows.total) addresses move")

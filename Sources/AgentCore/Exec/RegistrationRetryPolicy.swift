@@ -74,8 +74,8 @@ struct RegistrationRetryPolicy {
         // A loss that wasn't logged needs no message about its end.
         if wasRegistered, !change.changed, state == .registered || state == .incomplete(saysWhy: false) { return nil }
         let how = !wasRegistered ? "" : change.changed ? " again" : " as before"
-        return "\(collector) is registered\(how): slot \(change.slot), "
-            + "groups \(change.groups.joined(separator: ", ")), process \(pid)"
+        return "\(collector) is registered\(how): groups \(change.groups.joined(separator: ", ")), "
+            + "process \(pid)"
     }
 
     private mutating func incomplete(_ failure: Failure, at now: ContinuousClock.Instant) -> (String?, Duration) {

@@ -14,7 +14,7 @@ package struct MoveReport {
             if plan.rows.total == 0 {
                 "no exporter belongs to a collector, so none moves"
             } else if plan.rows.isExact {
-                "\(plan.rows.moved) of \(plan.rows.total) rows \(verb) (\(share))"
+                "\(plan.rows.moved) of \(plan.rows.total) table rows \(verb) (\(share))"
             } else {
                 "about \(share) of all exporters \(verb) (estimated: the tables differ in kind, size or seed)"
             }

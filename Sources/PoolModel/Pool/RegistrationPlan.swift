@@ -85,7 +85,7 @@ public struct RegistrationPlan: Equatable, Sendable {
                     Failure(
                         .unfitSocket, act: act,
                         cause: "\(offers[other.socket].label) and \(offer.label) are two sockets of group "
-                            + "\(groups[group].name) (\(groups[group].endpoint)), and a slot holds one",
+                            + "\(groups[group].name) (\(groups[group].endpoint)), and a collector has one socket in each group",
                         remedy: "give one socket for each group"))
             }
             let isPresent = try Self.checkSlot(
@@ -138,8 +138,8 @@ public struct RegistrationPlan: Equatable, Sendable {
         throw .refused(
             Failure(
                 .conflict, act: act,
-                cause: "its slot in group \(group.name) is held by another live socket (\(owner)cookie \(holder))",
-                remedy: "stop the process that holds it; or hand its slot over: reuseport-agent replace --collector "
-                    + "NAME --pid PID"))
+                cause: "it is registered with another live socket in group \(group.name) (\(owner)cookie \(holder))",
+                remedy: "stop the process that has the socket, or hand the name over: reuseport-agent replace "
+                    + "--collector NAME --pid PID"))
     }
 }

@@ -106,7 +106,7 @@ public struct PoolHistory: Sendable {
         return entries
     }
 
-    /// What has moved since the last look at the rows: `512 of 65536 rows: c1 -> c2 300, c1 -> c3 212`.
+    /// What has moved since the last look at the rows: `512 of 65536 table rows: c1 -> c2 300, c1 -> c3 212`.
     /// Rows without a slot before or after don't count.
     ///
     /// - Parameters:
@@ -131,7 +131,7 @@ public struct PoolHistory: Sendable {
         let shifts = moved.flatMap { from, targets in targets.map { (from: from, to: $0.key, rows: $0.value) } }
             .sorted { ($1.rows, $0.from, $0.to) < ($0.rows, $1.from, $1.to) }
         let parts = shifts.prefix(4).map { "\(name($0.from)) -> \(name($0.to)) \($0.rows)" }
-        return "\(shifts.reduce(0) { $0 + $1.rows }) of \(rows.slots.count) rows: " + parts.joined(separator: ", ")
+        return "\(shifts.reduce(0) { $0 + $1.rows }) of \(rows.slots.count) table rows: " + parts.joined(separator: ", ")
             + (shifts.count > 4 ? " and others" : "")
     }
 
@@ -167,7 +167,7 @@ extension PoolHistory.Entry {
             return Message(isWarning: !isIntended, text: text, key: text)
         case .returned:
             let staying = rows.map { $0.owned - ($0.served - $0.servedOfOthers) } ?? 0
-            let rest = staying > 0 ? ", of these \(staying) when BMP sessions at other collectors have ended" : ""
+            let rest = staying > 0 ? "; rows that wait for BMP sessions at other collectors to end: \(staying)" : ""
             return Message(isWarning: false, text: text + count + rest, key: "is back\(count)\(rest)")
         case .held where !hasRegistered:
             let drops = hasAffinity ? ", and what comes from them is dropped" : ""

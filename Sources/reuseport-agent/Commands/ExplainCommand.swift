@@ -14,6 +14,9 @@ struct ExplainCommand: ParsableCommand {
 
             With --config, the answer comes from the file alone, without an agent or privileges, and every \
             collector counts as active. Pins of rebalances belong to the host and don't count.
+
+            At the end of a line, bucket is the entry of the assignment table that the address hashes to, and \
+            ranks are the collectors in the exporter's order of preference.
             """)
 
     @Argument(help: "Source addresses of exporters.")
@@ -63,8 +66,8 @@ struct ExplainCommand: ParsableCommand {
             case ("selected", let name?) where explanation.why == "failover":
                 "\(name), which keeps it while no other can take it"
             case ("selected", let name?) where explanation.why == "pin": "\(name), to which it is pinned"
-            case ("selected", let name?) where explanation.why == "alias": "\(name), owner of its name's bucket"
-            case ("selected", let name?): "\(name), owner of its bucket"
+            case ("selected", let name?) where explanation.why == "alias": "\(name), the first choice for the exporter's name"
+            case ("selected", let name?): "\(name), the first choice for the address"
             case ("failed_over", let name?): "\(name), in place of \(explanation.ranks.first ?? "its owner")"
             case ("held", let name?): "nobody: held for \(name), which is away"
             default: "nobody: no collector is usable"

@@ -15,8 +15,8 @@ struct PlanCommand: ParsableCommand {
               reuseport-agent plan --add c5 --config edge.yaml
               reuseport-agent plan --rebalance --over 60 --apply
 
-            With --config, the plan comes from the file alone, without an agent, as shares of all rows \
-            (entries of the assignment table).
+            A row is an entry of the assignment table: exporters whose addresses hash to a row move with it. \
+            With --config, the plan comes from the file alone, without an agent, as shares of all rows.
 
             --rebalance uses the bytes that each exporter sent, and proposes few pins, heaviest \
             exporters first, that bring the busiest collector under the bound. \

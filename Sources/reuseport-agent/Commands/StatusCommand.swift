@@ -14,7 +14,9 @@ struct StatusCommand: ParsableCommand {
               reuseport-agent status --watch --json | jq .groups
 
             A run is a TCP SYN, a UDP datagram, or a train of datagrams that the kernel combined (GRO). Bytes \
-            count the UDP header and payload. The tables fit the terminal, or use 80 columns; --json has \
+            count the UDP header and payload. A row is an entry of the assignment table, SHARE is the part of the \
+            rows that the collector owns, and SLOT is the collector's index in the kernel's socket arrays. The \
+            tables fit the terminal, or use 80 columns; --json has \
             all digits and whole names.
 
             --watch refreshes the tables and shows rates for each second: q or Ctrl-C quits, j and k \

@@ -40,7 +40,7 @@ import Testing
             // To the next ranks and back.
             #expect(waitUntil(.seconds(20)) { readers[0].messages.count(where: { $0.event == "moved" }) == 2 })
             let moved = try readers[0].events().filter { $0.kind == .moved }.map(\.text)
-            #expect(moved[0].contains(" of 65536 rows: c4 -> c") && moved[1].contains(" -> c4 "), "\(moved)")
+            #expect(moved[0].contains(" of 65536 table rows: c4 -> c") && moved[1].contains(" -> c4 "), "\(moved)")
             let ids = try readers[0].events().map(\.id)
             #expect(ids == Array(1...UInt64(ids.count)))
             let schema = try JSONSchema(path: Checkout.statusSchema)

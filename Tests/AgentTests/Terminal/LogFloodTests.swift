@@ -79,7 +79,7 @@ import TestSupport
             try agent.process.wait()
             let told = try LogFixture.messages(agent.process.errorOutput).compactMap { $0["message"] }
             #expect(told.count < 40, "\(told.count)")
-            for what in ["is registered: slot 0", "is unregistered: slot 0"] {
+            for what in ["is registered: groups ipfix, bmp", "is unregistered"] {
                 let records = told.filter { $0.contains("collector c1 \(what)") }
                 let sums = records.compactMap { text in
                     text.firstRange(of: "(repeated ").flatMap { range in

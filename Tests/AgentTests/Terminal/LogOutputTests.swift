@@ -135,7 +135,7 @@ import TestSupport
             let quiet = try exec("c3", ["--log-format", "json", "--log-level", "warning"])
             let refused = try exec("c9", ["--log-format", "json", "--log-level", "warning"])
             #expect(
-                waitUntil(.seconds(20)) { plain.errorOutput.hasPrefix("reuseport-agent: c1 is registered: slot 0") })
+                waitUntil(.seconds(20)) { plain.errorOutput.hasPrefix("reuseport-agent: c1 is registered: groups ") })
             #expect(waitUntil(.seconds(20)) { json.errorOutput.contains("c2 is registered") })
             let object = try #require(try LogFixture.messages(json.errorOutput).first)
             #expect(object["collector"] == "c2" && object["level"] == "notice" && object["pool"] == nil)

@@ -101,7 +101,7 @@ final class Discovery: EventSource {
                 said[name] = nil
                 pool.losses.report(of: name)
                 log.of(name, key: "recognized \(change.slot)").notice(
-                    "collector \(name) is recognized and registered: process \(pid), slot \(change.slot)")
+                    "collector \(name) is recognized and registered: process \(pid)")
                 return
             } catch {
                 refusal = refusal ?? error

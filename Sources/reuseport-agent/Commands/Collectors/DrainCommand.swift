@@ -78,7 +78,7 @@ extension DrainProgress {
     var text: String {
         let sessions = sessions == 0 ? nil : "\(sessions) BMP session" + (sessions == 1 ? "" : "s")
         let queues = hasEmptyQueues ? nil : "\(queueText) to read"
-        let rows = rows == 0 || sessions != nil ? nil : "\(rows) rows"
+        let rows = rows == 0 || sessions != nil ? nil : "exporters in \(rows) table rows"
         return [sessions, rows, queues].compactMap(\.self).joined(separator: ", ")
     }
 }

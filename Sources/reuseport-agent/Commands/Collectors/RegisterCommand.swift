@@ -35,12 +35,15 @@ struct RegisterCommand: ParsableCommand {
 extension RegistrationChange {
     func sentence(of collector: String) -> String {
         let groups = groups.joined(separator: ", ")
-        return "\(collector) \(changed ? "is" : "was already") registered: slot \(slot), groups \(groups)"
-            + waiting
+        return "\(collector) \(changed ? "is" : "was already") registered: groups \(groups)"
+            + Self.waiting(waitingRows ?? 0)
     }
 
-    private var waiting: String {
-        guard let rows = waitingRows, rows > 0 else { return "" }
-        return "; \(rows) of its rows return\(rows == 1 ? "s" : "") when BMP sessions elsewhere have ended"
+    static func waiting(_ rows: Int) -> String {
+        switch rows {
+        case 0: ""
+        case 1: "; the exporters of 1 table row return when BMP sessions at other collectors end"
+        default: "; the exporters of \(rows) table rows return when BMP sessions at other collectors end"
+        }
     }
 }

@@ -20,6 +20,6 @@ struct UnregisterCommand: ParsableCommand {
     func run() throws {
         let change = try options.client.ask(
             .unregister(collector: collector), act: "unregister \(collector)", for: \.changed)
-        try Output.write("\(collector) \(change.changed ? "is" : "was already") unregistered: slot \(change.slot)")
+        try Output.write("\(collector) \(change.changed ? "is" : "was already") unregistered")
     }
 }
