@@ -280,7 +280,7 @@ __noinline int allocate_or_replace(__u64 high, __u64 low, __u64 hash, __u32 free
  * had, LOST_RACE if the search must be repeated.
  *
  * A word never becomes free again, and a search therefore ends at the first free word. Once
- * all entries are used, it goes on behind free words: they stay free, and an exporter that
+ * all entries are used, the search passes free words: they stay free, and an exporter that
  * took over a silent one's word may be behind them.
  */
 __noinline int find_or_allocate(__u64 high, __u64 low, __u64 hash)

@@ -27,7 +27,7 @@ struct AgentFigures {
             throw BenchmarkError(description: "an unregistered member got datagrams")
         }
         let said = agent.process.errorOutput.count
-        try timed("a collector's sockets close, until that is told") {
+        try timed("a collector's sockets close, until the log reports it") {
             collector = []
             let isTold = waitUntil(.seconds(5), every: .microseconds(100)) {
                 agent.process.errorOutput.dropFirst(said).contains("c1")

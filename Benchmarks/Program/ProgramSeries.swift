@@ -1,21 +1,21 @@
 import CBPFShim
 import SockArrayCore
 
-/// Programs of one object, in nanoseconds per run under the same datagrams in the same
-/// rounds, with the maps and constants of a pool of 4 collectors without tracking.
+/// The nanoseconds per run of several programs of one object, with the same datagrams in the same
+/// rounds, and with the maps and constants of a pool of 4 collectors without tracking.
 struct ProgramSeries {
-    /// Of BPF programs.
+    /// The ELF object with the BPF programs.
     let object: [UInt8]
-    /// How each is told, and its name.
+    /// The label of each program in the results, and its name in the object.
     let programs: [(subject: String, name: String)]
-    /// How the pool's own program is told, which runs behind these; nil: it doesn't.
+    /// The label of the pool's own program, which runs after the others; nil: it isn't measured.
     var own: String?
-    /// What the object has beside the pool's maps.
+    /// The maps of the object besides the pool's.
     var maps: (BenchPool) throws -> [(name: String, map: KernelObject)] = { _ in [] }
     var sources = 1_000
     private static let datagramsPerRound = 60_000
 
-    /// The first of each round.
+    /// The first program of each round.
     static let empty = "empty program"
     var subjects: [String] { [Self.empty] + programs.map(\.subject) + (own.map { [$0] } ?? []) }
 
@@ -41,7 +41,7 @@ struct ProgramSeries {
 }
 
 extension ProgramSeries {
-    /// A datagram's way, each program one step longer than the one before.
+    /// The path of a datagram: each program is one step longer than the previous one.
     static func steps(sources: Int) -> ProgramSeries {
         ProgramSeries(
             object: Embedded_stepPrograms.bytes,
@@ -55,7 +55,7 @@ extension ProgramSeries {
 
     static let asItIs = "as it is"
 
-    /// The last of the steps, with one thing in it done another way each.
+    /// The last step, in variants that each do one thing in another way.
     static func ideas(sources: Int) -> ProgramSeries {
         ProgramSeries(
             object: Embedded_ideaPrograms.bytes,
@@ -100,7 +100,7 @@ extension ProgramSeries {
 }
 
 extension BenchPool {
-    /// The owners of all rows in entries of so many bits.
+    /// A copy of the owners of all rows, with `bits` bits for each row.
     fileprivate func copyOfOwners(bits: Int, isMmapable: Bool) throws -> KernelObject {
         let rows = Descriptor(owning: rpa_open_pin("/sys/fs/bpf/reuseport-agent/series/generation-1/rows"))
         let perWord = 64 / bits

@@ -95,7 +95,7 @@ extension Target {
             + "Of what is the agent's own, the hash takes \(step(2)) ns, the row's owner \(step(4)), whether its "
             + "collector is away \(step(5)), the counts \(step(6)), and the tail call by which all groups of a pool "
             + "change their table at once \(step(7)) (`steps`, 1,000 sources; differences of a few ns are noise). "
-            + "`ideas` and `hashes` show what was measured in place of these."
+            + "`ideas` and `hashes` show the alternatives that were measured."
     }
 
     static func registrationReason(_ report: Report) -> String? {

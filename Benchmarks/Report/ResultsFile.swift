@@ -32,10 +32,10 @@ struct ResultsFile {
                 + "other, and the cell shows its median: it isn't the quotient of two cells. Compare ratios, because "
                 + "times depend on the machine and the hour. Parts may come from different runs; each has its date.",
             "",
-            "The balancer is what stands between routers and collectors, the agent's process included. Exporters are "
-                + "split whose streams met at more than one collector: four UDP flows, or two BMP sessions, of one "
-                + "address. nfacctd tee balances by round robin (`balance-alg=rr`). CPU is by datagram, connection or "
-                + "message, of bulk by MiB.",
+            "The balancer is the process between routers and collectors, or the agent's process. An exporter is split "
+                + "if its streams, four UDP flows or two BMP sessions of one address, reached more than one collector. "
+                + "nfacctd tee balances by round robin (`balance-alg=rr`). CPU is the time for each datagram, connection "
+                + "or message, and for bulk data for each MiB.",
             "", "## Targets", "",
             "| | target | reached | holds | part |", "| --- | --- | ---: | --- | --- |",
         ]

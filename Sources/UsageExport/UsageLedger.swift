@@ -56,8 +56,8 @@ public struct UsageLedger: Equatable, Sendable, Codable {
 
     /// Makes events, without keys, for the bytes since the previous reading.
     ///
-    /// The interval goes from the reading before to now, by the wall clock. Where that
-    /// was set back, it is a millisecond long, until the clock has come up again: no two
+    /// The interval lasts from the previous reading to now, by the wall clock. If the clock
+    /// was set back, intervals are a millisecond long until the clock has caught up: no two
     /// intervals overlap, and none is empty.
     ///
     /// - Parameter reading: of all counters; those that it doesn't have are forgotten.

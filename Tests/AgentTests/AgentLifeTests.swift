@@ -29,7 +29,7 @@ import TestSupport
             }
             for _ in 0..<5 {
                 try sendFromAll(5)
-                agent.process.send(SIGKILL)  // traffic goes on while it dies
+                agent.process.send(SIGKILL)  // traffic continues while the agent dies
                 try sendFromAll(5)
                 try agent.process.wait()
                 let restarting = try agent.startWithoutWaiting()

@@ -65,7 +65,7 @@ import TestSupport
                 in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(extra: "state_file: \(path)"))
             let collectors = try agent.registerFour()
-            // Exporters of one collector alone: something is to be moved.
+            // Exporters of one collector alone: the rebalance has something to move.
             let sources = (0..<UInt32(60)).map { IPAddress.v4(0x0a00_0001 + $0) }
             let owners = try agent.owners(of: sources)
             for (source, owner) in zip(sources, owners) where owner == "c1" { _ = try source.meeting(at: collectors) }

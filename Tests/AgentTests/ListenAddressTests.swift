@@ -4,7 +4,7 @@ import TelemetryLab
 import Testing
 import TestSupport
 
-/// Where the agent's sockets can't be, and what becomes of what stands there.
+/// Places where the agent can't listen, and what happens to files and sockets that are there.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct ListenAddressTests {
     /// Both say the same of a configuration, and leave no pins.
     private static func refuse(

@@ -87,7 +87,7 @@ enum SocketIdentity {
 }
 
 extension SocketCloseEvents {
-    /// The next event, waited for by poll(2).
+    /// Waits for the next event with poll(2).
     func wait(_ limit: Duration = .seconds(2)) throws -> Event? {
         var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
         guard poll(&wait, 1, Int32(limit / .milliseconds(1))) == 1 else { return nil }

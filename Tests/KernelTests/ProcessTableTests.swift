@@ -58,7 +58,7 @@ import Testing
             #expect(try isFound("sh -c sleep 602*collector"))
             odd.send(SIGKILL)
             #expect(waitUntil(.seconds(5)) { (try? isFound("my collector")) == false })
-            // Not waited for, it is still in /proc.
+            // Its parent hasn't waited for it, and it is still in /proc.
             #expect(access("/proc/\(odd.pid)", F_OK) == 0)
         }
     }

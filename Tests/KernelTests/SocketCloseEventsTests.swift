@@ -152,7 +152,7 @@ extension SocketDiagTests {
 
         @Test
         func
-            `of 256 ports watched and 44 others each closed socket is told by its port, and other ports can be watched`()
+            `of 256 watched and 44 other ports, each closed socket is reported, and the watched ports can change`()
             async throws
         {
             try await Sandbox.run { _ in
@@ -183,7 +183,7 @@ extension SocketDiagTests {
 
         @Test
         func
-            `1,000 sockets of other ports end in a queue for few events: no overrun; of this port: 1 overrun, then each is told`()
+            `1,000 closed sockets of other ports don't overrun a short queue; of this port: 1 overrun, then reports`()
             async throws
         {
             try await Sandbox.run { _ in

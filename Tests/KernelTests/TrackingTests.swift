@@ -118,7 +118,7 @@ import TestSupport
                 let seen = try pool.kernel.seenExporters(act: "test")
                 return (0..<10).map { index in seen.first { $0.address == Self.source(index) }?.lastSeen }
             }
-            // 10 of them go on, until the program has noted that of each: it looks at the clock
+            // 10 of them continue to send, until the program has noted each: it looks at the clock
             // once in 64 jiffies.
             let before = try lastSeen()
             var runs: UInt64 = 1

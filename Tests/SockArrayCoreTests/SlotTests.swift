@@ -45,7 +45,7 @@ import Testing
         #expect(state(1, .seconds(10), filled: false) == .failed)
     }
 
-    @Test func `half a collector is not active`() {
+    @Test func `a collector that lacks a socket is not active`() {
         #expect(state(3, nil, filled: false) == .holding(left: .seconds(10)))
         #expect(state(3, .seconds(1), filled: true) == .holding(left: .seconds(9)))
     }

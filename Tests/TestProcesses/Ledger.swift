@@ -68,7 +68,7 @@ final class Ledger {
         set { store(Self.fixedWords + exporter, newValue) }
     }
 
-    /// Where an entry stands, for the kernel to write the first of its bytes.
+    /// The address of an entry, for a system call that writes the entry's first bytes.
     func place(of index: Int) throws -> UnsafeMutablePointer<LedgerEntry> {
         guard index < capacity else { throw LabError("the ledger is full: \(capacity) entries") }
         return (memory + Self.headSize + index * LedgerEntry.size).assumingMemoryBound(to: LedgerEntry.self)

@@ -3,14 +3,14 @@ import Glibc
 import Logging
 import Synchronization
 
-/// The log of a process: sums what is repeated, and never makes anybody wait for its
-/// reader. In the agent's loop it is an event source, so that sums are told and what
-/// waits is written also when nothing else is logged.
+/// The log of a process: summarizes repeated messages, and never waits for its reader. The log
+/// is an event source of the agent's loop, which writes due summaries and waiting messages even
+/// when nothing else is logged.
 package final class AgentLog: Sendable {
     private struct State: ~Copyable {
         var repeated = RepeatedMessages()
         var output: LogOutput
-        /// When what waits for journald is tried again.
+        /// When the agent tries again to write messages that wait for journald.
         var retry: UInt64 = 0
     }
 
@@ -41,7 +41,7 @@ package final class AgentLog: Sendable {
         }
     }
 
-    /// Tells all sums and writes what waits, for 200 ms at most: the last thing that is done.
+    /// Writes all summaries and waiting messages, for 200 ms at most. Call this last.
     package func finish() {
         let end = rpa_monotonic_ns() + 200_000_000
         state.withLock { state in write(state.repeated.end(now: rpa_monotonic_ns()), to: &state) }

@@ -38,7 +38,7 @@ struct LogOutput: ~Copyable {
 
     var isWaiting: Bool { !waiting.isEmpty }
 
-    /// What poll(2) tells of room; nil: nothing does (journald's socket), ask again a little later.
+    /// The descriptor for which poll(2) reports room. Nil for journald's socket: write again a little later.
     var polled: Int32? { isWaiting && format != .journald ? stream : nil }
     var needsRetry: Bool { isWaiting && format == .journald }
 

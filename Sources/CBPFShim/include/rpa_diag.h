@@ -83,8 +83,8 @@ int rpa_diag_destroy(const struct rpa_diag_socket *session);
 
 /*
  * New fd, which never blocks, through which the kernel reports each UDP and TCP
- * socket with one of these local ports that closes from now on; sockets with a
- * peer only if with_sessions. poll(2): POLLIN, and POLLERR after an overrun.
+ * socket that closes from now on, if its local port is one of ports; sockets with
+ * a peer only if with_sessions. poll(2): POLLIN, and POLLERR after an overrun.
  */
 int rpa_diag_events(const uint16_t *ports, size_t count, int with_sessions);
 

@@ -1,4 +1,4 @@
-/// The least time between two events of an exporter, in ticks, as the program uses it.
+/// The minimum time between two notifications about an exporter, in the program's unit: ticks.
 public struct Sampling: Equatable, Sendable {
     /// The unit of the tracked exporters' times: 2^28 ns.
     public static let tick = Duration.nanoseconds(1 << 28)

@@ -1,7 +1,7 @@
-/// How long the interval between an exporter's events is to be now.
+/// The length of the interval between an exporter's events.
 ///
-/// It doubles for as long as the table can't hold all exporters or events are lost,
-/// and is halved again when neither has been for a while. A longer interval
+/// The interval doubles as long as the table can't hold all exporters or events are lost,
+/// and halves step by step after a while without either. A longer interval
 /// also keeps the exporters that are tracked from losing their entries to addresses
 /// that came once.
 public struct SamplingPace: Equatable, Sendable {
@@ -28,7 +28,7 @@ public struct SamplingPace: Equatable, Sendable {
 
     public init() {}
 
-    /// - Parameter pressure: the counts; one call for each interval as it is now.
+    /// - Parameter pressure: the totals, once for each interval of the present length.
     public mutating func look(_ pressure: Pressure) {
         defer { before = pressure }
         guard let before else { return }

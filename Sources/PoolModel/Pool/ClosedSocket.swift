@@ -7,8 +7,8 @@ public struct ClosedSocket: Equatable, Sendable {
     public var port: UInt16
     /// The unspecified address if it had none. Compare it `unmapped`.
     public var peer: IPAddress
-    /// 0: it had no peer, or was a session that nobody had accepted when its
-    /// listener was closed: only `cookie` tells which.
+    /// 0: the socket had no peer, or was a session that nobody had accepted when its
+    /// listener was closed: only `cookie` tells the two apart.
     public var peerPort: UInt16
     /// SO_COOKIE.
     public var cookie: UInt64

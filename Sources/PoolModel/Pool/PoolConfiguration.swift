@@ -14,9 +14,9 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var seed: String
     /// How long an empty slot keeps its exporters before they fail over.
     public var restartHold: Duration
-    /// What becomes of live sessions when rows change owner.
+    /// The treatment of live sessions when rows change owner.
     public var onMove: OnMove
-    /// Whom the collectors' sockets belong to; nil: the agent's own user.
+    /// The user that owns the collectors' sockets; nil: the agent's own user.
     public var collectorUser: UInt32?
     /// Aliases and pins. An address in none of them is an exporter of its own.
     public var exporters: [Exporter]
@@ -25,7 +25,7 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var tracking: Tracking
     public var controlSocket: SocketFile
     public var statusSocket: SocketFile
-    /// Where status is told over TCP, too; nil: nowhere.
+    /// The TCP address of the status server; nil: only the Unix socket.
     public var statusHTTP: Endpoint?
     /// Directory below a mounted bpffs; the pool's pins are in its subfolder `pool`.
     public var bpffs: String

@@ -63,7 +63,7 @@ extension Recognition: CustomStringConvertible {
     }
 }
 
-/// What /proc tells of a process.
+/// The properties of a process that /proc shows.
 public struct ProcessDescription: Equatable, Sendable {
     public let pid: Int32
     /// Effective user.

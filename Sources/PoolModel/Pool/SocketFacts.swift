@@ -82,7 +82,7 @@ extension ReuseportGroup {
         isEndpoint(of: socket) && !socket.isConnected && (transport == .udp || socket.isListening)
     }
 
-    /// Whether the socket is a member of the group, as far as the kernel's list tells.
+    /// Whether the socket is a member of the group, as far as the kernel's list of sockets shows.
     public func hasMember(_ socket: BoundSocket) -> Bool {
         guard transport == socket.transport, address == socket.address, port == socket.port, !socket.hasPeer,
             socket.interface == 0

@@ -15,7 +15,7 @@ public struct UnixTime: Comparable, Hashable, Sendable, Codable {
 
     public static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
 
-    /// `2026-11-21T17:05:33.120Z` (RFC 3339), of the years 0 … 9999; beyond them the nearest of these.
+    /// `2026-11-21T17:05:33.120Z` (RFC 3339), within the years 0 … 9999; other times become the nearest one.
     public var text: String {
         let bounded = min(max(milliseconds, -62_167_219_200_000), 253_402_300_799_999)
         let days = Self.floor(bounded, 86_400_000)

@@ -159,7 +159,7 @@ extension PoolHistory.Entry {
         of collector: PoolConfiguration.Collector, _ table: TableStatus?, hasAffinity: Bool
     ) -> Message? {
         let rows = table?.collectors.first { $0.name == self.collector }
-        let count = rows.map { " (\($0.owned) of \(table?.tableSize ?? 0) rows)" } ?? ""
+        let count = rows.map { " (\($0.owned) of \(table?.tableSize ?? 0) table rows)" } ?? ""
         let next = CollectorAdvice.nextStep(for: collector, isFirst: !hasRegistered)
         switch kind {
         case .failedOver:

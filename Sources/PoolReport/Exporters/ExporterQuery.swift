@@ -49,8 +49,8 @@ extension ExporterQuery {
 
     /// - Parameters:
     ///   - parameters: each name at most once.
-    ///   - collectors: names that there are.
-    /// - Throws: `.usage` for what isn't one of these, with what is allowed.
+    ///   - collectors: the existing names.
+    /// - Throws: `.usage` for an unknown parameter or value, with the allowed ones.
     public init(_ parameters: [(name: String, value: String)], collectors: [String]) throws(Failure) {
         for (name, value) in parameters {
             switch name {
@@ -87,7 +87,7 @@ extension ExporterQuery {
         guard let number = Int(text), range.contains(number), "\(number)" == text else {
             throw refused(
                 "\(name) \(text.isEmpty ? "''" : text) is not a whole number from \(range.lowerBound) to \(range.upperBound)",
-                "use one of these")
+                "use a number in that range")
         }
         return number
     }

@@ -78,7 +78,7 @@ extension TrackingStatus {
                 untracked.runs),
             MetricFamily(
                 "reuseport_agent_tracking_untracked_bytes_total", .counter,
-                "Bytes of these runs. \(MetricHelp.bytes)", untracked.bytes),
+                "Bytes of untracked runs. \(MetricHelp.bytes)", untracked.bytes),
             MetricFamily(
                 "reuseport_agent_tracking_evicted_total", .counter,
                 "Exporters that were displaced from the full table, the longest idle ones first.", evicted),

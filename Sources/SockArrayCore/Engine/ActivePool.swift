@@ -28,7 +28,7 @@ final class ActivePool {
     }
 
     /// Completes a change that is in force. When the kernel refuses a part, `resume` tries it again
-    /// later, for the change is not taken back.
+    /// later, because the change is not undone.
     func attemptLater(_ act: String, _ body: () throws(KernelError) -> Void) {
         do { try attempt(act, body) } catch { interruption = error }
     }

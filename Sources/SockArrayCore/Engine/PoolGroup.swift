@@ -12,7 +12,7 @@ package final class PoolGroup {
     private let drops: DropTable
     /// The program of each generation.
     private let programs: Descriptor
-    /// What is attached: it goes on to the program of the generation in force.
+    /// The attached program: it calls the program of the generation in force.
     package let dispatcher: Descriptor
     private let canMigrate: Bool
     /// Asked once: it takes loading a program.

@@ -3,9 +3,9 @@ import PoolModel
 
 /// Takes a pool out of the kernel: the programs off their groups, the pins away.
 public struct PoolRemoval: Sendable {
-    /// Groups none of whose sockets could be reached: the program stays attached
-    /// until the last one is closed, without anything to go on to, and the kernel
-    /// chooses.
+    /// Groups none of whose sockets could be reached: the dispatcher stays attached,
+    /// without a program to call, until the last socket is closed, and the kernel
+    /// chooses the socket.
     public let stillAttached: [String]
 
     /// - Throws: `.absent` if there is no such pool, `.conflict` while an agent runs it.

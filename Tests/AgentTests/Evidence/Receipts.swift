@@ -1,7 +1,7 @@
 @testable import TestProcesses
 
-/// What became of everything that was sent, by the ledgers of all processes that
-/// were there. To be made when they have ended.
+/// The fate of everything that was sent, from the ledgers of all processes. Make the receipts
+/// when the processes have ended.
 struct Receipts {
     /// The datagrams and sessions of one exporter.
     struct Exporter {

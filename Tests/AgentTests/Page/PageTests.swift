@@ -176,7 +176,7 @@ struct PageTests {
             // A % that is no escape stops nothing.
             try page.browser.open("about:blank")
             try page.browser.open(PageReader.address + "#fe80::1%eth0")
-            PageFixture.expect("the zone is told, and the page lives") {
+            PageFixture.expect("the page reports the zone, and continues to work") {
                 try page.text("#answer").contains("has a zone") && page.collectors().count == 3
             }
             // Heads sort, by Enter, and say so; a group is opened by Space; ? lists the keys.

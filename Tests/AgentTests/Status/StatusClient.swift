@@ -9,7 +9,7 @@ final class StatusClient {
     enum Place: Sendable {
         case unix, tcp
 
-        /// Where the agents of these tests listen, if their configuration has it.
+        /// The TCP port of the tests' agents, if their configuration has one.
         static let port: UInt16 = 9_477
         static let loopback = IPAddress.v4(0x7f00_0001)
         static let configuration = "status_http: 127.0.0.1:\(port)"

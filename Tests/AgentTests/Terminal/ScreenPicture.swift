@@ -77,7 +77,7 @@ struct ScreenPicture {
     }
 }
 
-/// A process of the program on a terminal, and what is to be seen there.
+/// A process of the program on a terminal, and what the terminal shows.
 final class WatchedScreen {
     let terminal: PseudoTerminal
     let process: ChildProcess

@@ -100,7 +100,7 @@ import TestSupport
         }
     }
 
-    @Test func `a path that isn't a cgroup v2 is refused with a remedy; a missing one is waited for`()
+    @Test func `a path that isn't a cgroup v2 is refused with a remedy; the agent waits for a missing one`()
         async throws
     {
         try await Sandbox.run { sandbox in

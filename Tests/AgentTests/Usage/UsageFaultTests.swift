@@ -102,7 +102,7 @@ import TestSupport
         }
     }
 
-    @Test func `the last batch can't be read at the start: the agent serves, tells, and goes on from it later`()
+    @Test func `with an unreadable last batch at the start, the agent serves, reports it, and continues from it later`()
         async throws
     {
         try await Sandbox.run(.unhurried) { sandbox in

@@ -143,7 +143,7 @@ final class UsageFixture {
         try text.split(separator: "\n").map { try JSON.decode(UsageEvent.self, from: Array($0.utf8)) }
     }
 
-    /// Waits until the queue has every byte: nothing is to be kept any more.
+    /// Waits until the queue has every byte.
     func expectAllKept(besides metered: UInt64 = 0) {
         receive()
         func kept() -> UInt64 {

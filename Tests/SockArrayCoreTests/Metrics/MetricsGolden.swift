@@ -138,7 +138,7 @@ enum MetricsGolden {
         # HELP reuseport_agent_tracking_untracked_runs_total Runs of exporters for which the table had no room, or that a table of another size had counted: in no exporter's counts, but in all others. A run is a TCP SYN, a UDP datagram, or a train of datagrams that the kernel had put together (GRO): runs are not always datagrams.
         # TYPE reuseport_agent_tracking_untracked_runs_total counter
         reuseport_agent_tracking_untracked_runs_total{pool="edge"} 11
-        # HELP reuseport_agent_tracking_untracked_bytes_total Bytes of these runs. UDP header and payload, or the TCP header of a SYN.
+        # HELP reuseport_agent_tracking_untracked_bytes_total Bytes of untracked runs. UDP header and payload, or the TCP header of a SYN.
         # TYPE reuseport_agent_tracking_untracked_bytes_total counter
         reuseport_agent_tracking_untracked_bytes_total{pool="edge"} 1200
         # HELP reuseport_agent_tracking_evicted_total Exporters that were displaced from the full table, the longest idle ones first.
