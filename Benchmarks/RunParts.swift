@@ -53,7 +53,7 @@ struct RunParts: ParsableCommand {
             print(part.tables.map { $0.markdown(results) }.joined(separator: "\n"))
         }
         guard isMeasured else {
-            throw ValidationError("no workload or subject of the selected parts has that name; RESULTS.md lists all names")
+            throw ValidationError("no workload or subject of the selected parts has that name; see RESULTS.md")
         }
     }
 }

@@ -13,7 +13,7 @@ struct AgentFigures {
 
     static let many = 256
 
-    /// A new pool, a collector that comes and goes, and another agent.
+    /// Measures a new pool, the registration and the end of a collector, and a second agent.
     func measureOne() throws {
         let agent = try started("start to ready", collectors: ["c1", "c2", "c3", "c4"])
         defer { try? unload(agent) }
@@ -116,7 +116,7 @@ struct AgentFigures {
         guard result.exitCode == 0 else { throw BenchmarkError(description: result.errorOutput) }
     }
 
-    /// From an exporter that c1 owns, sent again until it arrives.
+    /// Sends from an exporter that c1 owns until a datagram arrives.
     private func waitForDatagram(at collector: InternetSocket) throws {
         let plan = AssignmentPlan(
             PoolConfiguration(

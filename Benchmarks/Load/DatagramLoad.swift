@@ -104,7 +104,7 @@ final class DatagramLoad {
 
 /// Addresses of the sandbox's loopback, to which every address is local.
 enum Loopback {
-    /// The exporters have 127.1.0.0 and on: host byte order.
+    /// The address of an exporter, from 127.1.0.0 on, in host byte order.
     static func exporter(_ index: UInt32) -> UInt32 { 0x7f01_0000 + index }
 
     static func name(_ address: UInt32, _ port: UInt16) -> sockaddr_in {

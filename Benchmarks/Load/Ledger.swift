@@ -13,7 +13,7 @@ struct Ledger {
 
     private let memory: UnsafeMutableRawPointer
 
-    /// - Parameter path: of a file, which is made if there is none.
+    /// - Parameter path: the path of the file, which is created if it is missing.
     init(path: String) throws {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0, ftruncate(file, off_t(Self.length)) == 0 else {
@@ -63,13 +63,13 @@ struct Ledger {
     func noteConnection() { words[2] &+= 1 }
 }
 
-/// What every message of the load begins with. Also an IPFIX message with one set of
-/// data (RFC 7011, sections 3.1 and 3.3), for a balancer that looks.
+/// The header of every message of the load. It is also a valid IPFIX message with one data set
+/// (RFC 7011, sections 3.1 and 3.3), for a balancer that parses messages.
 struct MessageHeader {
     static let length = 32
 
     var source: UInt32
-    /// When it was sent: nanoseconds of CLOCK_MONOTONIC.
+    /// The time of sending, in nanoseconds of CLOCK_MONOTONIC.
     var sent: UInt64
 
     init(source: UInt32, sent: UInt64) {
@@ -89,7 +89,7 @@ struct MessageHeader {
         bytes.storeBytes(of: source, toByteOffset: 28, as: UInt32.self)
     }
 
-    /// What is the same in all messages of that length.
+    /// Writes the fields that are the same in all messages of a length.
     static func prepare(_ bytes: UnsafeMutableRawPointer, length: Int) {
         bytes.storeBytes(of: UInt16(10).bigEndian, toByteOffset: 0, as: UInt16.self)
         bytes.storeBytes(of: UInt16(length).bigEndian, toByteOffset: 2, as: UInt16.self)
@@ -97,7 +97,7 @@ struct MessageHeader {
         bytes.storeBytes(of: UInt16(length - 16).bigEndian, toByteOffset: 18, as: UInt16.self)
     }
 
-    /// Of a message in a stream, from its first bytes.
+    /// The length of a message in a stream, from its first bytes.
     static func messageLength(_ bytes: UnsafeRawPointer) -> Int {
         Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
     }

@@ -7,7 +7,7 @@ struct ProcessorTime {
     private let began = rpa_monotonic_ns()
     private let idle = Self.idleMicroseconds()
 
-    /// Microseconds over all processors, since this was made.
+    /// Microseconds of all processors, since this object was created.
     var busyMicroseconds: Double {
         let elapsed = Double(rpa_monotonic_ns() - began) / 1_000
         return elapsed * Double(Self.count) - (Self.idleMicroseconds() - idle)
@@ -15,7 +15,7 @@ struct ProcessorTime {
 
     static let count = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 
-    /// In use: cpuidle's, in microseconds; or /proc/stat's, in hundredths of a second.
+    /// The source of the idle time: cpuidle, in microseconds, or /proc/stat, in hundredths of a second.
     static var source: String { idleFiles.isEmpty ? "/proc/stat" : "cpuidle" }
 
     private static let idleFiles: [String] = (0..<count).flatMap { processor in

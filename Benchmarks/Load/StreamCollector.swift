@@ -43,7 +43,7 @@ final class StreamCollector {
         }
     }
 
-    /// Once: who has more to read is ready again.
+    /// Reads once. epoll reports a session with more data again.
     private func read(_ session: Int32) {
         let count = recv(session, buffer, 1 << 18, 0)
         if count > 0 {
@@ -59,11 +59,11 @@ final class StreamCollector {
     }
 }
 
-/// Where the messages of a stream begin.
+/// Finds the beginnings of the messages in a stream.
 private struct MessageFraming {
-    /// Bytes of the message under way that are to come.
+    /// The number of missing bytes of the present message.
     private var left = 0
-    /// The first bytes of a message whose header isn't whole yet.
+    /// The first bytes of a message whose header isn't complete yet.
     private var begun: [UInt8] = []
 
     mutating func take(_ bytes: UnsafeRawBufferPointer, _ body: (MessageHeader) -> Void) {

@@ -5,12 +5,12 @@ import Glibc
 struct StreamLoad {
     let sourceCount: Int
     let port: UInt16
-    /// IP_BIND_ADDRESS_NO_PORT, which Glibc's headers leave to the kernel's.
+    /// IP_BIND_ADDRESS_NO_PORT, which only the kernel's headers define.
     private static let bindAddressNoPort: Int32 = 24
 
     /// Opens sessions, waits for the collector's byte, and closes them, several at a time.
     ///
-    /// - Returns: how many were answered.
+    /// - Returns: the number of answered sessions.
     func connect(seconds: Double, atATime count: Int = 16) throws -> UInt64 {
         let end = rpa_monotonic_ns() + UInt64(seconds * 1e9)
         var (answered, next): (UInt64, UInt32) = (0, 0)
@@ -51,7 +51,7 @@ struct StreamLoad {
 
     /// Sends small messages at a fixed rate, like route changes: two sessions for each source.
     ///
-    /// - Parameter rate: messages a second, over all.
+    /// - Parameter rate: messages a second, over all sessions.
     func sendMessages(_ sessions: [Int32], length: Int, rate: Int, seconds: Double) throws -> UInt64 {
         let message = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 64)
         defer { message.deallocate() }
@@ -88,7 +88,7 @@ struct StreamLoad {
     private func open(source: UInt32) throws -> Int32 {
         let session = try bench("socket", socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         var on: Int32 = 1
-        // The port is chosen when it connects: with each source all ports are free.
+        // The kernel chooses the port at connect: each source has all ports.
         setsockopt(session, Int32(IPPROTO_IP), Self.bindAddressNoPort, &on, 4)
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         setsockopt(session, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

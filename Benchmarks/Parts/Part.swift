@@ -2,10 +2,10 @@
 protocol Part {
     static var name: String { get }
     static var title: String { get }
-    /// Debian packages that it needs, or measures.
+    /// The Debian packages that the part needs or measures.
     static var packages: [String] { get }
     static var tables: [ReportTable] { get }
-    /// Beside RESULTS.md, drawn by charts.py.
+    /// The charts beside RESULTS.md, which charts.py draws.
     static var charts: [String] { get }
 
     init(_ options: BenchOptions)

@@ -3,14 +3,14 @@ import Glibc
 import PoolModel
 import SockArrayCore
 
-/// A pool of one group in the kernel, whose collectors read nothing: what doesn't fit is
-/// dropped after the program ran.
+/// A pool of one group in the kernel, whose collectors read nothing: the kernel drops datagrams
+/// that don't fit, after the program ran.
 final class BenchPool {
     let port: UInt16
     let kernel: Pool
     private let collectorCount: Int
     private var members: [OfferedSocket] = []
-    /// Any member's descriptor reaches the group: one more of our own.
+    /// An additional member of the group, through which programs are attached.
     private let handle: Descriptor
 
     convenience init(
@@ -19,7 +19,7 @@ final class BenchPool {
         try self.init(name, port: port, collectors) { ($0.tableSize, $0.tracking) = (tableSize, tracking) }
     }
 
-    /// - Parameter change: of the configuration: rendezvous, with tracking.
+    /// - Parameter change: changes the default configuration: rendezvous, with tracking.
     init(_ name: String, port: UInt16, _ collectors: Int, _ change: (inout PoolConfiguration) -> Void) throws {
         (self.port, collectorCount) = (port, collectors)
         var configuration = PoolConfiguration(
@@ -38,7 +38,7 @@ final class BenchPool {
     var dispatcher: Int32 { kernel.groups[0].dispatcher.number }
     var member: Int32 { handle.number }
 
-    /// One of bpf/reference_programs.c.
+    /// A program of bpf/reference_programs.c.
     func reference(_ name: String) throws -> KernelObject {
         KernelObject(
             try SelectionProgram.load(
@@ -47,7 +47,7 @@ final class BenchPool {
                 constants: UInt64(collectorCount)))
     }
 
-    /// With the maps and constants of the pool's own, and these maps.
+    /// A program with the maps and constants of the pool's own program, and additional maps.
     func program(_ name: String, of object: [UInt8], _ maps: [(String, Int32)]) throws -> KernelObject {
         KernelObject(try kernel.load(name, of: object, with: maps, as: kernel.groups[0]))
     }

@@ -2,8 +2,8 @@ import CBPFShim
 import PoolModel
 import SockArrayCore
 
-/// What configured exporters add to a run: the same datagrams through the same
-/// dispatcher, with none, with single addresses, and with prefixes.
+/// The cost that configured exporters add to a run: the same datagrams through the same dispatcher,
+/// without configured exporters, with single addresses, and with prefixes.
 struct LookupCost {
     private static let exporterCount = 10_000
     private let sources = 256
@@ -22,19 +22,19 @@ struct LookupCost {
                 let cost = try ProgramCost.nanosecondsPerRun(of: pool.dispatcher) {
                     try load.send(total: datagramsPerRound)
                 }
-                if round > 0 { note(subject, cost) }  // the first one warms up
+                if round > 0 { note(subject, cost) }  // the first round warms up
             }
         }
     }
 
-    /// All sources are among them, every tenth is pinned.
+    /// All sources, every tenth of them pinned.
     private static let addresses: [PoolConfiguration.Exporter] = (0..<exporterCount).map { index in
         PoolConfiguration.Exporter(
             name: "r\(index)", prefixes: [AddressPrefix(.v4(Loopback.exporter(UInt32(index))))],
             collector: index % 10 == 0 ? "c1" : nil)
     }
 
-    /// Of 8 lengths; a source is found after 3 or 4 steps.
+    /// Prefixes of 8 lengths; the program finds a source after 3 or 4 steps.
     private static let prefixes: [PoolConfiguration.Exporter] = {
         let lengths = [112, 116, 118, 120, 122, 124, 126, 128]
         var taken: Set<AddressPrefix> = []

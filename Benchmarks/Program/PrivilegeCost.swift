@@ -3,8 +3,8 @@ import PoolModel
 import SockArrayCore
 import TelemetryLab
 
-/// What CAP_PERFMON saves: a run of the same program, loaded by root and loaded with CAP_BPF
-/// alone, under the same datagrams in the same rounds. Without CAP_PERFMON the verifier adds
+/// The time that CAP_PERFMON saves: runs of the same program, loaded by root and loaded with CAP_BPF
+/// alone, with the same datagrams in the same rounds. Without CAP_PERFMON, the verifier adds
 /// barriers and masks against speculation.
 struct PrivilegeCost: Sendable {
     let name: String
@@ -32,7 +32,7 @@ struct PrivilegeCost: Sendable {
             name: "r\(index)", prefixes: [AddressPrefix(.v4(Loopback.exporter(UInt32(index))))])
     }
 
-    /// - Parameter note: of each round but the first, which warms up.
+    /// - Parameter note: called for each round but the first, which warms up.
     func measure(rounds: Int, note: (String, Double) -> Void) throws {
         let statistics = Descriptor(owning: try bench("BPF_ENABLE_STATS", rpa_enable_run_stats()))
         defer { _ = statistics.number }
@@ -41,7 +41,7 @@ struct PrivilegeCost: Sendable {
         let empty = try root.reference("empty")
         let subjects = [(Self.empty, root), (Self.trusted, root), (Self.unit, unit)]
         for round in 0...rounds {
-            // In turns from another one each round: none always follows the same.
+            // Each round begins with another subject, so that none always follows the same one.
             for index in 0..<subjects.count {
                 let (subject, pool) = subjects[(index + round) % subjects.count]
                 let program = subject == Self.empty ? empty.number : pool.dispatcher

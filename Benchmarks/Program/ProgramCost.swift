@@ -3,10 +3,9 @@ import Glibc
 import PoolModel
 import SockArrayCore
 
-/// Nanoseconds per run of the selection program, beside an empty program, beside
-/// `hash % N` + select, and beside one socket after the other, under the same
-/// datagrams in the same rounds (BPF_ENABLE_STATS; the statistics' own clock is most of
-/// the empty program).
+/// Nanoseconds per run of the selection program, compared with an empty program, with
+/// `hash % N` + select, and with one socket after the other, with the same datagrams in the
+/// same rounds (BPF_ENABLE_STATS; most of the empty program's time is the statistics' own clock).
 struct ProgramCost {
     var sources = 256
     var collectors = 4
@@ -22,7 +21,7 @@ struct ProgramCost {
         case exact = "agent, each run told"
     }
 
-    /// - Parameter note: of each round but the first, which warms up.
+    /// - Parameter note: called for each round but the first, which warms up.
     func measure(_ subjects: [Subject] = Subject.allCases, rounds: Int, note: (Subject, Double) -> Void) throws {
         let statistics = Descriptor(owning: try bench("BPF_ENABLE_STATS", rpa_enable_run_stats()))
         defer { _ = statistics.number }

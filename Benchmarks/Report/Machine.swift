@@ -1,17 +1,17 @@
 import Glibc
 import TelemetryLab
 
-/// What figures depend on.
+/// The properties of the machine that the figures depend on.
 struct Machine: Codable {
     var processor: String
     var processors: Int
     var caches: String
     var memory: String
     var kernel: String
-    /// Debian packages that were measured beside, with their versions.
+    /// The versions of the measured Debian packages.
     var versions: [String: String]
 
-    /// - Parameter packages: Debian's names.
+    /// - Parameter packages: names of Debian packages.
     init(packages: [String]) {
         let facts = FileText.read("/proc/cpuinfo") ?? ""
         let model = facts.split(separator: "\n").first { $0.hasPrefix("model name") }
@@ -26,7 +26,7 @@ struct Machine: Codable {
         for package in packages { versions[package] = Self.version(of: package) }
     }
 
-    /// `L2 1024K`
+    /// For example `L2 1024K`.
     private static func cache(_ index: Int) -> String? {
         let folder = "/sys/devices/system/cpu/cpu0/cache/index\(index)"
         guard let level = FileText.read("\(folder)/level"), let size = FileText.read("\(folder)/size"),

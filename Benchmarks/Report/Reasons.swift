@@ -40,7 +40,7 @@ extension Target {
             : "A run of the program takes \(Spread.digits(Spread(more).median)) ns more than an empty one, with tracking."
     }
 
-    /// Of each round, in nanoseconds.
+    /// The nanoseconds beyond an empty program, for each round.
     static func overEmpty(
         _ results: Results, _ subject: ProgramCost.Subject, _ workload: String
     ) -> [Double] {

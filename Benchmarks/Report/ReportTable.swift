@@ -7,16 +7,16 @@ struct ReportTable {
     let shape: Shape
 
     enum Shape {
-        /// For each workload a table: a row for each subject, a column for each cell.
+        /// One table for each workload, with a row for each subject and a column for each cell.
         case bySubject([Cell])
         /// A row for each workload, a column for each subject.
         case byWorkload(Cell, subjects: [String])
-        /// A row for each beginning of workloads' names, which end in a number, a column for
-        /// each subject: how much the medians grow by when that number doubles.
+        /// Growth of the medians when the number at the end of the workloads' names doubles: a row for
+        /// each name without its number, a column for each subject.
         case slopes(Cell, over: [String], subjects: [String])
     }
 
-    /// Of which workloads: those that begin so.
+    /// The table shows the workloads whose names begin with this text.
     var workloads = ""
 
     func markdown(_ results: Results) -> String {
@@ -47,7 +47,7 @@ struct ReportTable {
         return lines.joined(separator: "\n")
     }
 
-    /// By least squares.
+    /// The slope, by least squares.
     private static func slope(_ results: Results, _ cell: Cell, _ beginning: String, _ subject: String) -> String {
         let points: [(x: Double, y: Double)] = results.workloads.filter { $0.hasPrefix(beginning) }.compactMap {
             let values = cell.values(results, subject, $0)
@@ -70,12 +70,12 @@ struct ReportTable {
     }
 }
 
-/// One figure: the median, with the least and the most of all rounds.
+/// One figure: the median, with the minimum and the maximum of all rounds.
 enum Cell {
     case value(Figure)
-    /// By the reference's figure of the same round.
+    /// The ratio to the reference's figure of the same round.
     case ratio(Figure, to: String)
-    /// Beyond the reference's figure of the same round.
+    /// The difference from the reference's figure of the same round.
     case beyond(Figure, of: String)
 
     var heading: String {
@@ -87,7 +87,7 @@ enum Cell {
         }
     }
 
-    /// One of each round.
+    /// One value for each round.
     func values(_ results: Results, _ subject: String, _ workload: String) -> [Double] {
         switch self {
         case .value(let figure): results.values(figure, of: subject, under: workload)

@@ -1,14 +1,14 @@
-/// What one part of the benchmarks measured, as it is kept in Benchmarks/results.
+/// The measurements of one part, as Benchmarks/results stores them.
 struct Results: Codable {
     var part: String
-    /// RFC 3339, UTC.
+    /// The date of the run (RFC 3339, UTC).
     var date: String
     var machine: Machine
     var measurements: [Measurement] = []
 
     struct Measurement: Codable {
         let workload, subject, figure: String
-        /// One for each round.
+        /// One value for each round.
         var values: [Double] = []
     }
 
@@ -36,12 +36,12 @@ struct Results: Codable {
         }
     }
 
-    /// Of each round: the subject's figure by the reference's of the same round.
+    /// For each round, the subject's figure divided by the reference's.
     func ratios(_ figure: Figure, of subject: String, to reference: String, under workload: String) -> [Double] {
         pairs(figure, subject, reference, workload).filter { $1 > 0 }.map { $0 / $1 }
     }
 
-    /// Of each round: what the subject's figure is beyond the reference's of the same round.
+    /// For each round, the subject's figure minus the reference's.
     func differences(
         _ figure: Figure, of subject: String, from reference: String, under workload: String
     ) -> [Double] {
@@ -54,7 +54,7 @@ struct Results: Codable {
         Array(zip(values(figure, of: subject, under: workload), values(figure, of: reference, under: workload)))
     }
 
-    /// Puts the subjects into that order, whoever was measured first.
+    /// Puts the subjects into this order, independent of the order of measurement.
     mutating func order(_ subjects: [String]) {
         let places = Dictionary(uniqueKeysWithValues: subjects.enumerated().map { ($1, $0) })
         let workloads = Dictionary(uniqueKeysWithValues: self.workloads.enumerated().map { ($1, $0) })
@@ -66,7 +66,7 @@ struct Results: Codable {
         }.map(\.element)
     }
 
-    /// In the order in which they were measured.
+    /// The workloads in the order of their measurement.
     var workloads: [String] { Self.unique(measurements.map(\.workload)) }
 
     func subjects(under workload: String) -> [String] {
@@ -79,7 +79,7 @@ struct Results: Codable {
     }
 }
 
-/// What is measured, with its unit.
+/// A measured quantity with its unit.
 enum Figure: String, Codable {
     case deliveredShare = "delivered, %"
     case messagesPerSecond = "messages/s"

@@ -1,7 +1,7 @@
 import Foundation
 import SockArrayCore
 
-/// Benchmarks/results, a file for each part, and Benchmarks/RESULTS.md, made of them all.
+/// The files of Benchmarks/results, one for each part, and Benchmarks/RESULTS.md, which is made of them.
 struct ResultsFile {
     let folder: String
 
@@ -56,7 +56,7 @@ struct ResultsFile {
 }
 
 extension Machine {
-    /// One sentence.
+    /// The machine in one sentence.
     var text: String {
         let packages = versions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         return "\(processors) x \(processor) (\(caches)), \(memory), \(kernel)"

@@ -9,7 +9,7 @@ struct Spread {
 
     var median: Double { sorted[sorted.count / 2] }
 
-    /// `71.2 (68.0 - 80.4)`: the median, and from the least to the most.
+    /// `71.2 (68.0 - 80.4)`: the median, the minimum and the maximum.
     func text(_ format: (Double) -> String) -> String {
         "\(format(median)) (\(format(sorted.first!)) - \(format(sorted.last!)))"
     }
@@ -23,7 +23,7 @@ struct Spread {
 
     static func hundredths(_ value: Double) -> String { String(format: "%.2f", value) }
 
-    /// Three digits that count, or more of a large number: `0.42`, `9.44`, `10.5`, `183,850`.
+    /// Three significant digits, or more for a large number: `0.42`, `9.44`, `10.5`, `183,850`.
     static func digits(_ value: Double) -> String {
         switch abs(value) {
         case ..<10: hundredths(value)

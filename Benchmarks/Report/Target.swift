@@ -8,10 +8,10 @@ struct Target {
     /// The reason why it can't be met, with the figures of that run.
     var reason: (Report) -> String? = { _ in nil }
 
-    /// The parts that were measured, by name.
+    /// The results of the measured parts, by name.
     typealias Report = [String: Results]
 
-    /// At most the bound.
+    /// A target that holds if the figure is at most the bound.
     static func most(_ bound: Double, _ text: String, _ part: any Part.Type, _ reached: @escaping (Results) -> Double?)
         -> Target
     {
@@ -35,7 +35,7 @@ struct Target {
         return "| \(text) | \(bound) | \(Spread.hundredths(figure)) | \(holds(figure) ? "yes" : "**no**") | `\(part)` |"
     }
 
-    /// If it doesn't hold.
+    /// The reason why the target doesn't hold; nil if it holds.
     func excuse(_ report: Report) -> String? {
         guard let results = report[part], let figure = reached(results), !holds(figure) else { return nil }
         return
@@ -82,7 +82,7 @@ struct Target {
         ]
     }
 
-    /// Of the medians of ratios to plain SO_REUSEPORT, over the workloads.
+    /// The worst median, over the workloads, of the ratios to plain SO_REUSEPORT.
     private static func worst(
         _ results: Results, _ figure: Figure, _ subject: String, _ prefix: String, _ isWorse: (Double, Double) -> Bool
     ) -> Double? {

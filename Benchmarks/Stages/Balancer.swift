@@ -6,7 +6,7 @@ import TestSupport
 
 /// The subject itself, set up and ready.
 final class Balancer {
-    /// Its own; none where the kernel alone does it.
+    /// The balancer's processes; none if the kernel alone balances.
     let processes: [ChildProcess]
     private let agent: AgentFixture?
 
@@ -41,7 +41,7 @@ final class Balancer {
         }
     }
 
-    /// Waits until it has the port.
+    /// Starts a daemon and waits until it has the port.
     private static func daemon(
         _ setting: StageSetting, _ command: [String], in sandbox: Sandbox
     ) throws -> [ChildProcess] {

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// Lines of JSON, one way and the other, between the benchmark and a stage.
+/// Lines of JSON between the benchmark and a stage, in both directions.
 final class Channel {
     private let descriptor: Int32
     private var waiting: [UInt8] = []
@@ -19,7 +19,7 @@ final class Channel {
         }
     }
 
-    /// Nil: the other side has ended.
+    /// Nil if the other side has ended.
     func receive<Value: Decodable>(_ type: Value.Type) throws -> Value? {
         while true {
             if let end = waiting.firstIndex(of: UInt8(ascii: "\n")) {

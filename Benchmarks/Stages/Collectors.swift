@@ -6,12 +6,12 @@ import TelemetryLab
 final class Collectors {
     private(set) var processes: [ChildProcess] = []
     private(set) var ledgers: [Ledger] = []
-    /// Ours too, until the balancer has registered them.
+    /// The benchmark's own copies, until the balancer has registered the sockets.
     private(set) var sockets: [InternetSocket] = []
 
-    /// Room for what a collector hasn't read yet: 16 MiB each, as much for all subjects.
+    /// The receive buffer of each collector, 16 MiB for all subjects.
     private static let receiveBuffer: Int32 = 16 << 20
-    /// SO_RCVBUFFORCE, which Glibc's headers leave to the kernel's.
+    /// SO_RCVBUFFORCE, which only the kernel's headers define.
     private static let receiveBufferForce: Int32 = 33
 
     init(_ setting: StageSetting, in sandbox: Sandbox) throws {

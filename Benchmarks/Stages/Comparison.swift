@@ -1,4 +1,4 @@
-/// Several subjects under the same loads, turn by turn.
+/// Several subjects with the same loads, in turn.
 struct Comparison {
     struct Contestant {
         let name: String
@@ -13,9 +13,9 @@ struct Comparison {
     let contestants: [Contestant]
     let workloads: [Workload]
 
-    /// Each round every workload, each workload every subject, each time another one first.
+    /// Measures every workload with every subject in each round, each time with another subject first.
     ///
-    /// - Parameter tell: what is under way.
+    /// - Parameter tell: reports the progress.
     func measure(_ options: BenchOptions, into results: inout Results, tell: (String) -> Void) throws {
         let rounds = options.rounds
         let workloads = workloads.filter { options.workload.map($0.name.contains) ?? true }

@@ -2,13 +2,13 @@ import CBPFShim
 import Glibc
 import TelemetryLab
 
-/// Sends what is ordered, and looks at the machine and the collectors meanwhile.
+/// Sends the ordered load, and measures the machine and the collectors meanwhile.
 final class LoadRun {
     private let setting: StageSetting
     private let collectors: Collectors
     private let balancer: Balancer
 
-    /// What isn't measured: until queues and caches are as they stay.
+    /// The seconds of warm-up, which aren't measured: queues and caches become steady.
     private static let beginning = 0.3
 
     init(_ setting: StageSetting, _ collectors: Collectors, _ balancer: Balancer) {
@@ -48,7 +48,7 @@ final class LoadRun {
 
     private func messages(_ order: LoadOrder) throws -> LoadOutcome {
         let load = StreamLoad(sourceCount: order.sources, port: setting.port)
-        // Two of each source.
+        // Two sessions of each source.
         let sessions = try load.openAll(2 * order.sources)
         defer { sessions.forEach(load.reset) }
         let rate = order.rate ?? 20_000
@@ -83,7 +83,7 @@ final class LoadRun {
             balancerMicroseconds: cost.microseconds - own.microseconds, balancerKibibytes: cost.residentKibibytes)
     }
 
-    /// The count when nothing comes any more.
+    /// The count when it no longer grows.
     private func settled(_ count: (Ledger) -> UInt64) -> UInt64 {
         var last = sum(count)
         for _ in 0..<100 {

@@ -6,7 +6,7 @@ enum NftRedirect {
     static func rules(_ setting: StageSetting) -> String {
         let ports = (0..<setting.collectors).map { "\($0) : \(setting.ownPort($0))" }.joined(separator: ", ")
         let transport = setting.transport == .datagrams ? "udp" : "tcp"
-        // Output: what comes over loopback is translated where it is sent.
+        // Packets over loopback are translated in the output hook.
         return """
             table ip bench {
               chain exporters {

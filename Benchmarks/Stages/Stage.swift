@@ -2,8 +2,8 @@ import CLabShim
 import Foundation
 import Glibc
 
-/// A subject in namespaces of its own, seen from outside. It ends with its object, and
-/// with this process.
+/// A subject in namespaces of its own, from the outside. The stage ends with its object, and with
+/// this process.
 final class Stage {
     private let pid: Int32
     private let channel: Channel
@@ -12,7 +12,7 @@ final class Stage {
         var ends: [Int32] = [0, 0]
         try bench("socketpair", socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends))
         channel = Channel(ends[0])
-        // Only what is started next inherits it.
+        // Only the process that starts next inherits the descriptor.
         _ = fcntl(ends[1], F_SETFD, 0)
         defer { close(ends[1]) }
         let text = String(decoding: try JSONEncoder().encode(setting), as: UTF8.self)

@@ -1,4 +1,4 @@
-// Builds one table, while an instruction counter looks on (TableBudgetTests). Compiled with
+// Builds one table, while an instruction counter measures (TableBudgetTests). Compiled with
 // the files of the assignment alone.
 let candidates = (0..<8).map { WeightedCollector(name: "c\($0)", weight: 1 + $0 % 3, slot: Slot(UInt16($0))) }
 let table =

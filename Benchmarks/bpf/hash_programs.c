@@ -20,7 +20,7 @@
 		return hash == 1 ? SK_DROP : SK_PASS;             \
 	}
 
-/* Only the loop. */
+/* Only the loop, without a hash. */
 PROGRAM(no_hash, high + low)
 
 /* The hash in use, for IPv6 and for IPv4, where only the last word is unknown. */

@@ -27,7 +27,7 @@ static __always_inline bool find_row(struct sk_reuseport_md *ctx, __u32 *index)
 	return true;
 }
 
-/* The program as it is. */
+/* The unchanged program. */
 SEC("sk_reuseport")
 int as_it_is(struct sk_reuseport_md *ctx)
 {

@@ -4,8 +4,8 @@ import SockArrayCore
 import TelemetryLab
 import TestSupport
 
-/// The real pool beside a model: it does what the model did, with real sockets.
-/// Time passes by setting the slots' clocks back.
+/// A real pool that repeats each operation of a model with real sockets. To let time pass,
+/// it sets the clocks of the slots back.
 final class ModelledPool {
     private(set) var kernel: Pool?
     private(set) var configuration: PoolConfiguration
@@ -16,8 +16,8 @@ final class ModelledPool {
     let sources: [IPAddress]
     private let exporters: [InternetSocket]
 
-    /// Far longer than a sequence takes; a clock goes back by three times that at
-    /// most, and not beyond the machine's start.
+    /// Far longer than a sequence takes. A clock is set back by at most three times this
+    /// duration, and not beyond the start of the machine.
     static let hold = min(.seconds(60), uptime / 4)
     private static let target = IPAddress.v4(0x7f00_0001)
 
@@ -46,7 +46,7 @@ final class ModelledPool {
         kernel = try Pool(adopting: configuration)
     }
 
-    /// Leaves nothing in the kernel.
+    /// Removes the pool from the kernel.
     func remove() throws {
         sessions = [:]
         sockets = [:]
@@ -54,8 +54,8 @@ final class ModelledPool {
         _ = try PoolRemoval(pool: configuration.pool, bpffs: configuration.bpffs)
     }
 
-    /// - Parameter model: after the operation.
-    /// - Returns: what came of it; of a session, the socket that accepted it.
+    /// - Parameter model: the model after the operation.
+    /// - Returns: whether the pool carried the operation out; for a session, the socket that accepted it.
     func carryOut(_ operation: PoolOperation, _ model: PoolModel) throws -> (isDone: Bool, acceptedBy: Int?) {
         for (socket, stream) in model.openSockets where sockets[socket] == nil {
             sockets[socket] = try Self.member(stream)
@@ -103,7 +103,7 @@ final class ModelledPool {
         return Member(socket: socket, stream: stream, cookie: try socket.cookie)
     }
 
-    /// Closes what the model no longer has and notifies the agent, as the daemon does.
+    /// Closes the sockets and sessions that the model no longer has, and notifies the agent, as the daemon does.
     private func follow(_ operation: PoolOperation, _ model: PoolModel) throws {
         let slots = try kernel?.registeredSockets(act: "test") ?? [:]
         var ended: Set<Slot> = []
@@ -115,7 +115,7 @@ final class ModelledPool {
         let closed = sockets.keys.filter { model.openSockets[$0] == nil }
         for socket in closed { sockets[socket] = nil }
         guard let kernel else {
-            // The program looks into other groups once a jiffy.
+            // The program checks the other groups once a jiffy.
             if !closed.isEmpty { Jiffies.pass() }
             return
         }

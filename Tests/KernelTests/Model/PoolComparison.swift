@@ -2,7 +2,7 @@ import PoolModel
 import TelemetryLab
 import TestSupport
 
-/// One sequence of operations on a model and a real pool, compared after each.
+/// One sequence of operations on a model and a real pool, which are compared after each operation.
 struct PoolComparison {
     private var model: PoolModel
     private let pool: ModelledPool
@@ -14,9 +14,9 @@ struct PoolComparison {
     }
 
     static let sourceCount = 12
-    /// Few, for the model follows every row.
+    /// Few rows, because the model has every row.
     static let tableSize = 16
-    /// More than a sequence uses.
+    /// More slots than a sequence uses.
     static let slotCount: UInt32 = 16
 
     init(seed: UInt64, using generator: inout SeededGenerator) throws {
@@ -27,7 +27,7 @@ struct PoolComparison {
         configuration.pool = "pool-\(seed)"
         configuration.seed = "seed \(seed)"
         configuration.tableSize = Self.tableSize
-        // With it ranks are kept with exporters, without it owners are asked.
+        // With tracking, the program caches ranks beside exporters; without it, the program reads owners.
         configuration.tracking = seed.isMultiple(of: 2) ? .off : Tracking(size: 1_024)
         configuration.collectors = ModelledPool.list(collectors)
         let (sources, theirs) = Self.sources(AssignmentTable(configuration))
@@ -40,7 +40,7 @@ struct PoolComparison {
 
     func end() throws { try pool.remove() }
 
-    /// Sources whose rows are all different ones, for a row is what moves.
+    /// Sources with different rows, because a row moves as a whole.
     private static func sources(_ table: AssignmentTable) -> ([IPAddress], [Int]) {
         var sources: [IPAddress] = []
         var rows: [Int] = []
@@ -103,9 +103,9 @@ struct PoolComparison {
     private func compareMaps() throws {
         try compareStates()
         let maps = try PinnedMaps.read(pool: pool.configuration.pool, slots: Self.slotCount)
-        try check(maps.slotsWithoutTenant.isEmpty, "rows name slots \(maps.slotsWithoutTenant), that nobody has")
+        try check(maps.slotsWithoutTenant.isEmpty, "rows name slots without a collector: \(maps.slotsWithoutTenant)")
         let behind = maps.rowsWithAnotherOwner
-        try check(behind.isEmpty, "\(behind.count) rows have another owner than map owners tells: \(behind.first ?? 0)")
+        try check(behind.isEmpty, "\(behind.count) rows differ from the map owners; the first is \(behind.first ?? 0)")
         for (stream, folder) in [(PoolModel.Stream.udp, "udp-4739-0_0_0_0"), (.tcp, "tcp-1790-0_0_0_0")] {
             var wanted = [UInt64](repeating: 0, count: Int(Self.slotCount))
             for (name, place) in model.places {
@@ -119,7 +119,7 @@ struct PoolComparison {
     private func compareStates() throws {
         guard let kernel = pool.kernel else { return }
         let states = try kernel.status().collectors.map { "\($0.name) \($0.slot) \($0.state)" }
-        // Those that left the configuration and still have something come last.
+        // Collectors that left the configuration and still have exporters come last.
         let departed = model.places.filter { $0.value.drain == .departure }.sorted { $0.value.slot < $1.value.slot }
         let wanted = (model.collectors.keys.sorted() + departed.map(\.key)).map { name in
             let state = model.state(name)
@@ -130,35 +130,35 @@ struct PoolComparison {
             let recipient = model.recipient(model.rows[source].ranks, source)
             try check(
                 explanation.collector == recipient || recipient.map { model.collectors[$0] == nil } == true,
-                "explain of source \(source) tells \(explanation), not \(recipient ?? "nobody")")
+                "explain of source \(source) returns \(explanation), not \(recipient ?? "nobody")")
         }
     }
 
-    // MARK: - Promises of the documents, whatever the model says
+    // MARK: - Promises of the documentation, independent of the model
 
     private func checkPromises(_ source: Int, _ outcomes: [PoolModel.Outcome], owner: String?) throws {
         let text = "source \(source): \(outcomes)"
-        if model.isAttached == [true, true] { try check(outcomes[0] == outcomes[1], "\(text): streams go apart") }
+        if model.isAttached == [true, true] { try check(outcomes[0] == outcomes[1], "\(text): the streams are split") }
         let session = model.sessions[source]
         for outcome in outcomes where outcome != .unasked {
             if let session, session.isIntact {
-                try check(outcome == .delivered(session.collector), "\(text): torn from its session")
+                try check(outcome == .delivered(session.collector), "\(text): split from its session")
             }
             guard model.hasAgent else { continue }
             if session == nil, let owner, model.state(owner) == .active {
                 try check(
-                    outcome == .delivered(owner), "\(text): \(owner) owns it, is there, and nothing is waited for")
+                    outcome == .delivered(owner), "\(text): not at its active owner \(owner), and without a session")
             }
             if case .delivered(let name) = outcome, model.places[name]!.drain != nil {
                 let next = model.recipient(model.rows[source].desired, source)
                 try check(
                     session?.collector == name || next.map { !model.isUsable($0) } ?? true,
-                    "\(text): sent to a collector that drains, although \(next!) is there")
+                    "\(text): sent to a draining collector, although \(next!) is usable")
             }
         }
     }
 
-    // MARK: - Words
+    // MARK: - Outcomes and messages
 
     private func isRight(
         _ outcome: PoolModel.Outcome, _ stream: PoolModel.Stream, _ receivers: [PoolModel.Socket]
@@ -173,7 +173,7 @@ struct PoolComparison {
     private func name(_ socket: PoolModel.Socket?) -> String {
         guard let socket else { return "nobody" }
         let owner = model.processes.first { $0.value.sockets.contains(socket) }
-        return owner.map { "\($0.value.collector) (process \($0.key))" } ?? "socket \(socket), that nobody has"
+        return owner.map { "\($0.value.collector) (process \($0.key))" } ?? "socket \(socket), which no process has"
     }
 
     private func check(_ condition: Bool, _ text: @autoclosure () -> String) throws {

@@ -1,12 +1,12 @@
-/// What the agent does beside the program: it knows of sessions, and moves rows.
+/// The agent's part: it registers collectors, knows sessions, and moves rows.
 extension PoolModel {
     // MARK: - Registrations
 
     enum Registration { case done, refused }
 
-    /// Sockets come into the slot: all or none.
+    /// Puts all sockets into the slot, or none.
     ///
-    /// - Parameter sockets: by stream; those that are in the slot already included.
+    /// - Parameter sockets: by stream, including the sockets that the slot already has.
     mutating func register(_ name: String, _ sockets: [Socket?], replacing: Bool) -> Registration {
         let place = places[name]!
         let isHeld = Stream.allCases.contains {
@@ -30,7 +30,8 @@ extension PoolModel {
         letGo()
     }
 
-    /// The collector comes back: whoever is elsewhere with a session stays there.
+    /// Keeps the rows of a collector that registers again where they are; `letGo` then releases
+    /// the rows without a session.
     private mutating func keepFromReturning(to name: String) {
         for source in rows.indices {
             guard let present = recipient(rows[source].ranks, source), isUsable(present),
@@ -42,9 +43,9 @@ extension PoolModel {
 
     // MARK: - Rows
 
-    /// The collector that has a row with these ranks, or that the row waits for, as the agent sees it.
+    /// The collector that a row with these ranks delivers to or is held for, as the agent sees it.
     ///
-    /// - Parameter making: as if this collector were there.
+    /// - Parameter making: a collector to treat as usable.
     func recipient(_ ranks: [String], _ source: Int, making extra: String? = nil) -> String? {
         for name in ranks where name == extra || ![.failed, .absent].contains(state(name)) { return name }
         return hosts(from: rowNumbers[source], besides: extra).first { $0 == extra || isUsable($0) }
@@ -58,7 +59,7 @@ extension PoolModel {
 
     /// Applies other ranks where no session is split from its datagrams.
     ///
-    /// - Parameter change: of what the slots do; by that, too, nobody is moved.
+    /// - Parameter change: a change of the slots. The change itself moves no exporter either.
     mutating func applyRanks(_ change: (inout PoolModel) -> Void) {
         let present = rows.indices.map { recipient(rows[$0].ranks, $0) }
         change(&self)
@@ -71,11 +72,11 @@ extension PoolModel {
         letGo()
     }
 
-    /// Rows go that wait for nothing any more.
+    /// Releases the rows that no longer wait for a session or for their owner.
     mutating func letGo() {
         for source in rows.indices {
             guard let stay = rows[source].stay else { continue }
-            // Rows that leave a draining collector don't wait forever.
+            // A row that leaves a draining collector starts the hold of a next one that never registered.
             if isUsable(stay), places[stay]!.drain != nil, let next = recipient(rows[source].desired, source),
                 state(next) == .empty
             {
@@ -88,9 +89,9 @@ extension PoolModel {
     private func mayStay(_ source: Int, at name: String) -> Bool {
         let next = recipient(rows[source].desired, source)
         guard isUsable(name), next != name else { return false }
-        // No other collector would get it now.
+        // No other collector can take the row now.
         guard let next, isUsable(next) else { return true }
-        // Its owner has never come: the row stays where it was until then.
+        // The row's owner never registered: the row stays until it does.
         if places[name]!.drain == nil, let owner = rows[source].desired.first, state(owner) == .absent { return true }
         return sessions[source]?.collector == name
     }
@@ -105,7 +106,7 @@ extension PoolModel {
         applyRanks { $0.places[name]!.drain = nil }
     }
 
-    /// Other names and weights: by a reload, or by an agent that starts.
+    /// Applies other names and weights, at a reload or at the start of an agent.
     mutating func apply(_ wanted: [String: Int]) {
         applyRanks { $0.rename(wanted) }
         freeDepartures()
@@ -150,7 +151,7 @@ extension PoolModel {
         settle()
     }
 
-    /// What the agent does whenever something has closed or ended.
+    /// The agent's reaction to closed sockets and ended sessions.
     mutating func settle() {
         guard hasAgent else { return }
         for (name, place) in places where place.registrations > 0 && place.clock == nil && !isWhole(place) {

@@ -1,5 +1,5 @@
 extension PoolModel {
-    /// What a person or the world would see of an operation.
+    /// The visible result of an operation.
     enum Answer: Equatable {
         case done
         case refused

@@ -1,4 +1,4 @@
-/// What the program does, without an agent.
+/// The BPF program's part, which needs no agent.
 extension PoolModel {
     /// The fate of a datagram or a SYN.
     enum Outcome: Equatable {
@@ -11,7 +11,7 @@ extension PoolModel {
 
     private enum Attempt { case delivered, hold, passOn }
 
-    /// One run. It starts the clock of each vacant slot that it comes across.
+    /// One run of the program, which starts the clock of each vacant slot that it meets.
     mutating func run(of source: Int, _ stream: Stream) -> Outcome {
         guard isAttached[stream.rawValue] else { return .unasked }
         for name in rows[source].ranks {
@@ -25,8 +25,8 @@ extension PoolModel {
         return .nobody
     }
 
-    /// Who may stand in for a row whose ranks are all away: collectors that came
-    /// once and take in others, from the row's number on.
+    /// The collectors that may stand in for a row whose ranks are all absent, from the row's number
+    /// on: those that registered once and don't drain.
     func hosts(from row: Int, besides extra: String? = nil) -> [String] {
         places.filter { ($0.value.registrations > 0 || $0.key == extra) && $0.value.drain == nil }
             .sorted { ($0.value.slot + 512 - row) % 256 < ($1.value.slot + 512 - row) % 256 }.map(\.key)

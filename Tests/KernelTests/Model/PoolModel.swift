@@ -1,24 +1,24 @@
-/// What a pool of two groups, udp and tcp, is to do, told from its documents: a
-/// value without a kernel. Time passes when an operation says so.
+/// The documented behavior of a pool with two groups, udp and tcp, as a value without a kernel.
+/// Only operations let time pass.
 ///
-/// Which collectors a source has, and in which order, is given: the assignment has
-/// tests of its own. Here it is about who of them has the source at a moment.
+/// The ranks of each source are an input, because the assignment has tests of its own. The model
+/// decides which of the ranked collectors has the source at each moment.
 struct PoolModel {
     enum Stream: Int, CaseIterable { case udp, tcp }
 
-    /// One socket of some process, for good.
+    /// The number of a socket. Numbers aren't reused.
     typealias Socket = Int
 
-    /// A collector's process: its sockets that are open.
+    /// A collector's process with its open sockets.
     struct Process {
         let collector: String
         var sockets: [Socket?]
     }
 
-    /// Since when a slot is known to be vacant.
+    /// The time since which a slot is known to be vacant.
     enum Clock: Equatable {
         case since(Int)
-        /// No row waits for it.
+        /// The hold is over: no row is held for the slot.
         case longAgo
     }
 
@@ -34,12 +34,11 @@ struct PoolModel {
         var sockets: [Socket?] = [nil, nil]
         var clock: Clock?
         var drain: Drain?
-        /// Whose the sockets are is known: the agent can make placeholders.
+        /// Whether the sockets' user is known, so that the agent can make placeholders.
         var hasUser = false
     }
 
-    /// What a row says: the collector where it waits, if it does, before
-    /// the ranks that it is to have.
+    /// A row: the collector where it waits, if it waits, and then its target ranks.
     struct Row: Equatable {
         var desired: [String]
         var stay: String?
@@ -55,7 +54,7 @@ struct PoolModel {
     struct Session {
         let collector: String
         let process: Int
-        /// Its collector has been completely usable since then.
+        /// Whether its collector has been usable in both groups since the session began.
         var isIntact = true
     }
 
@@ -64,23 +63,23 @@ struct PoolModel {
 
     var now = 0
     var hasAgent = true
-    /// Names and weights.
+    /// The weights of the configured collectors, by name.
     var collectors: [String: Int] { didSet { ranksByRow = ranking(collectors) } }
-    /// By name, departed ones included.
+    /// By name, including departed collectors.
     var places: [String: Place] = [:]
     var processes: [Int: Process] = [:]
     var openSockets: [Socket: Stream] = [:]
-    /// The program is asked in the group.
+    /// Whether the program is attached to the group, by stream.
     var isAttached = [false, false]
-    /// Those of the sources first, then all others.
+    /// The rows of the sources first, then all others.
     var rows: [Row]
     var sessions: [Int: Session] = [:]
-    /// Index of each of these rows in the table.
+    /// The index in the table of each row in `rows`.
     let rowNumbers: [Int]
     let sources: Range<Int>
-    /// By names and weights: for each row its collectors in their order.
+    /// Computes the ranks of each row from names and weights.
     private let ranking: ([String: Int]) -> [[String]]
-    /// By the configuration in force.
+    /// The ranks of each row for the configuration in force.
     var ranksByRow: [[String]]
     private var lastSocket = 0
     private var lastProcess = 0
@@ -145,7 +144,7 @@ struct PoolModel {
         if !openSockets.values.contains(stream), !hasPlaceholder { isAttached[stream.rawValue] = false }
     }
 
-    /// The process ends; with it what it has accepted.
+    /// Ends a process and the sessions that it has accepted.
     mutating func end(_ process: Int, keeping kept: Stream? = nil) {
         for stream in Stream.allCases where stream != kept { close(processes[process]?.sockets[stream.rawValue]) }
         processes[process] = nil
@@ -158,6 +157,6 @@ struct PoolModel {
         return processes.first { $0.value.sockets.contains { $0.map(sockets.contains) ?? false } }?.key
     }
 
-    /// The agent keeps both groups.
+    /// Whether the agent has a socket of its own in both groups.
     var hasPlaceholder = false
 }

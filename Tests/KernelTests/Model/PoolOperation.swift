@@ -1,10 +1,10 @@
 /// An operation on a pool, or an event that happens to it.
 enum PoolOperation {
-    /// The collector's new process comes with sockets of its own.
+    /// A new process of the collector registers with sockets of its own.
     case register(String, replacing: Bool)
     /// A collector registers with a TCP socket that the kernel refuses, because another array has it.
     case registerTaken(String, replacing: Bool)
-    /// The process that lost one socket has a new one in its place.
+    /// The process that lost a socket opens a new one and registers again.
     case mend(String)
     case unregister(String)
     case endProcess(Int)
@@ -22,10 +22,10 @@ enum PoolOperation {
     case nothing
 }
 
-/// An operation, and the sources that send after it.
+/// An operation and the sources that send after it.
 struct PoolStep {
     let operation: PoolOperation
-    /// Datagram or connection first.
+    /// The order of the two streams: datagrams or connections first.
     let order: [PoolModel.Stream]
     let senders: [Int]
 }
@@ -46,7 +46,7 @@ struct SeededGenerator: RandomNumberGenerator {
 extension PoolStep {
     static let mostCollectors = 6
 
-    /// What may happen next to a pool in that state.
+    /// Picks a random operation that is possible in the model's state.
     static func random(_ model: PoolModel, using generator: inout SeededGenerator) -> PoolStep {
         var choices = model.hasAgent ? withAgent(model, &generator) : withoutAgent(model, &generator)
         choices += always(model, &generator)
@@ -115,14 +115,14 @@ extension PoolStep {
         return choices
     }
 
-    /// One of its sockets is in the slot and open, the other one isn't.
+    /// Whether one of the collector's sockets is open and in the slot, and the other isn't.
     private static func isHalf(_ name: String, _ model: PoolModel) -> Bool {
         guard let process = model.registered(name) else { return false }
         let open = model.processes[process]!.sockets.compactMap(\.self)
         return open.count == 1 && PoolModel.Stream.allCases.contains { model.socket(name, $0) == open[0] }
     }
 
-    /// A name more or less, or another weight.
+    /// The configuration with one name more or less, or with another weight.
     private static func changed(_ model: PoolModel, _ generator: inout SeededGenerator) -> [String: Int] {
         var collectors = model.collectors
         let names = collectors.keys.sorted()
