@@ -14,7 +14,7 @@ struct AffinityVariantTests {
         try await Sandbox.run { _ in
             var loader = VariantLoader()
             loader.loadAll([.rendezvous, .maglev])
-            // On a machine with more CPUs than blocks of per-CPU counters.
+            // On a machine with more CPUs than blocks of counters.
             loader.loadAll([.rendezvous], sharingCounters: true)
         }
     }

@@ -46,7 +46,7 @@ int rpa_datagram_socket(void);
 /* -EAGAIN: the queue of the receiver at that path is full. */
 int rpa_send_datagram(int socket, const char *path, const void *bytes, size_t length);
 
-/* Tells the service manager (sd_notify(3)): state is like "READY=1". address is
+/* Notifies the service manager (sd_notify(3)): state is like "READY=1". address is
  * $NOTIFY_SOCKET, a path or "@" and an abstract name. */
 int rpa_notify(const char *address, const char *state);
 

@@ -215,9 +215,8 @@ extension ReuseportGroup {
 
 /// Takes single groups of a pool out of the kernel.
 enum GroupRemoval {
-    /// Detaches the program and removes the pins. Where no socket of the group can
-    /// be reached, the program stays attached without anything to go on to, and
-    /// the kernel chooses.
+    /// Detaches the program and removes the pins. If no socket of the group can be reached, the
+    /// dispatcher stays attached without a program to call, and the kernel chooses the socket.
     ///
     /// - Parameter names: of folders of pins.
     static func remove(_ names: [String], in pool: PinFolder) throws(KernelError) {
