@@ -48,7 +48,7 @@ import TestSupport
             let status = try agent.get("/status").body
             #expect(status.contains("\"level\":\"problem\",\"name\":\"program_replaced\""), "\(status)")
             #expect(try agent.command(["status"]).output.contains("\n✗ program_replaced: group \(group): another"))
-            // Detached once more: news, though it is listed still; summed, for it is the same within a minute.
+            // Detached again while the finding is still listed: the same message within a minute is summarized.
             #expect(rpa_detach_reuseport(member.number) == 0)
             #expect(try agent.command(["check", "--live"]).exitCode == 5)
             #expect(agent.process.errorOutput.components(of: message) == 1)

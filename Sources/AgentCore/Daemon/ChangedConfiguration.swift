@@ -31,7 +31,7 @@ extension PoolConfiguration {
         guard new.pool != pool || new.bpffs != bpffs else { return }
         throw Failure(
             .conflict, act: act,
-            cause: "\(new.pool != pool ? "pool" : "bpffs") changed in \(path), and a reload can't do that",
+            cause: "\(new.pool != pool ? "pool" : "bpffs") changed in \(path), and a reload can't change it",
             remedy: "put the old value back, or stop the agent, run: reuseport-agent unload --pool \(pool)"
                 + (bpffs == PoolConfiguration.defaultBPFFS ? ", " : " --bpffs \(bpffs), ")
                 + "and start it and register the collectors again")

@@ -79,7 +79,7 @@ struct ControlRegistration {
     ) throws(Failure) {
         guard manner == .renewal, try pool.kernel.isDismissed(collector, owner, act: act) else { return }
         throw Failure(
-            .conflict, act: act, cause: "it was unregistered, and stays so",
+            .conflict, act: act, cause: "it was unregistered by a command",
             remedy: "run: reuseport-agent register --collector \(collector) --pid PID; or start the collector again")
     }
 

@@ -114,7 +114,7 @@ final class ControlService {
         case (.done(changed: true), .drain(let collector)):
             log.of(collector).notice("collector \(collector) is draining")
         case (.done(changed: true), .undrain(let collector)):
-            log.of(collector).notice("collector \(collector) drains no longer")
+            log.of(collector).notice("collector \(collector) is no longer draining")
         case (.failure(let failure), _):
             let key = wanted?.collector.map { _ in failure.key }
             log.of(wanted?.collector, key: key).log(level: Self.level(of: failure, refusing: wanted), "\(failure)")

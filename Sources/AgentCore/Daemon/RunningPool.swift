@@ -150,7 +150,7 @@ final class RunningPool {
         guard unusable.isEmpty else {
             throw Failure(
                 .conflict, act: act,
-                cause: "collectors are away, and their load is elsewhere: \(unusable.joined(separator: ", "))",
+                cause: "others have the load of absent collectors: \(unusable.joined(separator: ", "))",
                 remedy: "register them first, or take them out of collectors in the configuration")
         }
         let seen = try kernel.readTrackedExporters(act: act)

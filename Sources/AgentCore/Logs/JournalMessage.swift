@@ -4,9 +4,9 @@ import Logging
 /// follows `=` to the end of the line, or, where it has lines of its own, comes after
 /// its length (systemd's "Native Journal Protocol").
 ///
-/// Native, and not `<N>` before lines on standard error, for the fields: the journal
-/// can then be asked for `POOL=edge COLLECTOR=c1`. Should journald not take it, the
-/// lines with `<N>` are what is left (`LogOutput`).
+/// The native protocol has fields, unlike lines with `<N>` on standard error: `journalctl
+/// POOL=edge COLLECTOR=c1` finds a collector's messages. If journald refuses a datagram, the
+/// agent writes lines with `<N>` instead (`LogOutput`).
 enum JournalMessage {
     static let path = "/run/systemd/journal/socket"
     /// Longer values are cut: a datagram has to fit what a socket takes at once.

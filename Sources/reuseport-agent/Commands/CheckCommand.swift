@@ -25,7 +25,7 @@ struct CheckCommand: ParsableCommand {
             seconds. Exit code 5 means that traffic goes wrong or may go wrong. With a –, nothing is lost.
             """)
 
-    @Option(help: ArgumentHelp("Configuration file to check, too.", valueName: "file"))
+    @Option(help: ArgumentHelp("Also check this configuration file.", valueName: "file"))
     var config: String?
 
     @Flag(help: "Ask the running agent to audit its pool.")

@@ -9,7 +9,7 @@ struct LogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Format of the log on standard error.",
-            discussion: "Default: human on a terminal, journald where systemd's journal reads, otherwise json.",
+            discussion: "Default: human on a terminal, journald if standard error is the journal's, otherwise json.",
             valueName: "format"))
     var logFormat: LogFormat?
 

@@ -27,7 +27,7 @@ struct UnloadCommand: ParsableCommand {
         try Output.write("pool \(pool) is unloaded")
         for group in removal.stillAttached {
             Output.complain(
-                "group \(group): the program could not be detached, because none of its sockets could be reached; from now on it lets the kernel choose"
+                "group \(group): the program could not be detached, because none of its sockets could be reached; from now on, the kernel scatters the group's exporters"
             )
         }
     }

@@ -22,7 +22,7 @@ struct UnixListenAddress: ListenAddress {
         guard let facts = FileFacts(at: path) else { return }
         guard facts.kind == .socket else {
             throw Failure(
-                .usage, act: act, cause: "\(facts.kind.rawValue) stands there, not a socket",
+                .usage, act: act, cause: "\(facts.kind.rawValue) is there, not a socket",
                 remedy: "move it away, or choose another path for \(key)")
         }
         // Left behind by an agent that was killed, unless somebody answers.

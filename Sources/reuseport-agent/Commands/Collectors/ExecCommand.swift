@@ -16,7 +16,7 @@ struct ExecCommand: ParsableCommand {
             COMMAND must stay in the foreground. `exec` registers the sockets of COMMAND, or of a process that \
             COMMAND started, as soon as every group is bound, and again when the agent, the pool or the \
             sockets are new. COMMAND starts without an agent; `exec` waits for the agent. `exec` forwards \
-            signals, ends as COMMAND ends, and restarts nothing. As the first process of a container, \
+            signals, exits with COMMAND's exit code or signal, and restarts nothing. As the first process of a container, \
             `exec` reaps every orphan.
 
             Exit codes: COMMAND's own; 127 if COMMAND is not found; 126 if COMMAND can't be executed; \
@@ -38,7 +38,8 @@ struct ExecCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Format of exec's own messages on standard error.",
-            discussion: "Default: sentences; journald where systemd's journal reads.", valueName: "format"))
+            discussion: "Default: sentences, or journald if standard error goes to systemd's journal.",
+            valueName: "format"))
     var logFormat: LogFormat?
 
     @Option(help: ArgumentHelp("Minimum level of exec's own messages.", valueName: "level"))

@@ -12,8 +12,8 @@ struct ReplaceCommand: ParsableCommand {
               reuseport-agent replace --collector c1 --pid-file /run/nfacctd-c1-new.pid --wait 30 --terminate
               reuseport-agent replace --collector c1 --pid 4321
 
-            Start the new process beside the old one, then run `replace`. From one datagram to the next, new \
-            datagrams and connections go to the new process, and the old process reads its queued data. \
+            Start the new process beside the old one, then run `replace`. New datagrams and connections go to \
+            the new process at once, and the old process reads its queued data. \
             When its queues are empty, you can end the old process; --terminate sends it SIGTERM. \
             Pending connections then migrate to the new process (Linux 5.14 or later; older kernels reset \
             them). When the old process ends, its BMP sessions end, and the routers connect to the new \
