@@ -15,8 +15,8 @@ struct ExplainCommand: ParsableCommand {
             With --config, the answer comes from the file alone, without an agent or privileges, and every \
             collector counts as active. Pins of rebalances belong to the host and don't count.
 
-            At the end of a line, bucket is the entry of the assignment table that the address hashes to, and \
-            ranks are the collectors in the exporter's order of preference.
+            At the end of a line, bucket is the entry of the assignment table that the address or the \
+            exporter's name hashes to, and ranks are the collectors in the exporter's order of preference.
             """)
 
     @Argument(help: "Source addresses of exporters.")
