@@ -131,7 +131,8 @@ public struct PoolHistory: Sendable {
         let shifts = moved.flatMap { from, targets in targets.map { (from: from, to: $0.key, rows: $0.value) } }
             .sorted { ($1.rows, $0.from, $0.to) < ($0.rows, $1.from, $1.to) }
         let parts = shifts.prefix(4).map { "\(name($0.from)) -> \(name($0.to)) \($0.rows)" }
-        return "\(shifts.reduce(0) { $0 + $1.rows }) of \(rows.slots.count) table rows: " + parts.joined(separator: ", ")
+        return "\(shifts.reduce(0) { $0 + $1.rows }) of \(rows.slots.count) table rows: "
+            + parts.joined(separator: ", ")
             + (shifts.count > 4 ? " and others" : "")
     }
 

@@ -66,7 +66,8 @@ struct ExplainCommand: ParsableCommand {
             case ("selected", let name?) where explanation.why == "failover":
                 "\(name), which keeps it while no other can take it"
             case ("selected", let name?) where explanation.why == "pin": "\(name), to which it is pinned"
-            case ("selected", let name?) where explanation.why == "alias": "\(name), the first choice for the exporter's name"
+            case ("selected", let name?) where explanation.why == "alias":
+                "\(name), the first choice for the exporter's name"
             case ("selected", let name?): "\(name), the first choice for the address"
             case ("failed_over", let name?): "\(name), in place of \(explanation.ranks.first ?? "its owner")"
             case ("held", let name?): "nobody: held for \(name), which is away"
