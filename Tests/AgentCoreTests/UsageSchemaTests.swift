@@ -55,7 +55,7 @@ import UsageExport
             let event = UsageEvent(
                 series, pool: "edge", from: UnixTime(milliseconds: 1), to: UnixTime(milliseconds: 2), value: .max,
                 idempotencyKey: "2p9x-42-0")
-            let line = UsageFolder.lines([event])
+            let line = try UsageFolder.lines([event])
             let members = try JSONDecoder().decode([String: Member].self, from: Data(line))
             #expect(line.last == UInt8(ascii: "\n") && !line.dropLast().contains(UInt8(ascii: "\n")))
             let decoded = try JSON.decode(UsageEvent.self, from: line)

@@ -89,7 +89,7 @@ struct StateFile {
     func write(_ pins: [Pin], act: String) throws(Failure) {
         try? Directory.make(folder, mode: 0o755)
         guard let bytes = try? JSON.encode(Content(version: Content.version, pool: pool, pins: pins), pretty: true)
-        else { fatalError("pins are plain text") }
+        else { throw refusal(EINVAL, act: act) }
         let error = DurableFile.exchange(path, for: bytes, mode: 0o644)
         guard error == 0 else { throw refusal(error, act: act) }
         // The pins are in force even if a crash could bring back the old file.

@@ -16,10 +16,11 @@ struct UsageFolder: Sendable {
     }
 
     /// Each value as JSON, on a line.
-    static func lines(_ values: [some Encodable]) -> [UInt8] {
-        values.flatMap { value -> [UInt8] in
-            guard let line = try? JSON.encode(value) else { fatalError("usage is plain text and numbers") }
-            return line + [UInt8(ascii: "\n")]
+    ///
+    /// - Throws: EINVAL: a value that JSON can't express.
+    static func lines(_ values: [some Encodable]) throws(KernelError) -> [UInt8] {
+        do { return try values.flatMap { try JSON.encode($0) + [UInt8(ascii: "\n")] } } catch {
+            throw KernelError(operation: "encode usage", errno: EINVAL)
         }
     }
 
@@ -167,7 +168,7 @@ struct UsageFolder: Sendable {
     private func replace(
         _ number: UInt64, _ ledger: UsageLedger, _ events: [UsageEvent]
     ) throws(KernelError) -> Change {
-        let content = Self.lines([ledger]) + Self.lines(events)
+        let content = try Self.lines([ledger]) + Self.lines(events)
         let error = DurableFile.makeFolder(path)
         let unsettled = try Self.unsettled(
             error == 0 ? DurableFile.replace(file(number), with: content) : .refused(error), "replace \(file(number))")
