@@ -24,7 +24,7 @@ struct MetricsTests {
         try JSON.decode(PoolStatus.self, from: Array(agent.get("/status").body.utf8))
     }
 
-    @Test func `promtool accepts a live agent's metrics, whatever its collectors' names`()
+    @Test func `promtool accepts a live agent's metrics, whatever its collectors' names, and the page has each`()
         async throws
     {
         try await Sandbox.run { sandbox in
@@ -50,6 +50,11 @@ struct MetricsTests {
             let promtool = try ChildProcess(["sh", "-c", "exec promtool check metrics <\(file)"], in: sandbox)
             #expect(try promtool.wait() == 0)
             #expect(promtool.output + promtool.errorOutput == "")
+            let page = try #require(FileText.read(Checkout.docs + "/metrics.md"))
+            for line in answer.body.split(separator: "\n") where line.hasPrefix("# TYPE reuseport_agent_") {
+                let metric = line.split(separator: " ")[2].dropFirst("reuseport_agent_".count)
+                #expect(page.contains("`\(metric)`"), "docs/metrics.md lacks \(metric)")
+            }
             let samples = MetricSamples(answer.body)
             let status = try Self.status(agent)
             for name in names {
