@@ -31,12 +31,17 @@ public struct SourceCensus: Sendable {
         totalBefore = runs
         let others = untracked - min(untracked, untrackedBefore)
         untrackedBefore = untracked
-        defer { before = Dictionary(tracked.map { ($0.address, $0.runs) }, uniquingKeysWith: max) }
+        defer { before = Dictionary(tracked.lazy.map { ($0.address, $0.runs) }, uniquingKeysWith: max) }
         loneSource = nil
         guard isSpread, !isFirst else { return }
-        let increases = tracked.map { (address: $0.address, runs: $0.runs - min($0.runs, before[$0.address] ?? 0)) }
-        let sum = increases.reduce(0) { $0 + $1.runs }
-        guard sum >= Self.leastRuns, let most = increases.max(by: { $0.runs < $1.runs }) else { return }
+        // No array of the increases: a large table takes megabytes.
+        var (sum, most) = (UInt64(0), (address: IPAddress?.none, runs: UInt64(0)))
+        for exporter in tracked {
+            let runs = exporter.runs - min(exporter.runs, before[exporter.address] ?? 0)
+            sum += runs
+            if runs > most.runs { most = (exporter.address, runs) }
+        }
+        guard sum >= Self.leastRuns else { return }
         if most.runs * 1_000 >= (sum + others) * Self.part { loneSource = most.address }
     }
 }

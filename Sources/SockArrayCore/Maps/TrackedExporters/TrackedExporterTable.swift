@@ -97,7 +97,11 @@ final class TrackedExporterTable {
                 entries[index].tcp += tcp
             }
         }
-        return (entries.filter { $0.epoch != 0 }.map(\.trackedExporter), untracked)
+        // Without a copy of the entries in between: a large table takes megabytes.
+        var all: [TrackedExporter] = []
+        all.reserveCapacity(used)
+        for entry in entries where entry.epoch != 0 { all.append(entry.trackedExporter) }
+        return (all, untracked)
     }
 
     /// Clears the last slot of exporters that have one of these slots, because another collector
