@@ -125,9 +125,9 @@ page() {
     cat <<END
 # Kernels
 
-This page lists the kernels on which the tests load every program that an agent can load, and
-run tests of the agent. \`make test-kernels RECORD=docs/kernels.md\` wrote this page on
-$(date -u +%F).
+This page lists the kernels on which \`make test-kernels\` loads every program that an agent can
+load, and runs a selection of the agent's tests. \`make test-kernels RECORD=docs/kernels.md\`
+wrote this page on $(date -u +%F).
 
 - The kernels are Debian's cloud images with default boot parameters, in QEMU without KVM.
 - **root** has every capability. **unit** has only the capabilities of
@@ -136,7 +136,14 @@ $(date -u +%F).
 - A cell counts the programs or tests that passed. Each assignment has one program for UDP and
   one for TCP; the TCP program migrates pending connections if the kernel can. Each program is
   loaded without configured exporters, with one, and with prefixes of all 162 lengths.
-- *Not there* counts what the kernel can't do: before Linux 5.14, connections don't migrate.
+- *Not there* counts programs that the kernel doesn't support (before Linux 5.14, connections
+  don't migrate) and tests that were skipped on that kernel or with those capabilities.
+- *Tracking* counts the traffic of each source address. *Shared counters*: with more CPUs than
+  blocks of counters, several CPUs share one block.
+- *Dispatchers* are the small programs that are attached to the sockets and call the program that
+  selects the collector. The *meter* counts bytes for [usage events](usage.md#meter).
+- *Tests of the pool* send traffic through the programs, without an agent's process. *Tests of the
+  agent* start the agent.
 
 $(cat .build/kernels.md)
 END

@@ -7,7 +7,7 @@ public struct UsageStatus: Equatable, Sendable, Codable {
     public var lastDelivery: Double?
     /// Why the last attempt to store or deliver events failed; nil: it succeeded.
     public var lastError: String?
-    /// Events could not be made, stored or delivered for too long.
+    /// Events could not be made, stored or delivered for too long, or the queue can't be used.
     public var isOverdue: Bool
 
     public init(

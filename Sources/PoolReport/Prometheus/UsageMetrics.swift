@@ -13,7 +13,7 @@ extension UsageStatus {
                 pendingBytesOnDisk),
             MetricFamily(
                 "reuseport_agent_usage_overdue", .gauge,
-                "Whether usage events could not be made, stored or delivered for too long: 1 or 0.",
+                "Whether usage events could not be made, stored or delivered for too long, or the queue can't be used: 1 or 0.",
                 isOverdue),
         ] + lastDeliveryFamily
     }

@@ -153,7 +153,7 @@ enum MetricsGolden {
         # HELP reuseport_agent_usage_pending_bytes Bytes of the pending usage events on the disk; at the queue's limit, intervals are merged, and no event is dropped.
         # TYPE reuseport_agent_usage_pending_bytes gauge
         reuseport_agent_usage_pending_bytes{pool="edge"} 4100
-        # HELP reuseport_agent_usage_overdue Whether usage events could not be made, stored or delivered for too long: 1 or 0.
+        # HELP reuseport_agent_usage_overdue Whether usage events could not be made, stored or delivered for too long, or the queue can't be used: 1 or 0.
         # TYPE reuseport_agent_usage_overdue gauge
         reuseport_agent_usage_overdue{pool="edge"} 1
         # HELP reuseport_agent_usage_last_delivery_timestamp_seconds When usage events were last delivered, in Unix time; absent before the agent's first delivery.
