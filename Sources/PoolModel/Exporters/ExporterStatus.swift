@@ -47,11 +47,11 @@ public struct ExporterTraffic: Equatable, Sendable, Codable {
 
 /// The state of the table of tracked exporters.
 public struct TrackingStatus: Equatable, Sendable, Codable {
-    /// Exporters that the table has room for; 0: tracking is off.
+    /// Source addresses that the table has room for; 0: tracking is off.
     public var size: Int
-    /// Exporters that have counts of their own now.
+    /// Source addresses that have counts of their own now.
     public var tracked: Int
-    /// Exporters that sent something within the last interval; nil: no interval has passed
+    /// Source addresses that sent something within the last interval; nil: no interval has passed
     /// yet, or each run is notified.
     public var active: Int?
     /// Part of the table that is in use, 0 … 1.

@@ -58,9 +58,9 @@ extension TrackingStatus {
         [
             MetricFamily(
                 "reuseport_agent_tracking_capacity", .gauge,
-                "Exporters that the table of exporters has room for; 0: tracking is off.", size),
+                "Source addresses that the table of exporters has room for; 0: tracking is off.", size),
             MetricFamily(
-                "reuseport_agent_exporters", .gauge, "Exporters that have counts of their own now.", tracked),
+                "reuseport_agent_exporters", .gauge, "Source addresses that have counts of their own now.", tracked),
         ] + activeFamily + [
             MetricFamily(
                 "reuseport_agent_tracking_fill_ratio", .gauge,
@@ -81,7 +81,8 @@ extension TrackingStatus {
                 "Bytes of untracked runs. \(MetricHelp.bytes)", untracked.bytes),
             MetricFamily(
                 "reuseport_agent_tracking_evicted_total", .counter,
-                "Exporters that were displaced from the full table, the longest idle ones first.", evicted),
+                "Source addresses that were displaced from the full table, after they were silent for an interval or longer.",
+                evicted),
             MetricFamily(
                 "reuseport_agent_tracking_events_lost_total", .counter,
                 "Notifications about exporters that were lost on their way to the agent.", eventsLost),
@@ -93,7 +94,7 @@ extension TrackingStatus {
         return [
             MetricFamily(
                 "reuseport_agent_exporters_active", .gauge,
-                "Exporters that sent something within the last tracking interval.", active)
+                "Source addresses that sent something within the last tracking interval.", active)
         ]
     }
 }

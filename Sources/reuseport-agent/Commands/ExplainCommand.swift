@@ -22,7 +22,7 @@ struct ExplainCommand: ParsableCommand {
     @Argument(help: "Source addresses of exporters.")
     var addresses: [String]
 
-    @Flag(help: "Print one JSON object a line, for each address.")
+    @Flag(help: "Print one JSON object per line, for each address.")
     var json = false
 
     @Option(help: ArgumentHelp("Answer from this configuration file, without an agent.", valueName: "file"))

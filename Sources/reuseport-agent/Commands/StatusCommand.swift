@@ -21,7 +21,7 @@ struct StatusCommand: ParsableCommand {
 
             --watch refreshes the tables and shows rates for each second: q or Ctrl-C quits, j and k \
             scroll. It waits while the agent restarts. Without a terminal, --watch prints the tables each \
-            interval; with --json, one object a line.
+            interval; with --json, one object per line.
             """)
 
     @Flag(help: "Print one JSON object, the same as on the status socket.")

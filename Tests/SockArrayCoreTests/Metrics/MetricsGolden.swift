@@ -117,13 +117,13 @@ enum MetricsGolden {
         reuseport_agent_audit_findings{pool="edge",name="no_placeholder",level="note"} 0
         reuseport_agent_audit_findings{pool="edge",name="one_source_address",level="note"} 1
         reuseport_agent_audit_findings{pool="edge",name="session_not_ended",level="note"} 1
-        # HELP reuseport_agent_tracking_capacity Exporters that the table of exporters has room for; 0: tracking is off.
+        # HELP reuseport_agent_tracking_capacity Source addresses that the table of exporters has room for; 0: tracking is off.
         # TYPE reuseport_agent_tracking_capacity gauge
         reuseport_agent_tracking_capacity{pool="edge"} 65536
-        # HELP reuseport_agent_exporters Exporters that have counts of their own now.
+        # HELP reuseport_agent_exporters Source addresses that have counts of their own now.
         # TYPE reuseport_agent_exporters gauge
         reuseport_agent_exporters{pool="edge"} 8192
-        # HELP reuseport_agent_exporters_active Exporters that sent something within the last tracking interval.
+        # HELP reuseport_agent_exporters_active Source addresses that sent something within the last tracking interval.
         # TYPE reuseport_agent_exporters_active gauge
         reuseport_agent_exporters_active{pool="edge"} 700
         # HELP reuseport_agent_tracking_fill_ratio Part of the table of exporters that is taken, 0 to 1.
@@ -141,7 +141,7 @@ enum MetricsGolden {
         # HELP reuseport_agent_tracking_untracked_bytes_total Bytes of untracked runs. UDP header and payload, or the TCP header of a SYN.
         # TYPE reuseport_agent_tracking_untracked_bytes_total counter
         reuseport_agent_tracking_untracked_bytes_total{pool="edge"} 1200
-        # HELP reuseport_agent_tracking_evicted_total Exporters that were displaced from the full table, the longest idle ones first.
+        # HELP reuseport_agent_tracking_evicted_total Source addresses that were displaced from the full table, after they were silent for an interval or longer.
         # TYPE reuseport_agent_tracking_evicted_total counter
         reuseport_agent_tracking_evicted_total{pool="edge"} 4
         # HELP reuseport_agent_tracking_events_lost_total Notifications about exporters that were lost on their way to the agent.
