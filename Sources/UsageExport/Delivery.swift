@@ -14,8 +14,7 @@ public enum DeliveryVerdict: Equatable, Sendable {
 public struct DeliveryBackoff: Sendable {
     public static let longest = Duration.seconds(300)
 
-    /// CLOCK_MONOTONIC in nanoseconds.
-    public private(set) var next: UInt64 = 0
+    public private(set) var next = ContinuousClock.Instant.distantPast
     private var failures = 0
     /// Whether a failure of the current attempt is followed by another attempt without a pause.
     private var isUrged = false
@@ -33,9 +32,11 @@ public struct DeliveryBackoff: Sendable {
 
     /// - Parameter isRefusal: whether a retry is useless until somebody changes something. The pause is at
     ///   least 2 minutes.
-    public mutating func fail(isRefusal: Bool = false, now: UInt64, chance: Double = .random(in: 0...1)) {
+    public mutating func fail(
+        isRefusal: Bool = false, now: ContinuousClock.Instant, chance: Double = .random(in: 0...1)
+    ) {
         failures = (isRefusal ? max(failures, 8) : failures) + 1
-        next = isUrged ? now : now + UInt64(Self.pause(after: failures, chance: chance) / .nanoseconds(1))
+        next = isUrged ? now : now + Self.pause(after: failures, chance: chance)
         isUrged = false
     }
 

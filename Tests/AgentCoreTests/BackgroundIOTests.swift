@@ -15,15 +15,15 @@ import Testing
             return read(gate, &count, 8)
         }
         #expect(job.refusal == nil && job.deadline == nil && job.take() == nil)
-        #expect(!job.isDone(by: rpa_monotonic_ns() + 20_000_000))
+        #expect(!job.isDone(by: ContinuousClock.now + .milliseconds(20)))
         rpa_raise_event(gate)
-        #expect(job.isDone(by: rpa_monotonic_ns() + 20_000_000_000) && job.take() == 8)
+        #expect(job.isDone(by: ContinuousClock.now + .seconds(20)) && job.take() == 8)
     }
 
     @Test func `without an eventfd (EMFILE) the job runs at once on the loop, which then takes its result`() {
         let caller = pthread_self()
         let job = BackgroundIO(tellingBy: -EMFILE) { pthread_equal(pthread_self(), caller) }
-        #expect(job.refusal == EMFILE && job.deadline == 0 && job.isDone(by: 0))
+        #expect(job.refusal == EMFILE && job.deadline == .distantPast && job.isDone(by: .distantPast))
         #expect(job.take() != 0)
     }
 }

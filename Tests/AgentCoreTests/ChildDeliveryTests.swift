@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import PoolModel
 import TelemetryLab
@@ -10,7 +9,7 @@ import Testing
     @Test func `a command that exceeds its time limit is killed with its children`() throws {
         let child = try ForkGate.pass {
             try ChildDelivery(
-                ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], input: [], now: rpa_monotonic_ns(),
+                ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], input: [], now: .now,
                 limit: .milliseconds(300))
         }
         let group = child.pid
@@ -18,7 +17,7 @@ import Testing
         var end: (status: Int32, text: String)?
         #expect(
             waitUntil(.seconds(20)) {
-                end = child.proceed(now: rpa_monotonic_ns())
+                end = child.proceed(now: .now)
                 return end != nil
             })
         #expect(end?.status == SIGKILL && end?.text == "it was ended after 0.3 seconds")
@@ -31,12 +30,12 @@ import Testing
         let child = try ForkGate.pass {
             try ChildDelivery(
                 ["/bin/sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x; exit 7"],
-                input: [UInt8](repeating: 1, count: 1 << 20), now: rpa_monotonic_ns())
+                input: [UInt8](repeating: 1, count: 1 << 20), now: .now)
         }
         var end: (status: Int32, text: String)?
         #expect(
             waitUntil(.seconds(20)) {
-                end = child.proceed(now: rpa_monotonic_ns())
+                end = child.proceed(now: .now)
                 return end != nil
             })
         #expect(end?.status == 7 << 8 && end?.text == String(repeating: "x", count: 2_048))
@@ -44,7 +43,7 @@ import Testing
 
     @Test func `a missing program is an error that names it`() {
         let error = #expect(throws: KernelError.self) {
-            try ForkGate.pass { try ChildDelivery(["/no/such"], input: [], now: 0) }
+            try ForkGate.pass { try ChildDelivery(["/no/such"], input: [], now: .now) }
         }
         #expect("\(error!)" == "execve /no/such: ENOENT")
     }

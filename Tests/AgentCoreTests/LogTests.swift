@@ -100,7 +100,7 @@ import Testing
 }
 
 @Suite struct RepeatedMessagesTests {
-    private static let second: UInt64 = 1_000_000_000
+    private let start = ContinuousClock.now
 
     private static func record(_ message: String, key: String? = nil, level: Logger.Level = .warning) -> LogRecord {
         LogRecord(time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message, key: key)
@@ -108,16 +108,16 @@ import Testing
 
     @Test func `a repeated message is written once, then counted each minute, and forgotten after silence`() {
         var repeated = RepeatedMessages()
-        #expect(repeated.take(Self.record("a"), now: 0).map(\.message) == ["a"])
-        for index in 1...41 { #expect(repeated.take(Self.record("a"), now: UInt64(index) * Self.second) == []) }
-        #expect(repeated.nextDeadline == 60 * Self.second)
-        #expect(repeated.due(now: 60 * Self.second - 1) == [])
-        #expect(repeated.due(now: 60 * Self.second).map(\.message) == ["a (repeated 41 times in 60 s)"])
-        #expect(repeated.take(Self.record("a"), now: 61 * Self.second) == [])
-        #expect(repeated.due(now: 120 * Self.second).map(\.message) == ["a (repeated once in 60 s)"])
-        #expect(repeated.due(now: 180 * Self.second) == [])
+        #expect(repeated.take(Self.record("a"), now: start).map(\.message) == ["a"])
+        for index in 1...41 { #expect(repeated.take(Self.record("a"), now: start + .seconds(index)) == []) }
+        #expect(repeated.nextDeadline == start + .seconds(60))
+        #expect(repeated.due(now: start + .seconds(60) - .nanoseconds(1)) == [])
+        #expect(repeated.due(now: start + .seconds(60)).map(\.message) == ["a (repeated 41 times in 60 s)"])
+        #expect(repeated.take(Self.record("a"), now: start + .seconds(61)) == [])
+        #expect(repeated.due(now: start + .seconds(120)).map(\.message) == ["a (repeated once in 60 s)"])
+        #expect(repeated.due(now: start + .seconds(180)) == [])
         #expect(repeated.nextDeadline == nil)
-        #expect(repeated.take(Self.record("a"), now: 181 * Self.second).map(\.message) == ["a"])
+        #expect(repeated.take(Self.record("a"), now: start + .seconds(181)).map(\.message) == ["a"])
     }
 
     @Test func `another level, collector or text makes another message; another process doesn't`() {
@@ -126,15 +126,15 @@ import Testing
             Self.record("\(collector) has ended (process \(process)): x", key: "\(collector) ended", level: level)
         }
         for record in [ended("c1", 8), ended("c2", 8), Self.record("c1 has ended"), ended("c1", 8, level: .error)] {
-            #expect(repeated.take(record, now: 0).count == 1)
+            #expect(repeated.take(record, now: start).count == 1)
         }
-        #expect(repeated.take(ended("c1", 977), now: 1) == [])
-        #expect(repeated.take(Self.record("c1 has ended (process 977): x"), now: 1).count == 1)
+        #expect(repeated.take(ended("c1", 977), now: start + .nanoseconds(1)) == [])
+        #expect(repeated.take(Self.record("c1 has ended (process 977): x"), now: start + .nanoseconds(1)).count == 1)
         #expect(
-            repeated.end(now: Self.second * 9).map(\.message) == [
+            repeated.end(now: start + .seconds(9)).map(\.message) == [
                 "c1 has ended (process 977): x (repeated once in 9 s)"
             ])
-        #expect(repeated.end(now: Self.second * 9) == [] && repeated.nextDeadline == nil)
+        #expect(repeated.end(now: start + .seconds(9)) == [] && repeated.nextDeadline == nil)
     }
 
     @Test func `another duration leaves the message the same; another number makes it another one`() throws {
@@ -148,7 +148,7 @@ import Testing
             (table.collectors[0].owned, table.collectors[0].served) = (rows, rows)
             let entry = PoolHistory.Entry(kind: kind, collector: name, text: text, hasRegistered: kind != .held)
             let message = try #require(entry.message(of: .init(name: name), table, hasAffinity: true))
-            return !repeated.take(Self.record(message.text, key: "\(name) \(message.key)"), now: 0).isEmpty
+            return !repeated.take(Self.record(message.text, key: "\(name) \(message.key)"), now: start).isEmpty
         }
         #expect(try isTold(.returned, "c1 is back after 0 s: its exporters return", rows: 7))
         #expect(try !isTold(.returned, "c1 is back after 1.2 s: its exporters return", rows: 7))
@@ -183,24 +183,24 @@ import Testing
 
     @Test func `a due sum comes before a new message, and at most 256 messages are remembered`() {
         var repeated = RepeatedMessages()
-        _ = repeated.take(Self.record("a"), now: 0)
-        _ = repeated.take(Self.record("a"), now: 1)
-        #expect(
-            repeated.take(Self.record("b"), now: 60 * Self.second).map(\.message) == ["a (repeated once in 60 s)", "b"])
+        _ = repeated.take(Self.record("a"), now: start)
+        _ = repeated.take(Self.record("a"), now: start + .nanoseconds(1))
+        let records = repeated.take(Self.record("b"), now: start + .seconds(60))
+        #expect(records.map(\.message) == ["a (repeated once in 60 s)", "b"])
         var written = 0
         for index in 0..<10_000 {
-            written += repeated.take(Self.record("m\(index)"), now: 61 * Self.second + UInt64(index)).count
+            written += repeated.take(Self.record("m\(index)"), now: start + .seconds(61) + .nanoseconds(index)).count
         }
         #expect(written == 10_000)
-        #expect(repeated.take(Self.record("m9999"), now: 61 * Self.second).isEmpty)
-        #expect(repeated.take(Self.record("m9743"), now: 61 * Self.second).count == 1)
-        #expect(repeated.end(now: 62 * Self.second).map(\.message) == ["m9999 (repeated once in 1 s)"])
+        #expect(repeated.take(Self.record("m9999"), now: start + .seconds(61)).isEmpty)
+        #expect(repeated.take(Self.record("m9743"), now: start + .seconds(61)).count == 1)
+        #expect(repeated.end(now: start + .seconds(62)).map(\.message) == ["m9999 (repeated once in 1 s)"])
     }
 
     @Test func `records and sums account for each of 20,000 random messages`() {
         var repeated = RepeatedMessages()
         var told = 0
-        var now: UInt64 = 0
+        var now = start
         func count(_ records: [LogRecord]) {
             for record in records {
                 let times = record.message.firstRange(of: "(repeated ").map { record.message[$0.upperBound...] }
@@ -208,7 +208,7 @@ import Testing
             }
         }
         for _ in 0..<20_000 {
-            now += UInt64.random(in: 0...Self.second / 2)
+            now += .nanoseconds(.random(in: 0...500_000_000))
             count(repeated.take(Self.record("m\(Int.random(in: 0..<400))"), now: now))
         }
         count(repeated.end(now: now))

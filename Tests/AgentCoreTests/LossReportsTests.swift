@@ -36,10 +36,11 @@ import Testing
 
     private let lines = Lines()
     private let losses: LossReports
+    private let start = ContinuousClock.now
 
     init() { losses = LossReports(log: Logger(label: "test") { [lines] _ in Handler(lines: lines) }) }
 
-    private func add(_ name: String, now: UInt64, hasEnded: @escaping () -> Bool = { false }) {
+    private func add(_ name: String, now: ContinuousClock.Instant, hasEnded: @escaping () -> Bool = { false }) {
         losses.add(
             .init(
                 collector: name, what: "has lost tcp 0.0.0.0:1790", fate: "wait", process: "process 7",
@@ -50,29 +51,29 @@ import Testing
     @Test func `a process that ends 20 ms after its first socket has ended; if it lives for 100 ms it lost the socket`()
     {
         var isOver = false
-        add("c1", now: 1_000) { isOver }
-        add("c2", now: 1_000)
-        losses.report(now: 20_000_000)
+        add("c1", now: start) { isOver }
+        add("c2", now: start)
+        losses.report(now: start + .milliseconds(20))
         #expect(lines.take() == [] && losses.pendingCollectors == ["c1", "c2"])
         isOver = true
         #expect(losses.report(of: "c1") && !losses.report(of: "c1"))
         #expect(lines.take() == ["warning: collector c1 has ended (process 7): wait [c1 has ended: wait]"])
-        #expect(losses.deadline == 100_001_000)
-        losses.report(now: 100_000_999)
+        #expect(losses.deadline == start + .milliseconds(100))
+        losses.report(now: start + .milliseconds(100) - .nanoseconds(1))
         #expect(lines.take() == [])
-        losses.report(now: 100_001_000)
+        losses.report(now: start + .milliseconds(100))
         #expect(
             lines.take() == [
                 "warning: collector c2 has lost tcp 0.0.0.0:1790: wait [c2 has lost tcp 0.0.0.0:1790: wait]"
             ])
         #expect(losses.takeCauses() == ["c1": "has ended (process 7)", "c2": "has lost tcp 0.0.0.0:1790"])
-        losses.report(now: .max)
+        losses.report(now: start + .seconds(1 << 32))
         #expect(losses.deadline == nil && lines.take() == [] && losses.takeCauses() == [:])
     }
 
     @Test func `a registration reports its predecessor's loss at once, and no other collector's`() {
-        add("c1", now: 0)
-        add("c2", now: 0)
+        add("c1", now: start)
+        add("c2", now: start)
         losses.report(of: "c1")
         #expect(losses.takeCauses().keys.sorted() == ["c1"] && losses.pendingCollectors == ["c2"])
     }

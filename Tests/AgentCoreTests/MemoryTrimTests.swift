@@ -3,17 +3,17 @@ import Testing
 @testable import AgentCore
 
 @Suite struct MemoryTrimTests {
-    private static let second: UInt64 = 1_000_000_000
-
     @Test func `many large answers within a second cause one trim, a slow reader one a second`() {
+        let start = ContinuousClock.now
         var trim = MemoryTrim()
-        #expect(trim.deadline == nil && !trim.isDue(now: .max))
-        for time in 0..<UInt64(100) { trim.noteLargeAnswer(now: 5 * Self.second + time) }
-        #expect(trim.deadline == 6 * Self.second && !trim.isDue(now: 6 * Self.second - 1))
-        #expect(trim.isDue(now: 6 * Self.second))
-        trim.noteDone(largeBytesWait: true, now: 6 * Self.second)
-        #expect(trim.deadline == 7 * Self.second)
-        trim.noteDone(largeBytesWait: false, now: 7 * Self.second)
+        #expect(trim.deadline == nil && !trim.deadline.isDue(at: start + .seconds(1 << 32)))
+        for time in 0..<100 { trim.noteLargeAnswer(now: start + .nanoseconds(time)) }
+        #expect(trim.deadline == start + .seconds(1))
+        #expect(!trim.deadline.isDue(at: start + .seconds(1) - .nanoseconds(1)))
+        #expect(trim.deadline.isDue(at: start + .seconds(1)))
+        trim.noteDone(largeBytesWait: true, now: start + .seconds(1))
+        #expect(trim.deadline == start + .seconds(2))
+        trim.noteDone(largeBytesWait: false, now: start + .seconds(2))
         #expect(trim.deadline == nil)
     }
 

@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import PoolModel
 import TelemetryLab
@@ -10,6 +9,8 @@ import UsageExport
 /// One batch on its way to a command, by a clock of the test's.
 @Suite(.serialized) struct UsageDeliveryTests {
     private static let folder = "/tmp/reuseport-agent-delivery-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+
+    private let start = ContinuousClock.now
 
     /// A queue of one event.
     private static func store() throws -> UsageStore {
@@ -34,11 +35,11 @@ import UsageExport
         rmdir(folder)
     }
 
-    private static func proceed(_ delivery: UsageDelivery, at now: UInt64, begins: Bool = true) {
+    private static func proceed(_ delivery: UsageDelivery, at now: ContinuousClock.Instant, begins: Bool = true) {
         ForkGate.pass { delivery.proceed(now: now, begins: begins) }
     }
 
-    private static func end(_ delivery: UsageDelivery, at now: UInt64, begins: Bool = true) {
+    private static func end(_ delivery: UsageDelivery, at now: ContinuousClock.Instant, begins: Bool = true) {
         waitUntil(.seconds(20), every: .milliseconds(2)) {
             proceed(delivery, at: now, begins: begins)
             return !delivery.isBusy
@@ -48,14 +49,13 @@ import UsageExport
     @Test func `a reload during a failing attempt starts another at once; the next one waits again`() throws {
         defer { Self.removeFolder() }
         let delivery = UsageDelivery(try Self.store(), to: .command(["/bin/sh", "-c", "exit 3"]))
-        let now: UInt64 = 1_000
-        Self.proceed(delivery, at: now)
+        Self.proceed(delivery, at: start)
         #expect(delivery.isBusy)
         delivery.retryNow()
-        Self.end(delivery, at: now)
-        #expect(delivery.error == "the command ended with 3" && delivery.nextAttempt == now)
-        Self.end(delivery, at: now)
-        #expect(delivery.nextAttempt! >= now + 500_000_000)
+        Self.end(delivery, at: start)
+        #expect(delivery.error == "the command ended with 3" && delivery.nextAttempt == start)
+        Self.end(delivery, at: start)
+        #expect(delivery.nextAttempt! >= start + .milliseconds(500))
     }
 
     /// The queue's only batch.
@@ -69,12 +69,12 @@ import UsageExport
         let file = try Self.batch(of: store)
         let delivery = UsageDelivery(store, to: .command(["/bin/true"]))
         try #require(rename(file, file + ".away") == 0 && symlink(file, file) == 0)
-        Self.proceed(delivery, at: 1)
-        Self.end(delivery, at: 1)
+        Self.proceed(delivery, at: start)
+        Self.end(delivery, at: start)
         #expect(delivery.error == "\(file) can't be read (ELOOP)" && store.queue.head?.events == 1)
         try #require(rename(file + ".away", file) == 0)
         let next = try #require(delivery.nextAttempt)
-        #expect(next >= 500_000_000)
+        #expect(next >= start + .milliseconds(500))
         Self.proceed(delivery, at: next)
         // Read, taken by the command, and out of the queue.
         waitUntil(.seconds(20), every: .milliseconds(2)) {
@@ -93,8 +93,8 @@ import UsageExport
         unlink(file)
         if let content { try FileText.write(content, to: file) }
         let delivery = UsageDelivery(store, to: .command(["/bin/true"]))
-        Self.proceed(delivery, at: 1)
-        Self.end(delivery, at: 1)
+        Self.proceed(delivery, at: start)
+        Self.end(delivery, at: start)
         #expect(delivery.error?.hasSuffix("its 1 events are not delivered") == true && store.queue.head == nil)
     }
 
@@ -104,13 +104,13 @@ import UsageExport
         var verdicts = 0
         let delivery = UsageDelivery(store, to: .command(["/no/such"]))
         delivery.report = { _ in verdicts += 1 }
-        Self.proceed(delivery, at: 1)
+        Self.proceed(delivery, at: start)
         #expect(delivery.isBusy)
-        Self.end(delivery, at: 1, begins: false)
+        Self.end(delivery, at: start, begins: false)
         #expect(verdicts == 0 && store.queue.head?.events == 1)
         // Configured again.
-        Self.proceed(delivery, at: 1)
-        Self.end(delivery, at: 1)
+        Self.proceed(delivery, at: start)
+        Self.end(delivery, at: start)
         #expect(verdicts == 1 && store.queue.head?.events == 1)
     }
 }

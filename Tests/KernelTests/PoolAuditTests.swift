@@ -26,10 +26,11 @@ import Testing
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             try pool.reload(PoolFixture.configuration(["c2"]))
             var history = AuditHistory()
+            let start = ContinuousClock.now
             var seconds: Int64 = 0
             func findings() throws -> [String] {
                 seconds += 20
-                let moment = AuditHistory.Moment(uptime: .seconds(seconds), time: seconds)
+                let moment = AuditHistory.Moment(instant: start + .seconds(seconds), time: seconds)
                 return try history.judge(pool.kernel.auditFacts(act: "test"), at: moment).findings.map {
                     "\($0.name) \($0.text.contains("was collector c1's"))"
                 }
@@ -137,8 +138,9 @@ import Testing
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1", "c2"])
             var history = AuditHistory()
+            let start = ContinuousClock.now
             func names(at second: Int64) throws -> [String] {
-                let moment = AuditHistory.Moment(uptime: .seconds(second), time: second)
+                let moment = AuditHistory.Moment(instant: start + .seconds(second), time: second)
                 return try history.judge(pool.kernel.auditFacts(act: "audit"), at: moment).findings.map(\.name)
             }
             #expect(try names(at: 0).isEmpty)
@@ -164,7 +166,7 @@ import Testing
             func findings() throws -> [AuditFinding] {
                 var history = AuditHistory()
                 let facts = try pool.kernel.auditFacts(act: "audit")
-                return history.judge(facts, at: .init(uptime: .zero, time: 0)).findings
+                return history.judge(facts, at: .init(instant: .now, time: 0)).findings
             }
             #expect(try findings().map(\.name) == ["socket_replaced"])
             #expect(try findings().map(\.collector) == ["c1"])

@@ -31,8 +31,10 @@ import Testing
         AuditFacts.Entry(collector: name, registered: registered, present: present ?? registered)
     }
 
+    private static let start = ContinuousClock.now
+
     static func moment(_ seconds: Int64) -> AuditHistory.Moment {
-        AuditHistory.Moment(uptime: .seconds(seconds), time: 1_700_000_000 + seconds)
+        AuditHistory.Moment(instant: start + .seconds(seconds), time: 1_700_000_000 + seconds)
     }
 
     @Test func `a healthy pool has 0 findings, 6 good checks and exit 0`() {

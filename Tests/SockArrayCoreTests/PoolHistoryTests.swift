@@ -4,6 +4,8 @@ import Testing
 @testable import PoolReport
 
 @Suite struct PoolHistoryTests {
+    private static let start = ContinuousClock.now
+
     private static func moment(_ registrations: UInt64, _ state: SlotState) -> [CollectorMoment] {
         [.init(name: "c1", registrations: registrations, state: state)]
     }
@@ -13,10 +15,10 @@ import Testing
         _ before: (UInt64, SlotState), _ after: (UInt64, SlotState), loss: String? = nil
     ) -> [PoolHistory.Entry] {
         var history = PoolHistory()
-        #expect(history.look(moment(before.0, before.1), hasAffinity: true, at: .seconds(100)).isEmpty)
+        #expect(history.look(moment(before.0, before.1), hasAffinity: true, at: start + .seconds(100)).isEmpty)
         return history.look(
             moment(after.0, after.1), losses: loss.map { ["c1": $0] } ?? [:], hasAffinity: true,
-            at: .milliseconds(103_500))
+            at: start + .milliseconds(103_500))
     }
 
     private static func kinds(
@@ -28,7 +30,7 @@ import Testing
         func look(_ registrations: UInt64, _ state: SlotState, at time: Int, loss: String? = nil) -> [String] {
             history.look(
                 Self.moment(registrations, state), losses: loss.map { ["c1": $0] } ?? [:], hasAffinity: true,
-                at: .seconds(time)
+                at: Self.start + .seconds(time)
             ).map { "\($0.kind.rawValue): \($0.text)" }
         }
         #expect(look(0, .empty, at: 0) == [])
@@ -54,7 +56,7 @@ import Testing
     @Test func `without affinity the others get a lost collector's turns at once, until it is back`() {
         var history = PoolHistory()
         func look(_ registrations: UInt64, _ state: SlotState) -> [String] {
-            history.look(Self.moment(registrations, state), hasAffinity: false, at: .seconds(5)).map(\.text)
+            history.look(Self.moment(registrations, state), hasAffinity: false, at: Self.start).map(\.text)
         }
         #expect(look(1, .active) == [])
         #expect(
@@ -95,7 +97,7 @@ import Testing
                     .init(name: "c1", registrations: 1, state: first),
                     .init(name: "c2", registrations: 1, state: second),
                 ],
-                untold: untold, losses: losses, hasAffinity: true, at: .zero
+                untold: untold, losses: losses, hasAffinity: true, at: Self.start
             ).map(\.text)
         }
         #expect(look(.active, .active, untold: [], losses: [:]) == [])
@@ -115,11 +117,11 @@ import Testing
         #expect(
             Self.entries((3, .failed), (4, .active)).map(\.text).last == "collector c1 is back: its exporters return")
         var history = PoolHistory()
-        _ = history.look(Self.moment(1, .active), hasAffinity: true, at: .zero)
+        _ = history.look(Self.moment(1, .active), hasAffinity: true, at: Self.start)
         // A name that a reload adds, or takes out.
         let two = Self.moment(1, .active) + [.init(name: "c2", registrations: 5, state: .active)]
-        #expect(history.look(two, hasAffinity: true, at: .zero).isEmpty)
-        #expect(history.look(Self.moment(1, .active), hasAffinity: true, at: .zero).isEmpty)
+        #expect(history.look(two, hasAffinity: true, at: Self.start).isEmpty)
+        #expect(history.look(Self.moment(1, .active), hasAffinity: true, at: Self.start).isEmpty)
     }
 
     @Test func `when 1 of 4 collectors leaves, the shifts are its rows by the collectors that gain them`() {
@@ -167,7 +169,7 @@ import Testing
         ) -> [PoolHistory.Entry.Message] {
             var history = PoolHistory()
             func look(_ state: (UInt64, SlotState)) -> [PoolHistory.Entry] {
-                history.look(Self.moment(state.0, state.1), hasAffinity: hasAffinity, at: .zero)
+                history.look(Self.moment(state.0, state.1), hasAffinity: hasAffinity, at: Self.start)
             }
             _ = look(before)
             return look(after).compactMap {

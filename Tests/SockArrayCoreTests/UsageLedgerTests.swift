@@ -148,18 +148,20 @@ import UsageExport
     }
 
     @Test func `a failure before a retry that was asked for is followed at once; the next pause is the first again`() {
+        let start = ContinuousClock.now
+        let later = start + .nanoseconds(7)
         var backoff = DeliveryBackoff()
-        for _ in 1...3 { backoff.fail(now: 0, chance: 1) }
-        #expect(backoff.next == 4_000_000_000)
+        for _ in 1...3 { backoff.fail(now: start, chance: 1) }
+        #expect(backoff.next == start + .seconds(4))
         backoff.retryNow(isBusy: true)
-        #expect(backoff.next == 0)
-        backoff.fail(now: 7, chance: 1)
-        #expect(backoff.next == 7)
-        backoff.fail(now: 7, chance: 1)
-        #expect(backoff.next == 2_000_000_007)
+        #expect(backoff.next == .distantPast)
+        backoff.fail(now: later, chance: 1)
+        #expect(backoff.next == later)
+        backoff.fail(now: later, chance: 1)
+        #expect(backoff.next == later + .seconds(2))
         backoff.retryNow(isBusy: false)
-        backoff.fail(isRefusal: true, now: 0, chance: 0)
-        #expect(backoff.next == 128_000_000_000)
+        backoff.fail(isRefusal: true, now: start, chance: 0)
+        #expect(backoff.next == start + .seconds(128))
     }
 
     @Test(arguments: [

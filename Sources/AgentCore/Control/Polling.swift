@@ -8,8 +8,11 @@ extension pollfd {
     init(writing number: Int32?) { self.init(fd: number ?? -1, events: Int16(POLLOUT), revents: 0) }
 }
 
-/// Waits for the descriptors until the deadline, and at most 60 s.
-func poll(_ waits: inout [pollfd], until deadline: ContinuousClock.Instant) {
-    let left = max(.zero, deadline - ContinuousClock.now) / .milliseconds(1)
-    Glibc.poll(&waits, UInt(waits.count), Int32(min(left.rounded(.up), 60_000)))
+/// Waits for the descriptors until the deadline, and at most 60 s; nil: without a limit.
+///
+/// - Returns: the result of poll(2).
+@discardableResult
+func poll(_ waits: inout [pollfd], until deadline: ContinuousClock.Instant?) -> Int32 {
+    let left = deadline.map { max(.zero, $0 - ContinuousClock.now) / .milliseconds(1) }
+    return Glibc.poll(&waits, UInt(waits.count), left.map { Int32(min($0.rounded(.up), 60_000)) } ?? -1)
 }

@@ -74,13 +74,13 @@ package final class Agent {
         // Half of the code is needed only at the start.
         rpa_release_code()
         while true {
-            var waits = [pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)]
+            var waits = [pollfd(reading: signals.number)]
             let ranges = sources.map { source in
                 let start = waits.count
                 waits += source.waits
                 return start..<waits.count
             }
-            poll(&waits, UInt(waits.count), millisecondsToDeadline())
+            poll(&waits, until: sources.compactMap(\.nextDeadline).min())
             if let signal = endingSignal() {
                 ServiceManager.tell("STOPPING=1")
                 let isOffDisk = usage.finish()
@@ -88,7 +88,7 @@ package final class Agent {
                 guard isOffDisk else { endAtOnce() }
                 return
             }
-            let now = rpa_monotonic_ns()
+            let now = ContinuousClock.now
             for (source, range) in zip(sources, ranges) { source.serve(waits[range], now: now) }
         }
     }
@@ -123,12 +123,6 @@ package final class Agent {
             guard signal.number == SIGHUP else { return signal.number }
             do { _ = try pool.reload(reshuffle: false) } catch { log.error("\(error)") }
         }
-    }
-
-    private func millisecondsToDeadline() -> Int32 {
-        guard let deadline = sources.compactMap(\.nextDeadline).min() else { return -1 }
-        let now = rpa_monotonic_ns()
-        return deadline <= now ? 0 : Int32((deadline - now) / 1_000_000 + 1)
     }
 }
 

@@ -1,4 +1,3 @@
-import CBPFShim
 import Logging
 import PoolModel
 
@@ -33,7 +32,7 @@ package struct ExecLog {
     }
 
     /// Writes summaries that are due, and records that the reader didn't take before.
-    func proceed() { log?.serve([], now: rpa_monotonic_ns()) }
+    func proceed() { log?.serve([], now: ContinuousClock.now) }
 
     /// - Parameter failure: the reason why `exec` gives up; nil if it doesn't.
     package func finish(_ failure: Failure? = nil) {

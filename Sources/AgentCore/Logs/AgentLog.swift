@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import Logging
 import Synchronization
@@ -11,10 +10,10 @@ package final class AgentLog: Sendable {
         var repeated = RepeatedMessages()
         var output: LogOutput
         /// When the agent tries again to write messages that wait for journald.
-        var retry: UInt64 = 0
+        var retry = ContinuousClock.Instant.distantPast
     }
 
-    private static let retryPause: UInt64 = 100_000_000
+    private static let retryPause = Duration.milliseconds(100)
     private let state: Mutex<State>
     private let pool: String?
     private let level: Logger.Level
@@ -36,16 +35,16 @@ package final class AgentLog: Sendable {
             time: LogTime(seconds: 0, milliseconds: 0), level: level, message: message, pool: pool, fields: fields,
             key: key)
         state.withLock { state in
-            let records = state.repeated.take(record, now: rpa_monotonic_ns())
+            let records = state.repeated.take(record, now: ContinuousClock.now)
             write(records, to: &state)
         }
     }
 
     /// Writes all summaries and waiting messages, for 200 ms at most. Call this last.
     package func finish() {
-        let end = rpa_monotonic_ns() + 200_000_000
-        state.withLock { state in write(state.repeated.end(now: rpa_monotonic_ns()), to: &state) }
-        while rpa_monotonic_ns() < end {
+        let end = ContinuousClock.now + .milliseconds(200)
+        state.withLock { state in write(state.repeated.end(now: ContinuousClock.now), to: &state) }
+        while ContinuousClock.now < end {
             let isWaiting = state.withLock { state in
                 state.output.proceed()
                 return state.output.isWaiting
@@ -80,20 +79,16 @@ package final class AgentLog: Sendable {
 }
 
 extension AgentLog: EventSource {
-    var waits: [pollfd] {
-        state.withLock { state in
-            state.output.polled.map { [pollfd(fd: $0, events: Int16(POLLOUT), revents: 0)] } ?? []
-        }
-    }
+    var waits: [pollfd] { [pollfd(writing: state.withLock { $0.output.polled })] }
 
-    var nextDeadline: UInt64? {
+    var nextDeadline: ContinuousClock.Instant? {
         state.withLock { state in
             let retry = state.output.needsRetry ? state.retry : nil
             return [retry, state.repeated.nextDeadline].compactMap(\.self).min()
         }
     }
 
-    package func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+    package func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
         state.withLock { state in
             write(state.repeated.due(now: now), to: &state)
             guard state.output.isWaiting else { return }

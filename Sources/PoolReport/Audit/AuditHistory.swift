@@ -5,7 +5,7 @@ import PoolModel
 public struct AuditHistory: Sendable {
     private var firstSeen: [AuditProblem: Moment] = [:]
     /// When each group's program was last found replaced.
-    private var replacements: [ReuseportGroup: Duration] = [:]
+    private var replacements: [ReuseportGroup: ContinuousClock.Instant] = [:]
     /// Collectors by the SO_COOKIE of their sockets, as long as the sockets exist.
     private var owners: [UInt64: String] = [:]
     private var listed: [AuditProblem] = []
@@ -14,13 +14,12 @@ public struct AuditHistory: Sendable {
     public static let replacementStay = Duration.seconds(60)
 
     public struct Moment: Equatable, Sendable {
-        /// Never goes back.
-        public var uptime: Duration
+        public var instant: ContinuousClock.Instant
         /// Seconds since 1970-01-01 UTC.
         public var time: Int64
 
-        public init(uptime: Duration, time: Int64) {
-            self.uptime = uptime
+        public init(instant: ContinuousClock.Instant, time: Int64) {
+            self.instant = instant
             self.time = time
         }
     }
@@ -32,7 +31,7 @@ public struct AuditHistory: Sendable {
         let seen = facts.problems(former: owners) + lasting(in: facts, now)
         firstSeen = Dictionary(seen.map { ($0, firstSeen[$0] ?? now) }) { first, _ in first }
         let before = Set(listed)
-        listed = firstSeen.filter { now.uptime - $0.value.uptime >= $0.key.reportDelay }.keys.sorted {
+        listed = firstSeen.filter { now.instant - $0.value.instant >= $0.key.reportDelay }.keys.sorted {
             ($0.text, $0.name) < ($1.text, $1.name)
         }
         remember(facts)
@@ -53,8 +52,8 @@ public struct AuditHistory: Sendable {
     private mutating func lasting(in facts: AuditFacts, _ now: Moment) -> [AuditProblem] {
         var lasting: [AuditProblem] = []
         for facts in facts.groups {
-            if facts.probe == .replaced { replacements[facts.group] = now.uptime }
-            if let last = replacements[facts.group], now.uptime - last < Self.replacementStay {
+            if facts.probe == .replaced { replacements[facts.group] = now.instant }
+            if let last = replacements[facts.group], now.instant - last < Self.replacementStay {
                 lasting.append(.programReplaced(facts.group))
             }
             guard facts.probe == .skipped else { continue }

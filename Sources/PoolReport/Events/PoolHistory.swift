@@ -22,7 +22,7 @@ public struct PoolHistory: Sendable {
         /// Nil: it never registered, and no run has missed it.
         var standing: SlotState.Standing?
         /// When it went away; nil: it is there, or the agent didn't see it go.
-        var awaySince: Duration?
+        var awaySince: ContinuousClock.Instant?
     }
 
     private struct Rows {
@@ -42,11 +42,10 @@ public struct PoolHistory: Sendable {
     ///   - untold: lost collectors whose cause isn't known yet: a later look reports them.
     ///   - losses: causes of the losses since the last look: `has ended (process 7)`.
     ///   - hasAffinity: exporters belong to collectors, and are held for absent ones.
-    ///   - now: of a monotonic clock.
     /// - Returns: collector by collector, each in the order of its events.
     public mutating func look(
         _ moments: [CollectorMoment], untold: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
-        at now: Duration
+        at now: ContinuousClock.Instant
     ) -> [Entry] {
         let words = HoldText(hasAffinity: hasAffinity)
         var entries: [Entry] = []
@@ -71,7 +70,7 @@ public struct PoolHistory: Sendable {
 
     private static func entries(
         from before: Past, to moment: CollectorMoment, _ standing: SlotState.Standing?, loss: String?,
-        _ words: HoldText, at now: Duration
+        _ words: HoldText, at now: ContinuousClock.Instant
     ) -> [Entry] {
         func entry(_ kind: PoolEvent.Kind, _ text: String) -> Entry {
             Entry(

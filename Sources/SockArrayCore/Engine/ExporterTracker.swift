@@ -1,4 +1,3 @@
-import CBPFShim
 import PoolModel
 
 /// The exporters that the program tracks: what it counted of each, and how often it reports them.
@@ -10,8 +9,8 @@ final class ExporterTracker {
     /// Traffic of exporters without counters of their own, as it was reported last. A report is
     /// never less than the one before.
     private var reportedUntracked = ExporterTraffic()
-    /// The same, as it was read last, and until when (CLOCK_MONOTONIC) it counts as recent.
-    private var recentUntracked: (traffic: ExporterTraffic, expiry: UInt64)?
+    /// The same, as it was read last, and until when it counts as recent.
+    private var recentUntracked: (traffic: ExporterTraffic, expiry: ContinuousClock.Instant)?
 
     init(_ pool: ActivePool) {
         self.pool = pool
@@ -63,14 +62,14 @@ final class ExporterTracker {
 
     /// Read again after a second, or later where the reading takes long: the agent has one thread.
     private func untrackedTraffic(of tracked: TrackedExporterTable) throws(KernelError) -> ExporterTraffic {
-        let now = rpa_monotonic_ns()
+        let now = ContinuousClock.now
         if let recentUntracked, now < recentUntracked.expiry { return recentUntracked.traffic }
         // In this order, traffic that is counted meanwhile is missing for a moment, and never
         // counts twice.
         var traffic = try tracked.untrackedCounts().traffic
         traffic += try tracked.evictedTraffic()
-        let end = rpa_monotonic_ns()
-        recentUntracked = (traffic, end + max(1_000_000_000, 100 * (end - now)))
+        let end = ContinuousClock.now
+        recentUntracked = (traffic, end + max(.seconds(1), (end - now) * 100))
         return traffic
     }
 

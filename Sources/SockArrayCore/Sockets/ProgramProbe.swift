@@ -17,9 +17,9 @@ struct ProgramProbe {
     private var seen: UInt64 = 0
     /// Number of probes that were not answered within `timeout`.
     private(set) var unanswered = 0
-    /// Time to wait for an answer, in nanoseconds. On loopback, the answer comes before the call returns
+    /// Time to wait for an answer. On loopback, the answer comes before the call returns
     /// unless the machine is busy.
-    static let timeout: UInt64 = 8_000_000
+    static let timeout = Duration.milliseconds(8)
 
     init(at target: IPAddress, of group: PoolGroup, _ settings: PoolSettings, _ hash: ExporterHash) throws(KernelError)
     {
@@ -43,10 +43,10 @@ struct ProgramProbe {
         try kernel(
             "probe group \(group.group.name)",
             rpa_send_probe(prober.number, number, target.endpoint(port: group.group.port)))
-        let deadline = rpa_monotonic_ns() + Self.timeout
+        let deadline = ContinuousClock.now + Self.timeout
         var wait = pollfd(fd: prober.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
         var isAnswered = false
-        while !isAnswered, rpa_monotonic_ns() < deadline {
+        while !isAnswered, ContinuousClock.now < deadline {
             if try isSeenAgain() { return seen }
             isAnswered = poll(&wait, 1, 2) > 0
         }

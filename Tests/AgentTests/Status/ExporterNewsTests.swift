@@ -78,16 +78,17 @@ import TestSupport
 @Suite struct NewsPauseTests {
     @Test func `20 exporters a second are reported singly and the rest summed at its end`() {
         var pause = NewsPause()
-        let second: UInt64 = 1_000_000_000
-        let before = pause.summary(now: 5)
+        let start = ContinuousClock.now
+        let before = pause.summary(now: start)
         #expect(pause.end == nil && before == nil)
-        let said = (0..<100).count { _ in pause.maySay(now: 7) }
+        let said = (0..<100).count { _ in pause.maySay(now: start) }
         #expect(said == 20)
-        let summaries = [7 + second - 1, 7 + second, 7 + second].map { pause.summary(now: $0) }
+        let end = start + .seconds(1)
+        let summaries = [end - .nanoseconds(1), end, end].map { pause.summary(now: $0) }
         #expect(summaries == [nil, "80 more exporters are new or have moved", nil] && pause.end == nil)
-        let isSaid = pause.maySay(now: 7 + second)
+        let isSaid = pause.maySay(now: end)
         #expect(isSaid)
-        let after = pause.summary(now: 7 + 3 * second)
+        let after = pause.summary(now: start + .seconds(3))
         #expect(after == nil, "nothing was left unsaid")
     }
 }

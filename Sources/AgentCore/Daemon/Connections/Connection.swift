@@ -18,10 +18,10 @@ final class Connection {
     }
 
     private var state = State.reading
-    /// Of the request or answer, CLOCK_MONOTONIC in nanoseconds.
-    private var deadline: UInt64?
+    /// Of the request or answer.
+    private var deadline: ContinuousClock.Instant?
     /// When the client connected, or last took bytes of its answer.
-    private(set) var lastProgress: UInt64
+    private(set) var lastProgress: ContinuousClock.Instant
     let codec: any ConnectionCodec
     private let stream: Descriptor
     private let limits: ConnectionLimits
@@ -30,7 +30,10 @@ final class Connection {
     private var hasSurplus = false
     private var discarded = 0
 
-    init(_ stream: consuming Descriptor, codec: any ConnectionCodec, limits: ConnectionLimits, now: UInt64) {
+    init(
+        _ stream: consuming Descriptor, codec: any ConnectionCodec, limits: ConnectionLimits,
+        now: ContinuousClock.Instant
+    ) {
         rpa_peer(stream.number, &received.peer)
         // The kernel queues about twice this number of bytes for the client.
         if var bytes = limits.sendBuffer { setsockopt(stream.number, SOL_SOCKET, SO_SNDBUF, &bytes, 4) }
@@ -54,24 +57,24 @@ final class Connection {
     }
 
     /// When the connection needs a turn although nothing has come.
-    var nextDeadline: UInt64? {
+    var nextDeadline: ContinuousClock.Instant? {
         switch state {
-        case .waiting: 0
-        case .streaming(let events): events.isBehind ? 0 : min(events.nextSign, timeout ?? .max)
+        case .waiting: .distantPast
+        case .streaming(let events): events.isBehind ? .distantPast : min(events.nextSign, timeout ?? events.nextSign)
         case .reading, .writing, .parting, .done: timeout
         }
     }
 
     /// When the client's time is over; nil: the client waits for the agent.
-    private var timeout: UInt64? {
+    private var timeout: ContinuousClock.Instant? {
         guard case .streaming(let events) = state else { return deadline }
         return events.output.isEmpty ? nil : lastProgress + ConnectionLimits.streamTimeout
     }
 
     /// From when on the connection may be closed for a new client; nil: not before its deadline.
-    var replaceableFrom: UInt64? {
+    var replaceableFrom: ContinuousClock.Instant? {
         switch state {
-        case .parting, .done: 0
+        case .parting, .done: .distantPast
         case .reading: lastProgress + limits.requestGrace
         case .writing: limits.answerGrace.map { lastProgress + $0 }
         case .waiting, .streaming: nil
@@ -88,7 +91,7 @@ final class Connection {
     var answerBytes: Int { if case .writing(let output) = state { output.endIndex } else { 0 } }
 
     /// Continues as far as possible without waiting.
-    func proceed(_ revents: Int16 = 0, now: UInt64) {
+    func proceed(_ revents: Int16 = 0, now: ContinuousClock.Instant) {
         switch state {
         case .reading: read(now: now)
         case .waiting: if revents & Int16(POLLHUP | POLLERR) != 0 { state = .done }
@@ -109,7 +112,7 @@ final class Connection {
         return answer()
     }
 
-    func send(_ answer: [UInt8], now: UInt64) {
+    func send(_ answer: [UInt8], now: ContinuousClock.Instant) {
         received = Request()
         deadline = now + limits.answerTime
         lastProgress = now
@@ -117,7 +120,7 @@ final class Connection {
         write(now: now)
     }
 
-    func send(_ events: EventStream, now: UInt64) {
+    func send(_ events: EventStream, now: ContinuousClock.Instant) {
         var events = events
         events.takeNew(now: now)
         lastProgress = now
@@ -126,7 +129,7 @@ final class Connection {
     }
 
     /// Sends the events that are new, and a sign of life if it is due.
-    func continueStream(now: UInt64) {
+    func continueStream(now: ContinuousClock.Instant) {
         guard case .streaming(var events) = state, events.isBehind || events.nextSign <= now else { return }
         // Releases the copy in `state`, so that the output isn't copied.
         state = .done
@@ -136,7 +139,7 @@ final class Connection {
     }
 
     /// Closes the connection. What the kernel doesn't take of the last message at once is lost.
-    func close(because reason: ConnectionRefusal, now: UInt64) {
+    func close(because reason: ConnectionRefusal, now: ContinuousClock.Instant) {
         if let message = codec.refusal(reason) {
             send(message, now: now)
             // An unread request would reset the connection, and the client could lose the message.
@@ -149,15 +152,15 @@ final class Connection {
     func abandon() { state = .done }
 
     /// Closes the connection if its time is over.
-    func expire(now: UInt64) {
+    func expire(now: ContinuousClock.Instant) {
         guard let timeout, timeout <= now else { return }
         if isReading, !received.bytes.isEmpty {
-            close(because: .requestLate(limits.requestTime / 1_000_000_000), now: now)
+            close(because: .requestLate(limits.requestTime), now: now)
         }
         state = .done
     }
 
-    private func read(now: UInt64) {
+    private func read(now: ContinuousClock.Instant) {
         while isReading {
             let length = receive()
             if length == -Int(EAGAIN) { return }
@@ -196,14 +199,14 @@ final class Connection {
         }
     }
 
-    private func write(now: UInt64) {
+    private func write(now: ContinuousClock.Instant) {
         guard case .writing(let output) = state else { return }
         state = .done
         guard let sent = send(bytes: output, now: now) else { return }
         if sent < output.count { state = .writing(output.dropFirst(sent)) } else { part(now: now) }
     }
 
-    private func sendEvents(now: UInt64) {
+    private func sendEvents(now: ContinuousClock.Instant) {
         guard case .streaming(var events) = state else { return }
         state = .done
         guard let sent = send(bytes: events.output, now: now) else { return }
@@ -212,7 +215,7 @@ final class Connection {
     }
 
     /// - Returns: how many bytes the kernel took; nil if the client has left.
-    private func send(bytes: ArraySlice<UInt8>, now: UInt64) -> Int? {
+    private func send(bytes: ArraySlice<UInt8>, now: ContinuousClock.Instant) -> Int? {
         if bytes.isEmpty { return 0 }
         let sent = bytes.withUnsafeBytes { rpa_send(stream.number, $0.baseAddress, $0.count, nil, 0) }
         if sent == -Int(EAGAIN) { return 0 }
@@ -222,7 +225,7 @@ final class Connection {
     }
 
     /// Ends a connection whose answer is sent, as soon as the client's surplus is read.
-    private func part(now: UInt64) {
+    private func part(now: ContinuousClock.Instant) {
         shutdown(stream.number, Int32(SHUT_WR))
         state = .parting
         deadline = now + ConnectionLimits.farewellTime

@@ -33,8 +33,8 @@ enum ConnectionRefusal {
     case serverFull
     /// The connection is closed for a new one before its request was complete.
     case replaced
-    /// The time for the request, in seconds, is over.
-    case requestLate(UInt64)
+    /// The time for the request is over.
+    case requestLate(Duration)
     case tooManyStreams(limit: Int)
 }
 

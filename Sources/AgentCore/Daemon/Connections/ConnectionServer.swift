@@ -29,7 +29,7 @@ final class ConnectionServer: EventSource {
     private var cursor = 0
     private var answersLeft = 0
     /// No client is accepted before this time.
-    private var pausedUntil: UInt64?
+    private var pausedUntil: ContinuousClock.Instant?
     private var trim = MemoryTrim()
 
     init(_ listeners: [Listener], limits: ConnectionLimits) {
@@ -38,22 +38,20 @@ final class ConnectionServer: EventSource {
     }
 
     var waits: [pollfd] {
-        listeners.map {
-            // poll(2) ignores a negative descriptor.
-            pollfd(fd: pausedUntil == nil ? $0.socket.descriptor.number : -1, events: Int16(POLLIN), revents: 0)
-        } + connections.map(\.wait)
+        listeners.map { pollfd(reading: pausedUntil == nil ? $0.socket.descriptor.number : nil) }
+            + connections.map(\.wait)
     }
 
-    var nextDeadline: UInt64? {
+    var nextDeadline: ContinuousClock.Instant? {
         (connections.map(\.nextDeadline) + [pausedUntil, trim.deadline]).compactMap(\.self).min()
     }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
         answersLeft = limits.answersPerTurn
         // Before `connections` changes: the results are in its order.
         proceed(results.dropFirst(listeners.count).map(\.revents), now: now)
         for connection in connections { connection.continueStream(now: now) }
-        if let end = pausedUntil, end <= now { pausedUntil = nil }
+        if pausedUntil.isDue(at: now) { pausedUntil = nil }
         for (listener, result) in zip(listeners, results) where result.revents != 0 { accept(from: listener, now: now) }
         answerWaiting()
         for connection in connections { connection.expire(now: now) }
@@ -61,13 +59,13 @@ final class ConnectionServer: EventSource {
         connections.removeAll(where: \.isDone)
         // There is room now, and a free descriptor.
         if connections.count < count { pausedUntil = nil }
-        if trim.isDue(now: now) {
+        if trim.deadline.isDue(at: now) {
             rpa_trim_memory()
             trim.noteDone(largeBytesWait: connections.contains { MemoryTrim.isLarge($0.answerBytes) }, now: now)
         }
     }
 
-    private func proceed(_ revents: [Int16], now: UInt64) {
+    private func proceed(_ revents: [Int16], now: ContinuousClock.Instant) {
         var steps = 0
         let count = revents.count
         for step in 0..<count {
@@ -82,7 +80,7 @@ final class ConnectionServer: EventSource {
         }
     }
 
-    private func accept(from listener: Listener, now: UInt64) {
+    private func accept(from listener: Listener, now: ContinuousClock.Instant) {
         for _ in 0..<ConnectionLimits.stepsPerTurn {
             let isFull = connections.count >= limits.connections
             let leaving = isFull ? nextToReplace(now: now) : nil
@@ -117,7 +115,9 @@ final class ConnectionServer: EventSource {
 
     /// The connection that is the first to be closed for a new one, and from when on; nil: none may be
     /// closed.
-    private func nextToReplace(now: UInt64) -> (connection: Connection, from: UInt64)? {
+    private func nextToReplace(
+        now: ContinuousClock.Instant
+    ) -> (connection: Connection, from: ContinuousClock.Instant)? {
         var last: Connection?
         while true {
             answerWaiting()
@@ -130,7 +130,7 @@ final class ConnectionServer: EventSource {
         }
     }
 
-    private func close(_ connection: Connection, now: UInt64) {
+    private func close(_ connection: Connection, now: ContinuousClock.Instant) {
         connections.removeAll { $0 === connection }
         if connection.isReading { connection.close(because: .replaced, now: now) }
     }
@@ -142,7 +142,7 @@ final class ConnectionServer: EventSource {
             abandonSlowReaders()
             let answer = next.makeAnswer()
             // The time that the answer took isn't the client's.
-            let now = rpa_monotonic_ns()
+            let now = ContinuousClock.now
             switch answer {
             case .bytes(let bytes):
                 if MemoryTrim.isLarge(bytes.count) { trim.noteLargeAnswer(now: now) }
@@ -163,7 +163,7 @@ final class ConnectionServer: EventSource {
     }
 }
 
-/// How much the clients of one server can cost. Times are in nanoseconds.
+/// How much the clients of one server can cost.
 struct ConnectionLimits {
     /// Simultaneous connections.
     let connections: Int
@@ -178,20 +178,20 @@ struct ConnectionLimits {
     /// Half of the bytes that may wait in the kernel for one reader; nil: the kernel's default.
     var sendBuffer: Int32?
     /// How long a connection whose request is incomplete is safe from new clients.
-    var requestGrace: UInt64 = 0
+    var requestGrace = Duration.zero
     /// How long a reader that takes nothing of its answer is safe from new clients; nil: always.
-    var answerGrace: UInt64?
+    var answerGrace: Duration?
     /// From the connection to the end of the request.
-    let requestTime: UInt64
+    let requestTime: Duration
     /// From the answer to its last sent byte.
-    let answerTime: UInt64
+    let answerTime: Duration
 
     /// How long a client that sends more than its request has to close the connection.
-    static let farewellTime: UInt64 = 1_000_000_000
+    static let farewellTime = Duration.seconds(1)
     /// Pause after an accept(2) that failed for lack of descriptors or memory.
-    static let acceptPause: UInt64 = 100_000_000
+    static let acceptPause = Duration.milliseconds(100)
     /// How long a reader of events may take nothing before it is closed.
-    static let streamTimeout: UInt64 = 60_000_000_000
+    static let streamTimeout = Duration.seconds(60)
     /// Connections that are accepted, read or written in one turn of the agent's loop.
     static let stepsPerTurn = 64
 
@@ -202,7 +202,7 @@ struct ConnectionLimits {
         let connections = min(512, max(16, openFiles / 4))
         return ConnectionLimits(
             connections: connections, streams: min(32, connections / 4), answersPerTurn: 1, waitingBytes: 2 << 20,
-            sendBuffer: 65_536, requestTime: 5_000_000_000, answerTime: 10_000_000_000)
+            sendBuffer: 65_536, requestTime: .seconds(5), answerTime: .seconds(10))
     }
 
     /// With the limit of open files of this process.
@@ -216,6 +216,6 @@ struct ConnectionLimits {
     /// it is complete. A client has 200 ms for its request, also on a busy machine, before it may give
     /// way to a new client.
     static let control = ConnectionLimits(
-        connections: 64, takesDescriptors: true, requestGrace: 200_000_000, answerGrace: 200_000_000,
-        requestTime: 5_000_000_000, answerTime: 5_000_000_000)
+        connections: 64, takesDescriptors: true, requestGrace: .milliseconds(200), answerGrace: .milliseconds(200),
+        requestTime: .seconds(5), answerTime: .seconds(5))
 }

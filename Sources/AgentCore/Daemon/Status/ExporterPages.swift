@@ -8,11 +8,11 @@ import PoolReport
 final class ExporterPages: EventSource {
     private let pool: RunningPool
     private var records: [ExporterRecord] = []
-    /// When `records` expire, CLOCK_MONOTONIC in nanoseconds; nil: there are none.
-    private var recordExpiry: UInt64?
+    /// When `records` expire; nil: there are none.
+    private var recordExpiry: ContinuousClock.Instant?
     private var sessions: [IPAddress: BMPSessions] = [:]
-    private var sessionExpiry: UInt64?
-    private static let life: UInt64 = 1_000_000_000
+    private var sessionExpiry: ContinuousClock.Instant?
+    private static let life = Duration.seconds(1)
     private let act = "list exporters"
 
     init(pool: RunningPool) { self.pool = pool }
@@ -39,27 +39,27 @@ final class ExporterPages: EventSource {
 
     /// At most once in a sampling interval, because the kernel looks at every connection of the host.
     private func currentSessions() throws(Failure) -> [IPAddress: BMPSessions] {
-        let now = rpa_monotonic_ns()
+        let now = ContinuousClock.now
         if let sessionExpiry, now < sessionExpiry { return sessions }
         sessions = try pool.kernel.bmpSessions(act: act)
-        sessionExpiry = now + UInt64(max(pool.kernel.samplingInterval, .seconds(1)) / .nanoseconds(1))
+        sessionExpiry = now + max(pool.kernel.samplingInterval, .seconds(1))
         return sessions
     }
 
     let waits: [pollfd] = []
 
-    var nextDeadline: UInt64? { [recordExpiry, sessionExpiry].compactMap(\.self).min() }
+    var nextDeadline: ContinuousClock.Instant? { [recordExpiry, sessionExpiry].compactMap(\.self).min() }
 
     /// Releases what has expired.
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
         let isLarge = records.count + sessions.count > 10_000
-        if let recordExpiry, recordExpiry <= now { (records, self.recordExpiry) = ([], nil) }
-        if let sessionExpiry, sessionExpiry <= now { (sessions, self.sessionExpiry) = ([:], nil) }
+        if recordExpiry.isDue(at: now) { (records, recordExpiry) = ([], nil) }
+        if sessionExpiry.isDue(at: now) { (sessions, sessionExpiry) = ([:], nil) }
         if isLarge, records.count + sessions.count <= 10_000 { rpa_trim_memory() }
     }
 
     private func current() throws(Failure) -> [ExporterRecord] {
-        let now = rpa_monotonic_ns()
+        let now = ContinuousClock.now
         if let recordExpiry, now < recordExpiry { return records }
         records = try pool.kernel.exporterRecords(act: act)
         recordExpiry = now + Self.life

@@ -6,8 +6,8 @@ import SockArrayCore
 protocol PendingWork {
     /// Readable when the work is done, or needs the loop.
     var waits: [pollfd] { get }
-    /// When the work needs the loop in any case: CLOCK_MONOTONIC in nanoseconds.
-    var deadline: UInt64? { get }
+    /// When the work needs the loop in any case.
+    var deadline: ContinuousClock.Instant? { get }
     /// Why the work has no thread of its own, as a positive errno; nil if it has one or needs none.
     var refusal: Int32? { get }
 }
@@ -48,27 +48,24 @@ final class BackgroundIO<Result: Sendable>: PendingWork {
     }
 
     /// Readable when the work is done; without effect if `deadline` isn't nil.
-    var waits: [pollfd] { [pollfd(fd: event.number, events: Int16(POLLIN), revents: 0)] }
+    var waits: [pollfd] { [pollfd(reading: event.number)] }
 
     /// In the past if the work is done and there is no eventfd to poll.
-    var deadline: UInt64? { event.number < 0 ? 0 : nil }
+    var deadline: ContinuousClock.Instant? { event.number < 0 ? .distantPast : nil }
 
-    /// Waits until the work is done.
-    ///
-    /// - Parameter deadline: CLOCK_MONOTONIC in nanoseconds.
-    func isDone(by deadline: UInt64) -> Bool {
+    /// Waits until the work is done or the deadline has passed.
+    func isDone(by deadline: ContinuousClock.Instant) -> Bool {
         guard event.number >= 0 else { return true }
         while true {
             var done = waits
-            let now = rpa_monotonic_ns()
-            if poll(&done, 1, deadline <= now ? 0 : Int32((deadline - now) / 1_000_000 + 1)) == 1 { return true }
-            guard now < deadline else { return false }
+            if poll(&done, until: deadline) == 1 { return true }
+            guard ContinuousClock.now < deadline else { return false }
         }
     }
 
     /// The result; nil while the work isn't done. Call it once after that.
     func take() -> Result? {
-        guard isDone(by: 0) else { return nil }
+        guard isDone(by: .distantPast) else { return nil }
         join()
         return box.result
     }

@@ -1,4 +1,3 @@
-import CBPFShim
 import Logging
 
 /// A problem of counting, storing or delivering usage. It is logged when it starts, when its text
@@ -6,13 +5,13 @@ import Logging
 struct UsageAlarm {
     private let log: Logger
     private(set) var text: String?
-    private var since: UInt64?
+    private var since: ContinuousClock.Instant?
 
     init(log: Logger) { self.log = log }
 
     mutating func begin(_ text: String, level: Logger.Level = .warning) {
         let text = String(text.prefix(500))
-        since = since ?? rpa_monotonic_ns()
+        since = since ?? ContinuousClock.now
         if text != self.text { log.log(level: level, "\(text)") }
         self.text = text
     }
@@ -23,6 +22,6 @@ struct UsageAlarm {
     }
 
     func lasts(longerThan limit: Duration) -> Bool {
-        since.map { rpa_monotonic_ns() - $0 > UInt64(limit / .nanoseconds(1)) } ?? false
+        since.map { ContinuousClock.now - $0 > limit } ?? false
     }
 }

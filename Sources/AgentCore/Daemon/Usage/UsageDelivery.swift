@@ -53,12 +53,12 @@ final class UsageDelivery {
     }
 
     /// When the next attempt may start; nil if nothing waits, or during an attempt or a write of the queue.
-    var nextAttempt: UInt64? {
+    var nextAttempt: ContinuousClock.Instant? {
         isBusy || store.write != nil || store.queue.head == nil ? nil : backoff.next
     }
 
     /// - Parameter begins: whether a new attempt may start.
-    func proceed(now: UInt64, begins: Bool = true) {
+    func proceed(now: ContinuousClock.Instant, begins: Bool = true) {
         switch attempt {
         case .onDisk(let job, let target):
             guard let reading = job.take() else { return }
@@ -94,7 +94,9 @@ final class UsageDelivery {
         attempt = .onDisk(job, for: target)
     }
 
-    private func proceed(after reading: Reading, for target: UsageSettings.Target, now: UInt64, begins: Bool) {
+    private func proceed(
+        after reading: Reading, for target: UsageSettings.Target, now: ContinuousClock.Instant, begins: Bool
+    ) {
         switch reading {
         case .nothing:
             guard let head = store.queue.head else { return }
@@ -113,7 +115,7 @@ final class UsageDelivery {
         }
     }
 
-    private func end(_ verdict: DeliveryVerdict, now: UInt64) {
+    private func end(_ verdict: DeliveryVerdict, now: ContinuousClock.Instant) {
         attempt = nil
         switch verdict {
         case .delivered:
@@ -127,7 +129,7 @@ final class UsageDelivery {
         }
     }
 
-    private func settle(now: UInt64) {
+    private func settle(now: ContinuousClock.Instant) {
         guard store.write == nil else { return }
         store.settle { [unowned self] error in
             attempt = nil
@@ -218,8 +220,8 @@ final class ChildDelivery: PendingWork {
     private let output: Descriptor
     /// The first 2,048 bytes of the command's output.
     private var said: [UInt8] = []
-    /// When the command's process group is killed: CLOCK_MONOTONIC in nanoseconds.
-    private(set) var deadline: UInt64?
+    /// When the command's process group is killed.
+    private(set) var deadline: ContinuousClock.Instant?
     let refusal: Int32? = nil
     private let limit: Duration
     private var isReaped = false
@@ -229,7 +231,7 @@ final class ChildDelivery: PendingWork {
 
     /// - Throws: the errno of the failed system call; ENOENT if there is no such program.
     init(
-        _ arguments: [String], input: [UInt8], now: UInt64, limit: Duration = .seconds(60)
+        _ arguments: [String], input: [UInt8], now: ContinuousClock.Instant, limit: Duration = .seconds(60)
     ) throws(KernelError) {
         let inputFile = Descriptor(owning: try kernel("memfd_create", rpa_memory_file(input, input.count)))
         var writer: Int32 = -1
@@ -247,7 +249,7 @@ final class ChildDelivery: PendingWork {
             throw error
         }
         self.limit = limit
-        deadline = now + UInt64(limit / .nanoseconds(1))
+        deadline = now + limit
     }
 
     deinit {
@@ -258,14 +260,11 @@ final class ChildDelivery: PendingWork {
 
     /// The end of the process and its output, which must be read because a full pipe blocks the command.
     var waits: [pollfd] {
-        [
-            pollfd(fd: process.number, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: isClosed ? -1 : output.number, events: Int16(POLLIN), revents: 0),
-        ]
+        [pollfd(reading: process.number), pollfd(reading: isClosed ? nil : output.number)]
     }
 
     /// The wait status and the start of the output; nil while the command runs.
-    func proceed(now: UInt64) -> (status: Int32, text: String)? {
+    func proceed(now: ContinuousClock.Instant) -> (status: Int32, text: String)? {
         listen()
         if let deadline, now >= deadline {
             self.deadline = nil

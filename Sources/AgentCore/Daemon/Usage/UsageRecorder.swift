@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import Logging
 import PoolModel
@@ -15,8 +14,8 @@ final class UsageRecorder {
     private var unstored: UnstoredUsage
     private let store: UsageStore
     private let delivery: UsageDelivery
-    /// When the interval ends: CLOCK_MONOTONIC in nanoseconds.
-    private var next = rpa_monotonic_ns()
+    /// When the interval ends.
+    private var next = ContinuousClock.now
     /// Whether usage has left the configuration.
     private(set) var isEnding = false
     private var alarm: UsageAlarm
@@ -50,7 +49,7 @@ final class UsageRecorder {
     /// The write and the attempt to deliver that are in progress.
     var work: [any PendingWork] { [store.write, delivery.work].compactMap { $0 } }
 
-    var nextDeadline: UInt64? {
+    var nextDeadline: ContinuousClock.Instant? {
         let begins = isEnding ? [] : [next, delivery.nextAttempt]
         return (begins + work.map(\.deadline)).compactMap { $0 }.min()
     }
@@ -62,10 +61,10 @@ final class UsageRecorder {
     var isEnded: Bool { isEnding && isIdle }
 
     /// - Parameter isDue: whether to take a reading now, before the interval has passed.
-    func serve(isDue: Bool, now: UInt64) {
+    func serve(isDue: Bool, now: ContinuousClock.Instant) {
         store.proceed()
         if !isEnding, isDue || next <= now {
-            next = now + UInt64(settings.interval / .nanoseconds(1))
+            next = now + settings.interval
             take()
         }
         storeEvents()
@@ -86,7 +85,7 @@ final class UsageRecorder {
             return
         }
         guard isEnding || new != settings else { return }
-        (settings, isEnding, next) = (new, false, 0)
+        (settings, isEnding, next) = (new, false, .distantPast)
         store.limit = new.limit
         delivery.target = new.target
     }
@@ -95,7 +94,7 @@ final class UsageRecorder {
     func retryNow() { delivery.retryNow() }
 
     /// Stores what was read, and waits for the disk until the deadline.
-    func settle(until deadline: UInt64) {
+    func settle(until deadline: ContinuousClock.Instant) {
         proceed(until: deadline) {
             storeEvents()
             return isIdle
@@ -103,7 +102,7 @@ final class UsageRecorder {
     }
 
     /// Takes and stores the last reading, and delivers it if the target is a file.
-    func finish(until deadline: UInt64) {
+    func finish(until deadline: ContinuousClock.Instant) {
         if isEnding { return settle(until: deadline) }
         proceed(until: deadline) { store.write == nil }
         take()
@@ -116,14 +115,14 @@ final class UsageRecorder {
     }
 
     /// Waits for the disk and the delivery until the deadline.
-    private func proceed(until deadline: UInt64, begins: Bool = false, _ isDone: () -> Bool) {
+    private func proceed(until deadline: ContinuousClock.Instant, begins: Bool = false, _ isDone: () -> Bool) {
         while true {
             store.proceed()
-            if begins || delivery.isBusy { delivery.proceed(now: rpa_monotonic_ns(), begins: begins) }
-            let now = rpa_monotonic_ns()
+            if begins || delivery.isBusy { delivery.proceed(now: ContinuousClock.now, begins: begins) }
+            let now = ContinuousClock.now
             guard !isDone(), now < deadline else { return }
             var waits = work.flatMap(\.waits)
-            poll(&waits, UInt(waits.count), Int32(min(50, (deadline - now) / 1_000_000 + 1)))
+            poll(&waits, until: min(deadline, now + .milliseconds(50)))
         }
     }
 

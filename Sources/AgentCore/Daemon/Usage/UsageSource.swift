@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import Logging
 import PoolModel
@@ -26,7 +25,7 @@ final class UsageSource: EventSource {
     private var alarm: UsageAlarm
     private var backoff = DeliveryBackoff()
     private var hasReportedThreads = false
-    private static let lastTime: UInt64 = 2_000_000_000
+    private static let lastTime = Duration.seconds(2)
 
     init(pool: RunningPool, log: Logger) throws(Failure) {
         self.pool = pool
@@ -44,10 +43,10 @@ final class UsageSource: EventSource {
             let content = try UsageFolder(path: settings.folder).load(pool: pool.kernel.configuration.pool)
             // A new pool's ledger must be on the disk before traffic is counted, so that the first event is
             // complete even if the agent is killed soon.
-            try record(settings, from: content).settle(until: rpa_monotonic_ns() + Self.lastTime)
+            try record(settings, from: content).settle(until: ContinuousClock.now + Self.lastTime)
         } catch  where error.kind == .output {
             // A disk error may be temporary, and registrations don't wait for the disk.
-            postpone(error, now: rpa_monotonic_ns())
+            postpone(error, now: ContinuousClock.now)
         }
     }
 
@@ -63,7 +62,7 @@ final class UsageSource: EventSource {
         return recorder
     }
 
-    private func postpone(_ failure: Failure, now: UInt64) {
+    private func postpone(_ failure: Failure, now: ContinuousClock.Instant) {
         alarm.begin("\(failure)", level: .error)
         backoff.fail(now: now)
     }
@@ -78,8 +77,8 @@ final class UsageSource: EventSource {
 
     var waits: [pollfd] { work.flatMap(\.waits) }
 
-    var nextDeadline: UInt64? {
-        if seen.revision != pool.revision { return 0 }
+    var nextDeadline: ContinuousClock.Instant? {
+        if seen.revision != pool.revision { return .distantPast }
         return switch course {
         case .off: settings == nil ? nil : backoff.next
         case .loading(_, let job): job.deadline
@@ -87,7 +86,7 @@ final class UsageSource: EventSource {
         }
     }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
         // Names, slots and groups may have changed: the counts until now belong to the previous ones.
         let isChanged = seen.revision != pool.revision
         if isChanged { followConfiguration() }
@@ -130,7 +129,7 @@ final class UsageSource: EventSource {
     }
 
     /// Reads the folder on a thread, and then begins to record.
-    private func load(now: UInt64) {
+    private func load(now: ContinuousClock.Instant) {
         if case .loading(let folder, let job) = course, let content = job.take() {
             course = .off
             if let settings, settings.folder == folder {
@@ -150,7 +149,7 @@ final class UsageSource: EventSource {
     ///
     /// - Returns: false if a disk job is still in progress.
     func finish() -> Bool {
-        let deadline = rpa_monotonic_ns() + Self.lastTime
+        let deadline = ContinuousClock.now + Self.lastTime
         switch course {
         case .off: return true
         case .loading(_, let job): return job.isDone(by: deadline)

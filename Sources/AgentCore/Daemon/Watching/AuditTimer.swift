@@ -11,19 +11,19 @@ final class AuditTimer: EventSource {
     private let log: Logger
     private var history = AuditHistory()
     private var census = SourceCensus()
-    private var nextCensus: UInt64 = 0
+    private var nextCensus = ContinuousClock.Instant.distantPast
     /// The first audit isn't immediate: the start of the agent attaches the program of an adopted pool.
-    private var next = rpa_monotonic_ns() + pause
+    private var next = ContinuousClock.now + pause
     /// Until then the placeholders are ignored: a broadcast reaches them, too, and would start an audit each.
-    private var deafUntil: UInt64 = 0
+    private var deafUntil = ContinuousClock.Instant.distantPast
     private var said: String?
     private let act = "audit the pool"
-    private static let pause: UInt64 = 5_000_000_000
+    private static let pause = Duration.seconds(5)
     /// The pause if an audit had no time for some groups.
-    private static let shortPause: UInt64 = 1_000_000_000
-    private static let deafness: UInt64 = 500_000_000
+    private static let shortPause = Duration.seconds(1)
+    private static let deafness = Duration.milliseconds(500)
     /// The pause between two reads of all exporters, which are megabytes.
-    private static let censusPause: UInt64 = 60_000_000_000
+    private static let censusPause = Duration.seconds(60)
 
     init(pool: RunningPool, log: Logger) {
         self.pool = pool
@@ -31,14 +31,14 @@ final class AuditTimer: EventSource {
     }
 
     /// The next audit, or the time when the placeholders are polled again.
-    var nextDeadline: UInt64? { rpa_monotonic_ns() < deafUntil ? min(next, deafUntil) : next }
+    var nextDeadline: ContinuousClock.Instant? { ContinuousClock.now < deafUntil ? min(next, deafUntil) : next }
 
     var waits: [pollfd] {
-        guard rpa_monotonic_ns() >= deafUntil else { return [] }
-        return pool.kernel.placeholderNumbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        guard ContinuousClock.now >= deafUntil else { return [] }
+        return pool.kernel.placeholderNumbers.map { pollfd(reading: $0) }
     }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
         guard next <= now || results.contains(where: { $0.revents != 0 }) else { return }
         do {
             _ = try audit()
@@ -58,8 +58,8 @@ final class AuditTimer: EventSource {
         facts.loneSource = census.loneSource
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        let now = rpa_monotonic_ns()
-        let report = history.judge(facts, at: .init(uptime: .nanoseconds(now), time: Int64(time.tv_sec)))
+        let now = ContinuousClock.now
+        let report = history.judge(facts, at: .init(instant: now, time: Int64(time.tv_sec)))
         pool.findings = report.findings
         for finding in report.new {
             log.log(level: finding.level == .problem ? .warning : .notice, "\(finding.text)")
@@ -71,7 +71,7 @@ final class AuditTimer: EventSource {
     }
 
     private func count() throws(Failure) {
-        let now = rpa_monotonic_ns()
+        let now = ContinuousClock.now
         let kernel = pool.kernel
         guard now >= nextCensus, kernel.table.assignment.hasAffinity else { return }
         nextCensus = now + Self.censusPause

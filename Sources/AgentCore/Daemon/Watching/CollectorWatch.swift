@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import Logging
 import PoolModel
@@ -19,10 +18,10 @@ final class CollectorWatch: EventSource {
     private var owners: [Slot: WatchedProcess] = [:]
     private var seen: Int?
     /// When to check the rows that wait for sessions again, in case an event was missed.
-    private var nextLook: UInt64?
+    private var nextLook: ContinuousClock.Instant?
     /// After a failure, nothing happens until `nextLook`.
     private var hasFailed = false
-    private static let lookPause: UInt64 = 1_000_000_000
+    private static let lookPause = Duration.seconds(1)
     private let act = "watch the collectors"
 
     init(pool: RunningPool, log: Logger) throws(Failure) {
@@ -42,19 +41,18 @@ final class CollectorWatch: EventSource {
     var waits: [pollfd] {
         polled = hasFailed ? [] : owners.map { ($0.key, $0.value) }
         if hasFailed { return [] }
-        return [pollfd(fd: events.number, events: Int16(POLLIN), revents: 0)]
-            + polled.map { pollfd(fd: $0.process.number, events: Int16(POLLIN), revents: 0) }
+        return ([events.number] + polled.map(\.process.number)).map { pollfd(reading: $0) }
     }
 
     /// The processes that `waits` named; `owners` may have changed since.
     private var polled: [(slot: Slot, process: WatchedProcess)] = []
 
-    var nextDeadline: UInt64? {
-        if seen != pool.revision || hearsSessions != pool.kernel.isWaiting, !hasFailed { return 0 }
+    var nextDeadline: ContinuousClock.Instant? {
+        if seen != pool.revision || hearsSessions != pool.kernel.isWaiting, !hasFailed { return .distantPast }
         return [nextLook, pool.losses.deadline].compactMap(\.self).min()
     }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
         defer { pool.losses.report(now: now) }
         if hasFailed, let nextLook, now < nextLook { return }
         do {
@@ -67,7 +65,7 @@ final class CollectorWatch: EventSource {
             }
             try takeEvents()
             if seen != pool.revision { try lookAtAll() }
-            let isDue = hearSessions() || nextLook.map { $0 <= now } ?? false
+            let isDue = hearSessions() || nextLook.isDue(at: now)
             if isDue { try pool.kernel.releaseRows(settling: true, act: act) }
             // The pause doesn't depend on the number of events.
             if isDue || nextLook == nil { nextLook = now + Self.lookPause }
@@ -198,7 +196,7 @@ final class CollectorWatch: EventSource {
                 collector: name, what: what,
                 fate: isHeld ? words.held(for: "\(pool.kernel.configuration.restartHold)") : nil,
                 process: Self.words(for: identity ?? process?.identity), hasEnded: { process?.hasEnded ?? false }),
-            now: rpa_monotonic_ns())
+            now: ContinuousClock.now)
         // Without a process, the cause stays unknown: don't wait for it.
         if process == nil { pool.losses.report(of: name) }
     }

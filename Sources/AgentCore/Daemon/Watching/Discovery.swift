@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import Logging
 import PoolModel
@@ -15,18 +14,18 @@ final class Discovery: EventSource {
     private var seen: Int?
     /// Collectors that are down and can be recognized.
     private var sought: [String: Recognition] = [:]
-    private var next: UInt64 = 0
+    private var next = ContinuousClock.Instant.distantPast
     /// When the last of them went down.
-    private var start: UInt64 = 0
+    private var start = ContinuousClock.Instant.distantPast
     /// The unregistered sockets at the last search through the processes.
     private var strangers: Set<UInt64> = []
-    private var nextSearch: UInt64 = 0
+    private var nextSearch = ContinuousClock.Instant.distantPast
     /// The last message about each collector.
     private var said: [String: String] = [:]
     private let act = "look for collectors"
     /// The pause between two searches for the same sockets: a process may write its pid file, or change its
     /// title, after it binds.
-    private static let searchPause: UInt64 = 500_000_000
+    private static let searchPause = Duration.milliseconds(500)
 
     init(pool: RunningPool, log: Logger) {
         self.pool = pool
@@ -35,17 +34,16 @@ final class Discovery: EventSource {
 
     let waits: [pollfd] = []
 
-    var nextDeadline: UInt64? {
-        if seen != pool.revision { return 0 }
+    var nextDeadline: ContinuousClock.Instant? {
+        if seen != pool.revision { return .distantPast }
         return sought.isEmpty ? nil : next
     }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
         do {
             if seen != pool.revision { try lookWhoIsAway(now: now) }
             guard !sought.isEmpty, next <= now else { return }
-            let pause = PollBackoff.discovery.pause(after: .nanoseconds(now - start))
-            next = now + UInt64(pause / .nanoseconds(1))
+            next = now + PollBackoff.discovery.pause(after: now - start)
             let sockets = try pool.kernel.strangers(act: act)
             guard !sockets.isEmpty else { return }
             let cookies = Set(sockets.map(\.cookie))
@@ -58,7 +56,7 @@ final class Discovery: EventSource {
         }
     }
 
-    private func lookWhoIsAway(now: UInt64) throws(Failure) {
+    private func lookWhoIsAway(now: ContinuousClock.Instant) throws(Failure) {
         seen = pool.revision
         let away = try pool.kernel.awayCollectors(act: act)
         var sought: [String: Recognition] = [:]

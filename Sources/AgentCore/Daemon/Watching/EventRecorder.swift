@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 import Logging
 import PoolModel
@@ -22,20 +21,20 @@ final class EventRecorder: EventSource {
         seen = pool.revision
         seenWrites = pool.kernel.rowWrites
         _ = try movedRows()
-        try look(now: rpa_monotonic_ns())
+        try look(now: ContinuousClock.now)
     }
 
     let waits: [pollfd] = []
 
-    var nextDeadline: UInt64? { schedule.deadline(hasChanged: hasChanged) }
+    var nextDeadline: ContinuousClock.Instant? { schedule.deadline(hasChanged: hasChanged) }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) { lookIfDue(now: now, atRows: true) }
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) { lookIfDue(now: now, atRows: true) }
 
     /// Records earlier changes before a command changes the pool. Otherwise, the changes of two commands in
     /// one turn would appear as one.
-    func noteChanges() { lookIfDue(now: rpa_monotonic_ns(), atRows: false) }
+    func noteChanges() { lookIfDue(now: ContinuousClock.now, atRows: false) }
 
-    private func lookIfDue(now: UInt64, atRows: Bool) {
+    private func lookIfDue(now: ContinuousClock.Instant, atRows: Bool) {
         do {
             if schedule.isLookDue(hasChanged: hasChanged, now: now) { try look(now: now) }
             if atRows, schedule.isComparisonDue(now: now) {
@@ -56,11 +55,11 @@ final class EventRecorder: EventSource {
 
     private var hasAffinity: Bool { pool.kernel.table.assignment.hasAffinity }
 
-    private func look(now: UInt64) throws(Failure) {
+    private func look(now: ContinuousClock.Instant) throws(Failure) {
         let moments = try pool.kernel.moments(act: act)
         untold = pool.losses.pendingCollectors
         let entries = history.look(
-            moments, untold: untold, losses: pool.losses.takeCauses(), hasAffinity: hasAffinity, at: .nanoseconds(now))
+            moments, untold: untold, losses: pool.losses.takeCauses(), hasAffinity: hasAffinity, at: now)
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
         report(entries)
         let mayHaveMoved = hasChanged || !entries.isEmpty
@@ -87,49 +86,48 @@ final class EventRecorder: EventSource {
     }
 }
 
-/// The times at which `EventRecorder` looks at the collectors and compares rows: CLOCK_MONOTONIC in
-/// nanoseconds.
+/// The times at which `EventRecorder` looks at the collectors and compares rows.
 struct EventSchedule {
     /// When a hold ends, or when to check again for a collector that has never registered.
-    private var nextLook: UInt64?
+    private var nextLook: ContinuousClock.Instant?
     /// When to compare rows, because they may have moved.
-    private var nextComparison: UInt64?
-    private var lastComparison: UInt64 = 0
+    private var nextComparison: ContinuousClock.Instant?
+    private var lastComparison = ContinuousClock.Instant.distantPast
     /// After a failure, the time until which nothing is due.
-    private var retry: UInt64?
-    private static let pause: UInt64 = 1_000_000_000
+    private var retry: ContinuousClock.Instant?
+    private static let pause = Duration.seconds(1)
 
     var hasFailed: Bool { retry != nil }
 
     /// - Parameter hasChanged: whether the pool changed since the last look.
-    func deadline(hasChanged: Bool) -> UInt64? {
+    func deadline(hasChanged: Bool) -> ContinuousClock.Instant? {
         if let retry { return retry }
-        return hasChanged ? 0 : [nextLook, nextComparison].compactMap(\.self).min()
+        return hasChanged ? .distantPast : [nextLook, nextComparison].compactMap(\.self).min()
     }
 
-    func isLookDue(hasChanged: Bool, now: UInt64) -> Bool {
-        !isPaused(now) && (hasChanged || nextLook.map { $0 <= now } ?? false)
+    func isLookDue(hasChanged: Bool, now: ContinuousClock.Instant) -> Bool {
+        !isPaused(now) && (hasChanged || nextLook.isDue(at: now))
     }
 
-    func isComparisonDue(now: UInt64) -> Bool { !isPaused(now) && nextComparison.map { $0 <= now } ?? false }
+    func isComparisonDue(now: ContinuousClock.Instant) -> Bool { !isPaused(now) && nextComparison.isDue(at: now) }
 
-    mutating func noteLook(states: [SlotState], mayHaveMoved: Bool, now: UInt64) {
+    mutating func noteLook(states: [SlotState], mayHaveMoved: Bool, now: ContinuousClock.Instant) {
         if mayHaveMoved { nextComparison = max(now, lastComparison + Self.pause) }
         nextLook = states.compactMap { state in
             switch state {
-            case .holding(let left): now + UInt64(max(0, left / .nanoseconds(1))) + 1_000_000
+            case .holding(let left): now + max(.zero, left) + .milliseconds(1)
             case .empty: now + Self.pause
             case .active, .draining, .failed, .absent: nil
             }
         }.min()
     }
 
-    mutating func noteComparison(now: UInt64) { (nextComparison, lastComparison) = (nil, now) }
+    mutating func noteComparison(now: ContinuousClock.Instant) { (nextComparison, lastComparison) = (nil, now) }
 
-    mutating func noteFailure(now: UInt64) { retry = now + Self.pause }
+    mutating func noteFailure(now: ContinuousClock.Instant) { retry = now + Self.pause }
 
     /// Everything that was due succeeded.
-    mutating func noteSuccess(now: UInt64) { if !isPaused(now) { retry = nil } }
+    mutating func noteSuccess(now: ContinuousClock.Instant) { if !isPaused(now) { retry = nil } }
 
-    private func isPaused(_ now: UInt64) -> Bool { retry.map { now < $0 } ?? false }
+    private func isPaused(_ now: ContinuousClock.Instant) -> Bool { retry.map { now < $0 } ?? false }
 }

@@ -9,13 +9,13 @@ final class ExporterWatch: EventSource {
     private let pool: RunningPool
     private let log: Logger
     private var pause = NewsPause()
-    /// When the rate is checked next.
-    private var next: UInt64 = 0
+    /// When the rate is checked next; `distantPast` before the first check.
+    private var next = ContinuousClock.Instant.distantPast
     private var interval: Duration
     private var configured: Tracking
     /// Until then notifications accumulate: each would wake the agent's loop.
-    private var deafUntil: UInt64?
-    private static let deafness: UInt64 = 200_000_000
+    private var deafUntil: ContinuousClock.Instant?
+    private static let deafness = Duration.milliseconds(200)
     /// Notifications since the last check of the rate.
     private var count = 0
     private let act = "watch the exporters"
@@ -29,45 +29,40 @@ final class ExporterWatch: EventSource {
 
     private var events: ExporterEvents { pool.kernel.exporterEvents }
 
-    var waits: [pollfd] {
-        guard deafUntil == nil, let number = events.number else { return [] }
-        return [pollfd(fd: number, events: Int16(POLLIN), revents: 0)]
-    }
+    var waits: [pollfd] { [pollfd(reading: deafUntil == nil ? events.number : nil)] }
 
-    var nextDeadline: UInt64? {
+    var nextDeadline: ContinuousClock.Instant? {
         guard pool.kernel.configuration.tracking.size > 0 else { return nil }
         return [pause.end, deafUntil, next].compactMap(\.self).min()
     }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
-        if results.contains(where: { $0.revents != 0 }) || isDue(deafUntil, now) { takeEvents(now: now) }
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
+        if results.contains(where: { $0.revents != 0 }) || deafUntil.isDue(at: now) { takeEvents(now: now) }
         if pool.kernel.configuration.tracking != configured {
             configured = pool.kernel.configuration.tracking
-            (interval, next, count) = (configured.interval, 0, 0)
+            (interval, next, count) = (configured.interval, .distantPast, 0)
             pool.activeExporters = nil
         }
         if let summary = pause.summary(now: now) { pool.note(.newExporter, summary) }
         guard next <= now else { return }
         do { try pool.kernel.adjustSamplingInterval(act: act) } catch { log.error("\(error)") }
         let isExact = pool.kernel.configuration.tracking.interval == .zero
-        if next > 0 { pool.activeExporters = isExact ? nil : count }
+        if next != .distantPast { pool.activeExporters = isExact ? nil : count }
         // Many notifications used a lot of memory.
         if count > 1_000 { rpa_trim_memory() }
         count = 0
         logInterval()
-        next = now + UInt64(max(pool.kernel.samplingInterval, .seconds(1)) / .nanoseconds(1))
+        next = now + max(pool.kernel.samplingInterval, .seconds(1))
     }
 
-    private func isDue(_ deadline: UInt64?, _ now: UInt64) -> Bool { deadline.map { $0 <= now } ?? false }
-
     /// Takes a limited number of notifications, because other event sources wait.
-    private func takeEvents(now: UInt64) {
+    private func takeEvents(now: ContinuousClock.Instant) {
         let events = self.events.next()
         for event in events { take(event, now: now) }
         deafUntil = events.isEmpty || events.count == ExporterEvents.most ? nil : now + Self.deafness
     }
 
-    private func take(_ event: ExporterEvents.Event, now: UInt64) {
+    private func take(_ event: ExporterEvents.Event, now: ContinuousClock.Instant) {
         count += 1
         let collector = event.slot.map { pool.kernel.name(of: $0) }
         switch event.former {
@@ -107,18 +102,18 @@ struct NewsPause {
     static let perSecond = 20
     private var said = 0
     private var unsaid = 0
-    /// The end of the current second: CLOCK_MONOTONIC in nanoseconds.
-    private(set) var end: UInt64?
+    /// The end of the current second.
+    private(set) var end: ContinuousClock.Instant?
 
-    mutating func maySay(now: UInt64) -> Bool {
-        if end == nil { (end, said) = (now + 1_000_000_000, 0) }
+    mutating func maySay(now: ContinuousClock.Instant) -> Bool {
+        if end == nil { (end, said) = (now + .seconds(1), 0) }
         said += 1
         if said > Self.perSecond { unsaid += 1 }
         return said <= Self.perSecond
     }
 
     /// The count of the others, once the second is over; nil if there are none.
-    mutating func summary(now: UInt64) -> String? {
+    mutating func summary(now: ContinuousClock.Instant) -> String? {
         guard let end, end <= now else { return nil }
         defer { (self.end, unsaid) = (nil, 0) }
         return unsaid == 0 ? nil : "\(unsaid) more exporters are new or have moved"

@@ -17,10 +17,10 @@ final class LossReports {
         var hasEnded: () -> Bool
     }
 
-    /// The time to wait from a process's first closed socket to its end, in nanoseconds.
-    static let endTimeout: UInt64 = 100_000_000
+    /// The time to wait from a process's first closed socket to its end.
+    static let endTimeout = Duration.milliseconds(100)
     /// In the order in which they happened.
-    private var pending: [(loss: Loss, deadline: UInt64)] = []
+    private var pending: [(loss: Loss, deadline: ContinuousClock.Instant)] = []
     /// The cause of each loss that is logged, by collector.
     private var causes: [String: String] = [:]
     private let log: Logger
@@ -31,16 +31,15 @@ final class LossReports {
     var pendingCollectors: Set<String> { Set(pending.map(\.loss.collector)) }
 
     /// When the next loss is logged; nil if none is pending.
-    var deadline: UInt64? { pending.map(\.deadline).min() }
+    var deadline: ContinuousClock.Instant? { pending.map(\.deadline).min() }
 
-    /// - Parameter now: CLOCK_MONOTONIC, nanoseconds.
-    func add(_ loss: Loss, now: UInt64) { pending.append((loss, now + Self.endTimeout)) }
+    func add(_ loss: Loss, now: ContinuousClock.Instant) { pending.append((loss, now + Self.endTimeout)) }
 
     /// Keeps the cause of a loss that another message already logged.
     func note(_ collector: String, _ cause: String) { causes[collector] = cause }
 
     /// Logs the losses that are due.
-    func report(now: UInt64) { report { $0.deadline <= now } }
+    func report(now: ContinuousClock.Instant) { report { $0.deadline <= now } }
 
     /// Logs the collector's losses now, because its process has ended or another one is registered.
     ///
@@ -55,7 +54,7 @@ final class LossReports {
     }
 
     @discardableResult
-    private func report(where isDue: ((loss: Loss, deadline: UInt64)) -> Bool) -> Bool {
+    private func report(where isDue: ((loss: Loss, deadline: ContinuousClock.Instant)) -> Bool) -> Bool {
         let due = pending.filter(isDue)
         pending.removeAll(where: isDue)
         for (loss, _) in due {

@@ -6,13 +6,13 @@ import Logging
 final class SessionSweep: EventSource {
     private let pool: RunningPool
     private let log: Logger
-    private var next = rpa_monotonic_ns()
+    private var next = ContinuousClock.now
     /// Whether the last sweep was incomplete.
     private var wentOn = false
     private var said: String?
     /// Until an entry is removed, the map has room for the new ones: 35,000 sessions a second.
-    private static let pause: UInt64 = 1_000_000_000
-    private static let shortPause: UInt64 = 500_000_000
+    private static let pause = Duration.seconds(1)
+    private static let shortPause = Duration.milliseconds(500)
 
     init(pool: RunningPool, log: Logger) {
         self.pool = pool
@@ -21,11 +21,11 @@ final class SessionSweep: EventSource {
 
     let waits: [pollfd] = []
 
-    var nextDeadline: UInt64? {
+    var nextDeadline: ContinuousClock.Instant? {
         pool.kernel.configuration.groups.contains { $0.transport == .tcp } ? next : nil
     }
 
-    func serve(_ results: ArraySlice<pollfd>, now: UInt64) {
+    func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
         guard let nextDeadline, nextDeadline <= now else { return }
         next = now + Self.pause
         do {

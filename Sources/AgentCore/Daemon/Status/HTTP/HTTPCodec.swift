@@ -1,5 +1,3 @@
-import CBPFShim
-
 /// The protocol of the status server: HTTP/1.1, one request for each connection.
 struct HTTPCodec: ConnectionCodec {
     let service: StatusService
@@ -20,8 +18,9 @@ struct HTTPCodec: ConnectionCodec {
         switch reason {
         case .serverFull: Self.busy("the server has too many clients")
         case .replaced: Self.busy("the server needed the connection for another client; the request was incomplete")
-        case .requestLate(let seconds):
-            HTTPResponse.problem(HTTPProblem(408, "the request was incomplete after \(seconds) s")).bytes()
+        case .requestLate(let time):
+            HTTPResponse.problem(HTTPProblem(408, "the request was incomplete after \(time.components.seconds) s"))
+                .bytes()
         case .tooManyStreams(let limit): Self.busy("\(limit) clients read events already")
         }
     }
@@ -36,7 +35,7 @@ struct HTTPCodec: ConnectionCodec {
             case .response(let found): response = found
             case .events where request.method == "HEAD": response = .events
             case .events(let position):
-                return .stream(EventStream(of: service.feed, from: position, now: rpa_monotonic_ns()))
+                return .stream(EventStream(of: service.feed, from: position, now: ContinuousClock.now))
             }
         }
         return .bytes(response.bytes(isHead: request.method == "HEAD"))
