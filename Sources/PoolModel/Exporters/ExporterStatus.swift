@@ -58,7 +58,7 @@ public struct TrackingStatus: Equatable, Sendable, Codable {
     public var fill: Double
     /// Minimum seconds between two notifications about one exporter; 0: one for each run.
     public var interval: Double
-    /// The interval that the configuration asks for; `interval` is longer while the table is full.
+    /// The configured interval; `interval` is longer while the table is full or notifications are lost.
     public var configuredInterval: Double
     /// Traffic of exporters without counts of their own.
     public var untracked: ExporterTraffic

@@ -6,7 +6,7 @@ public struct DrainProgress: Equatable, Sendable, Codable {
     public var queuedConnections: UInt64 = 0
     /// TCP: live sessions.
     public var sessions = 0
-    /// Rows that wait for the end of sessions.
+    /// Rows that haven't moved to other collectors yet.
     public var rows = 0
 
     public init() {}

@@ -5,7 +5,8 @@ extension PoolStatus {
     var collectorFamilies: [MetricFamily] {
         var up = MetricFamily(
             "reuseport_agent_collector_up", .gauge,
-            "Whether the collector is active or draining, with all its sockets: 1 or 0.")
+            "Whether the collector is active or draining, which means that every socket that it registered is there: 1 or 0."
+        )
         var state = MetricFamily(
             "reuseport_agent_collector_state", .gauge,
             "1 for the collector's state, 0 for the others. holding: absent, its exporters are held. failed: its exporters are at other collectors."

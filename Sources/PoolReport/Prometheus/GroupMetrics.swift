@@ -8,7 +8,8 @@ extension PoolStatus {
             "Always 1: the group's protocol, address and port in the configuration.")
         var attached = MetricFamily(
             "reuseport_agent_group_attached", .gauge,
-            "Whether the program is attached to the group, by the last audit: 1 or 0.")
+            "Whether the agent's own socket or a registered one is in the group, and the last audit has no finding program_unverified of level problem for the group: 1 or 0."
+        )
         var runs = MetricFamily(
             "reuseport_agent_group_runs_total", .counter,
             "Runs of the program by outcome, exactly one for each run. selected: at the owner; failed_over: at another collector; held (the owner is absent), no_collector and bad_packet: dropped. \(MetricHelp.run)"
@@ -67,14 +68,14 @@ extension TrackingStatus {
                 "Part of the table of exporters that is taken, 0 to 1.", fill),
             MetricFamily(
                 "reuseport_agent_tracking_interval_seconds", .gauge,
-                "Minimum time between two notifications about one exporter; longer than configured while the table is full. 0: one for each run.",
+                "Minimum time between two notifications about one exporter; longer than configured while the table is full or notifications are lost. 0: one for each run.",
                 interval),
             MetricFamily(
                 "reuseport_agent_tracking_configured_interval_seconds", .gauge,
                 "Minimum time between two notifications about one exporter, as configured.", configuredInterval),
             MetricFamily(
                 "reuseport_agent_tracking_untracked_runs_total", .counter,
-                "Runs of exporters for which the table had no room, or that a table of another size had counted: in no exporter's counts, but in all others. \(MetricHelp.run)",
+                "Runs of addresses that the table had no room for, counts of addresses that were displaced, and all counts from before a reload that changed tracking.size: in no address's counts, but in all others. \(MetricHelp.run)",
                 untracked.runs),
             MetricFamily(
                 "reuseport_agent_tracking_untracked_bytes_total", .counter,

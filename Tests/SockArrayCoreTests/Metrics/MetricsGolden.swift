@@ -13,7 +13,7 @@ enum MetricsGolden {
         # HELP reuseport_agent_config_last_reload_success_timestamp_seconds When the agent read the configuration in force, in Unix time.
         # TYPE reuseport_agent_config_last_reload_success_timestamp_seconds gauge
         reuseport_agent_config_last_reload_success_timestamp_seconds{pool="edge"} 1700000000.25
-        # HELP reuseport_agent_collector_up Whether the collector is active or draining, with all its sockets: 1 or 0.
+        # HELP reuseport_agent_collector_up Whether the collector is active or draining, which means that every socket that it registered is there: 1 or 0.
         # TYPE reuseport_agent_collector_up gauge
         reuseport_agent_collector_up{pool="edge",collector="c1"} 1
         reuseport_agent_collector_up{pool="edge",collector="a \"b\" \\ c\nd é"} 0
@@ -85,7 +85,7 @@ enum MetricsGolden {
         # TYPE reuseport_agent_group_info gauge
         reuseport_agent_group_info{pool="edge",group="ipfix",protocol="udp",address="::",port="4739"} 1
         reuseport_agent_group_info{pool="edge",group="bmp",protocol="tcp",address="0.0.0.0",port="1790"} 1
-        # HELP reuseport_agent_group_attached Whether the program is attached to the group, by the last audit: 1 or 0.
+        # HELP reuseport_agent_group_attached Whether the agent's own socket or a registered one is in the group, and the last audit has no finding program_unverified of level problem for the group: 1 or 0.
         # TYPE reuseport_agent_group_attached gauge
         reuseport_agent_group_attached{pool="edge",group="ipfix"} 1
         reuseport_agent_group_attached{pool="edge",group="bmp"} 0
@@ -129,13 +129,13 @@ enum MetricsGolden {
         # HELP reuseport_agent_tracking_fill_ratio Part of the table of exporters that is taken, 0 to 1.
         # TYPE reuseport_agent_tracking_fill_ratio gauge
         reuseport_agent_tracking_fill_ratio{pool="edge"} 0.125
-        # HELP reuseport_agent_tracking_interval_seconds Minimum time between two notifications about one exporter; longer than configured while the table is full. 0: one for each run.
+        # HELP reuseport_agent_tracking_interval_seconds Minimum time between two notifications about one exporter; longer than configured while the table is full or notifications are lost. 0: one for each run.
         # TYPE reuseport_agent_tracking_interval_seconds gauge
         reuseport_agent_tracking_interval_seconds{pool="edge"} 2
         # HELP reuseport_agent_tracking_configured_interval_seconds Minimum time between two notifications about one exporter, as configured.
         # TYPE reuseport_agent_tracking_configured_interval_seconds gauge
         reuseport_agent_tracking_configured_interval_seconds{pool="edge"} 1
-        # HELP reuseport_agent_tracking_untracked_runs_total Runs of exporters for which the table had no room, or that a table of another size had counted: in no exporter's counts, but in all others. A run is a TCP SYN, a UDP datagram, or a train of datagrams that the kernel had put together (GRO): runs are not always datagrams.
+        # HELP reuseport_agent_tracking_untracked_runs_total Runs of addresses that the table had no room for, counts of addresses that were displaced, and all counts from before a reload that changed tracking.size: in no address's counts, but in all others. A run is a TCP SYN, a UDP datagram, or a train of datagrams that the kernel had put together (GRO): runs are not always datagrams.
         # TYPE reuseport_agent_tracking_untracked_runs_total counter
         reuseport_agent_tracking_untracked_runs_total{pool="edge"} 11
         # HELP reuseport_agent_tracking_untracked_bytes_total Bytes of untracked runs. UDP header and payload, or the TCP header of a SYN.
