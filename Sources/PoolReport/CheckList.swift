@@ -146,7 +146,7 @@ public struct CheckList: Sendable {
         return "\(names.count) can be loaded: \(different.joined(separator: ", "))\(cost)"
     }
 
-    /// CAP_SYS_PTRACE: only `register --pid` needs it.
+    /// CAP_SYS_PTRACE: `register --pid` and recognition need it, and `exec` if it can't borrow the sockets itself.
     private static func borrowing(_ host: HostFacts, _ trial: TrialReport) -> Item? {
         let name = "register --pid of other users' processes"
         if let failure = trial.failures[.borrowing] {

@@ -18,7 +18,11 @@ struct DrainCommand: ParsableCommand {
     @Option(help: "Name of the collector in the agent's configuration.")
     var collector: String
 
-    @Flag(help: "Return when the queues are empty and the sessions have ended, or when the timeout has passed.")
+    @Flag(
+        help: """
+            Return when all exporters have moved, the sessions have ended and the queues are empty, or when \
+            the timeout has passed.
+            """)
     var wait = false
 
     @Option(help: ArgumentHelp("With --wait: maximum time to wait, 0 to 86400.", valueName: "seconds"))
