@@ -36,7 +36,8 @@ import TestSupport
             agent.process.send(SIGTERM)
             try agent.process.wait()
             let unloaded = try CommandResult.of(AgentUnderTest.program, ["unload", "--pool", "edge"], in: sandbox)
-            #expect(unloaded.exitCode == 0 && unloaded.errorOutput.contains("the kernel scatters the group"), "\(unloaded)")
+            #expect(
+                unloaded.exitCode == 0 && unloaded.errorOutput.contains("the kernel scatters the group"), "\(unloaded)")
             /// How many of one exporter's datagrams each collector gets.
             func send(_ count: Int) throws -> [Int] {
                 var counts = collectors.map { _ in 0 }
