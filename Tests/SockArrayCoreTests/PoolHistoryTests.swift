@@ -91,23 +91,23 @@ import Testing
 
     @Test func `a loss with an unknown cause is reported by the next look, and others meanwhile`() {
         var history = PoolHistory()
-        func look(_ first: SlotState, _ second: SlotState, untold: Set<String>, losses: [String: String]) -> [String] {
+        func look(_ first: SlotState, _ second: SlotState, pending: Set<String>, losses: [String: String]) -> [String] {
             history.look(
                 [
                     .init(name: "c1", registrations: 1, state: first),
                     .init(name: "c2", registrations: 1, state: second),
                 ],
-                untold: untold, losses: losses, hasAffinity: true, at: Self.start
+                pending: pending, losses: losses, hasAffinity: true, at: Self.start
             ).map(\.text)
         }
-        #expect(look(.active, .active, untold: [], losses: [:]) == [])
+        #expect(look(.active, .active, pending: [], losses: [:]) == [])
         #expect(
-            look(.holding(left: .seconds(1)), .failed, untold: ["c1"], losses: ["c2": "was unregistered"]) == [
+            look(.holding(left: .seconds(1)), .failed, pending: ["c1"], losses: ["c2": "was unregistered"]) == [
                 "collector c2 was unregistered",
                 "collector c2 is gone, without a hold: its exporters are at other collectors",
             ])
         #expect(
-            look(.holding(left: .seconds(1)), .failed, untold: [], losses: ["c1": "has ended (process 7)"]) == [
+            look(.holding(left: .seconds(1)), .failed, pending: [], losses: ["c1": "has ended (process 7)"]) == [
                 "collector c1 has ended (process 7)", "collector c1 is away: its exporters are held for 1 s",
             ])
     }

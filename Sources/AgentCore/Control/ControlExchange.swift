@@ -22,13 +22,14 @@ final class ControlExchange {
     ) throws(Failure) {
         self.client = client
         self.act = act
-        deadline = ContinuousClock.now + client.timeout
         stream = try ControlClient(path: client.path, timeout: connectTimeout).connect(act: act)
         do {
             try client.write(try JSON.encode(request), descriptors, to: stream)
         } catch {
             throw client.gaveNoAnswer("\(error)", act: act)
         }
+        // From here on: an agent with a long queue of connections has its whole time for the answer.
+        deadline = ContinuousClock.now + client.timeout
         shutdown(stream.number, Int32(SHUT_WR))
         _ = fcntl(stream.number, F_SETFL, fcntl(stream.number, F_GETFL) | O_NONBLOCK)
     }

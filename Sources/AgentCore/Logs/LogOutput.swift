@@ -72,13 +72,13 @@ struct LogOutput: ~Copyable {
         waiting.removeFirst(done)
     }
 
-    /// How many records were lost since that was written last.
+    /// Writes how many records were lost since the last such record.
     mutating func writeLosses(_ record: (Int) -> LogRecord) {
         let count = lost
         guard count > 0, !isWaiting else { return }
         lost = 0
         write(record(count))
-        // That, too: then all of them are still to be told.
+        // This record was lost, too: the next one has the whole number.
         if lost > 0 { lost = count }
     }
 

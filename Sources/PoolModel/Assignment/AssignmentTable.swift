@@ -13,7 +13,7 @@ public struct AssignmentTable: Sendable {
     /// The configured exporters, and addresses with a dedicated row.
     private let exporters: [Exporter]
     /// Indices in `exporters` of exporters with a dedicated row, in the order of the rows.
-    private let apart: [Int]
+    private let dedicated: [Int]
 
     fileprivate struct Exporter {
         let name: String
@@ -76,8 +76,8 @@ public struct AssignmentTable: Sendable {
                     row: bucket.index, isConfigured: whole != nil, isPart: whole != nil, hasDedicatedRow: true,
                     addresses: [address]))
         }
-        apart = exporters.indices.filter { exporters[$0].hasDedicatedRow }
-        for (index, exporter) in apart.enumerated() { exporters[exporter].row = UInt32(tableSize + index) }
+        dedicated = exporters.indices.filter { exporters[$0].hasDedicatedRow }
+        for (index, exporter) in dedicated.enumerated() { exporters[exporter].row = UInt32(tableSize + index) }
         self.hash = hash
         self.tableSize = tableSize
         self.exporters = exporters
@@ -85,7 +85,7 @@ public struct AssignmentTable: Sendable {
     }
 
     /// Number of rows: the table's and the dedicated ones.
-    public var rowCount: Int { tableSize + apart.count }
+    public var rowCount: Int { tableSize + dedicated.count }
 
     /// All rows, the table's first.
     public func rows(for candidates: [WeightedCollector]) -> [BucketRow] {
@@ -97,7 +97,7 @@ public struct AssignmentTable: Sendable {
             }
         let slots = Dictionary(uniqueKeysWithValues: candidates.map { ($0.name, $0.slot) })
         return table
-            + apart.map { index in
+            + dedicated.map { index in
                 let exporter = exporters[index]
                 return Self.row(pinnedTo: exporter.pin.flatMap { slots[$0] }, in: table, exporter.bucket)
             }
@@ -144,7 +144,7 @@ public struct AssignmentTable: Sendable {
     // MARK: - Dedicated rows
 
     /// An exporter that has a dedicated row.
-    package struct Apart {
+    package struct DedicatedExporter {
         package let name: String
         /// Single addresses of the exporter.
         package let addresses: [IPAddress]
@@ -153,14 +153,16 @@ public struct AssignmentTable: Sendable {
     }
 
     /// The exporters of the rows from `tableSize` on.
-    package var exportersWithDedicatedRows: [Apart] {
-        apart.lazy.map { exporters[$0] }.filter { !$0.isPart }
-            .map { Apart(name: $0.name, addresses: $0.addresses, row: Int($0.row), isPinned: $0.pin != nil) }
+    package var exportersWithDedicatedRows: [DedicatedExporter] {
+        dedicated.lazy.map { exporters[$0] }.filter { !$0.isPart }
+            .map {
+                DedicatedExporter(name: $0.name, addresses: $0.addresses, row: Int($0.row), isPinned: $0.pin != nil)
+            }
     }
 
     /// The rows of another table's exporters in this one: for each exporter, the rows of its
     /// name if that is configured, or else of its addresses.
-    package func places(of others: [Apart]) -> [[Place]] {
+    package func places(of others: [DedicatedExporter]) -> [[Place]] {
         let names = Set(others.map(\.name))
         let configured = Dictionary(
             exporters.lazy.filter { $0.isConfigured && !$0.isPart && names.contains($0.name) }

@@ -96,7 +96,7 @@ public struct PoolConfiguration: Equatable, Sendable {
 
         public static let weights = 1...1_000
 
-        /// The agent alone recognises: it isn't told to others.
+        /// The agent alone recognizes: no snapshot and no status shows it.
         private enum CodingKeys: CodingKey { case name, weight }
 
         public init(name: String, weight: Int = 1, recognition: Recognition? = nil) {

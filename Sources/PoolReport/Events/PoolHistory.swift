@@ -39,19 +39,19 @@ public struct PoolHistory: Sendable {
 
     /// - Parameters:
     ///   - moments: all collectors of the configuration.
-    ///   - untold: lost collectors whose cause isn't known yet: a later look reports them.
+    ///   - pending: lost collectors whose cause isn't known yet: a later look reports them.
     ///   - losses: causes of the losses since the last look: `has ended (process 7)`.
     ///   - hasAffinity: exporters belong to collectors, and are held for absent ones.
     /// - Returns: collector by collector, each in the order of its events.
     public mutating func look(
-        _ moments: [CollectorMoment], untold: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
+        _ moments: [CollectorMoment], pending: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
         at now: ContinuousClock.Instant
     ) -> [Entry] {
         let words = HoldText(hasAffinity: hasAffinity)
         var entries: [Entry] = []
         var present: [String: Past] = [:]
         for moment in moments {
-            guard !untold.contains(moment.name) else {
+            guard !pending.contains(moment.name) else {
                 present[moment.name] = past[moment.name]
                 continue
             }

@@ -155,7 +155,7 @@ struct PreviousTable {
     /// So many buckets have the same number in both.
     let comparable: Int
     /// Rows of exporters that have one of their own now: index before, by index now.
-    private let apart: [Int: Int]
+    private let dedicated: [Int: Int]
 
     /// - Parameters:
     ///   - predecessor: the table of the generation before, if it is known.
@@ -168,7 +168,7 @@ struct PreviousTable {
         comparable = isComparable ? table.tableSize : 0
         let exporters = table.exportersWithDedicatedRows
         let before = predecessor?.places(of: exporters) ?? []
-        apart = Dictionary(
+        dedicated = Dictionary(
             uniqueKeysWithValues: zip(exporters, before).compactMap { exporter, places in
                 places.first.map { (exporter.row, $0.row) }
             })
@@ -177,7 +177,7 @@ struct PreviousTable {
     /// Nil: it has no counterpart.
     func row(at index: Int) -> BucketRow? {
         if index < comparable { return BucketRow(word: words[index]) }
-        return apart[index].map { BucketRow(word: words[$0]) }
+        return dedicated[index].map { BucketRow(word: words[$0]) }
     }
 }
 
@@ -190,7 +190,7 @@ extension PreviousTable {
     ///   - left: exporters with rows of their own in the table before that are to keep them.
     /// - Returns: names or addresses.
     func exportersToKeep(
-        from base: AssignmentTable, leaving left: [AssignmentTable.Apart], _ live: [LiveSession]
+        from base: AssignmentTable, leaving left: [AssignmentTable.DedicatedExporter], _ live: [LiveSession]
     ) -> Set<String> {
         var kept = Set(base.places(of: left).joined().filter { $0.row < base.tableSize }.map(\.exporter))
         var peers: [String: [Slot: Set<IPAddress>]] = [:]

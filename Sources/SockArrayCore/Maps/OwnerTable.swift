@@ -21,8 +21,8 @@ struct OwnerTable {
         let (place, shift) = (row / Self.perWord, UInt64(row % Self.perWord * Int(RPA_OWNER_BITS)))
         let field = UInt64(1) << UInt64(RPA_OWNER_BITS) - 1
         let word = words[place]
-        let told = min(owner.map { UInt64($0.index) } ?? UInt64(RPA_OWNER_IN_ROW), UInt64(RPA_OWNER_IN_ROW))
-        let changed = word & ~(field << shift) | told << shift
+        let value = min(owner.map { UInt64($0.index) } ?? UInt64(RPA_OWNER_IN_ROW), UInt64(RPA_OWNER_IN_ROW))
+        let changed = word & ~(field << shift) | value << shift
         if changed != word { words[place] = changed }
     }
 }

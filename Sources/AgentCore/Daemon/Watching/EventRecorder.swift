@@ -11,7 +11,7 @@ final class EventRecorder: EventSource {
     private var seen: Int
     private var seenWrites: UInt64
     /// Collectors whose loss has no known cause yet.
-    private var untold: Set<String> = []
+    private var pending: Set<String> = []
     private var schedule = EventSchedule()
     private let act = "note what happens"
 
@@ -50,16 +50,16 @@ final class EventRecorder: EventSource {
     }
 
     private var hasChanged: Bool {
-        seen != pool.revision || seenWrites != pool.kernel.rowWrites || untold != pool.losses.pendingCollectors
+        seen != pool.revision || seenWrites != pool.kernel.rowWrites || pending != pool.losses.pendingCollectors
     }
 
     private var hasAffinity: Bool { pool.kernel.table.assignment.hasAffinity }
 
     private func look(now: ContinuousClock.Instant) throws(Failure) {
         let moments = try pool.kernel.moments(act: act)
-        untold = pool.losses.pendingCollectors
+        pending = pool.losses.pendingCollectors
         let entries = history.look(
-            moments, untold: untold, losses: pool.losses.takeCauses(), hasAffinity: hasAffinity, at: now)
+            moments, pending: pending, losses: pool.losses.takeCauses(), hasAffinity: hasAffinity, at: now)
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
         report(entries)
         let mayHaveMoved = hasChanged || !entries.isEmpty
