@@ -50,7 +50,7 @@ let package = Package(
                 "CBPFShim", "CYAML", "PoolModel", "PoolReport", "SockArrayCore", "UsageExport",
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: optimized, plugins: [embedFiles]),
+            plugins: [embedFiles]),
         .executableTarget(
             name: "reuseport-agent",
             dependencies: [
