@@ -18,7 +18,7 @@ struct ProgramCost {
         case modulo = "hash % N + select"
         case off = "agent, tracking off"
         case on = "agent"
-        case exact = "agent, each run told"
+        case exact = "agent, each run notified"
     }
 
     /// - Parameter note: called for each round but the first, which warms up.
