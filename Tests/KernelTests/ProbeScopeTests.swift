@@ -64,11 +64,16 @@ private struct WayOut {
             \(isIPv6 ? "" : "ip route del local \(address) dev out0 table local")
             ip neighbour add \(address) lladdr 02:00:00:00:00:02 dev out0
             """
+        // Without IPv6, an interface reports no IPv6 multicast groups, which would count as sent packets.
         let setUp = """
             set -e
             ip link add out0 type veth peer name out1
             cd /proc/sys/net/ipv6/conf
-            for name in out0 out1; do echo 0 > $name/accept_ra; echo 1 > $name/addr_gen_mode; done
+            for name in out0 out1; do
+                echo 0 > $name/accept_ra
+                echo 1 > $name/addr_gen_mode
+                \(isIPv6 ? ":" : "echo 1 > $name/disable_ipv6")
+            done
             echo 1 | tee ../../ipv4/ip_nonlocal_bind > ../ip_nonlocal_bind
             echo \(forwards ? 1 : 0) | tee all/forwarding > ../../ipv4/ip_forward
             ip link set out0 up

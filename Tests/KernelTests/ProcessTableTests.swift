@@ -125,7 +125,9 @@ import Testing
             #expect(waitUntil(.seconds(20)) { (try? Self.find(byTitle).pids) == ["c1": [c1.process.pid]] })
             // The titles stand there now, the plugin's a moment later.
             #expect(waitUntil(.seconds(20)) { (try? Self.find(byFile).pids) == [:] })
-            let all = try #require(try Self.find(["c1": Self.command("nfacctd: *")]).pids["c1"])
+            let anyTitle = ["c1": try Self.command("nfacctd: *")]
+            #expect(waitUntil(.seconds(20)) { (try? Self.find(anyTitle).pids["c1"]?.count) == 2 })
+            let all = try #require(try Self.find(anyTitle).pids["c1"])
             try #require(all.count == 2 && all.first == c1.process.pid)
             #expect(try Self.find(["c1": Self.command("nfacctd: Print Plugin [flows]")]).pids == ["c1": [all[1]]])
         }
