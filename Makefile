@@ -25,9 +25,10 @@ demo:
 	@$(MAKE) --no-print-directory $(release)
 	@$(as_root) $(release) demo
 
+# The tests' product alone: --build-tests builds the benchmarks, too, which `make check` does.
 test:
 	@scripts/setup.sh test
-	swift build --build-tests
+	swift build --product reuseport-agentPackageTests
 	$(as_root) scripts/test.sh '$(SUITES)'
 
 # Long tests that must pass before a change is done.
