@@ -52,8 +52,8 @@ run_all() {
         echo "test.sh: no suite matches $1" >&2
         exit 2
     }
-    # One more than there are CPUs, because many tests wait.
-    jobs=${JOBS:-$(($(nproc) + 1))}
+    # More than there are CPUs, because many tests wait.
+    jobs=${JOBS:-$((2 * $(nproc)))}
     echo "test.sh: $(wc -l <"$logs/suites") suites, $jobs at a time"
     SECONDS=0
     xargs -P "$jobs" -I {} "$0" --suite {} "$logs/{}.log" <"$logs/suites"
