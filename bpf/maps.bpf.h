@@ -59,7 +59,7 @@ struct {
 /* This group's sockets, by slot. Values of 8 bytes let the agent look up socket cookies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
-	__uint(max_entries, RPA_MAX_SLOTS);
+	__uint(max_entries, RPA_SOCKET_ENTRIES);
 	__type(key, __u32);
 	__type(value, __u64);
 } sockets SEC(".maps");
@@ -67,7 +67,7 @@ struct {
 /* The sockets of every group of the pool, this one included. */
 struct socket_array {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
-	__uint(max_entries, RPA_MAX_SLOTS);
+	__uint(max_entries, RPA_SOCKET_ENTRIES);
 	__type(key, __u32);
 	__type(value, __u64);
 };

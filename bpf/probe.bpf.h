@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The agent's probe: an empty datagram or a SYN that shows whether this program is attached
- * to the group. The program counts it in "losses" and drops it.
+ * to the group, and whether it can select the socket of a slot.
  */
 #ifndef PROBE_BPF_H
 #define PROBE_BPF_H
+
+#include <linux/errno.h>
+#include <stdbool.h>
 
 #include "exporter.bpf.h"
 
@@ -28,6 +31,31 @@ static __always_inline bool is_probe(struct sk_reuseport_md *ctx)
 		return false;
 	probe = READ_ONCE(pool->probe);
 	return probe && read_peer(ctx, &source, &port) && source.hash + port == probe;
+}
+
+/*
+ * Tries to select the socket that the probe asks for, records the kernel's answer in "losses",
+ * and drops the probe: it reaches no collector, whatever was selected.
+ */
+__noinline int answer_probe(struct sk_reuseport_md *ctx)
+{
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
+	struct rpa_losses *counters;
+	struct map_key key;
+	__u64 slot;
+	__u32 error;
+
+	if (!pool)
+		return SK_DROP;
+	slot = READ_ONCE(pool->probe_slot);
+	key.index = slot;
+	error = -bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0);
+	counters = bpf_map_lookup_elem(&losses, ONLY);
+	if (!counters)
+		return SK_DROP;
+	WRITE_ONCE(counters->probe_result, slot << 32 | error);
+	WRITE_ONCE(counters->probes, counters->probes + 1);
+	return SK_DROP;
 }
 
 #endif

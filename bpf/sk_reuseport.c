@@ -17,7 +17,7 @@
  *   1. The kernel runs dispatch(), which is attached to the group. It tail-calls
  *      select_collector() of the generation in force: one store moves a whole pool to another
  *      table.
- *   2. is_probe(): the agent's probe is counted and dropped.
+ *   2. is_probe(): the agent's probe is answered, counted and dropped.
  *   3. read_source(): the source address and its hash. Without one: dropped as bad_packet.
  *   4. select_tracked(): nearly all datagrams end here. The exporter's counters on this CPU have
  *      the ranks of its row. Its first datagram, and the first one after a change of the rows,
@@ -294,7 +294,7 @@ static __always_inline int select_for_packet(struct sk_reuseport_md *ctx)
 	__u32 port = 0;
 
 	if (is_probe(ctx))
-		return drop(ctx, DROP_PROBE);
+		return answer_probe(ctx);
 	if (constants.is_stream) {
 		if (read_peer(ctx, &source, &port))
 			return select_for_connection(ctx, source.high, source.low, source.hash, port);

@@ -12,7 +12,7 @@
 #include "row.bpf.h"
 
 /* Why a run is dropped: one counter of struct rpa_losses each. */
-enum drop_reason { DROP_HELD, DROP_NO_COLLECTOR, DROP_BAD_PACKET, DROP_PROBE };
+enum drop_reason { DROP_HELD, DROP_NO_COLLECTOR, DROP_BAD_PACKET };
 
 /* The result of an attempt to deliver to one slot. */
 enum delivery {
@@ -43,10 +43,8 @@ __noinline int drop(struct sk_reuseport_md *ctx, enum drop_reason reason)
 		counters->held++;
 	else if (reason == DROP_NO_COLLECTOR)
 		counters->no_collector++;
-	else if (reason == DROP_BAD_PACKET)
-		counters->bad_packet++;
 	else
-		counters->probes++;
+		counters->bad_packet++;
 	return SK_DROP;
 }
 

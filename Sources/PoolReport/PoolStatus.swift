@@ -22,7 +22,7 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String
         public var slot: Int
-        /// empty, active, draining, holding, failed.
+        /// empty, active, unverified, draining, holding, failed.
         public var state: String
         /// What the state means and what to do, for people; nil: it is active.
         public var advice: String?
@@ -109,6 +109,9 @@ public enum CollectorAdvice {
         let end = nextStep(for: collector, isFirst: !hasRegistered) + (isDraining ? undrain(name) : "")
         switch state {
         case .active: return nil
+        case .unverified:
+            return "it is registered, but the agent has not yet seen the program select its sockets; if this lasts, see "
+                + "the findings of: reuseport-agent check --live"
         case .draining:
             return hasAffinity
                 ? "its exporters move to others as their BMP sessions end; "

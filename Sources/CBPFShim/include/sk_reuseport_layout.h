@@ -12,10 +12,18 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 7
+#define RPA_LAYOUT_VERSION 8
 
-/* Slots of a pool, and therefore entries of each REUSEPORT_SOCKARRAY. */
+/* Slots of a pool. */
 #define RPA_MAX_SLOTS 256
+
+/*
+ * Entries of each REUSEPORT_SOCKARRAY: one for each slot, and a last one that no row names. The
+ * agent puts a socket there before it is registered, and asks the program by a probe whether
+ * it can select the socket.
+ */
+#define RPA_PROOF_SLOT RPA_MAX_SLOTS
+#define RPA_SOCKET_ENTRIES (RPA_MAX_SLOTS + 1)
 
 /* Bytes of a collector's name, without the NUL. */
 #define RPA_MAX_NAME 63
@@ -113,8 +121,12 @@ struct rpa_losses {
 	__u64 held;         /* the exporter's collector is down, within the hold time */
 	__u64 no_collector; /* no usable slot in the whole pool */
 	__u64 bad_packet;   /* no source address could be read */
-	__u64 probes;       /* the agent's own, see "probe" of rpa_settings: they are no outcome */
 	__u64 bytes;        /* of held and no_collector; as in rpa_traffic */
+	__u64 probes;       /* the agent's own, see "probe" of rpa_settings: they are no outcome */
+	/* Of the last probe: the slot that it asked for << 32 | the errno of the attempt to select the
+	 * slot's socket, 0: it was selected. Behind "probes", and written first: the agent copies
+	 * the words in order, and has the result of each probe that it sees counted. */
+	__u64 probe_result;
 };
 
 /*
@@ -306,6 +318,7 @@ struct rpa_settings {
 	__u64 sampling;       /* in ticks of RPA_TRACKING_TICK_SHIFT: interval of an exporter's events << 32
 	                       * | silence after which it may lose its entry; interval 0: each run is an event */
 	__u64 incarnation;    /* random, drawn when the pool was made: its counters began at 0 then */
+	__u64 probe_slot;     /* entry of "sockets" that a probe asks for */
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 
@@ -320,6 +333,7 @@ struct rpa_tenant {
 	__u8 draining;  /* it gets no new exporters */
 	__u8 departing; /* its name left the configuration: the slot becomes free when no row has it */
 	__u8 dismissed; /* it was unregistered: its exporters don't wait for it */
+	__u64 proven;   /* registration number for which the program has selected a socket in each group */
 };
 
 #endif

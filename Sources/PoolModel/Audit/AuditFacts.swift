@@ -24,6 +24,8 @@ public struct AuditFacts: Equatable, Sendable {
         /// Why there is no placeholder.
         public var placeholderRefusal: PlaceholderRefusal?
         public var probe: ProbeResult
+        /// Registered sockets that the program can't select.
+        public var unselectable: [Unselectable] = []
 
         public init(
             _ group: ReuseportGroup, sockets: [BoundSocket] = [], entries: [Entry] = [], placeholder: UInt64? = nil,
@@ -35,6 +37,22 @@ public struct AuditFacts: Equatable, Sendable {
             self.placeholder = placeholder
             self.placeholderRefusal = placeholderRefusal
             self.probe = probe
+        }
+
+        /// The first of them receives the group's traffic: the kernel lists the sockets of a port in the order
+        /// in which it looks for a receiver, and keeps the sockets of each user in a group of their own.
+        package var receiver: BoundSocket? { sockets.first(where: group.hasMember) }
+
+        /// A registered socket, or the agent's own.
+        package var own: BoundSocket? {
+            let present = Set(entries.compactMap(\.present))
+            return sockets.first { present.contains($0.cookie) || $0.cookie == placeholder }
+        }
+
+        /// The sockets of another user receive the group's traffic.
+        package var isOvershadowed: Bool {
+            guard let receiver, let own else { return false }
+            return receiver.user != own.user && !entries.contains { $0.present == receiver.cookie }
         }
 
         /// Members of the kernel's group that no slot has.
@@ -56,6 +74,18 @@ public struct AuditFacts: Equatable, Sendable {
             self.collector = collector
             self.registered = registered
             self.present = present
+        }
+    }
+
+    /// A registered socket that the program can't select.
+    public struct Unselectable: Equatable, Sendable {
+        public var collector: String
+        public var slot: Slot
+        /// Of bpf_sk_select_reuseport(). ENOENT, EBADFD: another group receives the traffic.
+        public var errno: Int32
+
+        public init(collector: String, slot: Slot, errno: Int32) {
+            (self.collector, self.slot, self.errno) = (collector, slot, errno)
         }
     }
 
@@ -85,4 +115,6 @@ public enum ProbeResult: Equatable, Sendable {
     case empty
     /// No probe was sent this time.
     case skipped
+    /// No probe was sent: sockets of another user receive the group's traffic, and would read it.
+    case overshadowed
 }

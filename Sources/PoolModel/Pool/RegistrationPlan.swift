@@ -39,16 +39,20 @@ public struct RegistrationPlan: Equatable, Sendable {
         public let departed: Set<Slot>
         /// The process that registered the slot's sockets; nil: it isn't known.
         public let owner: ProcessIdentity?
+        /// For each group of the pool: the sockets of its port, in the order in which the kernel looks for a
+        /// receiver.
+        public let sockets: [[BoundSocket]]
 
         public init(
             cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String], departed: Set<Slot> = [],
-            owner: ProcessIdentity? = nil
+            owner: ProcessIdentity? = nil, sockets: [[BoundSocket]] = []
         ) {
             self.cookies = cookies
             self.ownerIsGone = ownerIsGone
             self.names = names
             self.departed = departed
             self.owner = owner
+            self.sockets = sockets
         }
     }
 
@@ -88,6 +92,7 @@ public struct RegistrationPlan: Equatable, Sendable {
                             + "\(groups[group].name) (\(groups[group].endpoint)), and a collector has one socket in each group",
                         remedy: "give one socket for each group"))
             }
+            try Self.checkUser(of: offer, in: groups[group], at: group, occupancy, act: act)
             let isPresent = try Self.checkSlot(
                 slot, for: offer, of: groups[group], cookies: occupancy.cookies[group], occupancy, replacing: replacing,
                 act: act)
@@ -108,6 +113,25 @@ public struct RegistrationPlan: Equatable, Sendable {
                         + "bound: --wait 30 (nfacctd binds its UDP port some 5 s after BMP)"))
         }
         self.placements = placements
+    }
+
+    /// Refuses a socket that the kernel keeps in another group than the one that receives the port's traffic,
+    /// because it belongs to another user.
+    private static func checkUser(
+        of offer: Offer, in group: ReuseportGroup, at index: Int, _ occupancy: Occupancy, act: String
+    ) throws(Refusal) {
+        guard occupancy.sockets.indices.contains(index),
+            let receiver = occupancy.sockets[index].first(where: group.hasMember), receiver.user != offer.socket.user
+        else { return }
+        let slot = occupancy.cookies[index].first { $0.value == receiver.cookie }?.key
+        let collector = slot.flatMap { occupancy.names[$0] }.map { ", collector \($0)'s" } ?? ""
+        throw .refused(
+            Failure(
+                .conflict, act: act,
+                cause: "\(offer.label) (\(offer.socket.endpoint)) belongs to user \(offer.socket.user), and all traffic of "
+                    + "group \(group.name) reaches a socket of user \(receiver.user) (inode \(receiver.inode)\(collector)): "
+                    + "the kernel keeps the sockets of different users in separate reuseport groups",
+                remedy: "run all collectors of the pool as one user, and set collector_user to it"))
     }
 
     /// Refuses a second collector of one name, and a socket that has another slot.

@@ -7,6 +7,8 @@ public enum SlotState: Equatable, Sendable {
     case absent
     /// The collector receives what the table assigns to it.
     case active
+    /// The collector is registered, but the program has not been seen to select its sockets.
+    case unverified
     /// The collector keeps its sessions, and receives no new exporters.
     case draining
     /// The collector is absent; its exporters are held for the time that is left.
@@ -19,14 +21,16 @@ public enum SlotState: Equatable, Sendable {
     ///   - downFor: time since the slot is vacant; nil: it isn't.
     ///   - isFilled: the slot is registered, and none of its sockets is gone.
     ///   - isDraining: the collector drains.
+    ///   - isProven: the program has selected a socket of this registration in each group.
     public init(
-        registrations: UInt64, downFor: Duration?, hold: Duration, isFilled: Bool, isDraining: Bool = false
+        registrations: UInt64, downFor: Duration?, hold: Duration, isFilled: Bool, isDraining: Bool = false,
+        isProven: Bool = true
     ) {
         switch downFor {
         case .some(let time) where time < hold: self = .holding(left: hold - time)
         case .some where registrations == 0: self = .absent
         case .some: self = .failed
-        case nil where isFilled: self = isDraining ? .draining : .active
+        case nil where isFilled: self = isDraining ? .draining : isProven ? .active : .unverified
         case nil where registrations == 0: self = .empty
         // A socket is gone, and no run has come across it yet.
         case nil: self = .holding(left: hold)
@@ -37,6 +41,7 @@ public enum SlotState: Equatable, Sendable {
         switch self {
         case .empty, .absent: "empty"
         case .active: "active"
+        case .unverified: "unverified"
         case .draining: "draining"
         case .holding: "holding"
         case .failed: "failed"
@@ -44,7 +49,7 @@ public enum SlotState: Equatable, Sendable {
     }
 
     /// All values of `name`.
-    public static let names = ["active", "draining", "empty", "failed", "holding"]
+    public static let names = ["active", "draining", "empty", "failed", "holding", "unverified"]
 
     /// What a slot does for a run.
     public enum Standing: Equatable, Sendable {
@@ -58,7 +63,7 @@ public enum SlotState: Equatable, Sendable {
 
     public var standing: Standing {
         switch self {
-        case .active, .draining: .usable
+        case .active, .unverified, .draining: .usable
         case .empty, .holding: .held
         case .failed, .absent: .away
         }

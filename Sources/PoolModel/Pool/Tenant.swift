@@ -9,6 +9,8 @@ public struct Tenant: Equatable, Sendable {
     public var drain: Drain?
     /// The collector was unregistered: its exporters aren't held.
     public var isDismissed = false
+    /// The registration for which the program has selected a socket in each group; 0: none.
+    public var provenRegistration: UInt64 = 0
 
     public init(name: String, owner: ProcessIdentity? = nil, user: UInt32? = nil, drain: Drain? = nil) {
         self.name = name

@@ -14,6 +14,10 @@ public enum AuditProblem: Hashable, Sendable {
     case socketReplaced(ReuseportGroup, collector: String)
     case trafficStolen(ReuseportGroup, Culprit, TrafficTheft)
     case noPlaceholder(ReuseportGroup, AuditFacts.PlaceholderRefusal)
+    /// A registered socket that the program can't select.
+    case unselectable(ReuseportGroup, collector: String, Culprit?, errno: Int32)
+    /// Sockets of two users, of which one receives the group's traffic.
+    case twoUsers(ReuseportGroup, receiver: Culprit, loser: Culprit, collector: String?, receiverIsOurs: Bool)
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
 
@@ -50,6 +54,8 @@ public enum AuditProblem: Hashable, Sendable {
         case .socketReplaced: "socket_replaced"
         case .trafficStolen: "traffic_stolen"
         case .noPlaceholder: "no_placeholder"
+        case .unselectable: "socket_unselectable"
+        case .twoUsers: "two_users"
         case .oneSource: "one_source_address"
         case .sessionNotEnded: "session_not_ended"
         }
@@ -62,12 +68,13 @@ public enum AuditProblem: Hashable, Sendable {
         ("program_replaced", .problem), (unverified, .problem), (unverified, .note),
         ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
         ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
-        ("session_not_ended", .note),
+        ("session_not_ended", .note), ("socket_unselectable", .problem), ("two_users", .problem),
     ]
 
     public var level: Level {
         switch self {
-        case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen: .problem
+        case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable, .twoUsers:
+            .problem
         case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
         }
     }
@@ -76,7 +83,8 @@ public enum AuditProblem: Hashable, Sendable {
         switch self {
         case .programReplaced(let group), .programUnseen(let group), .programUnreachable(let group),
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
-            .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _):
+            .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
+            .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _, _):
             group
         case .oneSource, .sessionNotEnded: nil
         }
@@ -84,7 +92,8 @@ public enum AuditProblem: Hashable, Sendable {
 
     public var collector: String? {
         switch self {
-        case .leftOver(_, _, let name), .socketReplaced(_, let name): name
+        case .leftOver(_, _, let name), .socketReplaced(_, let name), .unselectable(_, let name, _, _): name
+        case .twoUsers(_, _, _, let name, _): name
         default: nil
         }
     }
@@ -117,8 +126,16 @@ extension AuditFacts {
         case .unseen: problems.append(.programUnseen(group))
         case .unreachable: problems.append(.programUnreachable(group))
         case .unsendable(let errno): problems.append(.probeUnsendable(group, errno: errno))
-        case .attached, .empty, .skipped: break
+        case .attached, .empty, .skipped, .overshadowed: break
         }
+        problems += facts.unselectable.map { unselectable in
+            let cookie = facts.entries.first { $0.collector == unselectable.collector }?.present
+            let socket = facts.sockets.first { $0.cookie == cookie }
+            return .unselectable(
+                group, collector: unselectable.collector, socket.map(AuditProblem.Culprit.init),
+                errno: unselectable.errno)
+        }
+        problems += facts.twoUsers
         problems += facts.entries.filter { $0.present != nil && $0.present != $0.registered }
             .map { .socketReplaced(group, collector: $0.collector) }
         problems += facts.strangers.map { socket in
@@ -132,5 +149,23 @@ extension AuditFacts {
             problems.append(.noPlaceholder(group, refusal))
         }
         return problems
+    }
+}
+
+extension AuditFacts.Group {
+    /// A problem for each user whose sockets receive nothing because another user's do.
+    fileprivate var twoUsers: [AuditProblem] {
+        guard let receiver else { return [] }
+        func collector(of socket: BoundSocket) -> String? { entries.first { $0.present == socket.cookie }?.collector }
+        let isOurs = receiver.cookie == placeholder || collector(of: receiver) != nil
+        // Of each user, a registered socket if there is one: its collector has a name.
+        let losers = sockets.filter { group.hasMember($0) && $0.user != receiver.user }
+        let named = losers.filter { collector(of: $0) != nil } + losers
+        return Set(losers.map(\.user)).sorted().compactMap { user in
+            guard let loser = named.first(where: { $0.user == user }) else { return nil }
+            return .twoUsers(
+                group, receiver: .init(receiver), loser: .init(loser), collector: collector(of: loser),
+                receiverIsOurs: isOurs)
+        }
     }
 }

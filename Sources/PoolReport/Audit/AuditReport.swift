@@ -56,11 +56,14 @@ private struct AuditSubject {
             switch facts.probe {
             case .attached: "the agent's program is attached"
             case .empty: "the group has no socket, and therefore no program"
+            case .overshadowed: "not checked, because sockets of another user would receive the probe"
             default: "not checked this time"
             }
         return [
             subject("program", program, ["program_replaced", "program_unverified"]),
             subject("map", "it has the registered sockets", ["socket_replaced"]),
+            subject("selection", "no registered socket is known to be out of the program's reach", ["socket_unselectable"]),
+            subject("users", "all sockets belong to one user", ["two_users"]),
             subject(
                 "members", "\(members), all of them registered, or new within 10 s",
                 ["stranger_in_group", "old_socket_in_group"]),

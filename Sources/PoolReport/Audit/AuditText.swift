@@ -43,6 +43,15 @@ extension AuditProblem {
         case .noPlaceholder(_, let refusal):
             return "the agent has no socket of its own in the group (\(ErrnoName.of(refusal.errno))): when the last "
                 + "collector ends, the program is detached until a collector registers"
+        case .unselectable(_, let name, let socket, let errno):
+            return "the program can't select \(socket?.description ?? "the socket") of collector \(name) "
+                + "(\(ErrnoName.of(errno))): the socket is in another reuseport group than the port's traffic, and the "
+                + "collector receives nothing here"
+        case .twoUsers(_, let receiver, let loser, let name, let receiverIsOurs):
+            return "\(receiver.description) receives all of the group's traffic, and \(loser.description)"
+                + "\(name.map { ", collector \($0)'s," } ?? "") receives nothing: the kernel keeps the sockets of "
+                + "different users in separate reuseport groups"
+                + (receiverIsOurs ? "" : ", and the agent's program doesn't run in the one that receives")
         case .oneSource:
             return "nearly everything comes from this address, and therefore goes to one collector: "
                 + "a NAT or a proxy may be in front of the exporters"
@@ -74,6 +83,12 @@ extension AuditProblem {
             return "let its process bind another port, or make its address a group of the configuration; "
                 + "to find it: \(group.listing)\(socket.search)"
         case .noPlaceholder(_, let refusal): return refusal.remedy
+        case .unselectable(let group, let name, let socket, _):
+            return "start \(name) again as the user of the other collectors; to see the port's sockets: "
+                + "\(group.listing)\(socket?.search ?? "")"
+        case .twoUsers(let group, _, _, _, _):
+            return "run all collectors of the pool as one user, and set collector_user to it: then the agent keeps "
+                + "other users out; to see the port's sockets: \(group.listing)"
         case .oneSource: return "let the NAT or proxy keep the source addresses, or run the agent in front of it"
         case .sessionNotEnded(let errno):
             return errno == KernelErrno.notPermitted

@@ -47,7 +47,7 @@ final class Deployment {
     /// Keeps the groups when their last collector ends.
     func keepGroups() { for group in groups { keep(group) } }
 
-    func keep(_ group: PoolGroup) { group.keep(for: configuration.collectorUser, collectors: collectorUsers) }
+    func keep(_ group: PoolGroup) { group.keep(for: configuration.collectorUser) }
 
     /// Users (uid) that the sockets of present and former collectors belong to.
     var collectorUsers: [UInt32] { maps.tenants.all().values.compactMap(\.user) }
@@ -66,13 +66,15 @@ extension Deployment {
         of slot: Slot, cookie: (PoolGroup) throws(Problem) -> UInt64?
     ) throws(Problem) -> SlotState {
         let (words, members) = (maps.slots[slot], maps.slots.groups(of: slot))
+        let tenant = maps.tenants.tenant(of: slot)
         var isFilled = words.registrationNumber != 0
         for group in groups where isFilled && members >> UInt64(group.number) & 1 == 1 {
             isFilled = try cookie(group) != nil
         }
         return SlotState(
             registrations: words.registrationNumber, downFor: words.downFor, hold: configuration.restartHold,
-            isFilled: isFilled, isDraining: maps.tenants.tenant(of: slot)?.drain != nil)
+            isFilled: isFilled, isDraining: tenant?.drain != nil,
+            isProven: tenant?.provenRegistration == words.registrationNumber)
     }
 
     /// The state of every slot that has a name.

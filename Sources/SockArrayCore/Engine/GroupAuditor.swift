@@ -5,6 +5,7 @@ import PoolModel
 final class GroupAuditor {
     private let pool: ActivePool
     private let sockets: SlotSockets
+    private let prover: SelectionProver
     private let resetter: SessionResetter
     private let registrar: Registrar
     /// Index of the group that is probed first: the one for which the last audit had no time.
@@ -14,8 +15,12 @@ final class GroupAuditor {
     /// audit: commands and rows wait meanwhile.
     private static let unansweredLimit = 3
 
-    init(_ pool: ActivePool, _ sockets: SlotSockets, _ resetter: SessionResetter, _ registrar: Registrar) {
-        (self.pool, self.sockets, self.resetter, self.registrar) = (pool, sockets, resetter, registrar)
+    init(
+        _ pool: ActivePool, _ sockets: SlotSockets, _ prover: SelectionProver, _ resetter: SessionResetter,
+        _ registrar: Registrar
+    ) {
+        (self.pool, self.sockets, self.prover) = (pool, sockets, prover)
+        (self.resetter, self.registrar) = (resetter, registrar)
     }
 
     private var deployment: Deployment { pool.deployment }
@@ -33,6 +38,8 @@ final class GroupAuditor {
         }
         firstGroup = next ?? 0
         var result = AuditFacts(groups: groups.indices.map { facts[$0]! }, resetRefusal: resetter.refusal)
+        for slot in slots { try prover.settle(slot) }
+        prover.forget(except: Set(result.groups.flatMap { $0.entries.compactMap(\.present) }))
         if !result.groups.contains(where: { $0.probe == .skipped }) {
             sockets.forgetTakenOut(except: Set(result.groups.flatMap { $0.strangers.map(\.cookie) }))
         }
@@ -53,21 +60,29 @@ final class GroupAuditor {
             placeholder: group.placeholder?.cookie,
             placeholderRefusal: group.placeholderRefusal.map { .init(user: $0.user, errno: $0.error.errno) })
         try sockets.countDrops(in: group, facts.sockets)
+        var present: [(slot: Slot, cookie: UInt64)] = []
         for slot in slots {
             let entry = AuditFacts.Entry(
                 collector: deployment.name(of: slot), registered: sockets.registered[group.group, slot],
                 present: try group.sockets.cookie(at: slot))
             if entry.registered != nil || entry.present != nil { facts.entries.append(entry) }
+            if let cookie = entry.present { present.append((slot, cookie)) }
         }
-        let isOurs = facts.placeholder != nil || facts.entries.contains { $0.present != nil }
-        if !isOurs {
+        if facts.placeholder == nil, present.isEmpty {
             facts.probe = .empty
+        } else if facts.isOvershadowed {
+            // A collector of another user would read the probe.
+            facts.probe = .overshadowed
         } else if unanswered >= Self.unansweredLimit {
             facts.probe = .skipped
         } else {
-            facts.probe = try group.probe(
-                among: facts.sockets, pool.maps.settings, deployment.table.hash, unanswered: &unanswered
+            let (result, answers) = try group.probe(
+                asking: prover.slotsToAsk(in: group, present), among: facts.sockets, pool.maps.settings,
+                deployment.table.hash, unanswered: &unanswered
             ) { attachAgain(group, slots) }
+            facts.probe = result
+            facts.unselectable = try prover.note(answers, in: group, present)
+                .map { .init(collector: deployment.name(of: $0), slot: $0, errno: $1) }
             _ = group.placeholder?.discardWaiting(of: group.group.transport)
         }
         return facts

@@ -4,6 +4,7 @@ struct PoolEngine {
     let sessions: SessionIndex
     let resetter = SessionResetter()
     let sockets: SlotSockets
+    let prover: SelectionProver
     let rows: RowScheduler
     let misplaced: MisplacedSessions
     let exporters: ExporterTracker
@@ -17,13 +18,14 @@ struct PoolEngine {
         self.active = active
         sessions = SessionIndex(active)
         sockets = SlotSockets(active)
+        prover = SelectionProver(active)
         rows = RowScheduler(active)
         misplaced = MisplacedSessions(active, sessions, resetter, rows)
         exporters = ExporterTracker(active)
         losses = LossTracker(active, sockets)
         releaser = RowReleaser(active, sessions, resetter, sockets, rows, misplaced, exporters, losses)
-        registrar = Registrar(active, sessions, sockets, rows, releaser)
-        auditor = GroupAuditor(active, sockets, resetter, registrar)
+        registrar = Registrar(active, sessions, sockets, prover, rows, releaser)
+        auditor = GroupAuditor(active, sockets, prover, resetter, registrar)
         traffic = TrafficReader(active)
     }
 

@@ -29,7 +29,7 @@ package final class PoolGroup {
     ) throws(PoolError) {
         self.group = group
         canMigrate = group.transport == .tcp && Self.kernelMigrates
-        let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_MAX_SLOTS)
+        let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_SOCKET_ENTRIES)
         number = try registry.number(of: sockets)
         traffic = try TrafficTable(in: pins)
         lossCounts = try PinnedArray("losses", RPA_MAP_PERCPU_ARRAY, in: pins, entries: 1)
@@ -110,12 +110,11 @@ package final class PoolGroup {
     /// Keeps the group, with what is attached, also without a collector. Of no
     /// effect if that is done, or can't be.
     ///
-    /// - Parameters:
-    ///   - configured: whom its sockets are to belong to; nil: to whom they do.
-    ///   - collectors: the users that collectors had when they registered.
-    func keep(for configured: UInt32?, collectors: [UInt32]) {
-        let users =
-            configured.map { [$0] } ?? PlaceholderUsers.inOrder(members: memberUsers, collectors: collectors)
+    /// - Parameter configured: the user that its sockets must belong to; nil: that of its present sockets. A
+    ///   former collector's user doesn't count: the kernel would refuse the sockets of another
+    ///   user that the collectors have now.
+    func keep(for configured: UInt32?) {
+        let users = configured.map { [$0] } ?? memberUsers
         var refusal: (user: UInt32, error: KernelError)?
         for user in users {
             guard placeholder?.user != user else {
@@ -151,9 +150,12 @@ package final class PoolGroup {
         return placeholder.user != user
     }
 
+    /// Each user once; first the one whose sockets receive the group's traffic.
     private var memberUsers: [UInt32] {
         let members = (try? SocketDump.members(of: group.transport, port: group.port)) ?? []
-        return members.filter(group.hasMember).map(\.user)
+        return members.filter(group.hasMember).map(\.user).reduce(into: []) { users, user in
+            if !users.contains(user) { users.append(user) }
+        }
     }
 
 }
@@ -199,9 +201,12 @@ extension PoolGroup {
             sum.held += cpu.held
             sum.noCollector += cpu.no_collector
             sum.badPacket += cpu.bad_packet
-            sum.probes += cpu.probes
             sum.bytes += cpu.bytes
         }
+    }
+
+    func probeCounts() throws(KernelError) -> ProbeCounts {
+        ProbeCounts(cpus: try lossCounts.values(at: 0).map { ($0.probes, ProbeAnswer(word: $0.probe_result)) })
     }
 }
 

@@ -5,6 +5,7 @@ final class Registrar {
     private let pool: ActivePool
     private let sessions: SessionIndex
     private let sockets: SlotSockets
+    private let prover: SelectionProver
     private let rows: RowScheduler
     private let releaser: RowReleaser
     /// Processes that lost their slot to the present collector, by slot.
@@ -13,11 +14,11 @@ final class Registrar {
     private var isRepaired = false
 
     init(
-        _ pool: ActivePool, _ sessions: SessionIndex, _ sockets: SlotSockets, _ rows: RowScheduler,
-        _ releaser: RowReleaser
+        _ pool: ActivePool, _ sessions: SessionIndex, _ sockets: SlotSockets, _ prover: SelectionProver,
+        _ rows: RowScheduler, _ releaser: RowReleaser
     ) {
-        (self.pool, self.sessions, self.sockets, self.rows) = (pool, sessions, sockets, rows)
-        self.releaser = releaser
+        (self.pool, self.sessions, self.sockets, self.prover) = (pool, sessions, sockets, prover)
+        (self.rows, self.releaser) = (rows, releaser)
     }
 
     private var deployment: Deployment { pool.deployment }
@@ -75,8 +76,13 @@ final class Registrar {
     ) throws(RegistrationRefusal) -> RegistrationChange {
         let fresh = plan.placements.filter { !$0.isPresent }
         // Before anything is written: a socket of another process that is taken out can't be put back.
-        for socket in fresh.lazy.map({ offered[$0.socket] }) {
-            do { try SocketArray.prove(socket.descriptor) } catch { throw .socket(error, socket.offer) }
+        var isProven = true
+        for placement in plan.placements
+        where try !prove(offered[placement.socket], placement, at: slot, occupancy) { isProven = false }
+        // The program has found that it can't select them. A registration that changes nothing would restart
+        // the hold.
+        if fresh.isEmpty, !isProven, slots[slot].downFor != nil {
+            throw .plan(.refused(.notSelected(act: act)))
         }
         let replaced: RegistrationChange.Predecessor?
         let changed: Bool
@@ -109,6 +115,7 @@ final class Registrar {
         if replaced != nil || changed || !replacing { predecessors[slot] = replaced }
         sessions.note(accepted, of: slot)
         if changed { slots.markFilled(slot) }
+        pool.attemptLater(act) { () throws(KernelError) in try prover.settle(slot) }
         pool.noteChange()
         deployment.keepGroups()
         // It is registered: nothing is taken back any more.
@@ -123,6 +130,26 @@ final class Registrar {
         return RegistrationChange(
             changed: changed, slot: slot.index, groups: filled.map { deployment.groups[$0].group.name },
             waitingRows: rows.rowsComing(to: slot), predecessor: replacing ? predecessors[slot] : nil)
+    }
+
+    /// Refuses a socket that the kernel or the program would not take. Without an answer of the program, the
+    /// collector is registered, and stays unverified until an audit has one.
+    ///
+    /// - Returns: whether the program has selected the socket.
+    private func prove(
+        _ offered: OfferedSocket, _ placement: RegistrationPlan.Placement, at slot: Slot,
+        _ occupancy: RegistrationPlan.Occupancy
+    ) throws(RegistrationRefusal) -> Bool {
+        let (group, members) = (deployment.groups[placement.group], occupancy.sockets[placement.group])
+        let errno: Int32?
+        do throws(KernelError) {
+            errno =
+                placement.isPresent
+                ? try prover.ask(for: offered.offer.socket.cookie, at: slot, in: group, among: members)
+                : try prover.ask(for: offered, in: group, among: members)
+        } catch { throw .socket(error, offered.offer) }
+        if let errno, errno != 0 { throw .unselectable(errno: errno, offered.offer) }
+        return errno == 0
     }
 
     /// Before a vacant slot is filled, so that this alone moves no exporter.
@@ -182,14 +209,16 @@ final class Registrar {
         var names = allocation.nameOfSlot
         for slot in departed { names[slot] = tenants[slot]?.name }
         var cookies: [[Slot: UInt64]] = []
+        var sockets: [[BoundSocket]] = []
         for group in deployment.groups {
+            sockets.append(try SocketDump.members(of: group.group.transport, port: group.group.port))
             var held: [Slot: UInt64] = [:]
             for slot in names.keys { held[slot] = try group.sockets.cookie(at: slot) }
             cookies.append(held)
         }
         return RegistrationPlan.Occupancy(
             cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names,
-            departed: departed, owner: tenant?.owner)
+            departed: departed, owner: tenant?.owner, sockets: sockets)
     }
 
     // MARK: - Undoing a registration
@@ -254,40 +283,5 @@ final class Registrar {
         else { return }
         if seen.downFor != nil { try prepare(slot) }
         slots.markFilled(slot)
-    }
-}
-
-/// Why a registration was refused, before it is put into a sentence.
-private enum RegistrationRefusal: Error {
-    case call(KernelError)
-    /// The kernel did not take a socket that looked fit.
-    case socket(KernelError, RegistrationPlan.Offer)
-    case plan(RegistrationPlan.Refusal)
-
-    static func wrap<Result>(_ body: () throws(KernelError) -> Result) throws(RegistrationRefusal) -> Result {
-        do { return try body() } catch { throw .call(error) }
-    }
-
-    func refusal(act: String, pool: String) -> RegistrationPlan.Refusal {
-        switch self {
-        case .plan(let refusal): return refusal
-        case .call(let error): return .refused(PoolError.call(error).failure(act: act, pool: pool))
-        case .socket(let error, let offer):
-            let name = "\(offer.label) (\(offer.socket.endpoint))"
-            switch error.errno {
-            case KernelError.busy:
-                return .refused(
-                    Failure(
-                        .conflict, act: act, cause: "\(name) is in the sockarray of another pool or program",
-                        errno: error.errno,
-                        remedy: "unregister it there first, or unload that pool if no agent is to run it any more"))
-            case KernelError.invalid:
-                return .refused(
-                    Failure(
-                        .unfitSocket, act: act, cause: "\(name) is no member of a reuseport group", errno: error.errno,
-                        remedy: "set SO_REUSEPORT before bind, not after it, and listen before it is registered"))
-            default: return .refused(PoolError.call(error).failure(act: act, pool: pool))
-            }
-        }
     }
 }

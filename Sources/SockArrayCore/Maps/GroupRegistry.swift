@@ -8,7 +8,7 @@ struct GroupRegistry: ~Copyable {
 
     init(in folder: PinFolder) throws(PoolError) {
         // A temporary sockarray: the kernel takes the shape of the inner maps from it.
-        let template = rpa_map_create(RPA_MAP_SOCKARRAY, "template", 8, UInt32(RPA_MAX_SLOTS), -1)
+        let template = rpa_map_create(RPA_MAP_SOCKARRAY, "template", 8, UInt32(RPA_SOCKET_ENTRIES), -1)
         let owned = Descriptor(owning: try PoolError.check("bpf_map_create sockets", template))
         map = try folder.map(
             "group_sockets", RPA_MAP_OF_SOCKARRAYS, valueSize: 4, entries: RPA_MAX_GROUPS, template: owned.number)

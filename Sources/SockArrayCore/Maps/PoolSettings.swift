@@ -14,7 +14,7 @@ struct PoolSettings {
 
     var map: Descriptor { _read { yield words.map } }
 
-    private static let shapeStart = 7
+    private static let shapeStart = 8
     private static let shapeWords = 6
     private static let wordCount = shapeStart + Int(RPA_GENERATIONS) * shapeWords
 
@@ -52,8 +52,13 @@ struct PoolSettings {
         return write()
     }
 
-    /// Source hash and source port of the probe in progress; 0: none.
-    func setProbe(_ probe: UInt64) { words[4] = probe }
+    /// - Parameters:
+    ///   - probe: source hash and source port of the probe in progress; 0: none.
+    ///   - slot: whose socket the probe asks for.
+    func setProbe(_ probe: UInt64, asking slot: Slot) {
+        words[7] = UInt64(slot.index)
+        words[4] = probe
+    }
 
     /// The minimum interval between two events of an exporter, and the silence after which it can be evicted.
     var sampling: Sampling {

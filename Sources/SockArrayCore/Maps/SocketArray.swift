@@ -29,17 +29,6 @@ package struct SocketArray: ~Copyable {
             "bpf_map_update_elem sockets", rpa_map_update(map.number, UInt32(slot.index), &value))
     }
 
-    /// Puts the socket into an array that no program uses, and removes it again: shows what
-    /// the kernel rejects before anything is written.
-    ///
-    /// - Throws: the errors of `place`.
-    static func prove(_ socket: borrowing Descriptor) throws(KernelError) {
-        let trial = SocketArray(
-            map: Descriptor(owning: try kernel("bpf_map_create", rpa_map_create(RPA_MAP_SOCKARRAY, "trial", 8, 1, -1))))
-        try trial.place(socket, at: Slot(0))
-        try trial.clear(Slot(0))
-    }
-
     /// Removes the slot's socket, if there is one.
     func clear(_ slot: Slot) throws(KernelError) {
         let result = rpa_map_delete(map.number, UInt32(slot.index))

@@ -32,6 +32,7 @@ struct TenantTable: ~Copyable {
             : raw.departing == 0 ? Tenant.Drain.asked : .departed
         var tenant = Tenant(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
         tenant.isDismissed = raw.dismissed != 0
+        tenant.provenRegistration = raw.proven
         return tenant
     }
 
@@ -48,6 +49,7 @@ struct TenantTable: ~Copyable {
         raw.draining = tenant?.drain == nil ? 0 : 1
         raw.departing = tenant?.drain == .departed ? 1 : 0
         raw.dismissed = tenant?.isDismissed == true ? 1 : 0
+        raw.proven = tenant?.provenRegistration ?? 0
         try kernel("bpf_map_update_elem tenants", rpa_map_update(map.number, UInt32(slot.index), &raw))
     }
 

@@ -3,8 +3,9 @@ import Glibc
 import PoolModel
 
 /// Sends an empty datagram or a SYN to a group, from an address and port that its program
-/// knows (`probe` of the settings). The program counts the probe and drops it, which nothing
-/// else does. The kernel has no call that shows a group's program.
+/// knows (`probe` of the settings). The program tries to select the socket of the slot that the
+/// probe asks for, counts the probe with the kernel's answer, and drops it, which nothing
+/// else does. The kernel has no call that shows a group's program, or which sockets it can select.
 struct ProgramProbe {
     private let group: PoolGroup
     private let settings: PoolSettings
@@ -13,10 +14,13 @@ struct ProgramProbe {
     private let target: IPAddress
     /// 0 until the first probe; then constant, so that a late probe counts, too.
     private var port: UInt16 = 0
-    private let countBefore: UInt64
-    private var seen: UInt64 = 0
+    /// What each CPU had counted before the first probe, and when it was last read.
+    private let countsBefore: ProbeCounts
+    private var counts: ProbeCounts
     /// Number of probes that were not answered within `timeout`.
     private(set) var unanswered = 0
+    /// The answer to the last probe that the program has counted.
+    private(set) var answer: ProbeAnswer?
     /// Time to wait for an answer. On loopback, the answer comes before the call returns
     /// unless the machine is busy.
     static let timeout = Duration.milliseconds(8)
@@ -24,14 +28,19 @@ struct ProgramProbe {
     init(at target: IPAddress, of group: PoolGroup, _ settings: PoolSettings, _ hash: ExporterHash) throws(KernelError)
     {
         (self.group, self.settings, self.hash, self.target) = (group, settings, hash, target)
-        countBefore = try group.losses().probes
+        countsBefore = try group.probeCounts()
+        counts = countsBefore
     }
+
+    /// Number of probes, of all that were sent, that the program has counted.
+    var seen: UInt64 { counts.total - countsBefore.total }
 
     /// Sends one probe. The settings' probe stays set.
     ///
-    /// - Returns: the number of probes, of all that were sent, that the program has counted.
+    /// - Parameter slot: whose socket the program tries to select.
+    /// - Returns: whether the program has counted a probe since.
     /// - Throws: EADDRNOTAVAIL, ENETUNREACH, EPERM (a firewall): nothing was sent.
-    mutating func send() throws(KernelError) -> UInt64 {
+    mutating func send(asking slot: Slot) throws(KernelError) -> Bool {
         let transport = group.group.transport
         let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
         var source = target.endpoint(port: port)
@@ -39,7 +48,7 @@ struct ProgramProbe {
             owning: try kernel("bind a probe of group \(group.group.name)", rpa_prober(number, &source)))
         port = source.port
         try checkStaysHere()
-        settings.setProbe(hash(target) &+ UInt64(port))
+        settings.setProbe(hash(target) &+ UInt64(port), asking: slot)
         try kernel(
             "probe group \(group.group.name)",
             rpa_send_probe(prober.number, number, target.endpoint(port: group.group.port)))
@@ -47,12 +56,13 @@ struct ProgramProbe {
         var wait = pollfd(fd: prober.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
         var isAnswered = false
         while !isAnswered, ContinuousClock.now < deadline {
-            if try isSeenAgain() { return seen }
+            if try isSeenAgain() { return true }
             isAnswered = poll(&wait, 1, 2) > 0
         }
+        if try isSeenAgain() { return true }
         // A refused or accepted connection is an answer.
-        if try !isSeenAgain(), !isAnswered { unanswered += 1 }
-        return seen
+        if !isAnswered { unanswered += 1 }
+        return false
     }
 
     /// Checks the route: neither the probe nor the kernel's answer may leave the host, even
@@ -64,46 +74,90 @@ struct ProgramProbe {
     }
 
     private mutating func isSeenAgain() throws(KernelError) -> Bool {
-        let now = try group.losses().probes - countBefore
-        defer { seen = now }
-        return now > seen
+        let now = try group.probeCounts()
+        defer { counts = now }
+        guard let answer = now.answer(since: counts) else { return false }
+        self.answer = answer
+        return true
     }
+}
+
+/// The probes that a group's program has counted, and its last answer, on each CPU.
+struct ProbeCounts {
+    var cpus: [(count: UInt64, answer: ProbeAnswer)]
+
+    var total: UInt64 { cpus.reduce(0) { $0 + $1.count } }
+
+    /// The answer to a probe that was counted in between; nil: none was.
+    func answer(since before: ProbeCounts) -> ProbeAnswer? {
+        zip(cpus, before.cpus).first { $0.count != $1.count }?.0.answer
+    }
+}
+
+/// The kernel's answer to the program's attempt to select the socket of a slot.
+struct ProbeAnswer: Equatable {
+    let slot: Slot
+    /// ENOENT: the slot has no socket, or the group that received the probe has no registered one. EBADFD, EAFNOSUPPORT, EPROTOTYPE: its
+    /// socket is in another group than the one that received the probe. 0: it is selected.
+    let errno: Int32
+
+    /// - Parameter word: `probe_result` of rpa_losses.
+    init(word: UInt64) {
+        slot = Slot(UInt16(truncatingIfNeeded: word >> 32))
+        errno = Int32(truncatingIfNeeded: word)
+    }
+}
+
+extension Slot {
+    /// The entry of each sockarray where a socket is proven before it is registered. No row names it.
+    static let proof = Slot(UInt16(RPA_PROOF_SLOT))
 }
 
 extension PoolGroup {
     /// Checks whether our program is attached, and attaches it if it isn't.
     ///
     /// - Parameters:
+    ///   - slots: for which the program is asked, in order, as long as it answers; at least one.
     ///   - sockets: sockets of the port: no probe is sent where other sockets are bound.
     ///   - unanswered: number of probes that timed out.
     ///   - attachAgain: false: no member could be reached.
     func probe(
-        among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash, unanswered: inout Int,
-        attachAgain: () -> Bool
-    ) throws(KernelError) -> ProbeResult {
-        defer { settings.setProbe(0) }
+        asking slots: [Slot], among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash,
+        unanswered: inout Int, attachAgain: () -> Bool
+    ) throws(KernelError) -> (result: ProbeResult, answers: [ProbeAnswer]) {
+        defer { settings.setProbe(0, asking: .proof) }
         var probes: [ProgramProbe] = []
         var refusal: Int32?
         for target in group.probeTargets(among: sockets) {
             var probe = try ProgramProbe(at: target, of: self, settings, hash)
             do {
-                if try probe.send() > 0 { return .attached }
+                if try probe.send(asking: slots[0]) { return (.attached, answers(of: &probe, asking: slots)) }
                 unanswered += probe.unanswered
                 probes.append(probe)
             } catch {
                 refusal = error.errno
             }
         }
-        if probes.isEmpty { return .unsendable(errno: refusal) }
-        guard attachAgain() else { return .unreachable }
+        if probes.isEmpty { return (.unsendable(errno: refusal), []) }
+        guard attachAgain() else { return (.unreachable, []) }
         for var probe in probes {
-            switch try? probe.send() {
-            case nil, 0: unanswered += 1
-            case 1: return .replaced
-            // The first answer was late: the program is attached.
-            default: return .attached
+            guard (try? probe.send(asking: slots[0])) == true else {
+                unanswered += 1
+                continue
             }
+            // Two answers: the first one was late, and the program is attached.
+            return (probe.seen == 1 ? .replaced : .attached, answers(of: &probe, asking: slots))
         }
-        return .unseen
+        return (.unseen, [])
+    }
+
+    /// - Parameter probe: has an answer for the first slot.
+    private func answers(of probe: inout ProgramProbe, asking slots: [Slot]) -> [ProbeAnswer] {
+        var answers = [probe.answer].compactMap(\.self)
+        for slot in slots.dropFirst() {
+            guard (try? probe.send(asking: slot)) == true, let answer = probe.answer else { break }
+            answers.append(answer)
+        }
+        return answers
     }
 }

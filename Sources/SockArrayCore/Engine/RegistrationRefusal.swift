@@ -1,0 +1,57 @@
+import PoolModel
+
+/// Why a registration was refused, before it is put into a sentence.
+enum RegistrationRefusal: Error {
+    case call(KernelError)
+    /// The kernel did not take a socket that looked fit.
+    case socket(KernelError, RegistrationPlan.Offer)
+    case plan(RegistrationPlan.Refusal)
+    /// The program can't select it: errno of bpf_sk_select_reuseport().
+    case unselectable(errno: Int32, RegistrationPlan.Offer)
+
+    static func wrap<Result>(_ body: () throws(KernelError) -> Result) throws(RegistrationRefusal) -> Result {
+        do { return try body() } catch { throw .call(error) }
+    }
+
+    func refusal(act: String, pool: String) -> RegistrationPlan.Refusal {
+        switch self {
+        case .plan(let refusal): return refusal
+        case .unselectable(let errno, let offer):
+            return .refused(
+                Failure(
+                    .unfitSocket, act: act,
+                    cause: "the program can't select \(offer.label) (\(offer.socket.endpoint)): the kernel keeps it in another "
+                        + "reuseport group than the one that receives the port's traffic", errno: errno,
+                    remedy: "start the collector again as the user of the pool's other collectors; to see the port's "
+                        + "sockets: ss -\(offer.socket.kind == .udp ? "u" : "tl")anpe sport = :\(offer.socket.port)"))
+        case .call(let error): return .refused(PoolError.call(error).failure(act: act, pool: pool))
+        case .socket(let error, let offer):
+            let name = "\(offer.label) (\(offer.socket.endpoint))"
+            switch error.errno {
+            case KernelError.busy:
+                return .refused(
+                    Failure(
+                        .conflict, act: act, cause: "\(name) is in the sockarray of another pool or program",
+                        errno: error.errno,
+                        remedy: "unregister it there first, or unload that pool if no agent is to run it any more"))
+            case KernelError.invalid:
+                return .refused(
+                    Failure(
+                        .unfitSocket, act: act, cause: "\(name) is no member of a reuseport group", errno: error.errno,
+                        remedy: "set SO_REUSEPORT before bind, not after it, and listen before it is registered"))
+            default: return .refused(PoolError.call(error).failure(act: act, pool: pool))
+            }
+        }
+    }
+}
+
+extension Failure {
+    /// Sockets that are registered already, and that the program could not select when traffic came.
+    static func notSelected(act: String) -> Failure {
+        Failure(
+            .conflict, act: act,
+            cause: "these sockets are registered already, the program could not select one of them when traffic came, "
+                + "and the agent's probe gets no answer",
+            remedy: "start the collector again; to see why: reuseport-agent check --live")
+    }
+}

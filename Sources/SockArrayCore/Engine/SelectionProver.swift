@@ -1,0 +1,146 @@
+import PoolModel
+
+/// Finds out whether the program can select the sockets of collectors: by probes, which the program answers
+/// and drops, or by runs that it has delivered. A collector counts as active only if this is known in each
+/// group.
+final class SelectionProver {
+    private let pool: ActivePool
+    /// SO_COOKIE of the sockets that the program has selected.
+    private var selected: Set<UInt64> = []
+    /// The runs that a socket's slot had received when the socket was first looked at, by SO_COOKIE.
+    private var runsBefore: [UInt64: UInt64] = [:]
+    /// Numbers of groups in which probes time out (a firewall drops them): only audits ask there, so that
+    /// registrations don't wait.
+    private var silent: Set<Int> = []
+    /// A slot that is asked for again, group by group, although its socket is proven.
+    private var turn = 0
+
+    /// So many probes ask for sockets that aren't proven, in one audit of a group.
+    private static let askedAtOnce = 64
+    /// On a busy machine an answer may be late.
+    private static let attempts = 3
+
+    init(_ pool: ActivePool) { self.pool = pool }
+
+    private var deployment: Deployment { pool.deployment }
+
+    // MARK: - Before a registration
+
+    /// Asks the program for a socket that is about to be registered.
+    ///
+    /// - Parameter members: sockets of the port.
+    /// - Returns: the errno of the selection, 0: selected; nil: no answer, because no probe can be sent, or the
+    ///   program isn't attached.
+    /// - Throws: what the kernel refuses before it is a question of selection: see `SocketArray.place`.
+    func ask(
+        for offered: borrowing OfferedSocket, in group: PoolGroup, among members: [BoundSocket]
+    ) throws(KernelError) -> Int32? {
+        // What a killed agent left there.
+        try group.sockets.clear(.proof)
+        try group.sockets.place(offered.descriptor, at: .proof)
+        defer { try? group.sockets.clear(.proof) }
+        // In a group that has members of the agent's, an audit sees whether the program is attached.
+        if !hasProgram(group) { try group.attach(through: offered.descriptor) }
+        return note(try ask(for: .proof, in: group, among: members), of: offered.offer.socket.cookie)
+    }
+
+    /// The same for a socket that has its slot already.
+    func ask(for cookie: UInt64, at slot: Slot, in group: PoolGroup, among members: [BoundSocket]) throws(KernelError)
+        -> Int32?
+    {
+        note(try ask(for: slot, in: group, among: members), of: cookie)
+    }
+
+    private func note(_ answer: Int32?, of cookie: UInt64) -> Int32? {
+        if answer == 0 { selected.insert(cookie) }
+        return answer
+    }
+
+    /// The group has a member through which the agent has attached the program.
+    private func hasProgram(_ group: PoolGroup) -> Bool {
+        group.placeholder != nil
+            || pool.maps.tenants.all().keys.contains { ((try? group.sockets.cookie(at: $0)) ?? nil) != nil }
+    }
+
+    private func ask(for slot: Slot, in group: PoolGroup, among members: [BoundSocket]) throws(KernelError) -> Int32? {
+        if silent.contains(group.number) { return nil }
+        for _ in 0..<Self.attempts {
+            var unanswered = 0
+            let (_, answers) = try group.probe(
+                asking: [slot], among: members, pool.maps.settings, deployment.table.hash, unanswered: &unanswered
+            ) { false }
+            if let answer = answers.first(where: { $0.slot == slot }) { return answer.errno }
+            // It can't be sent.
+            if unanswered == 0 { return nil }
+        }
+        silent.insert(group.number)
+        return nil
+    }
+
+    // MARK: - After it
+
+    /// Slots that an audit of the group should ask for: those that aren't proven, and one of the others in turn. At
+    /// least one.
+    func slotsToAsk(in group: PoolGroup, _ entries: [(slot: Slot, cookie: UInt64)]) -> [Slot] {
+        let unproven = entries.filter { !isProven($0.slot) }.map(\.slot).prefix(Self.askedAtOnce)
+        guard !entries.isEmpty else { return [.proof] }
+        turn &+= 1
+        let inTurn = entries[turn % entries.count].slot
+        return unproven.contains(inTurn) ? Array(unproven) : [inTurn] + unproven
+    }
+
+    /// Takes the answers of an audit, and the runs that slots without an answer have received.
+    ///
+    /// - Returns: slots whose socket the program can't select, with the errno.
+    func note(
+        _ answers: [ProbeAnswer], in group: PoolGroup, _ entries: [(slot: Slot, cookie: UInt64)]
+    ) throws(KernelError) -> [Slot: Int32] {
+        if !answers.isEmpty { silent.remove(group.number) }
+        var refused: [Slot: Int32] = [:]
+        let answers = Dictionary(answers.map { ($0.slot, $0.errno) }) { $1 }
+        for (slot, cookie) in entries {
+            switch answers[slot] {
+            case 0?: selected.insert(cookie)
+            // The socket may have been closed since it was listed.
+            case let errno? where try group.sockets.cookie(at: slot) == cookie:
+                refused[slot] = errno
+                selected.remove(cookie)
+                try setProven(false, slot)
+            case _?: break
+            case nil where isProven(slot) || selected.contains(cookie): break
+            case nil:
+                let runs = try group.rawTraffic(of: slot).runs
+                if runs > runsBefore[cookie, default: runs] { selected.insert(cookie) }
+                runsBefore[cookie] = runsBefore[cookie] ?? runs
+            }
+        }
+        return refused
+    }
+
+    /// The slot's collector is proven if each of its sockets is.
+    func settle(_ slot: Slot) throws(KernelError) {
+        let sockets = try deployment.sockets(of: slot)
+        guard !sockets.isEmpty, sockets.allSatisfy({ selected.contains($0.cookie) }) else { return }
+        try setProven(true, slot)
+    }
+
+    /// Forgets sockets that are no longer registered.
+    func forget(except cookies: Set<UInt64>) {
+        selected.formIntersection(cookies)
+        runsBefore = runsBefore.filter { cookies.contains($0.key) && !selected.contains($0.key) }
+    }
+
+    private func isProven(_ slot: Slot) -> Bool {
+        let number = pool.maps.slots[slot].registrationNumber
+        return number != 0 && pool.maps.tenants.tenant(of: slot)?.provenRegistration == number
+    }
+
+    private func setProven(_ isProven: Bool, _ slot: Slot) throws(KernelError) {
+        guard var tenant = pool.maps.tenants.tenant(of: slot) else { return }
+        let registration = isProven ? pool.maps.slots[slot].registrationNumber : 0
+        guard tenant.provenRegistration != registration else { return }
+        tenant.provenRegistration = registration
+        try pool.maps.tenants.set(tenant, at: slot)
+        pool.noteChange()
+    }
+}
