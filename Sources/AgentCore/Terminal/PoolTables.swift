@@ -146,6 +146,7 @@ extension Columns.Cell {
             case "holding": ("◐", .warning)
             case "failed": ("✗", .bad)
             case "draining": ("▽", .busy)
+            case "unverified": ("?", .warning)
             default: ("○", .faint)
             }
         let held = collector.state == "holding" ? collector.holdLeft.map { " \(Int($0.rounded(.up))) s" } : nil

@@ -150,6 +150,21 @@ extension Pool {
         return Set(deployment.allocation.slotOfName.filter { availability[$0.value] != .usable }.keys)
     }
 
+    /// The processes of collectors that are not usable although the process lives, and nobody has unregistered
+    /// them. A process that has several collectors is left out.
+    public func livingOwnersOfAwayCollectors(act: String) throws(Failure) -> [String: ProcessIdentity] {
+        let away = try awayCollectors(act: act)
+        if away.isEmpty { return [:] }
+        let tenants = engine.active.maps.tenants.all().values
+        return Dictionary(
+            uniqueKeysWithValues: tenants.compactMap { tenant in
+                guard away.contains(tenant.name), !tenant.isDismissed, let owner = tenant.owner, owner.isAlive,
+                    tenants.count(where: { $0.owner == owner }) == 1
+                else { return nil }
+                return (tenant.name, owner)
+            })
+    }
+
     /// Configured collectors that do not get what the table gives them, sorted.
     public func unusableCollectors(act: String) throws(Failure) -> [String] {
         try moments(act: act).filter { $0.state != .active }.map(\.name).sorted()
