@@ -22,7 +22,7 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String
         public var slot: Int
-        /// empty, active, unverified, draining, holding, failed.
+        /// empty, active, unverified, queueing, draining, holding, failed.
         public var state: String
         /// What the state means and what to do, for people; nil: it is active.
         public var advice: String?
@@ -112,6 +112,9 @@ public enum CollectorAdvice {
         case .unverified:
             return "it is registered, but the agent has not yet seen the program select its sockets; if this lasts, see "
                 + "the findings of: reuseport-agent check --live"
+        case .queueing:
+            return "its process has ended, and another process keeps its sockets: what comes is queued there until "
+                + "restart_hold is over, and then goes to other collectors; \(end)"
         case .draining:
             return hasAffinity
                 ? "its exporters move to others as their BMP sessions end; "

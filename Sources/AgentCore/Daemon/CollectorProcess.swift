@@ -55,7 +55,7 @@ extension RegistrationPlan.Refusal {
     }
 }
 
-/// Finds the owner of sockets that a command passes.
+/// Finds the processes that have a collector's sockets.
 enum SocketOwner {
     /// The command's nearest ancestor that has one of the sockets: the collector that ran the command. Nil
     /// if there is none. Process 1 doesn't count: a service manager that keeps a socket is no collector.
@@ -63,13 +63,32 @@ enum SocketOwner {
         let cookies = Set(sockets.map(\.offer.socket.cookie))
         var candidate = ProcessFacts.parent(of: command)
         while let pid = candidate, pid > 1 {
-            if let process = try? OtherProcess(pid: pid),
-                (try? process.firstSocket(of: cookies)) ?? nil != nil
-            {
-                return process.identity
-            }
+            if let process = holder(of: cookies, pid) { return process }
             candidate = ProcessFacts.parent(of: pid)
         }
         return nil
+    }
+
+    /// The process that keeps the sockets open when their owner ends: the ancestor that is nearest to process 1, a
+    /// service manager or a broker. Nil: no ancestor has them.
+    ///
+    /// - Parameters:
+    ///   - pid: the owner, or the command that passed the sockets.
+    ///   - besides: processes that don't count: the owner, and the command.
+    static func keeper(of sockets: [OfferedSocket], above pid: Int32, besides: Set<Int32>) -> ProcessIdentity? {
+        let cookies = Set(sockets.map(\.offer.socket.cookie))
+        var keeper: ProcessIdentity?
+        var candidate = ProcessFacts.parent(of: pid)
+        while let pid = candidate, pid > 0 {
+            if !besides.contains(pid), let process = holder(of: cookies, pid) { keeper = process }
+            candidate = ProcessFacts.parent(of: pid)
+        }
+        return keeper
+    }
+
+    private static func holder(of cookies: Set<UInt64>, _ pid: Int32) -> ProcessIdentity? {
+        guard let process = try? OtherProcess(pid: pid), (try? process.firstSocket(of: cookies)) ?? nil != nil
+        else { return nil }
+        return process.identity
     }
 }

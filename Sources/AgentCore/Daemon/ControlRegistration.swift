@@ -37,7 +37,16 @@ struct ControlRegistration {
         }
         let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
         try checkMayRenew(collector, owner, manner, act: act)
-        let change = try pool.kernel.register(collector, sockets, owner: owner, replacing: manner == .takeover)
+        let command = request.peer.pid
+        func keeper() -> ProcessIdentity? {
+            let besides = Set([command, owner?.pid].compactMap(\.self))
+            // A broker that isn't an ancestor of the owner is one of the command.
+            return [owner?.pid ?? command, command].lazy
+                .compactMap { SocketOwner.keeper(of: sockets, above: $0, besides: besides) }.first
+        }
+        if owner == nil, let keeper = keeper() { throw Self.hasNoReader(keeper, act: act) }
+        let change = try pool.kernel.register(
+            collector, sockets, owner: owner, keeper: keeper, replacing: manner == .takeover)
         if change.changed || passed != nil { watch.adopt(passed, of: Slot(change.slot)) }
         return change
     }
@@ -52,6 +61,14 @@ struct ControlRegistration {
         try checkMayName(owner, ofUser: process.user, request.peer, act: act)
         try checkMayRenew(collector, owner, manner, act: act)
         return try pool.register(collector, process, owner: owner, replacing: manner == .takeover)
+    }
+
+    private static func hasNoReader(_ keeper: ProcessIdentity, act: String) -> Failure {
+        Failure(
+            .usage, act: act,
+            cause: "process \(keeper.pid) keeps these sockets open, and which process reads them is unknown: the agent "
+                + "would not notice when it ends",
+            remedy: "name the process that reads them: --owner PID (in a unit's ExecStartPost: --owner $MAINPID)")
     }
 
     private static func isGone(_ pid: Int32, act: String) -> Failure {

@@ -28,6 +28,7 @@ extension RunningPool {
         do throws(RegistrationPlan.Refusal) {
             return try kernel.register(
                 collector, members, accepted: sockets.others.filter(\.isConnected), owner: owner,
+                keeper: { SocketOwner.keeper(of: members, above: owner.pid, besides: [owner.pid]) },
                 replacing: replacing)
         } catch {
             throw error.telling(whatItHas: sockets.all)

@@ -147,6 +147,7 @@ extension Columns.Cell {
             case "failed": ("✗", .bad)
             case "draining": ("▽", .busy)
             case "unverified": ("?", .warning)
+            case "queueing": ("◔", .warning)
             default: ("○", .faint)
             }
         let held = collector.state == "holding" ? collector.holdLeft.map { " \(Int($0.rounded(.up))) s" } : nil

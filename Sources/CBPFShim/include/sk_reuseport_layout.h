@@ -334,6 +334,9 @@ struct rpa_tenant {
 	__u8 departing; /* its name left the configuration: the slot becomes free when no row has it */
 	__u8 dismissed; /* it was unregistered: its exporters don't wait for it */
 	__u64 proven;   /* registration number for which the program has selected a socket in each group */
+	__u64 keeper_start; /* as process_start */
+	__u32 keeper_pid;   /* keeps the sockets open when the owner ends; 0: nobody is known to */
+	__u32 unused;
 };
 
 #endif

@@ -9,6 +9,9 @@ public enum SlotState: Equatable, Sendable {
     case active
     /// The collector is registered, but the program has not been seen to select its sockets.
     case unverified
+    /// The collector's process has ended, and another process keeps its sockets for the next one: the kernel
+    /// queues what comes for them.
+    case queueing
     /// The collector keeps its sessions, and receives no new exporters.
     case draining
     /// The collector is absent; its exporters are held for the time that is left.
@@ -21,15 +24,17 @@ public enum SlotState: Equatable, Sendable {
     ///   - downFor: time since the slot is vacant; nil: it isn't.
     ///   - isFilled: the slot is registered, and none of its sockets is gone.
     ///   - isDraining: the collector drains.
+    ///   - isKept: the process has ended, and another one keeps the sockets.
     ///   - isProven: the program has selected a socket of this registration in each group.
     public init(
         registrations: UInt64, downFor: Duration?, hold: Duration, isFilled: Bool, isDraining: Bool = false,
-        isProven: Bool = true
+        isKept: Bool = false, isProven: Bool = true
     ) {
         switch downFor {
         case .some(let time) where time < hold: self = .holding(left: hold - time)
         case .some where registrations == 0: self = .absent
         case .some: self = .failed
+        case nil where isFilled && isKept: self = .queueing
         case nil where isFilled: self = isDraining ? .draining : isProven ? .active : .unverified
         case nil where registrations == 0: self = .empty
         // A socket is gone, and no run has come across it yet.
@@ -42,6 +47,7 @@ public enum SlotState: Equatable, Sendable {
         case .empty, .absent: "empty"
         case .active: "active"
         case .unverified: "unverified"
+        case .queueing: "queueing"
         case .draining: "draining"
         case .holding: "holding"
         case .failed: "failed"
@@ -49,7 +55,7 @@ public enum SlotState: Equatable, Sendable {
     }
 
     /// All values of `name`.
-    public static let names = ["active", "draining", "empty", "failed", "holding", "unverified"]
+    public static let names = ["active", "draining", "empty", "failed", "holding", "queueing", "unverified"]
 
     /// What a slot does for a run.
     public enum Standing: Equatable, Sendable {
@@ -63,7 +69,7 @@ public enum SlotState: Equatable, Sendable {
 
     public var standing: Standing {
         switch self {
-        case .active, .unverified, .draining: .usable
+        case .active, .unverified, .queueing, .draining: .usable
         case .empty, .holding: .held
         case .failed, .absent: .away
         }

@@ -3,6 +3,8 @@ public struct Tenant: Equatable, Sendable {
     public var name: String
     /// The process that had the sockets when they were registered, if it was found.
     public var owner: ProcessIdentity?
+    /// Another process that keeps the sockets open when the owner ends: a service manager, or a broker.
+    public var keeper: ProcessIdentity?
     /// The user (uid) that the sockets belong to, as far as it was ever known.
     public var user: UInt32?
     /// Why the slot drains; nil: it doesn't.
@@ -12,9 +14,13 @@ public struct Tenant: Equatable, Sendable {
     /// The registration for which the program has selected a socket in each group; 0: none.
     public var provenRegistration: UInt64 = 0
 
-    public init(name: String, owner: ProcessIdentity? = nil, user: UInt32? = nil, drain: Drain? = nil) {
+    public init(
+        name: String, owner: ProcessIdentity? = nil, keeper: ProcessIdentity? = nil, user: UInt32? = nil,
+        drain: Drain? = nil
+    ) {
         self.name = name
         self.owner = owner
+        self.keeper = keeper
         self.user = user
         self.drain = drain
     }

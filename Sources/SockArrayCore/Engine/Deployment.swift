@@ -74,6 +74,7 @@ extension Deployment {
         return SlotState(
             registrations: words.registrationNumber, downFor: words.downFor, hold: configuration.restartHold,
             isFilled: isFilled, isDraining: tenant?.drain != nil,
+            isKept: tenant?.keeper != nil && tenant?.owner?.isAlive == false,
             isProven: tenant?.provenRegistration == words.registrationNumber)
     }
 

@@ -51,6 +51,18 @@ final class LossTracker {
         return isUnreported
     }
 
+    /// Nobody reads the slot's sockets: they are taken out, and its exporters go to others at once.
+    func giveUp(_ slot: Slot, _ releaser: RowReleaser) throws(KernelError) {
+        pool.maps.slots.markAbandoned(slot)
+        try sockets.takeOut(slot)
+        // A run that saw the slot whole and then its socket gone has started the hold.
+        waitForRuns()
+        pool.maps.slots.markAbandoned(slot)
+        noted[slot] = pool.maps.slots[slot].registrationNumber
+        pool.noteChange()
+        try releaser.release()
+    }
+
     /// The slot gets another collector, whose registrations count from 1 again.
     func forget(_ slot: Slot) { noted[slot] = nil }
 }

@@ -150,6 +150,11 @@ extension Pool {
         return Set(deployment.allocation.slotOfName.filter { availability[$0.value] != .usable }.keys)
     }
 
+    /// Configured collectors whose process has ended, while another process keeps their sockets.
+    public func queueingCollectors(act: String) throws(Failure) -> Set<String> {
+        Set(try moments(act: act).filter { $0.state == .queueing }.map(\.name))
+    }
+
     /// The processes of collectors that are not usable although the process lives, and nobody has unregistered
     /// them. A process that has several collectors is left out.
     public func livingOwnersOfAwayCollectors(act: String) throws(Failure) -> [String: ProcessIdentity] {

@@ -74,16 +74,18 @@ public final class Pool {
     ///
     /// - Parameters:
     ///   - accepted: connections that the collector has already.
+    ///   - keeper: finds the process that keeps the sockets open when the owner ends.
     ///   - replacing: the sockets of another live process may be taken out.
     public func register(
         _ collector: String, _ sockets: [OfferedSocket], accepted: [SocketFacts] = [], owner: ProcessIdentity?,
-        replacing: Bool = false
+        keeper: () -> ProcessIdentity? = { nil }, replacing: Bool = false
     ) throws(RegistrationPlan.Refusal) -> RegistrationChange {
         let act = "register \(collector)"
         let slot: Slot
         do { slot = try checked(collector, act: act) } catch { throw .refused(error) }
         return try engine.registrar.register(
-            collector, at: slot, sockets, accepted: accepted, owner: owner, replacing: replacing, act: act)
+            collector, at: slot, sockets, accepted: accepted, owner: owner, keeper: keeper, replacing: replacing,
+            act: act)
     }
 
     /// Takes a collector's sockets out. Its exporters fail over at once. A collector that left the
@@ -128,6 +130,31 @@ public final class Pool {
     public func noteLoss(of slot: Slot, hasEnded: Bool, act: String) throws(Failure) -> Bool {
         try attempt(act) { () throws(KernelError) in
             try engine.losses.note(slot, hasEnded: hasEnded, engine.releaser)
+        }
+    }
+
+    /// The slot's process has ended. If another process keeps its sockets for the next one, they stay in the slot for
+    /// the restart hold.
+    ///
+    /// - Returns: that process, and whether this is new; nil: nobody does, and the collector is lost.
+    public func keepSockets(
+        of slot: Slot, now: ContinuousClock.Instant, act: String
+    ) throws(Failure) -> (keeper: ProcessIdentity, isNew: Bool)? {
+        try attempt(act) { () throws(KernelError) in try engine.kept.keep(slot, now: now) }
+    }
+
+    /// When a slot whose sockets are kept by another process is given up.
+    public var keptSocketsDeadline: ContinuousClock.Instant? { engine.kept.deadline }
+
+    /// Takes sockets that are kept by another process out, when nobody has registered them in time: their
+    /// exporters are at other collectors then.
+    ///
+    /// - Returns: their collectors.
+    public func giveUpKeptSockets(now: ContinuousClock.Instant, act: String) throws(Failure) -> [String] {
+        try attempt(act) { () throws(KernelError) in
+            let slots = try engine.kept.expired(now: now)
+            for slot in slots { try engine.losses.giveUp(slot, engine.releaser) }
+            return slots.map(deployment.name)
         }
     }
 

@@ -9,6 +9,7 @@ struct PoolEngine {
     let misplaced: MisplacedSessions
     let exporters: ExporterTracker
     let losses: LossTracker
+    let kept: KeptSockets
     let releaser: RowReleaser
     let registrar: Registrar
     let auditor: GroupAuditor
@@ -23,6 +24,7 @@ struct PoolEngine {
         misplaced = MisplacedSessions(active, sessions, resetter, rows)
         exporters = ExporterTracker(active)
         losses = LossTracker(active, sockets)
+        kept = KeptSockets(active)
         releaser = RowReleaser(active, sessions, resetter, sockets, rows, misplaced, exporters, losses)
         registrar = Registrar(active, sessions, sockets, prover, rows, releaser)
         auditor = GroupAuditor(active, sockets, prover, resetter, registrar)

@@ -33,10 +33,11 @@ final class Registrar {
     ///
     /// - Parameters:
     ///   - accepted: connections that the collector has already.
+    ///   - keeper: finds the process that keeps the sockets when the owner ends.
     ///   - replacing: the sockets of another live process may be taken out.
     func register(
         _ collector: String, at slot: Slot, _ offered: [OfferedSocket], accepted: [SocketFacts],
-        owner: ProcessIdentity?, replacing: Bool, act: String
+        owner: ProcessIdentity?, keeper: () -> ProcessIdentity?, replacing: Bool, act: String
     ) throws(RegistrationPlan.Refusal) -> RegistrationChange {
         try refuseOwnSockets(among: offered, act: act)
         do throws(RegistrationRefusal) {
@@ -51,8 +52,8 @@ final class Registrar {
                     groups: deployment.configuration.groups, occupancy: occupancy, replacing: replacing)
             } catch { throw .plan(error) }
             return try carryOut(
-                plan, collector, at: slot, offered, accepted: accepted, owner: owner, replacing: replacing, tenant,
-                occupancy, act: act)
+                plan, collector, at: slot, offered, accepted: accepted, owner: owner, keeper: keeper, replacing: replacing,
+                tenant, occupancy, act: act)
         } catch {
             throw error.refusal(act: act, pool: deployment.configuration.pool)
         }
@@ -71,8 +72,8 @@ final class Registrar {
 
     private func carryOut(
         _ plan: RegistrationPlan, _ collector: String, at slot: Slot, _ offered: [OfferedSocket],
-        accepted: [SocketFacts], owner: ProcessIdentity?, replacing: Bool, _ tenant: Tenant?,
-        _ occupancy: RegistrationPlan.Occupancy, act: String
+        accepted: [SocketFacts], owner: ProcessIdentity?, keeper: () -> ProcessIdentity?, replacing: Bool,
+        _ tenant: Tenant?, _ occupancy: RegistrationPlan.Occupancy, act: String
     ) throws(RegistrationRefusal) -> RegistrationChange {
         let fresh = plan.placements.filter { !$0.isPresent }
         // Before anything is written: a socket of another process that is taken out can't be put back.
@@ -97,6 +98,7 @@ final class Registrar {
                 Tenant(
                     // An unknown owner is better than the one before it.
                     name: collector, owner: owner ?? (fresh.isEmpty ? tenant?.owner : nil),
+                    keeper: fresh.isEmpty && owner == tenant?.owner ? tenant?.keeper : keeper(),
                     user: offered.first?.offer.socket.user ?? tenant?.user, drain: tenant?.drain),
                 at: slot)
         } catch { throw .call(error) }

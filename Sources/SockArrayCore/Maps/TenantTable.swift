@@ -25,12 +25,16 @@ struct TenantTable: ~Copyable {
         let name = withUnsafeBytes(of: raw.name) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
-        let owner = raw.pid == 0 ? nil : ProcessIdentity(pid: Int32(bitPattern: raw.pid), startTime: raw.process_start)
+        func identity(_ pid: UInt32, _ startTime: UInt64) -> ProcessIdentity? {
+            pid == 0 ? nil : ProcessIdentity(pid: Int32(bitPattern: pid), startTime: startTime)
+        }
         let drain =
             raw.draining == 0
             ? nil
             : raw.departing == 0 ? Tenant.Drain.asked : .departed
-        var tenant = Tenant(name: name, owner: owner, user: raw.has_user == 0 ? nil : raw.user, drain: drain)
+        var tenant = Tenant(
+            name: name, owner: identity(raw.pid, raw.process_start),
+            keeper: identity(raw.keeper_pid, raw.keeper_start), user: raw.has_user == 0 ? nil : raw.user, drain: drain)
         tenant.isDismissed = raw.dismissed != 0
         tenant.provenRegistration = raw.proven
         return tenant
@@ -50,6 +54,8 @@ struct TenantTable: ~Copyable {
         raw.departing = tenant?.drain == .departed ? 1 : 0
         raw.dismissed = tenant?.isDismissed == true ? 1 : 0
         raw.proven = tenant?.provenRegistration ?? 0
+        raw.keeper_pid = UInt32(bitPattern: tenant?.keeper?.pid ?? 0)
+        raw.keeper_start = tenant?.keeper?.startTime ?? 0
         try kernel("bpf_map_update_elem tenants", rpa_map_update(map.number, UInt32(slot.index), &raw))
     }
 

@@ -49,7 +49,7 @@ final class CollectorWatch: EventSource {
 
     var nextDeadline: ContinuousClock.Instant? {
         if seen != pool.revision || hearsSessions != pool.kernel.isWaiting, !hasFailed { return .distantPast }
-        return [nextLook, pool.losses.deadline].compactMap(\.self).min()
+        return [nextLook, pool.losses.deadline, pool.kernel.keptSocketsDeadline].compactMap(\.self).min()
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
@@ -64,6 +64,7 @@ final class CollectorWatch: EventSource {
                 try noteEnd(of: process, in: slot)
             }
             try takeEvents()
+            try giveUpKeptSockets(now: now)
             if seen != pool.revision { try lookAtAll() }
             let isDue = hearSessions() || nextLook.isDue(at: now)
             if isDue { try pool.kernel.releaseRows(settling: true, act: act) }
@@ -143,7 +144,7 @@ final class CollectorWatch: EventSource {
         owners = owners.filter { slot, owner in identities[slot].map { owner.identity == $0 } ?? owner.isHidden }
         for (slot, identity) in identities where owners[slot] == nil {
             guard let process = try watched(identity) else {
-                try noteLoss(of: slot, "has ended", hasEnded: true, nil, identity)
+                try noteEnd(ofOwnerOf: slot, nil, identity)
                 continue
             }
             owners[slot] = process
@@ -172,9 +173,41 @@ final class CollectorWatch: EventSource {
         owners[slot] = nil
         if let identity = owner.identity, pool.kernel.owners[slot] != identity { return }
         let name = pool.kernel.name(of: slot)
-        try noteLoss(of: slot, "has ended", hasEnded: true, owner)
+        guard try noteEnd(ofOwnerOf: slot, owner, owner.identity) else { return }
         if !pool.losses.report(of: name) {
             log.of(name, key: "ended").info("collector \(name): \(Self.words(for: owner.identity)) has ended")
+        }
+    }
+
+    /// - Returns: false if another process keeps the collector's sockets: they stay in the slot for a while.
+    @discardableResult
+    private func noteEnd(
+        ofOwnerOf slot: Slot, _ process: WatchedProcess?, _ identity: ProcessIdentity?
+    ) throws(Failure) -> Bool {
+        guard let (keeper, isNew) = try pool.kernel.keepSockets(of: slot, now: .now, act: act) else {
+            try noteLoss(of: slot, "has ended", hasEnded: true, process, identity)
+            return true
+        }
+        if isNew {
+            let name = pool.kernel.name(of: slot)
+            let hold = pool.kernel.configuration.restartHold
+            log.of(name, key: "kept").notice(
+                """
+                collector \(name) has ended (\(Self.words(for: identity))), and process \(keeper.pid) keeps its sockets: \
+                what comes for its exporters is queued there for \(hold)
+                """)
+        }
+        return false
+    }
+
+    private func giveUpKeptSockets(now: ContinuousClock.Instant) throws(Failure) {
+        guard pool.kernel.keptSocketsDeadline.isDue(at: now) else { return }
+        for name in try pool.kernel.giveUpKeptSockets(now: now, act: act) {
+            log.of(name, key: "given up").warning(
+                """
+                collector \(name) did not come back in time to read the sockets that another process keeps: its exporters \
+                are at other collectors
+                """)
         }
     }
 

@@ -14,6 +14,8 @@ final class Discovery: EventSource {
     private var seen: Int?
     /// Collectors that are down and can be recognized.
     private var sought: [String: Recognition] = [:]
+    /// A sought collector's sockets are kept by another process, and are in no listing of unregistered ones.
+    private var seeksReaders = false
     private var next = ContinuousClock.Instant.distantPast
     /// When the last of them went down.
     private var start = ContinuousClock.Instant.distantPast
@@ -45,11 +47,12 @@ final class Discovery: EventSource {
             guard !sought.isEmpty, next <= now else { return }
             next = now + PollBackoff.discovery.pause(after: now - start)
             let sockets = try pool.kernel.strangers(act: act)
-            guard !sockets.isEmpty else { return }
+            guard !sockets.isEmpty || seeksReaders else { return }
             let cookies = Set(sockets.map(\.cookie))
             guard cookies != strangers || nextSearch <= now else { return }
             (strangers, nextSearch) = (cookies, now + Self.searchPause)
-            try search(users: Set(sockets.map(\.user)))
+            // The user of kept sockets is their manager's.
+            try search(users: seeksReaders ? nil : Set(sockets.map(\.user)))
         } catch {
             log.error("\(error)")
             next = now + Self.searchPause
@@ -58,7 +61,8 @@ final class Discovery: EventSource {
 
     private func lookWhoIsAway(now: ContinuousClock.Instant) throws(Failure) {
         seen = pool.revision
-        let away = try pool.kernel.awayCollectors(act: act)
+        let queueing = try pool.kernel.queueingCollectors(act: act)
+        let away = try pool.kernel.awayCollectors(act: act).union(queueing)
         var sought: [String: Recognition] = [:]
         for collector in pool.kernel.configuration.collectors where away.contains(collector.name) {
             sought[collector.name] = collector.recognition
@@ -66,9 +70,10 @@ final class Discovery: EventSource {
         if sought != self.sought { strangers = [] }
         if sought.contains(where: { self.sought[$0.key] != $0.value }) { (start, next) = (now, now) }
         self.sought = sought
+        seeksReaders = !queueing.isDisjoint(with: sought.keys)
     }
 
-    private func search(users: Set<UInt32>) throws(Failure) {
+    private func search(users: Set<UInt32>?) throws(Failure) {
         let found: RecognizedProcesses
         do {
             var table = try ProcessTable()

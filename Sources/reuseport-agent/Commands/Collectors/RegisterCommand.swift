@@ -11,6 +11,7 @@ struct RegisterCommand: ParsableCommand {
               reuseport-agent register --collector c1 --pid 812
               reuseport-agent register --collector c1 --fd 3 --fd 4
               reuseport-agent register --collector c1 --listen-fds
+              reuseport-agent register --collector c1 --fd 3 --fd 4 --owner 812
 
             The agent checks all sockets before it registers the first. Registering the same sockets again \
             changes nothing.

@@ -35,6 +35,15 @@ struct SocketSource: ParsableArguments {
             valueName: "seconds"))
     var wait: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            With --fd or --listen-fds: process that reads the sockets, if this command is not one of its \
+            children. The agent watches it.
+            """,
+            valueName: "pid"))
+    var owner: Int32?
+
     func validate() throws {
         let ways = [!descriptors.isEmpty, pid != nil, pidFile != nil, listenFds].count { $0 }
         guard ways == 1 else {
@@ -47,6 +56,12 @@ struct SocketSource: ParsableArguments {
             guard wait >= 0, wait <= 86_400 else { throw ValidationError("--wait takes 0 to 86400 seconds") }
         }
         if let pid, pid <= 0 { throw ValidationError("--pid takes a positive number") }
+        if let owner {
+            guard !descriptors.isEmpty || listenFds else {
+                throw ValidationError("--owner requires --fd or --listen-fds: --pid names the owner itself")
+            }
+            guard owner > 0 else { throw ValidationError("--owner takes a positive number") }
+        }
     }
 
     func register(_ collector: String, _ manner: RegistrationManner?, with client: ControlClient) throws
@@ -54,7 +69,8 @@ struct SocketSource: ParsableArguments {
     {
         let registration = Registration(collector: collector, manner: manner, client: client)
         if pid != nil || pidFile != nil { return try registration.process(pid: pid, pidFile: pidFile, wait: wait) }
-        return try registration.descriptors(listenFds ? try registration.listenDescriptors() : descriptors)
+        return try registration.descriptors(
+            listenFds ? try registration.listenDescriptors() : descriptors, owner: owner)
     }
 }
 
@@ -73,7 +89,7 @@ private struct Registration {
         return try ListenDescriptors.fromEnvironment(groups: status.groups.map(\.name), act: act)
     }
 
-    func descriptors(_ numbers: [Int32]) throws(Failure) -> RegistrationChange {
+    func descriptors(_ numbers: [Int32], owner: Int32?) throws(Failure) -> RegistrationChange {
         for number in numbers where fcntl(number, F_GETFD) == -1 {
             throw Failure(
                 .unfitSocket, act: act, cause: "fd \(number) is not open", errno: EBADF,
@@ -84,9 +100,23 @@ private struct Registration {
                 .usage, act: act, cause: "\(numbers.count) descriptors are more than \(RPA_MAX_PASSED)",
                 remedy: "give one for each group of the pool")
         }
+        let labels = numbers.map { "fd \($0)" }
+        guard let owner else {
+            return try client.ask(
+                .register(collector: collector, labels: labels, manner: manner), descriptors: numbers, act: act,
+                for: \.changed)
+        }
+        let process: OtherProcess
+        do { process = try OtherProcess(pid: owner) } catch {
+            throw Failure(
+                error.errno == KernelError.noProcess ? .unfitSocket : .privilege, act: act,
+                cause: error.errno == KernelError.noProcess
+                    ? "there is no process \(owner)" : "\(error.operation) was refused", errno: error.errno,
+                remedy: "give --owner the pid of the process that reads the sockets")
+        }
         return try client.ask(
-            .register(collector: collector, labels: numbers.map { "fd \($0)" }, manner: manner), descriptors: numbers,
-            act: act, for: \.changed)
+            .register(collector: collector, labels: labels, hasOwner: true, manner: manner),
+            descriptors: numbers + [process.number], act: act, for: \.changed)
     }
 
     /// Repeats the request until every group is bound: nfacctd writes its pid file and
