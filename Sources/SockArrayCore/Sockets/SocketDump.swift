@@ -5,7 +5,8 @@ import PoolModel
 /// The sockets of this network namespace on one local port, of both families, as
 /// sock_diag(7) lists them. Requires no privilege.
 public enum SocketDump {
-    /// UDP sockets of any state, or TCP listeners, in no order.
+    /// UDP sockets of any state, or TCP listeners. Those of one family and address are in the order in which the
+    /// kernel looks for the receiver of a packet: the first one's reuseport group receives it.
     ///
     /// Up to some 180 sockets of a family, the list shows one moment. In a longer list, a socket
     /// can be missing if others come or go during the reading.
@@ -26,11 +27,19 @@ public enum SocketDump {
     static func sockets(
         of transport: ReuseportGroup.TransportProtocol, port: UInt16, states: UInt32, withTimes: Bool = false
     ) throws(KernelError) -> [rpa_diag_socket] {
-        var found: [UInt64: rpa_diag_socket] = [:]
+        var found: [rpa_diag_socket] = []
+        var places: [UInt64: Int] = [:]
         for family in [AF_INET, AF_INET6] {
-            for socket in try sockets(family, transport, port, states, withTimes) { found[socket.cookie] = socket }
+            for socket in try sockets(family, transport, port, states, withTimes) {
+                if let place = places[socket.cookie] {
+                    found[place] = socket
+                } else {
+                    places[socket.cookie] = found.count
+                    found.append(socket)
+                }
+            }
         }
-        return Array(found.values)
+        return found
     }
 
     private static func sockets(

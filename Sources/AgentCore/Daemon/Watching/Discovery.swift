@@ -51,8 +51,7 @@ final class Discovery: EventSource {
             let cookies = Set(sockets.map(\.cookie))
             guard cookies != strangers || nextSearch <= now else { return }
             (strangers, nextSearch) = (cookies, now + Self.searchPause)
-            // The user of kept sockets is their manager's.
-            try search(users: seeksReaders ? nil : Set(sockets.map(\.user)))
+            try search(users: Set(sockets.map(\.user)))
         } catch {
             log.error("\(error)")
             next = now + Self.searchPause
@@ -73,7 +72,7 @@ final class Discovery: EventSource {
         seeksReaders = !queueing.isDisjoint(with: sought.keys)
     }
 
-    private func search(users: Set<UInt32>?) throws(Failure) {
+    private func search(users: Set<UInt32>) throws(Failure) {
         let found: RecognizedProcesses
         do {
             var table = try ProcessTable()
