@@ -3,7 +3,7 @@ import { SortedColumns } from "./grid.js";
 import { rateOf, totalOf } from "./counters.js";
 import { CollectorRows } from "./collector.js";
 
-const states = ["failed", "holding", "queueing", "unverified", "empty", "draining", "active"];
+const states = ["failed", "stalled", "holding", "queueing", "unverified", "empty", "draining", "active"];
 const sinceItCame = "since its name came to the pool";
 
 const columns = [

@@ -8,6 +8,8 @@ const kinds = {
   lost: { word: "lost", shape: "failed", isSpoken: true },
   held: { word: "held", shape: "holding", isSpoken: true },
   failed_over: { word: "failed over", shape: "warning", isSpoken: true },
+  stalled: { word: "stalled", shape: "stalled", isSpoken: true },
+  resumed: { word: "reads again", shape: "active", isSpoken: true },
   returned: { word: "returned", shape: "active", isSpoken: true },
   moved: { word: "moved", shape: "arrow" },
   new_exporter: { word: "new exporter", shape: "plus" },

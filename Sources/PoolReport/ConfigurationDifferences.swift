@@ -6,6 +6,8 @@ extension PoolConfiguration {
     public func differences(to later: PoolConfiguration) -> [String] {
         var texts = [
             difference("restart_hold", restartHold.text, later.restartHold.text),
+            difference("stalled_after", stalledAfter.text, later.stalledAfter.text),
+            difference("stalled", stalled.rawValue, later.stalled.rawValue),
             difference("on_move", onMove.rawValue, later.onMove.rawValue),
             difference("collector_user", Self.user(collectorUser), Self.user(later.collectorUser)),
             difference("state_file", stateFile, later.stateFile),

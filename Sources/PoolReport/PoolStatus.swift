@@ -22,7 +22,7 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public struct Collector: Equatable, Sendable, Codable {
         public var name: String
         public var slot: Int
-        /// empty, active, unverified, queueing, draining, holding, failed.
+        /// empty, active, unverified, stalled, queueing, draining, holding, failed.
         public var state: String
         /// What the state means and what to do, for people; nil: it is active.
         public var advice: String?
@@ -75,7 +75,16 @@ extension PoolStatus {
     public mutating func add(_ findings: [AuditFinding]) {
         self.findings = findings
         for index in groups.indices where isUnverified(groups[index].name) { groups[index].attached = false }
+        for index in collectors.indices where collectors[index].state == SlotState.active.name {
+            guard let finding = findings.first(where: { $0.isStall(of: collectors[index].name) }) else { continue }
+            (collectors[index].state, collectors[index].advice) = (Self.stalled, finding.text)
+        }
     }
+
+    /// The state of a collector that reads nothing, which the maps don't show.
+    static let stalled = "stalled"
+    /// All values of a collector's state.
+    package static let states = (SlotState.names + [stalled]).sorted()
 
     /// A finding says that the program could not be attached to the group.
     func isUnverified(_ group: String) -> Bool {
@@ -146,4 +155,8 @@ public enum CollectorAdvice {
     private static func undrain(_ name: String) -> String {
         "; it is also draining, until: reuseport-agent undrain --collector \(name)"
     }
+}
+
+extension AuditFinding {
+    package func isStall(of collector: String) -> Bool { name == AuditProblem.stalled && self.collector == collector }
 }

@@ -51,6 +51,10 @@ struct ConfigurationKey: Equatable {
         ConfigurationKey(
             "restart_hold", "duration", code(PoolConfiguration.defaultRestartHold.inUnits),
             limits: "0s to \(Value.longestDuration.inUnits)"),
+        ConfigurationKey(
+            "stalled_after", "duration", code(PoolConfiguration.defaultStalledAfter.inUnits),
+            limits: "1s to \(Value.longestDuration.inUnits)"),
+        ConfigurationKey("stalled", "word", code(StalledAction.report.rawValue), limits: words(of: StalledAction.self)),
         ConfigurationKey("on_move", "word", code(OnMove.follow.rawValue), limits: words(of: OnMove.self)),
         ConfigurationKey("collector_user", "user", "the user of the collectors' sockets"),
         ConfigurationKey(

@@ -24,6 +24,8 @@ struct ConfigurationReader {
         if let path = try top.optional("state_file") { configuration.stateFile = try path.absolutePath() }
         if let seed = try top.optional("seed") { configuration.seed = try seed.string() }
         if let hold = try top.optional("restart_hold") { configuration.restartHold = try hold.duration() }
+        if let time = try top.optional("stalled_after") { configuration.stalledAfter = try stalledAfter(time) }
+        if let value = try top.optional("stalled") { configuration.stalled = try value.choice(of: "stalled") }
         if let folder = try top.optional("bpffs") { configuration.bpffs = try folder.absolutePath() }
         configuration.controlSocket = try socketFile(top, "control_socket", or: configuration.controlSocket)
         configuration.statusSocket = try socketFile(top, "status_socket", or: configuration.statusSocket)
@@ -39,6 +41,14 @@ struct ConfigurationReader {
         }
         try readUsage(top, into: &configuration)
         return configuration
+    }
+
+    private func stalledAfter(_ value: Value) throws(Failure) -> Duration {
+        let time = try value.duration()
+        guard time >= .seconds(1) else {
+            throw value.problem("stalled_after \(time.inUnits) is less than 1s", "write at least 1s")
+        }
+        return time
     }
 
     private func readUsage(_ top: Section, into configuration: inout PoolConfiguration) throws(Failure) {

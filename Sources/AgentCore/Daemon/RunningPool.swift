@@ -14,6 +14,12 @@ final class RunningPool {
     private var mark = LoadMark()
     /// Of the last audit.
     var findings: [AuditFinding] = []
+    /// Collectors that read nothing, and the group in which data waits for them.
+    var stalled: [String: String] = [:] {
+        didSet { isAuditDue = true }
+    }
+    /// Something became known that the next audit reports.
+    var isAuditDue = false
     private(set) var events = EventLog()
     /// Exporters that sent something within the last interval.
     var activeExporters: Int?

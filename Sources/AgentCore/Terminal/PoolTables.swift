@@ -148,6 +148,7 @@ extension Columns.Cell {
             case "draining": ("▽", .busy)
             case "unverified": ("?", .warning)
             case "queueing": ("◔", .warning)
+            case "stalled": ("‖", .bad)
             default: ("○", .faint)
             }
         let held = collector.state == "holding" ? collector.holdLeft.map { " \(Int($0.rounded(.up))) s" } : nil

@@ -127,8 +127,8 @@ struct WatchView {
     private static func style(of kind: PoolEvent.Kind) -> Style {
         switch kind {
         case .lost, .failedOver: .bad
-        case .held: .warning
-        case .registered, .returned: .good
+        case .held, .stalled: .warning
+        case .registered, .returned, .resumed: .good
         case .moved, .newExporter: .plain
         }
     }

@@ -5,6 +5,8 @@ public struct AuditFacts: Equatable, Sendable {
     public var resetRefusal: Int32?
     /// Names of collectors whose sockets were replaced, by SO_COOKIE.
     public var replaced: [UInt64: String] = [:]
+    /// Collectors that read nothing, and the group in which data waits for them.
+    public var stalled: [String: String] = [:]
     /// The address that sent nearly all recent traffic, if there is one.
     public var loneSource: IPAddress?
 

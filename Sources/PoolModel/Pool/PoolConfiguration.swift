@@ -14,6 +14,10 @@ public struct PoolConfiguration: Equatable, Sendable {
     public var seed: String
     /// How long an empty slot keeps its exporters before they fail over.
     public var restartHold: Duration
+    /// How long a collector may read nothing of what waits in its sockets.
+    public var stalledAfter = Self.defaultStalledAfter
+    /// What happens to a collector that reads nothing.
+    public var stalled = StalledAction.report
     /// The treatment of live sessions when rows change owner.
     public var onMove: OnMove
     /// The user that owns the collectors' sockets; nil: the agent's own user.
@@ -36,6 +40,7 @@ public struct PoolConfiguration: Equatable, Sendable {
 
     public static let defaultSeed = "reuseport-agent"
     public static let defaultRestartHold = Duration.seconds(10)
+    public static let defaultStalledAfter = Duration.seconds(10)
     public static let defaultControlSocket = SocketFile(
         path: "/run/reuseport-agent/control.sock", mode: 0o660)
     public static let defaultStatusSocket = SocketFile(

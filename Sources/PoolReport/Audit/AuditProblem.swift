@@ -18,6 +18,7 @@ public enum AuditProblem: Hashable, Sendable {
     case unselectable(ReuseportGroup, collector: String, Culprit?, errno: Int32)
     /// Sockets of two users, of which one receives the group's traffic.
     case twoUsers(ReuseportGroup, receiver: Culprit, loser: Culprit, collector: String?, receiverIsOurs: Bool)
+    case stalled(ReuseportGroup, collector: String)
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
 
@@ -56,12 +57,14 @@ public enum AuditProblem: Hashable, Sendable {
         case .noPlaceholder: "no_placeholder"
         case .unselectable: "socket_unselectable"
         case .twoUsers: "two_users"
+        case .stalled: Self.stalled
         case .oneSource: "one_source_address"
         case .sessionNotEnded: "session_not_ended"
         }
     }
 
     static let unverified = "program_unverified"
+    static let stalled = "collector_stalled"
 
     /// Each name, with the levels that it may have.
     public static let kinds: [(name: String, level: Level)] = [
@@ -69,11 +72,13 @@ public enum AuditProblem: Hashable, Sendable {
         ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
         ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
         ("session_not_ended", .note), ("socket_unselectable", .problem), ("two_users", .problem),
+        (stalled, .problem),
     ]
 
     public var level: Level {
         switch self {
-        case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable, .twoUsers:
+        case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable, .twoUsers,
+            .stalled:
             .problem
         case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
         }
@@ -84,7 +89,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .programReplaced(let group), .programUnseen(let group), .programUnreachable(let group),
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
             .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
-            .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _, _):
+            .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _, _), .stalled(let group, _):
             group
         case .oneSource, .sessionNotEnded: nil
         }
@@ -92,7 +97,9 @@ public enum AuditProblem: Hashable, Sendable {
 
     public var collector: String? {
         switch self {
-        case .leftOver(_, _, let name), .socketReplaced(_, let name), .unselectable(_, let name, _, _): name
+        case .leftOver(_, _, let name), .socketReplaced(_, let name), .unselectable(_, let name, _, _),
+            .stalled(_, let name):
+            name
         case .twoUsers(_, _, _, let name, _): name
         default: nil
         }
@@ -113,6 +120,10 @@ extension AuditFacts {
     package func problems(former: [UInt64: String]) -> [AuditProblem] {
         let former = former.merging(replaced) { $1 }
         var problems = groups.flatMap { facts in self.problems(of: facts, former) }
+        for (collector, name) in stalled {
+            guard let group = groups.first(where: { $0.group.name == name })?.group else { continue }
+            problems.append(.stalled(group, collector: collector))
+        }
         if let loneSource { problems.append(.oneSource(loneSource)) }
         if let resetRefusal { problems.append(.sessionNotEnded(errno: resetRefusal)) }
         return problems

@@ -52,6 +52,9 @@ extension AuditProblem {
                 + "\(name.map { ", collector \($0)'s," } ?? "") receives nothing: the kernel keeps the sockets of "
                 + "different users in separate reuseport groups"
                 + (receiverIsOurs ? "" : ", and the agent's program doesn't run in the one that receives")
+        case .stalled(_, let name):
+            return "collector \(name) reads nothing, and data waits in its socket: the process may be stopped, hang, or "
+                + "wait for a disk"
         case .oneSource:
             return "nearly everything comes from this address, and therefore goes to one collector: "
                 + "a NAT or a proxy may be in front of the exporters"
@@ -86,6 +89,9 @@ extension AuditProblem {
         case .unselectable(let group, let name, let socket, _):
             return "start \(name) again as the user of the other collectors; to see the port's sockets: "
                 + "\(group.listing)\(socket?.search ?? "")"
+        case .stalled(_, let name):
+            return "look at its process (reuseport-agent status shows the pid of \(name)): kill -CONT continues a stopped "
+                + "one; restart one that hangs"
         case .twoUsers(let group, _, _, _, _):
             return "run all collectors of the pool as one user, and set collector_user to it: then the agent keeps "
                 + "other users out; to see the port's sockets: \(group.listing)"

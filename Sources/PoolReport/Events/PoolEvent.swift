@@ -22,6 +22,10 @@ public struct PoolEvent: Equatable, Sendable, Codable {
         case failedOver = "failed_over"
         /// An absent collector registered again.
         case returned
+        /// A collector reads nothing of what waits in its sockets.
+        case stalled
+        /// A stalled collector reads again.
+        case resumed
         /// Rows, or one exporter, moved to another collector.
         case moved
         /// The first run from an address.

@@ -172,7 +172,7 @@ extension PoolHistory.Entry {
         case .held where !hasRegistered:
             let drops = hasAffinity ? ", and what comes from them is dropped" : ""
             return Message(isWarning: true, text: "\(text)\(count)\(drops); \(next)", key: "never registered\(count)")
-        case .held, .lost, .registered, .moved, .newExporter: return nil
+        case .held, .lost, .registered, .stalled, .resumed, .moved, .newExporter: return nil
         }
     }
 }

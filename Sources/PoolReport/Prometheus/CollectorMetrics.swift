@@ -23,16 +23,20 @@ extension PoolStatus {
         var hold = MetricFamily(
             "reuseport_agent_collector_hold_left_seconds", .gauge,
             "Seconds until the exporters of an absent collector go to others; 0: no hold.")
+        var stalled = MetricFamily(
+            "reuseport_agent_collector_stalled", .gauge,
+            "Whether the collector reads nothing although data waits in its sockets: 1 or 0.")
         for collector in collectors {
             let name = MetricFamily.Label("collector", collector.name)
+            stalled.add([name], findings.contains { $0.isStall(of: collector.name) })
             up.add([name], collector.isUp)
-            for word in SlotState.names { state.add([name, .init("state", word)], word == collector.state) }
+            for word in PoolStatus.states { state.add([name, .init("state", word)], word == collector.state) }
             draining.add([name], collector.drain != nil)
             share.add([name], collector.share)
             weight.add([name], collector.weight)
             hold.add([name], collector.holdLeft ?? 0)
         }
-        return [up, state, draining, share, weight, hold]
+        return [up, state, stalled, draining, share, weight, hold]
     }
 
     /// By collector and group.

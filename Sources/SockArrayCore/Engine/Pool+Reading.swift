@@ -150,6 +150,39 @@ extension Pool {
         return Set(deployment.allocation.slotOfName.filter { availability[$0.value] != .usable }.keys)
     }
 
+    /// The registered sockets in whose queue something waits.
+    public func queueReadings(act: String) throws(Failure) -> [StallDetector.Reading] {
+        try attempt(act) { () throws(KernelError) in
+            let slots = try deployment.registeredSockets()
+            var readings: [StallDetector.Reading] = []
+            for group in deployment.groups {
+                for socket in try SocketDump.members(of: group.group.transport, port: group.group.port)
+                where socket.queued > 0 {
+                    guard let slot = slots[socket.cookie] else { continue }
+                    readings.append(
+                        .init(
+                            collector: deployment.name(of: slot), group: group.group.name, cookie: socket.cookie,
+                            transport: group.group.transport, queued: socket.queued,
+                            drops: UInt32(truncatingIfNeeded: socket.drops), traffic: try group.rawTraffic(of: slot),
+                            cpuTicks: engine.active.maps.tenants.tenant(of: slot)?.owner
+                                .flatMap { ProcessFacts.cpuTicks(of: $0) }))
+                }
+            }
+            return readings
+        }
+    }
+
+    /// The collector has sockets in its slot.
+    public func isRegistered(_ collector: String, act: String) throws(Failure) -> Bool {
+        guard let slot = deployment.allocation[collector] else { return false }
+        return try attempt(act) { () throws(KernelError) in try !deployment.sockets(of: slot).isEmpty }
+    }
+
+    /// Some other collector can take exporters.
+    public func hasUsableCollector(besides names: Set<String>, act: String) throws(Failure) -> Bool {
+        try moments(act: act).contains { $0.state.standing == .usable && !names.contains($0.name) }
+    }
+
     /// Configured collectors whose process has ended, while another process keeps their sockets.
     public func queueingCollectors(act: String) throws(Failure) -> Set<String> {
         Set(try moments(act: act).filter { $0.state == .queueing }.map(\.name))

@@ -140,11 +140,11 @@ public final class Pool {
     public func keepSockets(
         of slot: Slot, now: ContinuousClock.Instant, act: String
     ) throws(Failure) -> (keeper: ProcessIdentity, isNew: Bool)? {
-        try attempt(act) { () throws(KernelError) in try engine.kept.keep(slot, now: now) }
+        try attempt(act) { () throws(KernelError) in try engine.registration.kept.keep(slot, now: now) }
     }
 
     /// When a slot whose sockets are kept by another process is given up.
-    public var keptSocketsDeadline: ContinuousClock.Instant? { engine.kept.deadline }
+    public var keptSocketsDeadline: ContinuousClock.Instant? { engine.registration.kept.deadline }
 
     /// Takes sockets that are kept by another process out, when nobody has registered them in time: their
     /// exporters are at other collectors then.
@@ -152,10 +152,24 @@ public final class Pool {
     /// - Returns: their collectors.
     public func giveUpKeptSockets(now: ContinuousClock.Instant, act: String) throws(Failure) -> [String] {
         try attempt(act) { () throws(KernelError) in
-            let slots = try engine.kept.expired(now: now)
+            let slots = try engine.registration.kept.expired(now: now)
             for slot in slots { try engine.losses.giveUp(slot, engine.releaser) }
             return slots.map(deployment.name)
         }
+    }
+
+    /// Gives the exporters of a collector that reads nothing to others. Its sockets stay in the slot.
+    public func setAside(_ collector: String) throws(Failure) {
+        let act = "fail over stalled collector \(collector)"
+        let slot = try checked(collector, act: act)
+        try attempt(act) { () throws(KernelError) in try engine.registration.aside.add(slot) }
+    }
+
+    /// Gives a collector that was set aside its exporters back. Of no effect if it has registered since.
+    public func bringBack(_ collector: String) throws(Failure) {
+        let act = "bring collector \(collector) back"
+        let slot = try checked(collector, act: act)
+        try attempt(act) { () throws(KernelError) in try engine.registration.aside.bringBack(slot) }
     }
 
     /// Moves the rows that need not wait any more, and completes what was interrupted.

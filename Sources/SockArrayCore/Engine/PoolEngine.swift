@@ -4,14 +4,12 @@ struct PoolEngine {
     let sessions: SessionIndex
     let resetter = SessionResetter()
     let sockets: SlotSockets
-    let prover: SelectionProver
     let rows: RowScheduler
     let misplaced: MisplacedSessions
     let exporters: ExporterTracker
     let losses: LossTracker
-    let kept: KeptSockets
     let releaser: RowReleaser
-    let registrar: Registrar
+    let registration: RegistrationParts
     let auditor: GroupAuditor
     let traffic: TrafficReader
 
@@ -19,17 +17,35 @@ struct PoolEngine {
         self.active = active
         sessions = SessionIndex(active)
         sockets = SlotSockets(active)
-        prover = SelectionProver(active)
         rows = RowScheduler(active)
         misplaced = MisplacedSessions(active, sessions, resetter, rows)
         exporters = ExporterTracker(active)
         losses = LossTracker(active, sockets)
-        kept = KeptSockets(active)
         releaser = RowReleaser(active, sessions, resetter, sockets, rows, misplaced, exporters, losses)
-        registrar = Registrar(active, sessions, sockets, prover, rows, releaser)
-        auditor = GroupAuditor(active, sockets, prover, resetter, registrar)
+        registration = RegistrationParts(active, sessions, sockets, rows, releaser)
+        auditor = GroupAuditor(active, sockets, registration.prover, resetter, registration.registrar)
         traffic = TrafficReader(active)
     }
 
     var drainer: Drainer { Drainer(pool: active, sessions: sessions, rows: rows, releaser: releaser) }
+
+    var registrar: Registrar { registration.registrar }
+}
+
+/// How collectors come and go, beside the loss of sockets.
+struct RegistrationParts {
+    let prover: SelectionProver
+    let kept: KeptSockets
+    let aside: SetAsideSlots
+    let registrar: Registrar
+
+    init(
+        _ active: ActivePool, _ sessions: SessionIndex, _ sockets: SlotSockets, _ rows: RowScheduler,
+        _ releaser: RowReleaser
+    ) {
+        prover = SelectionProver(active)
+        kept = KeptSockets(active)
+        aside = SetAsideSlots(active, prover, rows, releaser)
+        registrar = Registrar(active, sessions, sockets, prover, rows, releaser, aside)
+    }
 }

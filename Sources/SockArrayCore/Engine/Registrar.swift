@@ -8,6 +8,7 @@ final class Registrar {
     private let prover: SelectionProver
     private let rows: RowScheduler
     private let releaser: RowReleaser
+    private let aside: SetAsideSlots
     /// Processes that lost their slot to the present collector, by slot.
     private(set) var predecessors: [Slot: RegistrationChange.Predecessor] = [:]
     /// The registrations that a killed agent left half done are completed.
@@ -15,10 +16,10 @@ final class Registrar {
 
     init(
         _ pool: ActivePool, _ sessions: SessionIndex, _ sockets: SlotSockets, _ prover: SelectionProver,
-        _ rows: RowScheduler, _ releaser: RowReleaser
+        _ rows: RowScheduler, _ releaser: RowReleaser, _ aside: SetAsideSlots
     ) {
         (self.pool, self.sessions, self.sockets, self.prover) = (pool, sessions, sockets, prover)
-        (self.rows, self.releaser) = (rows, releaser)
+        (self.rows, self.releaser, self.aside) = (rows, releaser, aside)
     }
 
     private var deployment: Deployment { pool.deployment }
@@ -77,6 +78,10 @@ final class Registrar {
     ) throws(RegistrationRefusal) -> RegistrationChange {
         let fresh = plan.placements.filter { !$0.isPresent }
         // Before anything is written: a socket of another process that is taken out can't be put back.
+        if fresh.isEmpty, aside.contains(slot) {
+            return RegistrationChange(
+                changed: false, slot: slot.index, groups: deployment.groups.map(\.group.name))
+        }
         var isProven = true
         for placement in plan.placements
         where try !prove(offered[placement.socket], placement, at: slot, occupancy) { isProven = false }
@@ -113,6 +118,7 @@ final class Registrar {
             sockets.noteRegistered(
                 offered[placement.socket].offer.socket.cookie, in: deployment.groups[placement.group], at: slot)
         }
+        aside.forget(slot)
         pool.maps.orphans.remove(Set(offered.map(\.offer.socket.cookie)))
         if replaced != nil || changed || !replacing { predecessors[slot] = replaced }
         sessions.note(accepted, of: slot)

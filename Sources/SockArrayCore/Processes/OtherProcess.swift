@@ -147,6 +147,16 @@ public enum ProcessFacts {
         return text[text.index(after: name)...].split { $0 == " " || $0 == "\n" }
     }
 
+    /// User and system time of the process's threads, in clock ticks. Nil: there is no such process.
+    static func cpuTicks(of process: ProcessIdentity) -> UInt64? {
+        // Fields 14 and 15 are the 12th and 13th after the name.
+        let fields = statFields(of: "\(process.pid)")
+        guard fields.count > 19, UInt64(fields[19]) == process.startTime, let user = UInt64(fields[11]),
+            let system = UInt64(fields[12])
+        else { return nil }
+        return user + system
+    }
+
     /// The effective user of the process.
     public static func user(of pid: Int32) -> UInt32? {
         guard let ids = status(of: pid)?["Uid"]?.split(separator: "\t"), ids.count > 1 else { return nil }

@@ -31,7 +31,10 @@ final class AuditTimer: EventSource {
     }
 
     /// The next audit, or the time when the placeholders are polled again.
-    var nextDeadline: ContinuousClock.Instant? { ContinuousClock.now < deafUntil ? min(next, deafUntil) : next }
+    var nextDeadline: ContinuousClock.Instant? {
+        if pool.isAuditDue { return .distantPast }
+        return ContinuousClock.now < deafUntil ? min(next, deafUntil) : next
+    }
 
     var waits: [pollfd] {
         guard ContinuousClock.now >= deafUntil else { return [] }
@@ -39,7 +42,8 @@ final class AuditTimer: EventSource {
     }
 
     func serve(_ results: ArraySlice<pollfd>, now: ContinuousClock.Instant) {
-        guard next <= now || results.contains(where: { $0.revents != 0 }) else { return }
+        guard next <= now || pool.isAuditDue || results.contains(where: { $0.revents != 0 }) else { return }
+        pool.isAuditDue = false
         do {
             _ = try audit()
             said = nil
@@ -56,6 +60,7 @@ final class AuditTimer: EventSource {
         var facts = try pool.kernel.auditFacts(act: act)
         try count()
         facts.loneSource = census.loneSource
+        facts.stalled = pool.stalled
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let now = ContinuousClock.now
