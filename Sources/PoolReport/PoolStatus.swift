@@ -119,7 +119,8 @@ public enum CollectorAdvice {
         switch state {
         case .active: return nil
         case .unverified:
-            return "it is registered, but the agent has not yet seen the program select its sockets; if this lasts, see "
+            return
+                "it is registered, but the agent has not yet seen the program select its sockets; if this lasts, see "
                 + "the findings of: reuseport-agent check --live"
         case .queueing:
             return "its process has ended, and another process keeps its sockets: what comes is queued there until "

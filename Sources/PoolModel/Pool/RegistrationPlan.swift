@@ -128,7 +128,8 @@ public struct RegistrationPlan: Equatable, Sendable {
         throw .refused(
             Failure(
                 .conflict, act: act,
-                cause: "\(offer.label) (\(offer.socket.endpoint)) belongs to user \(offer.socket.user), and all traffic of "
+                cause:
+                    "\(offer.label) (\(offer.socket.endpoint)) belongs to user \(offer.socket.user), and all traffic of "
                     + "group \(group.name) reaches a socket of user \(receiver.user) (inode \(receiver.inode)\(collector)): "
                     + "the kernel keeps the sockets of different users in separate reuseport groups",
                 remedy: "run all collectors of the pool as one user, and set collector_user to it"))

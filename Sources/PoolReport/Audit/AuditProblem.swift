@@ -77,7 +77,8 @@ public enum AuditProblem: Hashable, Sendable {
 
     public var level: Level {
         switch self {
-        case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable, .twoUsers,
+        case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable,
+            .twoUsers,
             .stalled:
             .problem
         case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note

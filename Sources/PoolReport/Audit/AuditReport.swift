@@ -63,7 +63,8 @@ private struct AuditSubject {
             subject("program", program, ["program_replaced", "program_unverified"]),
             subject("collectors", "none is known to read nothing", ["collector_stalled"]),
             subject("map", "it has the registered sockets", ["socket_replaced"]),
-            subject("selection", "no registered socket is known to be out of the program's reach", ["socket_unselectable"]),
+            subject(
+                "selection", "no registered socket is known to be out of the program's reach", ["socket_unselectable"]),
             subject("users", "all sockets belong to one user", ["two_users"]),
             subject(
                 "members", "\(members), all of them registered, or new within 10 s",

@@ -53,7 +53,8 @@ extension AuditProblem {
                 + "different users in separate reuseport groups"
                 + (receiverIsOurs ? "" : ", and the agent's program doesn't run in the one that receives")
         case .stalled(_, let name):
-            return "collector \(name) reads nothing, and data waits in its socket: the process may be stopped, hang, or "
+            return
+                "collector \(name) reads nothing, and data waits in its socket: the process may be stopped, hang, or "
                 + "wait for a disk"
         case .oneSource:
             return "nearly everything comes from this address, and therefore goes to one collector: "
@@ -90,7 +91,8 @@ extension AuditProblem {
             return "start \(name) again as the user of the other collectors; to see the port's sockets: "
                 + "\(group.listing)\(socket?.search ?? "")"
         case .stalled(_, let name):
-            return "look at its process (reuseport-agent status shows the pid of \(name)): kill -CONT continues a stopped "
+            return
+                "look at its process (reuseport-agent status shows the pid of \(name)): kill -CONT continues a stopped "
                 + "one; restart one that hangs"
         case .twoUsers(let group, _, _, _, _):
             return "run all collectors of the pool as one user, and set collector_user to it: then the agent keeps "

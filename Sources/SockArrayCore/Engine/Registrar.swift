@@ -53,7 +53,8 @@ final class Registrar {
                     groups: deployment.configuration.groups, occupancy: occupancy, replacing: replacing)
             } catch { throw .plan(error) }
             return try carryOut(
-                plan, collector, at: slot, offered, accepted: accepted, owner: owner, keeper: keeper, replacing: replacing,
+                plan, collector, at: slot, offered, accepted: accepted, owner: owner, keeper: keeper,
+                replacing: replacing,
                 tenant, occupancy, act: act)
         } catch {
             throw error.refusal(act: act, pool: deployment.configuration.pool)

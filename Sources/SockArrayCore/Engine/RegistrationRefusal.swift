@@ -20,7 +20,8 @@ enum RegistrationRefusal: Error {
             return .refused(
                 Failure(
                     .unfitSocket, act: act,
-                    cause: "the program can't select \(offer.label) (\(offer.socket.endpoint)): the kernel keeps it in another "
+                    cause:
+                        "the program can't select \(offer.label) (\(offer.socket.endpoint)): the kernel keeps it in another "
                         + "reuseport group than the one that receives the port's traffic", errno: errno,
                     remedy: "start the collector again as the user of the pool's other collectors; to see the port's "
                         + "sockets: ss -\(offer.socket.kind == .udp ? "u" : "tl")anpe sport = :\(offer.socket.port)"))

@@ -39,8 +39,10 @@ final class SelectionProver {
         try group.sockets.clear(.proof)
         try group.sockets.place(offered.descriptor, at: .proof)
         defer { try? group.sockets.clear(.proof) }
-        // In a group that has members of the agent's, an audit sees whether the program is attached.
-        if !hasProgram(group) { try group.attach(through: offered.descriptor) }
+        // Where a member of the agent's is, an audit sees whether the program is attached.
+        if try !hasProgram(group, ofUser: offered.offer.socket.user, members) {
+            try group.attach(through: offered.descriptor)
+        }
         return note(try ask(for: .proof, in: group, among: members), of: offered.offer.socket.cookie)
     }
 
@@ -56,10 +58,17 @@ final class SelectionProver {
         return answer
     }
 
-    /// The group has a member through which the agent has attached the program.
-    private func hasProgram(_ group: PoolGroup) -> Bool {
-        group.placeholder != nil
-            || pool.maps.tenants.all().keys.contains { ((try? group.sockets.cookie(at: $0)) ?? nil) != nil }
+    /// The user's sockets include one through which the agent has attached the program: the kernel keeps the
+    /// sockets of each user in a group of their own.
+    private func hasProgram(_ group: PoolGroup, ofUser user: UInt32, _ members: [BoundSocket]) throws(KernelError)
+        -> Bool
+    {
+        let theirs = Set(members.filter { $0.user == user && group.group.hasMember($0) }.map(\.cookie))
+        if let placeholder = group.placeholder, theirs.contains(placeholder.cookie) { return true }
+        for slot in pool.maps.tenants.all().keys {
+            if let cookie = try group.sockets.cookie(at: slot), theirs.contains(cookie) { return true }
+        }
+        return false
     }
 
     private func ask(for slot: Slot, in group: PoolGroup, among members: [BoundSocket]) throws(KernelError) -> Int32? {

@@ -12,17 +12,19 @@ public final class InternetSocket: Sendable {
 
     /// - Parameters:
     ///   - reuseport: SO_REUSEPORT, as collectors set it before bind.
+    ///   - reuseaddr: SO_REUSEADDR, as nfacctd sets it in addition.
     ///   - ipv6Only: IPV6_V6ONLY; else `::` is dual-stack.
     /// - Throws: an error with the system call and its errno.
     public init(
         _ kind: Kind, bind address: IPAddress? = nil, port: UInt16 = 0, reuseport: Bool = false,
-        ipv6Only: Bool = false, family: Int32? = nil
+        reuseaddr: Bool = false, ipv6Only: Bool = false, family: Int32? = nil
     ) throws {
         if case .v6 = address { self.family = family ?? AF_INET6 } else { self.family = family ?? AF_INET }
         let type = kind == .udp ? SOCK_DGRAM : SOCK_STREAM
         number = socket(self.family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { throw LabError("socket: errno \(errno)") }
         if reuseport { try set(SOL_SOCKET, SO_REUSEPORT, 1) }
+        if reuseaddr { try set(SOL_SOCKET, SO_REUSEADDR, 1) }
         if self.family == AF_INET6 {
             try set(Int32(IPPROTO_IPV6), Int32(IPV6_V6ONLY), ipv6Only ? 1 : 0)
             try set(Int32(IPPROTO_IPV6), Self.ipv6FreeBind, 1)
@@ -40,8 +42,10 @@ public final class InternetSocket: Sendable {
     deinit { _ = ForkGate.pass { close(number) } }
 
     /// A collector's member of a reuseport group.
-    public static func collector(_ kind: Kind, _ address: IPAddress, port: UInt16) throws -> InternetSocket {
-        let socket = try InternetSocket(kind, bind: address, port: port, reuseport: true)
+    public static func collector(
+        _ kind: Kind, _ address: IPAddress, port: UInt16, reuseaddr: Bool = false
+    ) throws -> InternetSocket {
+        let socket = try InternetSocket(kind, bind: address, port: port, reuseport: true, reuseaddr: reuseaddr)
         if kind == .tcp { try socket.listen() }
         return socket
     }

@@ -1,0 +1,78 @@
+import Testing
+
+@testable import PoolModel
+
+@Suite struct StallDetectorTests {
+    private static let start = ContinuousClock.now
+    private static let limit = Duration.seconds(10)
+
+    /// Looks once a second, and returns the second of the first look that finds c1 stalled.
+    private static func stalls(
+        within seconds: Int = 30, _ transport: ReuseportGroup.TransportProtocol = .udp,
+        _ reading: (Int) -> (queued: UInt64, drops: UInt32, runs: UInt64, ticks: UInt64?)
+    ) -> Int? {
+        var detector = StallDetector()
+        for second in 0..<seconds {
+            let now = reading(second)
+            let readings =
+                now.queued == 0
+                ? []
+                : [
+                    StallDetector.Reading(
+                        collector: "c1", group: "ipfix", cookie: 7, transport: transport, queued: now.queued,
+                        drops: now.drops, traffic: SlotTraffic(selected: now.runs, bytes: now.runs * 200),
+                        cpuTicks: now.ticks)
+                ]
+            let stalled = detector.look(readings, at: start + .seconds(second), after: limit)
+            if !stalled.isEmpty {
+                #expect(stalled == ["c1": "ipfix"])
+                return second
+            }
+        }
+        return nil
+    }
+
+    @Test func `a stopped process is found 10 s after its queue was last empty`() {
+        #expect(Self.stalls { second in (UInt64(max(0, second - 5)) * 768, 0, UInt64(second), 50) } == 15)
+    }
+
+    @Test func `a full queue from which nothing is read is found, even if the process is busy`() {
+        let found = Self.stalls { second in
+            (second == 0 ? 0 : 212_992, UInt32(second) * 1_000, UInt64(second) * 1_000, UInt64(second) * 100)
+        }
+        #expect(found == 10)
+    }
+
+    @Test func `a collector that is too slow for its exporters reads`() {
+        // It reads a tenth, and the kernel drops the rest.
+        #expect(
+            Self.stalls { second in (212_992, UInt32(second) * 900, UInt64(second) * 1_000, UInt64(second) * 100) }
+                == nil)
+        // Its queue grows by a third of what comes.
+        #expect(
+            Self.stalls { second in (UInt64(second + 1) * 1_000 * 256, 0, UInt64(second) * 1_000, UInt64(second) * 90) }
+                == nil)
+    }
+
+    @Test func `a queue that is shorter once within 10 s is read`() {
+        #expect(
+            Self.stalls { second in (UInt64(10_000 + second % 9 * 1_000), 0, UInt64(second), 50) } == nil)
+    }
+
+    @Test func `what waits although nothing comes any more is found`() {
+        #expect(Self.stalls { second in (second == 0 ? 0 : 768, 0, 1, 50) } == 10)
+        #expect(Self.stalls { second in (second == 0 ? 0 : 768, 0, 1, nil) } == 10)
+    }
+
+    @Test func `a listener stalls if its process does nothing, not if it is busy`() {
+        #expect(Self.stalls(.tcp) { second in (second == 0 ? 0 : 3, 0, 3, 50) } == 10)
+        #expect(Self.stalls(.tcp) { second in (second == 0 ? 0 : 3, 0, 3, UInt64(second)) } == nil)
+    }
+
+    @Test func `drops that wrap around count as drops`() {
+        let found = Self.stalls { second in
+            (second == 0 ? 0 : 212_992, UInt32.max &- 5_000 &+ UInt32(second) * 1_000, UInt64(second) * 1_000, 9)
+        }
+        #expect(found == 10)
+    }
+}
