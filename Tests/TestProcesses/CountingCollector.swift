@@ -3,11 +3,12 @@ import Glibc
 import TelemetryLab
 
 /// A collector whose ledger has all that it received: it reads every datagram,
-/// accepts every session and keeps it open until the router ends it.
+/// accepts every session and keeps it open until the router ends it. At SIGHUP, it closes
+/// its two sockets and binds them anew.
 final class CountingCollector {
     private let ledger: Ledger
-    private let udp: InternetSocket
-    private let tcp: InternetSocket
+    private var udp: InternetSocket
+    private var tcp: InternetSocket
     private var entryCount = 0
     /// For poll(2), the two sockets' first; below, what each one's session is.
     private var waits: [pollfd]
@@ -22,13 +23,30 @@ final class CountingCollector {
     /// Binds udp 0.0.0.0:4739 and tcp 0.0.0.0:1790.
     init(_ ledger: Ledger) throws {
         self.ledger = ledger
-        udp = try .collector(.udp, .v4(0), port: 4_739)
-        // SO_RCVBUFFORCE, that Glibc's headers leave to the kernel's. Refused to another user than root.
-        try? udp.set(SOL_SOCKET, 33, 32 << 20)
-        tcp = try InternetSocket(.tcp, bind: .v4(0), port: 1_790, reuseport: true)
-        try tcp.listen(backlog: 1_024)
+        signal(SIGHUP) { _ in isRebindDue = 1 }
+        (udp, tcp) = try Self.sockets()
         waits = [udp, tcp].map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
         ledger[.pid] = UInt64(getpid())
+        ledger[.start] = rpa_monotonic_ns()
+    }
+
+    private static func sockets() throws -> (udp: InternetSocket, tcp: InternetSocket) {
+        let udp = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+        // SO_RCVBUFFORCE, that Glibc's headers leave to the kernel's. Refused to another user than root.
+        try? udp.set(SOL_SOCKET, 33, 32 << 20)
+        let tcp = try InternetSocket(.tcp, bind: .v4(0), port: 1_790, reuseport: true)
+        try tcp.listen(backlog: 1_024)
+        return (udp, tcp)
+    }
+
+    private func rebind() throws {
+        try receiveDatagrams()
+        acceptSessions()
+        ledger[.closed] = rpa_monotonic_ns()
+        // Closed before the others are bound.
+        (udp, tcp) = (try InternetSocket(.udp), try InternetSocket(.tcp))
+        (udp, tcp) = try Self.sockets()
+        (waits[0].fd, waits[1].fd) = (udp.number, tcp.number)
         ledger[.start] = rpa_monotonic_ns()
     }
 
@@ -36,6 +54,11 @@ final class CountingCollector {
     func serve() throws -> Never {
         while true {
             poll(&waits, UInt(waits.count), -1)
+            if isRebindDue != 0 {
+                isRebindDue = 0
+                try rebind()
+                continue
+            }
             try receiveDatagrams()
             for index in waits.indices.dropFirst(2).reversed() where waits[index].revents != 0 { try read(index) }
             if waits[1].revents != 0 { acceptSessions() }
@@ -96,3 +119,6 @@ final class CountingCollector {
         sessions.remove(at: index)
     }
 }
+
+/// Set by the handler of SIGHUP.
+nonisolated(unsafe) private var isRebindDue: sig_atomic_t = 0

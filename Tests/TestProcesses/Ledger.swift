@@ -24,6 +24,8 @@ final class Ledger {
         case endings
         /// The longest round of the exporters' loop, in nanoseconds, since the test set it to 0.
         case stall
+        /// When the collector last closed its sockets to bind them anew.
+        case closed
     }
 
     static let exporterLimit = 1_000
