@@ -15,11 +15,13 @@ import Testing
 
     @Test func `an active collector needs no advice, every other state has its own`() throws {
         #expect(Self.advice(.active) == nil)
-        let states: [SlotState] = [.empty, .absent, .draining, .holding(left: .seconds(1)), .failed]
+        let states: [SlotState] = [
+            .empty, .absent, .draining, .holding(left: .seconds(1)), .failed, .unverified, .queueing,
+        ]
         let texts = try states.map {
             try #require(Self.advice($0, registrations: $0 != .empty && $0 != .absent))
         }
-        #expect(Set(texts).count == 5 && texts.allSatisfy { $0.contains("; ") })
+        #expect(Set(texts).count == 7 && texts.allSatisfy { $0.contains("; ") })
         // The text doesn't change each second.
         #expect(Self.advice(.holding(left: .seconds(7))) == texts[3])
     }
@@ -58,10 +60,12 @@ import Testing
         #expect(Self.advice(.draining, weight: 0)?.hasPrefix("it left the configuration") == true)
     }
 
-    @Test func `without affinity no traffic waits in any of 5 states: the others share the collector's turns`()
+    @Test func `without affinity no traffic waits in any of 7 states: the others share the collector's turns`()
         throws
     {
-        let states: [SlotState] = [.empty, .absent, .draining, .holding(left: .seconds(1)), .failed]
+        let states: [SlotState] = [
+            .empty, .absent, .draining, .holding(left: .seconds(1)), .failed, .unverified, .queueing,
+        ]
         for state in states {
             for isDraining in [false, true] {
                 let text = try #require(Self.advice(state, hasAffinity: false, isDraining: isDraining))

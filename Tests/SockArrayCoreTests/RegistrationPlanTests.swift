@@ -12,7 +12,7 @@ import Testing
 
     private func plan(
         _ sockets: [SocketFacts], cookies: [[Slot: UInt64]] = [[:], [:]], ownerIsGone: Bool = false,
-        ownerPid: Int32? = nil, departed: [Slot: String] = [:]
+        ownerPid: Int32? = nil, departed: [Slot: String] = [:], sockets members: [[BoundSocket]] = []
     ) throws(RegistrationPlan.Refusal) -> RegistrationPlan {
         try RegistrationPlan(
             collector: "c1", slot: Slot(0),
@@ -21,7 +21,7 @@ import Testing
             occupancy: .init(
                 cookies: cookies, ownerIsGone: ownerIsGone,
                 names: [Slot(0): "c1", Slot(1): "c2"].merging(departed) { $1 }, departed: Set(departed.keys),
-                owner: ownerPid.map { ProcessIdentity(pid: $0, startTime: 1) }))
+                owner: ownerPid.map { ProcessIdentity(pid: $0, startTime: 1) }, sockets: members))
     }
 
     private func refusal(_ body: () throws(RegistrationPlan.Refusal) -> RegistrationPlan) -> RegistrationPlan.Refusal? {
@@ -156,5 +156,31 @@ import Testing
         #expect(!fits(socket))
         socket.ipv6Only = false
         #expect(fits(socket))
+    }
+
+    private static func member(_ cookie: UInt64, user: UInt32) -> BoundSocket {
+        BoundSocket(transport: .udp, address: .v4(0), port: 4739, cookie: cookie, inode: 70, user: user)
+    }
+
+    @Test func `a socket is refused if sockets of another user receive the group's traffic, and accepted otherwise`()
+        throws
+    {
+        var own = Self.udp
+        own.user = 1_001
+        let cookies: [[Slot: UInt64]] = [[Slot(1): 55], [:]]
+        // The first member receives.
+        let members = [[Self.member(55, user: 1_002), Self.member(10, user: 1_001)], []]
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in
+            try plan([own, Self.tcp], cookies: cookies, sockets: members)
+        }
+        guard case .refused(let failure) = refused else {
+            Issue.record("\(String(describing: refused))")
+            return
+        }
+        #expect(failure.kind == .conflict)
+        #expect(failure.description.contains("fd 3 (udp 0.0.0.0:4739) belongs to user 1001"))
+        #expect(failure.description.contains("a socket of user 1002 (inode 70, collector c2's)"))
+        let accepted = try plan([own, Self.tcp], cookies: cookies, sockets: [members[0].reversed(), []])
+        #expect(accepted.placements.count == 2)
     }
 }

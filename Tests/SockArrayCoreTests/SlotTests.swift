@@ -45,6 +45,22 @@ import Testing
         #expect(state(1, .seconds(10), filled: false) == .failed)
     }
 
+    @Test func `a registered collector is active only if it is proven, and queues if its sockets are kept`() {
+        func state(isKept: Bool = false, isProven: Bool, downFor: Duration? = nil, isDraining: Bool = false)
+            -> SlotState
+        {
+            SlotState(
+                registrations: 2, downFor: downFor, hold: .seconds(10), isFilled: true, isDraining: isDraining,
+                isKept: isKept, isProven: isProven)
+        }
+        #expect(state(isProven: true) == .active)
+        #expect(state(isProven: false) == .unverified)
+        #expect(state(isProven: false, isDraining: true) == .draining)
+        #expect(state(isKept: true, isProven: true) == .queueing)
+        #expect(state(isKept: true, isProven: true, downFor: .seconds(11)) == .failed)
+        #expect([SlotState.unverified, .queueing].allSatisfy { $0.standing == .usable })
+    }
+
     @Test func `a collector that lacks a socket is not active`() {
         #expect(state(3, nil, filled: false) == .holding(left: .seconds(10)))
         #expect(state(3, .seconds(1), filled: true) == .holding(left: .seconds(9)))

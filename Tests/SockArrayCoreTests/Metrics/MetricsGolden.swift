@@ -24,11 +24,21 @@ enum MetricsGolden {
         reuseport_agent_collector_state{pool="edge",collector="c1",state="empty"} 0
         reuseport_agent_collector_state{pool="edge",collector="c1",state="failed"} 0
         reuseport_agent_collector_state{pool="edge",collector="c1",state="holding"} 0
+        reuseport_agent_collector_state{pool="edge",collector="c1",state="queueing"} 0
+        reuseport_agent_collector_state{pool="edge",collector="c1",state="stalled"} 0
+        reuseport_agent_collector_state{pool="edge",collector="c1",state="unverified"} 0
         reuseport_agent_collector_state{pool="edge",collector="a \"b\" \\ c\nd é",state="active"} 0
         reuseport_agent_collector_state{pool="edge",collector="a \"b\" \\ c\nd é",state="draining"} 0
         reuseport_agent_collector_state{pool="edge",collector="a \"b\" \\ c\nd é",state="empty"} 0
         reuseport_agent_collector_state{pool="edge",collector="a \"b\" \\ c\nd é",state="failed"} 0
         reuseport_agent_collector_state{pool="edge",collector="a \"b\" \\ c\nd é",state="holding"} 1
+        reuseport_agent_collector_state{pool="edge",collector="a \"b\" \\ c\nd é",state="queueing"} 0
+        reuseport_agent_collector_state{pool="edge",collector="a \"b\" \\ c\nd é",state="stalled"} 0
+        reuseport_agent_collector_state{pool="edge",collector="a \"b\" \\ c\nd é",state="unverified"} 0
+        # HELP reuseport_agent_collector_stalled Whether the collector reads nothing although data waits in its sockets: 1 or 0.
+        # TYPE reuseport_agent_collector_stalled gauge
+        reuseport_agent_collector_stalled{pool="edge",collector="c1"} 0
+        reuseport_agent_collector_stalled{pool="edge",collector="a \"b\" \\ c\nd é"} 0
         # HELP reuseport_agent_collector_draining Whether the collector receives no new exporters, by drain or because it left the configuration: 1 or 0.
         # TYPE reuseport_agent_collector_draining gauge
         reuseport_agent_collector_draining{pool="edge",collector="c1"} 0
@@ -117,6 +127,9 @@ enum MetricsGolden {
         reuseport_agent_audit_findings{pool="edge",name="no_placeholder",level="note"} 0
         reuseport_agent_audit_findings{pool="edge",name="one_source_address",level="note"} 1
         reuseport_agent_audit_findings{pool="edge",name="session_not_ended",level="note"} 1
+        reuseport_agent_audit_findings{pool="edge",name="socket_unselectable",level="problem"} 0
+        reuseport_agent_audit_findings{pool="edge",name="two_users",level="problem"} 0
+        reuseport_agent_audit_findings{pool="edge",name="collector_stalled",level="problem"} 0
         # HELP reuseport_agent_tracking_capacity Source addresses that the table of exporters has room for; 0: tracking is off.
         # TYPE reuseport_agent_tracking_capacity gauge
         reuseport_agent_tracking_capacity{pool="edge"} 65536

@@ -104,12 +104,18 @@ import Testing
             .probeUnsendable(group, errno: 1), .stranger(group, culprit), .leftOver(group, culprit, collector: "c1"),
             .socketReplaced(group, collector: "c1"), .trafficStolen(group, culprit, .peer),
             .noPlaceholder(group, .init(user: 1, errno: 1)), .oneSource(.v4(1)), .sessionNotEnded(errno: 1),
+            .unselectable(group, collector: "c1", culprit, errno: 9),
+            .twoUsers(group, receiver: culprit, loser: culprit, collector: nil, receiverIsOurs: true),
+            .stalled(group, collector: "c1"),
         ]
         let kinds = AuditProblem.kinds.map { "\($0.name) \($0.level)" }
         #expect(Set(problems.map { "\($0.name) \($0.level)" }) == Set(kinds))
         #expect(Set(kinds).count == kinds.count)
-        let states: [SlotState] = [.empty, .absent, .active, .draining, .holding(left: .seconds(1)), .failed]
-        #expect(Set(states.map(\.name)) == Set(SlotState.names) && SlotState.names.count == 5)
+        let states: [SlotState] = [
+            .empty, .absent, .active, .unverified, .queueing, .draining, .holding(left: .seconds(1)), .failed,
+        ]
+        #expect(Set(states.map(\.name)) == Set(SlotState.names) && SlotState.names.count == 7)
+        #expect(PoolStatus.states.count == 8)
     }
 
     @Test func `without a table of exporters its metrics are missing, without TCP those of connection queues`() {
