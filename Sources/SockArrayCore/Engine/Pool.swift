@@ -131,6 +131,13 @@ public final class Pool {
         }
     }
 
+    /// Extends the collector's hold a little, if one is running: the collector is starting.
+    ///
+    /// - Returns: nil if the hold stays as it is.
+    public func extendHold(of collector: String) throws(Failure) -> HoldExtension.Grant? {
+        engine.holds.extend(try checked(collector, act: "extend the hold of \(collector)"), of: collector)
+    }
+
     /// Moves the rows that need not wait any more, and completes what was interrupted.
     ///
     /// - Parameter settling: waits some 10 ms now, so that no wait is needed when the present

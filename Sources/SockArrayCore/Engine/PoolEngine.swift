@@ -8,6 +8,7 @@ struct PoolEngine {
     let misplaced: MisplacedSessions
     let exporters: ExporterTracker
     let losses: LossTracker
+    let holds: HoldExtender
     let releaser: RowReleaser
     let registrar: Registrar
     let auditor: GroupAuditor
@@ -21,6 +22,7 @@ struct PoolEngine {
         misplaced = MisplacedSessions(active, sessions, resetter, rows)
         exporters = ExporterTracker(active)
         losses = LossTracker(active, sockets)
+        holds = HoldExtender(active)
         releaser = RowReleaser(active, sessions, resetter, sockets, rows, misplaced, exporters, losses)
         registrar = Registrar(active, sessions, sockets, rows, releaser)
         auditor = GroupAuditor(active, sockets, resetter, registrar)
