@@ -75,6 +75,7 @@ struct RegistrationRetryPolicy {
         case .refused(let failure):
             // A socket that was closed while it was on its way to the agent.
             if isEnding, now < reportTime {
+                if state == .registered { searchStart = now }
                 state = .incomplete(saysWhy: false)
                 return (nil, Self.refusedPause)
             }
