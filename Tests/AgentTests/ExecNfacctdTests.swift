@@ -19,10 +19,10 @@ struct ExecNfacctdTests {
                 "pidfile": sandbox.newPath("pid"), "logfile": sandbox.newPath("log"),
                 "nfacctd_templates_file": sandbox.newPath("templates"),
                 "print_output_file[flows]": sandbox.newPath("flows"),
-                "bmp_daemon_msglog_file": sandbox.newPath("bmp"),
+                "bmp_daemon_msglog_file": sandbox.newPath("bmp"), "daemonize": "true",
             ])
             let path = sandbox.newPath("conf")
-            try FileText.write(configuration.text + "\ndaemonize: true\n", to: path)
+            try FileText.write(configuration.text, to: path)
             let exec = try Exec([NfacctdCollector.program, "-f", path], in: sandbox, options: ["--wait", "60"])
             #expect(try exec.process.wait(.seconds(40)) == 4)
             #expect(exec.said.contains("it went to the background"), "\(exec.said)")
