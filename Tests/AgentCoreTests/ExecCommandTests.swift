@@ -100,7 +100,7 @@ import Testing
         // Its child, which lost its parent.
         #expect(step([5, 6], 1) == .signal([6], kills: false, next: at(10)))
         #expect(step([6], 2) == .signal([], kills: false, next: at(10)))
-        #expect(step([6], 10) == .signal([6], kills: true, next: at(10.1)))
+        #expect(step([6], 10) == .signal([6], kills: true, next: at(10) + .milliseconds(100)))
         #expect(step([], 11) == .ended)
         #expect(step([6], 20) == .failed)
     }
