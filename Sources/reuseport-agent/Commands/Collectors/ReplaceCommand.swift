@@ -16,6 +16,8 @@ struct ReplaceCommand: ParsableCommand {
             Pending connections then migrate to the new process (Linux 5.14 or later; older kernels reset \
             them). When the old process ends, its BMP sessions end, and the routers connect to the new \
             process.
+
+            If the old process runs under `exec`, use `exec --replace`: it supervises the new process, too.
             """)
 
     @Option(help: "Name of the collector in the agent's configuration.")
