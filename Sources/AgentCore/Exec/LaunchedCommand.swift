@@ -26,7 +26,8 @@ package final class LaunchedCommand {
         var inherited = rpa_inherited_signals()
         signals = try Self.takeSignals(&inherited, act: act)
         // To see, and to reap, what a command leaves that goes to the background. As the first process of a
-        // PID namespace, exec is the parent of all orphans anyway. An older kernel's refusal changes nothing else.
+        // PID namespace, exec is the parent of all orphans anyway. If a filter refuses the call, a command that
+        // goes to the background isn't noticed.
         _ = rpa_adopt_orphans()
         let argv = arguments.map { strdup($0) } + [nil]
         defer { argv.forEach { free($0) } }
