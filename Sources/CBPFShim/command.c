@@ -64,19 +64,60 @@ static pid_t fork_exec(char *const argv[], int death_signal, prepare_child *prep
 	return error;
 }
 
-static int restore_signals(const void *context)
-{
-	const struct rpa_inherited_signals *inherited = context;
+struct launch {
+	char **environment;
+	char *const *pid_texts;
+	const struct rpa_inherited_signals *inherited;
+};
 
-	if (inherited->ignores_child)
+/* RPA_PID_TEXT bytes at text. sprintf(3) isn't async-signal-safe. */
+static void write_pid(char *text, pid_t pid)
+{
+	char digits[RPA_PID_TEXT];
+	int count = 0;
+
+	do
+		digits[count++] = (char)('0' + pid % 10);
+	while ((pid /= 10) > 0);
+	while (count > 0)
+		*text++ = digits[--count];
+	*text = 0;
+}
+
+/* Only the child knows its pid. It allocates nothing: the parent has made room. */
+static int prepare_launch(const void *context)
+{
+	const struct launch *launch = context;
+
+	for (char *const *text = launch->pid_texts; *text; text++)
+		write_pid(*text, getpid());
+	environ = launch->environment;
+	if (launch->inherited->ignores_child)
 		signal(SIGCHLD, SIG_IGN);
-	sigprocmask(SIG_SETMASK, &inherited->mask, NULL);
+	sigprocmask(SIG_SETMASK, &launch->inherited->mask, NULL);
 	return 0;
 }
 
-int rpa_launch(char *const argv[], const struct rpa_inherited_signals *inherited, int *refused)
+int rpa_launch(char *const argv[], char **environment, char *const pid_texts[],
+	       const struct rpa_inherited_signals *inherited, int *refused)
 {
-	return fork_exec(argv, SIGTERM, restore_signals, inherited, refused);
+	struct launch launch = {.environment = environment, .pid_texts = pid_texts, .inherited = inherited};
+
+	return fork_exec(argv, SIGTERM, prepare_launch, &launch, refused);
+}
+
+int rpa_adopt_orphans(void)
+{
+	return result(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+}
+
+int rpa_close_inherited(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	if (flags < 0)
+		return -errno;
+	return flags & FD_CLOEXEC ? 0 : result(close(fd));
 }
 
 struct surroundings {

@@ -48,12 +48,48 @@ import Testing
         #expect(note(Self.half, after: 31) == (nil, .milliseconds(200)))
     }
 
-    @Test mutating func `a collector that becomes incomplete is named at once and looked for every 20 ms`() throws {
+    @Test mutating func `a collector that becomes incomplete is looked for every 20 ms, and named after 2 s`() throws {
         _ = note(try Self.registered(changed: true), after: 100)
-        #expect(note(Self.half, after: 105) == ("cannot register c1: half; wait", .milliseconds(20)))
+        #expect(note(Self.half, after: 105) == (nil, .milliseconds(20)))
+        #expect(note(Self.half, after: 106.9) == (nil, .milliseconds(20)))
+        #expect(note(Self.half, after: 107) == ("cannot register c1: half; wait", .milliseconds(20)))
         #expect(note(Self.half, after: 134) == (nil, .milliseconds(20)))
         #expect(note(Self.half, after: 135) == (nil, .milliseconds(200)))
         #expect(note(try Self.registered(changed: true)).0?.hasPrefix("c1 is registered again") == true)
+    }
+
+    @Test mutating func `a collector that binds anew within 2 s is registered again, without an error before`() throws {
+        _ = note(try Self.registered(changed: true), after: 100)
+        #expect(note(Self.half, after: 105).0 == nil && note(Self.half, after: 106).0 == nil)
+        #expect(note(try Self.registered(changed: true), after: 106.5).0?.hasPrefix("c1 is registered again") == true)
+    }
+
+    @Test mutating func `sockets that close after a signal to end are no error for 30 s, nor is a refusal`() throws {
+        _ = note(try Self.registered(changed: true), after: 100)
+        retryPolicy.noteEndRequest(at: Self.start + .seconds(104))
+        #expect(note(try Self.registered(changed: false), after: 104.5).0 == nil)
+        #expect(note(Self.refused("half closed"), after: 105).0 == nil)
+        #expect(note(Self.half, after: 106) == (nil, .milliseconds(20)))
+        #expect(note(Self.half, after: 133.9).0 == nil)
+        #expect(note(Self.half, after: 136).0 == "cannot register c1: half; wait")
+    }
+
+    @Test mutating func `a command that doesn't heed the signal is named as before once it has registered anew`() throws
+    {
+        _ = note(try Self.registered(changed: true), after: 100)
+        retryPolicy.noteEndRequest(at: Self.start + .seconds(104))
+        #expect(retryPolicy.isEnding)
+        _ = note(try Self.registered(changed: true), after: 110)
+        #expect(!retryPolicy.isEnding && note(Self.half, after: 150).0 == nil)
+        #expect(note(Self.half, after: 152).0 == "cannot register c1: half; wait")
+    }
+
+    @Test mutating func `a registration in place of another process names that process`() {
+        let predecessor = RegistrationChange.Predecessor(process: ProcessIdentity(pid: 7, startTime: 1), cookies: [3])
+        let change = RegistrationChange(changed: true, slot: 0, groups: ["ipfix"], predecessor: predecessor)
+        #expect(
+            note(.registered(change, pid: 812)).0
+                == "c1 is registered: groups ipfix, process 812, in place of process 7")
     }
 
     @Test
@@ -96,6 +132,12 @@ import Testing
         for signal in [SIGTERM, SIGUSR1, SIGUSR2] { #expect(apart.forwards(signal, fromKernel: false, sender: 0)) }
         #expect(!apart.forwards(SIGCHLD, fromKernel: true, sender: 9))
         #expect(sharing.stopsItself(SIGTSTP, fromKernel: true) && !sharing.stopsItself(SIGTSTP, fromKernel: false))
+    }
+
+    @Test func `a request to extend a hold names its collector`() throws {
+        let text = #"{"extend_hold":{"collector":"c1"}}"#
+        let request = try JSON.decode(ControlRequest.self, from: Array(text.utf8))
+        #expect(request == .extendHold(collector: "c1") && request.collector == "c1")
     }
 
     @Test func `a request without has_owner, from an older command, has no owner`() throws {

@@ -7,6 +7,32 @@ import TestSupport
 /// A real nfacctd under `exec`: it binds BMP at once and its UDP port some 5 s later.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasNfacctd, "needs root and the Debian package pmacct"))
 struct ExecNfacctdTests {
+    @Test func `nfacctd with daemonize: true under --wait is exit 4, with the remedy, and no nfacctd stays behind`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(collectors: ["c1"]))
+            var configuration = NfacctdConfiguration.example
+            try configuration.set([
+                "pidfile": sandbox.newPath("pid"), "logfile": sandbox.newPath("log"),
+                "nfacctd_templates_file": sandbox.newPath("templates"),
+                "print_output_file[flows]": sandbox.newPath("flows"),
+                "bmp_daemon_msglog_file": sandbox.newPath("bmp"), "daemonize": "true",
+            ])
+            let path = sandbox.newPath("conf")
+            try FileText.write(configuration.text, to: path)
+            let exec = try Exec([NfacctdCollector.program, "-f", path], in: sandbox, options: ["--wait", "60"])
+            #expect(try exec.process.wait(.seconds(40)) == 4)
+            #expect(exec.said.contains("it went to the background"), "\(exec.said)")
+            #expect(exec.said.contains("(nfacctd), which is terminated;") && exec.said.contains("daemonize: false"))
+            let names = FileText.names(in: "/proc").map { FileText.read("/proc/\($0)/comm") }
+            #expect(!names.contains("nfacctd\n"))
+            #expect(try !agent.isActive())
+        }
+    }
+
     @Test func `an unmodified nfacctd is registered within 1 s of its last bind, TERM ends both, and it works again`()
         async throws
     {

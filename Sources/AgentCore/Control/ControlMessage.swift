@@ -21,6 +21,9 @@ package enum ControlRequest: Codable, Equatable, Sendable {
     case drainProgress(collector: String)
     /// Asks how much data is queued in the sockets with these SO_COOKIEs.
     case queues(cookies: [UInt64])
+    /// Extends the collector's hold a little, if one is running: the collector's command runs and binds its
+    /// sockets. The agent limits the extension. The answer says whether the hold is longer now.
+    case extendHold(collector: String)
     case status
     /// Asks for the pool's latest events, at most `last`.
     case events(last: Int)
@@ -43,7 +46,7 @@ package enum ControlRequest: Codable, Equatable, Sendable {
     var collector: String? {
         switch self {
         case .register(let collector, _, _, _), .registerProcess(let collector, _, _), .unregister(let collector),
-            .drain(let collector), .undrain(let collector), .drainProgress(let collector):
+            .drain(let collector), .undrain(let collector), .drainProgress(let collector), .extendHold(let collector):
             collector
         case .queues, .status, .events, .audit, .places, .explain, .plan, .markLoads, .rebalance, .reload: nil
         }

@@ -2,6 +2,9 @@ import Glibc
 import PoolModel
 
 extension ControlClient {
+    /// How long the queues of a replaced process must be empty: a round trip to a distant router, plus a margin.
+    package static let settling: Duration = .milliseconds(250)
+
     /// Polls the agent until no data and no sessions remain, less often the longer that takes.
     ///
     /// - Parameters:

@@ -70,6 +70,7 @@ final class ControlService {
             case .drainProgress(let collector): return .progress(try kernel.progress(ofDraining: collector))
             case .queues(let cookies):
                 return .progress(try kernel.queues(of: Set(cookies), act: "look at the queues"))
+            case .extendHold(let collector): return .done(changed: try extendHold(of: collector))
             case .status: return .status(try pool.status())
             case .events(let count):
                 return .events(Array(pool.events.after(0).suffix(min(max(0, count), EventLog.capacity))))
@@ -92,6 +93,18 @@ final class ControlService {
         } catch {
             return malformed("\(error)")
         }
+    }
+
+    private func extendHold(of collector: String) throws(Failure) -> Bool {
+        guard let grant = try kernel.extendHold(of: collector) else { return false }
+        if grant.isFirst {
+            log.of(collector).notice(
+                """
+                collector \(collector): its command runs and hasn't bound all of its sockets; the hold of its exporters \
+                is extended, by at most \(HoldExtension.limit)
+                """)
+        }
+        return true
     }
 
     private func report(_ reply: ControlReply, to wanted: ControlRequest?) {
@@ -129,7 +142,8 @@ final class ControlService {
     private static func level(of failure: Failure, refusing wanted: ControlRequest?) -> Logger.Level {
         if failure.kind == .privilege { return .warning }
         switch wanted {
-        case .status, .events, .audit, .places, .explain, .plan, .queues, .drainProgress, .markLoads: return .debug
+        case .status, .events, .audit, .places, .explain, .plan, .queues, .drainProgress, .markLoads, .extendHold:
+            return .debug
         case .rebalance(_, _, _, apply: false): return .debug
         // Not a request at all.
         case nil: return .info

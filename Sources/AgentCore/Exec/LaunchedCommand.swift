@@ -11,7 +11,13 @@ package final class LaunchedCommand {
     let signals: Descriptor
     /// The command's wait status (wait(2)); nil while it runs.
     private(set) var end: Int32?
+    /// A signal asked the command to end.
+    private(set) var wasAskedToEnd = false
+    private var hasNewEndRequest = false
+    /// Children that this process had before it started the command: those of a program that it replaced.
+    private var priorChildren = Set(ProcessFacts.children(of: getpid()))
     private let leadsSession = getsid(0) == getpid()
+    private static let endSignals = [SIGTERM, SIGINT, SIGQUIT]
 
     /// - Throws: `Refusal` with 127 if there is no such program, 126 if it can't be
     ///   executed; `Failure` if no process could be started.
@@ -19,17 +25,33 @@ package final class LaunchedCommand {
         let act = "run \(arguments[0])"
         var inherited = rpa_inherited_signals()
         signals = try Self.takeSignals(&inherited, act: act)
+        // To see, and to reap, what a command leaves that goes to the background. As the first process of a
+        // PID namespace, exec is the parent of all orphans anyway. If a filter refuses the call, a command that
+        // goes to the background isn't noticed.
+        _ = rpa_adopt_orphans()
         let argv = arguments.map { strdup($0) } + [nil]
         defer { argv.forEach { free($0) } }
         var wasRefused: Int32 = 0
-        let result = rpa_launch(argv, &inherited, &wasRefused)
+        let environment = EnvironmentBlock(
+            environ, changedBy: CommandEnvironment(pid: getpid()) { name in getenv(name).map { String(cString: $0) } })
+        var entries = environment.entries
+        let result = rpa_launch(argv, &entries, environment.pidTexts, &inherited, &wasRefused)
         guard result < 0 else {
             pid = result
+            Self.closeInherited()
             return
         }
         guard wasRefused != 0 else { throw Self.failureToStart(errno: -result, act: act) }
         throw Refusal(
             failure: Self.refusal(arguments[0], -result, act: act), exitCode: -result == ENOENT ? 127 : 126)
+    }
+
+    /// Closes what the command has inherited through this process: a copy here would keep the socket of a
+    /// collector that has ended in its slot.
+    private static func closeInherited() {
+        for number in Directory.names(in: "/proc/self/fd").compactMap({ Int32($0) }) where number > STDERR_FILENO {
+            _ = rpa_close_inherited(number)
+        }
     }
 
     /// New descriptor that becomes readable with every signal.
@@ -76,14 +98,31 @@ package final class LaunchedCommand {
 
     package func send(_ signal: Int32) { if end == nil { kill(pid, signal) } }
 
-    /// Forwards every pending signal, and reaps every child that has ended. In a PID namespace, the first
-    /// process gets the orphans, too.
+    /// Whether a signal has asked the command to end since the last call.
+    func takeEndRequest() -> Bool {
+        defer { hasNewEndRequest = false }
+        return hasNewEndRequest
+    }
+
+    /// Living processes that lost their parents while the command ran, or with its end: this process's children,
+    /// which it alone can reap.
+    func leftProcesses() -> [CommandEnd.LeftProcess] {
+        ProcessFacts.children(of: getpid()).compactMap { child in
+            guard child != pid, !priorChildren.contains(child), ProcessFacts.startTime(of: child) != nil else {
+                return nil
+            }
+            return .init(pid: child, name: ProcessFacts.name(of: child) ?? "?")
+        }
+    }
+
+    /// Forwards every pending signal, and reaps every child that has ended, orphans too.
     func proceed() {
         var signal = rpa_signal()
         while rpa_next_signal(signals.number, &signal) > 0 {
             let forwarding = SignalForwarding(
                 leadsSession: leadsSession, sharesGroup: getpgid(pid) == getpgrp(), command: pid)
             let isFromKernel = signal.from_kernel != 0
+            if Self.endSignals.contains(signal.number) { (wasAskedToEnd, hasNewEndRequest) = (true, true) }
             if forwarding.forwards(signal.number, fromKernel: isFromKernel, sender: signal.sender) {
                 send(signal.number)
             }
@@ -93,7 +132,7 @@ package final class LaunchedCommand {
         while true {
             let reaped = waitpid(-1, &status, WNOHANG)
             guard reaped > 0 else { return }
-            if reaped == pid { end = status }
+            if reaped == pid { end = status } else { priorChildren.remove(reaped) }
         }
     }
 

@@ -15,14 +15,22 @@ package final class RegistrationMaintainer {
         case groups
         /// Asks for the first process, and then for the others.
         case register([Int32])
+        case holdExtension
     }
 
-    private let collector: String
-    private let client: ControlClient
-    private let act: String
+    /// The pool's groups as the agent last named them.
+    private struct KnownGroups {
+        var groups: [ReuseportGroup] = []
+        /// When they are asked for again.
+        var end: ContinuousClock.Instant
+    }
+
+    let collector: String
+    let client: ControlClient
+    /// The first registration takes the name over from another live process.
+    private let takesOver: Bool
     private var step = Step.idle
-    private var groups: [ReuseportGroup] = []
-    private var groupsEnd: ContinuousClock.Instant
+    private var known: KnownGroups
     /// Whether the agent searches for `exec`; requests are less frequent than own searches.
     private var asksForHidden = false
     private var retryPolicy: RegistrationRetryPolicy
@@ -31,19 +39,36 @@ package final class RegistrationMaintainer {
     /// When the next attempt is due, unless one is in progress.
     private(set) var next: ContinuousClock.Instant
     private(set) var lastFailure: Failure?
+    private var holdRequests = HoldRequests()
+    /// The process that lost the name to the command, until `takePredecessor`.
+    private var predecessor: RegistrationChange.Predecessor?
     /// How long the agent's answer about the pool's groups stays valid while a collector binds its sockets.
     private static let groupsLife: Duration = .seconds(3)
 
-    package init(collector: String, client: ControlClient) {
+    /// - Parameter takesOver: the command takes the name over from another live process.
+    package init(collector: String, client: ControlClient, takesOver: Bool = false) {
         self.collector = collector
         self.client = client
-        act = "register \(collector)"
+        self.takesOver = takesOver
         next = .now
-        groupsEnd = next
+        known = KnownGroups(end: next)
         retryPolicy = RegistrationRetryPolicy(collector: collector, agentPath: client.path, start: next)
     }
 
+    private var act: String { "register \(collector)" }
     var wasRegistered: Bool { retryPolicy.wasRegistered }
+
+    /// Whether this process was registered last.
+    func hasRegistered(_ pid: Int32) -> Bool { registered?.pid == pid }
+
+    /// The command was asked to end.
+    func noteEndRequest(at now: ContinuousClock.Instant) { retryPolicy.noteEndRequest(at: now) }
+
+    /// The process that lost the name to the command; nil from the second call on.
+    func takePredecessor() -> RegistrationChange.Predecessor? {
+        defer { predecessor = nil }
+        return predecessor
+    }
 
     /// The descriptor to poll for the agent's answer; nil if no request is in progress.
     package var answer: Int32? {
@@ -69,7 +94,12 @@ package final class RegistrationMaintainer {
         let (line, pause) = retryPolicy.note(outcome, at: now)
         next = now + (asksForHidden ? max(pause, RegistrationRetryPolicy.slowPause) : pause)
         // The agent may have another configuration by the next attempt.
-        if case .incomplete = outcome {} else { groupsEnd = now }
+        if case .incomplete = outcome {
+            holdRequests.isIncomplete = true
+        } else {
+            holdRequests.isIncomplete = false
+            known.end = now
+        }
         return line.map { ExecLine(level: outcome.level, text: $0, key: outcome.key(of: $0)) }
     }
 
@@ -81,8 +111,10 @@ package final class RegistrationMaintainer {
             switch step {
             case .idle:
                 guard now >= next else { return nil }
-                if now >= groupsEnd {
+                if now >= known.end {
                     try ask(.status, for: .groups)
+                } else if !retryPolicy.isEnding, holdRequests.takeDue(at: now) {
+                    try ask(.extendHold(collector: collector), for: .holdExtension)
                 } else if let outcome = try search(at: now) {
                     return outcome
                 }
@@ -100,7 +132,7 @@ package final class RegistrationMaintainer {
 
     private func search(at now: ContinuousClock.Instant) throws(Failure) -> RegistrationOutcome? {
         asksForHidden = false
-        switch CollectorSearch.among(descendantsOf: getpid(), groups: groups, act: act) {
+        switch CollectorSearch.among(descendantsOf: getpid(), groups: known.groups, act: act) {
         case .incomplete(let failure): return .incomplete(failure)
         case .hidden(let pids):
             asksForHidden = true
@@ -137,7 +169,8 @@ package final class RegistrationMaintainer {
     }
 
     private func manner(of pid: Int32) -> RegistrationManner? {
-        registered != nil && registered == ProcessIdentity(pid: pid) ? .renewal : nil
+        guard let registered else { return takesOver ? .takeover : nil }
+        return registered == ProcessIdentity(pid: pid) ? .renewal : nil
     }
 
     private func take(
@@ -145,18 +178,25 @@ package final class RegistrationMaintainer {
     ) throws(Failure) -> RegistrationOutcome? {
         switch (reply, question) {
         case (.status(let status), .groups):
-            guard status.collectors.contains(where: { $0.name == collector }) else {
+            guard let own = status.collectors.first(where: { $0.name == collector }) else {
                 throw .unknownCollector(pool: status.pool, names: status.collectors.map(\.name), act: act)
             }
-            groups = status.groups.compactMap(ReuseportGroup.init)
-            groupsEnd = now + Self.groupsLife
+            holdRequests.isHeld = own.state == SlotState.holding(left: .zero).name
+            known = KnownGroups(groups: status.groups.compactMap(ReuseportGroup.init), end: now + Self.groupsLife)
+            return nil
+        case (_, .holdExtension):
+            if reply.done == nil { holdRequests.noteRefusal(at: now) }
             return nil
         case (.changed(let change), .register(let pids)):
             registered = ProcessIdentity(pid: pids[0])
+            if let replaced = change.predecessor { predecessor = replaced }
             return .registered(change, pid: pids[0])
         case (.incomplete, .register(let pids)) where pids.count > 1:
             return try askForHidden(Array(pids.dropFirst()))
         case (.incomplete(let failure), _): return .incomplete(failure)
+        // The process ended while the request was on its way.
+        case (.failure(let failure), .register) where failure.errno == KernelError.noProcess:
+            return .incomplete(failure)
         default: throw reply.unexpected(act: act)
         }
     }

@@ -36,9 +36,15 @@ struct RegistrationRetryPolicy {
     private var state: State?
     /// When the collector became incomplete; the search is frequent at first.
     private var searchStart: ContinuousClock.Instant
+    /// When a collector that is still incomplete is reported.
+    private var reportTime: ContinuousClock.Instant
+    /// The command was asked to end, and has registered nothing since.
+    private(set) var isEnding = false
     private var backoff: Duration = .milliseconds(50)
 
     static let eagerTime: Duration = .seconds(30)
+    /// A collector that binds its sockets anew, or ends by itself, lacks sockets for a moment.
+    static let lossDelay: Duration = .seconds(2)
     static let eagerPause: Duration = .milliseconds(20)
     static let slowPause: Duration = .milliseconds(200)
     static let refusedPause: Duration = .seconds(1)
@@ -48,6 +54,14 @@ struct RegistrationRetryPolicy {
         self.collector = collector
         self.agentPath = agentPath
         searchStart = start
+        reportTime = start + Self.eagerTime
+    }
+
+    /// The command was asked to end: it is in order that it closes its sockets. What a command that doesn't end
+    /// lacks is reported later.
+    mutating func noteEndRequest(at now: ContinuousClock.Instant) {
+        isEnding = true
+        reportTime = max(reportTime, now + Self.eagerTime)
     }
 
     /// - Returns: a line to log, or nil, and the time until the next attempt.
@@ -59,6 +73,12 @@ struct RegistrationRetryPolicy {
         case .incomplete(let failure): return incomplete(failure, at: now)
         case .absent(let failure): return absent(failure)
         case .refused(let failure):
+            // A socket that was closed while it was on its way to the agent.
+            if isEnding, now < reportTime {
+                if state == .registered { searchStart = now }
+                state = .incomplete(saysWhy: false)
+                return (nil, Self.refusedPause)
+            }
             let text = "\(failure)"
             defer { state = .refused(text) }
             return (state == .refused(text) ? nil : text, Self.refusedPause)
@@ -71,23 +91,29 @@ struct RegistrationRetryPolicy {
             wasRegistered = true
             backoff = .milliseconds(50)
         }
+        if change.changed { isEnding = false }
         // A loss that wasn't logged needs no message about its end.
         if wasRegistered, !change.changed, state == .registered || state == .incomplete(saysWhy: false) { return nil }
         let how = !wasRegistered ? "" : change.changed ? " again" : " as before"
         return "\(collector) is registered\(how): groups \(change.groups.joined(separator: ", ")), "
-            + "process \(pid)"
+            + "process \(pid)" + Self.inPlace(of: change.predecessor)
+    }
+
+    private static func inPlace(of predecessor: RegistrationChange.Predecessor?) -> String {
+        guard let predecessor else { return "" }
+        return ", in place of " + (predecessor.process.map { "process \($0.pid)" } ?? "another process")
     }
 
     private mutating func incomplete(_ failure: Failure, at now: ContinuousClock.Instant) -> (String?, Duration) {
         var saidWhy = false
         switch state {
         case .incomplete(let saysWhy): saidWhy = saysWhy
-        // A collector that starts may take time. One that was complete loses traffic from now on.
-        case .registered: searchStart = now
+        // A collector that starts may take time. One that was complete loses traffic.
+        case .registered: (searchStart, reportTime) = (now, now + (isEnding ? Self.eagerTime : Self.lossDelay))
         case .absent, .refused, nil: break
         }
         let isLate = now - searchStart >= Self.eagerTime
-        let says = !saidWhy && (isLate || state == .registered)
+        let says = !saidWhy && now >= reportTime
         state = .incomplete(saysWhy: saidWhy || says)
         return (says ? "\(failure)" : nil, isLate ? Self.slowPause : Self.eagerPause)
     }

@@ -6,13 +6,25 @@
 
 #include "rpa_process.h"
 
+/* Room for a pid in decimal, with the NUL. */
+#define RPA_PID_TEXT 12
+
 /*
  * The command of exec, which a process of one thread starts and forwards its signals to.
- * Starts argv[0], searched for in PATH, with this process's environment, descriptors and
- * process group, and with the inherited signals. The command gets SIGTERM when this process
- * ends. Returns its pid. -errno with *refused = 1: it can't be executed (execvp(3)).
+ * Starts argv[0], searched for in the environment's PATH, with this environment, with this
+ * process's descriptors and process group, and with the inherited signals. The command gets
+ * SIGTERM when this process ends. Both lists end with NULL. pid_texts: places of RPA_PID_TEXT
+ * bytes in strings of the environment, where the command finds its own pid. Returns its pid.
+ * -errno with *refused = 1: it can't be executed (execvp(3)).
  */
-int rpa_launch(char *const argv[], const struct rpa_inherited_signals *inherited, int *refused);
+int rpa_launch(char *const argv[], char **environment, char *const pid_texts[],
+	       const struct rpa_inherited_signals *inherited, int *refused);
+
+/* This process becomes the parent of its descendants whose parent ends (PR_SET_CHILD_SUBREAPER). */
+int rpa_adopt_orphans(void);
+
+/* Closes fd if this process inherited it: its own descriptors have FD_CLOEXEC. */
+int rpa_close_inherited(int fd);
 
 /*
  * A short-lived command of the agent, which ends with it. Starts argv[0], searched for in

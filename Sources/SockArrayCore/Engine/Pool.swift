@@ -172,6 +172,13 @@ public final class Pool {
         try attempt(act) { () throws(KernelError) in try engine.registration.aside.bringBack(slot) }
     }
 
+    /// Extends the collector's hold a little, if one is running: the collector is starting.
+    ///
+    /// - Returns: nil if the hold stays as it is.
+    public func extendHold(of collector: String) throws(Failure) -> HoldExtension.Grant? {
+        engine.registration.holds.extend(try checked(collector, act: "extend the hold of \(collector)"), of: collector)
+    }
+
     /// Moves the rows that need not wait any more, and completes what was interrupted.
     ///
     /// - Parameter settling: waits some 10 ms now, so that no wait is needed when the present

@@ -37,6 +37,7 @@ struct RegistrationParts {
     let prover: SelectionProver
     let kept: KeptSockets
     let aside: SetAsideSlots
+    let holds: HoldExtender
     let registrar: Registrar
 
     init(
@@ -46,6 +47,7 @@ struct RegistrationParts {
         prover = SelectionProver(active)
         kept = KeptSockets(active)
         aside = SetAsideSlots(active, prover, rows, releaser)
+        holds = HoldExtender(active)
         registrar = Registrar(active, sessions, sockets, prover, rows, releaser, aside)
     }
 }

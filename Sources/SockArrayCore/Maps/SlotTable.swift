@@ -43,6 +43,12 @@ struct SlotTable {
         self[slot, .downSince] = Self.nowTicks << 16 | self[slot, .registrationNumber] & 0xffff
     }
 
+    /// Sets the slot's hold clock later. Only for a slot whose clock runs: the program doesn't write it then.
+    func postponeDown(_ slot: Slot, by time: Duration) {
+        let ticks = UInt64(max(.zero, time) / .nanoseconds(1)) >> UInt64(RPA_TICK_SHIFT)
+        self[slot, .downSince] += ticks << 16
+    }
+
     /// Ends the slot's hold: it counts as over for a long time.
     func markAbandoned(_ slot: Slot) {
         self[slot, .downSince] = UInt64(RPA_LONG_AGO) << 16 | self[slot, .registrationNumber] & 0xffff

@@ -167,6 +167,12 @@ public enum ProcessFacts {
         status(of: pid)?["PPid"].flatMap { Int32($0) }
     }
 
+    /// The name of the process's main thread, by default that of its program. Nil: there is no such process.
+    package static func name(of pid: Int32) -> String? { status(of: pid)?["Name"].map { String($0) } }
+
+    /// The process's control groups, as cgroups(7) describes the file. Nil: there is no such process.
+    package static func controlGroups(of pid: Int32) -> String? { read("/proc/\(pid)/cgroup") }
+
     static func status(of pid: Int32) -> [Substring: Substring]? { fields(of: "/proc/\(pid)/status") }
 
     /// `Name:	value` lines.

@@ -9,18 +9,23 @@ extension ProcessFacts {
         while !level.isEmpty, found.count < 10_000 {
             level = level.flatMap { parent in
                 if let tree { return tree[parent] ?? [] }
-                return children(of: parent)
+                return listedChildren(of: parent)
             }
             found += level
         }
         return found
     }
 
+    /// The process's children, zombies too, in the order of their pids.
+    package static func children(of pid: Int32) -> [Int32] {
+        hasChildrenFiles ? listedChildren(of: pid) : childrenOfAll()[pid] ?? []
+    }
+
     /// Whether the kernel has CONFIG_PROC_CHILDREN.
     private static let hasChildrenFiles = access("/proc/thread-self/children", F_OK) == 0
 
     /// The children of all threads, in the order of their pids.
-    private static func children(of pid: Int32) -> [Int32] {
+    private static func listedChildren(of pid: Int32) -> [Int32] {
         numbers(in: "/proc/\(pid)/task").flatMap { thread in
             (read("/proc/\(pid)/task/\(thread)/children") ?? "").split(separator: " ").compactMap { Int32($0) }
         }.sorted()

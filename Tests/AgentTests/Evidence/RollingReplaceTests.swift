@@ -10,6 +10,33 @@ import TestSupport
 
 /// Four collectors are replaced one after the other, as in an upgrade.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RollingReplaceTests {
+    @Test func `exec --replace of each of four under load loses and misdirects nothing, and each old exec ends`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let names = ["c1", "c2", "c3", "c4"]
+            var collectors = try names.map { try CountedCollector.underExec($0, in: sandbox) }
+            #expect(try waitUntil(.seconds(30)) { try names.allSatisfy { try agent.isActive($0) } })
+            let plan = AssignmentPlan.edge(names)
+            let traffic = try CountedTraffic(exporters: 100, rate: 20_000, by: plan, in: sandbox)
+            try traffic.waitForDatagrams(10_000)
+            for (index, name) in names.enumerated() {
+                let launcher = [AgentUnderTest.program, "exec", "--collector", name, "--replace", "--"]
+                let new = try CountedCollector(name, in: sandbox, launcher: launcher)
+                #expect(try collectors[index].process.wait() == -SIGTERM)
+                collectors.append(new)
+            }
+            try traffic.waitForDatagrams(10_000)
+            try traffic.stop(collectors)
+            for (index, exporter) in Receipts(traffic, collectors).exporters.enumerated() {
+                let owner = plan.owner(of: traffic.addresses[index])
+                #expect(exporter.lost == 0 && exporter.duplicates == 0)
+                #expect(exporter.path == collectors.indices.filter { collectors[$0].name == owner })
+            }
+        }
+    }
+
     @Test func `ten rounds of replace under load lose, misdirect and reset nothing while 200 sessions open`()
         async throws
     {

@@ -6,11 +6,12 @@ struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exec", abstract: "Run a collector and keep its sockets registered.",
         usage:
-            "reuseport-agent exec --collector NAME [--wait SECONDS] [--control PATH] [--log-format FORMAT] [--log-level LEVEL] -- COMMAND [ARG ...]",
+            "reuseport-agent exec --collector NAME [--replace] [--wait SECONDS] [--control PATH] [--log-format FORMAT] [--log-level LEVEL] -- COMMAND [ARG ...]",
         discussion: """
             Examples:
               reuseport-agent exec --collector c1 -- nfacctd -f /etc/pmacct/nfacctd-c1.conf
               reuseport-agent exec --collector c1 --log-level warning -- goflow2 -name c1
+              reuseport-agent exec --collector c1 --replace --wait 60 -- nfacctd -f /etc/pmacct/nfacctd-c1.conf
               ENTRYPOINT ["reuseport-agent", "exec", "--collector", "c1", "--", "nfacctd", "-f", "/etc/nfacctd.conf"]
 
             COMMAND must stay in the foreground. `exec` registers the sockets of COMMAND, or of a process that \
@@ -19,12 +20,23 @@ struct ExecCommand: ParsableCommand {
             signals, exits with COMMAND's exit code or signal, and restarts nothing. As the first process of a container, \
             `exec` reaps every orphan.
 
+            COMMAND finds its own pid in LISTEN_PID and WATCHDOG_PID if systemd set them for `exec`, and \
+            multipathtcp=0 in GODEBUG unless GODEBUG sets multipathtcp: the kernel refuses MPTCP listeners, which \
+            Go programs open by default. If COMMAND goes to the background, `exec` reports it.
+
             Exit codes: COMMAND's own; 127 if COMMAND is not found; 126 if COMMAND can't be executed; \
-            with --wait, also those of `register`.
+            with --wait, also those of `register`, and 4 if COMMAND goes to the background.
             """)
 
     @Option(help: "Name of the collector in the agent's configuration.")
     var collector: String
+
+    @Flag(
+        help: """
+            Take the name over from another live process without loss, and send it SIGTERM when it has read its \
+            queues.
+            """)
+    var replace = false
 
     @Option(
         help: ArgumentHelp(
@@ -65,11 +77,12 @@ struct ExecCommand: ParsableCommand {
     }
 
     func run() throws {
-        let maintainer = RegistrationMaintainer(collector: collector, client: try options.client)
+        let maintainer = RegistrationMaintainer(collector: collector, client: try options.client, takesOver: replace)
         let log = ExecLog(collector: collector, format: logFormat, level: logLevel)
         do {
             let command = try LaunchedCommand(arguments)
-            let end = try Supervision(command, maintainer: maintainer, wait: wait, log: log).run()
+            let end = try Supervision(command, program: arguments[0], maintainer: maintainer, wait: wait, log: log)
+                .run()
             log.finish()
             LaunchedCommand.endLike(end)
         } catch let refusal as LaunchedCommand.Refusal {

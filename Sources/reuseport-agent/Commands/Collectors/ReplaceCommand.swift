@@ -1,8 +1,6 @@
 import AgentCore
 import ArgumentParser
-import Glibc
 import PoolModel
-import SockArrayCore
 
 struct ReplaceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,6 +16,8 @@ struct ReplaceCommand: ParsableCommand {
             Pending connections then migrate to the new process (Linux 5.14 or later; older kernels reset \
             them). When the old process ends, its BMP sessions end, and the routers connect to the new \
             process.
+
+            If the old process runs under `exec`, use `exec --replace`: it supervises the new process, too.
             """)
 
     @Option(help: "Name of the collector in the agent's configuration.")
@@ -35,9 +35,6 @@ struct ReplaceCommand: ParsableCommand {
 
     @OptionGroup var options: ControlOptions
 
-    /// A round trip to a distant router, plus a margin.
-    private static let settling: Duration = .milliseconds(250)
-
     func validate() throws {
         guard timeout >= 0, timeout <= 86_400 else { throw ValidationError("--timeout takes 0 to 86400 seconds") }
     }
@@ -48,7 +45,7 @@ struct ReplaceCommand: ParsableCommand {
         guard let predecessor = change.predecessor else { return }
         let process = predecessor.process.map { "process \($0.pid)" } ?? "the old process"
         let left = try options.client.waitUntilEmpty(
-            for: Self.settling, limit: .seconds(timeout), act: "replace \(collector)",
+            for: ControlClient.settling, limit: .seconds(timeout), act: "replace \(collector)",
             .queues(cookies: predecessor.cookies))
         guard left.hasEmptyQueues else {
             throw Failure(
@@ -66,25 +63,7 @@ struct ReplaceCommand: ParsableCommand {
                 .absent, act: "end the old process of \(collector)", cause: "the agent doesn't know its pid",
                 remedy: "\(collector) is replaced, and the old process has read its queued data: end it by hand")
         }
-        let isEnded = try !terminate(identity)
+        let isEnded = try !identity.terminate(asOld: collector)
         try Output.write("\(process) has \(isEnded ? "ended" : "read its queued data and got SIGTERM")")
-    }
-
-    /// Sends SIGTERM to the process, and to no other process that has its pid by now, or has it
-    /// in this PID namespace.
-    ///
-    /// - Returns: `false` if the process has already ended.
-    private func terminate(_ identity: ProcessIdentity) throws -> Bool {
-        do throws(KernelError) {
-            let process = try OtherProcess(pid: identity.pid)
-            guard identity.isAlive else { return false }
-            try process.send(SIGTERM)
-            return true
-        } catch {
-            if error.errno == ESRCH { return false }
-            throw Failure(
-                .privilege, act: "end process \(identity.pid), the old \(collector)", cause: "SIGTERM was refused",
-                errno: error.errno, remedy: "\(collector) is replaced; run kill \(identity.pid) as root or as its user")
-        }
     }
 }
