@@ -51,13 +51,17 @@ public struct PinnedMaps: Equatable, Sendable {
             }
         }
         // Without the agent's probes, which change although the pool doesn't.
-        let probe = MemoryLayout<rpa_settings>.offset(of: \.probe)!
-        content["settings"]!.replaceSubrange(probe..<probe + 8, with: repeatElement(0, count: 8))
+        for word in [
+            MemoryLayout<rpa_settings>.offset(of: \.probe)!, MemoryLayout<rpa_settings>.offset(of: \.probe_slot)!,
+        ] {
+            content["settings"]!.replaceSubrange(word..<word + 8, with: repeatElement(0, count: 8))
+        }
         let size = MemoryLayout<rpa_losses>.size
         let probes = MemoryLayout<rpa_losses>.offset(of: \.probes)!
         for key in groups.map({ "\($0)/losses" }) {
             for start in stride(from: probes, to: content[key]!.count, by: size) {
-                content[key]!.replaceSubrange(start..<start + 8, with: repeatElement(0, count: 8))
+                // With the answer beside the count.
+                content[key]!.replaceSubrange(start..<start + 16, with: repeatElement(0, count: 16))
             }
         }
         return PinnedMaps(content: content)
