@@ -16,6 +16,7 @@ extension RegistrationPlan {
                 "pass the collector's UDP or listening TCP socket")
         }
         let name = "(\(socket.endpoint))"
+        if socket.kind == .mptcp { throw unfit("\(name) \(MultipathTCP.cause)", MultipathTCP.remedy) }
         guard socket.isInOurNamespace else {
             throw unfit(
                 "\(name) lives in another network namespace than the agent",
@@ -37,9 +38,7 @@ extension RegistrationPlan {
                 "set ipv6_only: \(socket.ipv6Only) on group \(group.name), or IPV6_V6ONLY on the socket alike")
         }
         guard socket.interface == 0 else {
-            throw unfit(
-                "\(name) is bound to interface \(socket.interface), which makes it a group of its own",
-                "bind it without SO_BINDTODEVICE")
+            throw isBoundToInterface(socket, group, unfit)
         }
         guard socket.hasReuseport else {
             throw unfit("\(name) was bound without SO_REUSEPORT", "set SO_REUSEPORT before bind")
@@ -54,4 +53,33 @@ extension RegistrationPlan {
         }
         return index
     }
+
+    /// A socket at a link-local address has an interface although nobody asked for it.
+    private static func isBoundToInterface(
+        _ socket: SocketFacts, _ group: ReuseportGroup, _ unfit: (String, String) -> Refusal
+    ) -> Refusal {
+        let name = "(\(socket.endpoint))"
+        if socket.address.isIPv6LinkLocal {
+            return unfit(
+                "\(name) has a link-local address, and therefore is bound to interface \(socket.interface), "
+                    + "which makes it a group of its own",
+                "bind it, and group \(group.name) in the agent's configuration, to \"::\" or to an address of this "
+                    + "host that is not link-local")
+        }
+        return unfit(
+            "\(name) is bound to interface \(socket.interface), which makes it a group of its own",
+            "bind it without an interface: without SO_BINDTODEVICE (nfacctd: nfacctd_interface), and not started by "
+                + "ip vrf exec; ip link lists the interfaces by number")
+    }
+}
+
+/// What a collector with an MPTCP listener needs to know.
+public enum MultipathTCP {
+    /// The clause after the socket's name.
+    public static let cause = "is an MPTCP listener (protocol 262), which the kernel puts into no group's map"
+
+    /// A Go program falls back to TCP when the kernel has MPTCP off.
+    public static let remedy =
+        "let the collector listen with TCP, and start it again: for a Go program, set GODEBUG=multipathtcp=0 in its "
+        + "environment; for all programs of this network namespace: sysctl net.mptcp.enabled=0"
 }

@@ -41,19 +41,20 @@ final class Registrar {
         do throws(RegistrationRefusal) {
             let tenant = pool.maps.tenants.tenant(of: slot)
             let occupancy = try RegistrationRefusal.wrap { () throws(KernelError) in
-                try self.occupancy(of: slot, tenant: tenant)
+                try self.occupancy(of: slot, tenant: tenant, Set(offered.map(\.offer.socket.cookie)))
             }
             let plan: RegistrationPlan
             do throws(RegistrationPlan.Refusal) {
                 plan = try RegistrationPlan(
                     collector: collector, slot: slot, offers: offered.map(\.offer),
-                    groups: deployment.configuration.groups, occupancy: occupancy, replacing: replacing)
+                    groups: deployment.configuration.groups, occupancy: occupancy, process: owner,
+                    replacing: replacing)
             } catch { throw .plan(error) }
             return try carryOut(
                 plan, collector, at: slot, offered, accepted: accepted, owner: owner, replacing: replacing, tenant,
                 occupancy, act: act)
         } catch {
-            throw error.refusal(act: act, pool: deployment.configuration.pool)
+            throw error.refusal(act: act, deployment.configuration)
         }
     }
 
@@ -175,7 +176,10 @@ final class Registrar {
         return RegistrationChange.Predecessor(process: process, cookies: cookies + sessions)
     }
 
-    private func occupancy(of slot: Slot, tenant: Tenant?) throws(KernelError) -> RegistrationPlan.Occupancy {
+    /// - Parameter offered: SO_COOKIE of the sockets that are to be registered.
+    private func occupancy(
+        of slot: Slot, tenant: Tenant?, _ offered: Set<UInt64>
+    ) throws(KernelError) -> RegistrationPlan.Occupancy {
         let (allocation, tenants) = (deployment.allocation, pool.maps.tenants.all())
         // A slot gets its heir's name when the collector before has left it.
         let departed = Set(allocation.freed.filter { tenants[$0]?.drain == .departed })
@@ -189,7 +193,10 @@ final class Registrar {
         }
         return RegistrationPlan.Occupancy(
             cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names,
-            departed: departed, owner: tenant?.owner)
+            departed: departed, owner: tenant?.owner,
+            others: tenants.compactMapValues(\.owner).filter { holder in
+                cookies.contains { $0[holder.key].map(offered.contains) ?? false } && holder.value.isAlive
+            })
     }
 
     // MARK: - Undoing a registration
@@ -268,7 +275,8 @@ private enum RegistrationRefusal: Error {
         do { return try body() } catch { throw .call(error) }
     }
 
-    func refusal(act: String, pool: String) -> RegistrationPlan.Refusal {
+    func refusal(act: String, _ configuration: PoolConfiguration) -> RegistrationPlan.Refusal {
+        let pool = configuration.pool
         switch self {
         case .plan(let refusal): return refusal
         case .call(let error): return .refused(PoolError.call(error).failure(act: act, pool: pool))
@@ -276,11 +284,8 @@ private enum RegistrationRefusal: Error {
             let name = "\(offer.label) (\(offer.socket.endpoint))"
             switch error.errno {
             case KernelError.busy:
-                return .refused(
-                    Failure(
-                        .conflict, act: act, cause: "\(name) is in the sockarray of another pool or program",
-                        errno: error.errno,
-                        remedy: "unregister it there first, or unload that pool if no agent is to run it any more"))
+                let holder = PinnedPools.holder(of: offer.socket.cookie, in: configuration.bpffs, except: pool)
+                return .refused(holder.failure(name, errno: error.errno, act: act))
             case KernelError.invalid:
                 return .refused(
                     Failure(
