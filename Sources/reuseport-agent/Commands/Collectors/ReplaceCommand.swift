@@ -2,6 +2,7 @@ import AgentCore
 import ArgumentParser
 import Glibc
 import PoolModel
+import PoolReport
 import SockArrayCore
 
 struct ReplaceCommand: ParsableCommand {
