@@ -25,9 +25,17 @@ extension RegistrationPlan {
         guard socket.port != 0 else {
             throw unfit("\(name) is not bound", "bind it to a group's address and port first")
         }
+        let endpoints = groups.map(\.endpoint).joined(separator: ", ")
+        // The kernel has bound it to an interface, although nobody asked for one.
+        if socket.address.isIPv6LinkLocal {
+            throw unfit(
+                "\(name) has a link-local address, and therefore is bound to interface \(socket.interface), which "
+                    + "makes it a group of its own",
+                "bind it to the address of a group, which has no interface: the pool has \(endpoints)")
+        }
         guard let index = groups.firstIndex(where: { $0.isEndpoint(of: socket) }) else {
             throw unfit(
-                "\(name) is of no group of the pool, which has \(groups.map(\.endpoint).joined(separator: ", "))",
+                "\(name) is of no group of the pool, which has \(endpoints)",
                 "bind it to one of these, or change groups in the agent's configuration")
         }
         let group = groups[index]
@@ -38,7 +46,10 @@ extension RegistrationPlan {
                 "set ipv6_only: \(socket.ipv6Only) on group \(group.name), or IPV6_V6ONLY on the socket alike")
         }
         guard socket.interface == 0 else {
-            throw isBoundToInterface(socket, group, unfit)
+            throw unfit(
+                "\(name) is bound to interface \(socket.interface), which makes it a group of its own",
+                "bind it without an interface: without SO_BINDTODEVICE (nfacctd: nfacctd_interface), and not started by "
+                    + "ip vrf exec; ip link lists the interfaces by number")
         }
         guard socket.hasReuseport else {
             throw unfit("\(name) was bound without SO_REUSEPORT", "set SO_REUSEPORT before bind")
@@ -52,24 +63,6 @@ extension RegistrationPlan {
             throw unfit("\(name) does not listen", "call listen() before it is registered")
         }
         return index
-    }
-
-    /// A socket at a link-local address has an interface although nobody asked for it.
-    private static func isBoundToInterface(
-        _ socket: SocketFacts, _ group: ReuseportGroup, _ unfit: (String, String) -> Refusal
-    ) -> Refusal {
-        let name = "(\(socket.endpoint))"
-        if socket.address.isIPv6LinkLocal {
-            return unfit(
-                "\(name) has a link-local address, and therefore is bound to interface \(socket.interface), "
-                    + "which makes it a group of its own",
-                "bind it, and group \(group.name) in the agent's configuration, to \"::\" or to an address of this "
-                    + "host that is not link-local")
-        }
-        return unfit(
-            "\(name) is bound to interface \(socket.interface), which makes it a group of its own",
-            "bind it without an interface: without SO_BINDTODEVICE (nfacctd: nfacctd_interface), and not started by "
-                + "ip vrf exec; ip link lists the interfaces by number")
     }
 }
 
