@@ -22,8 +22,8 @@ import TestSupport
             let (control, notify) = ("\(folder)/control.sock", "\(folder)/notify.sock")
             // An agent of the host, which notices whoever connects, and its state file.
             let listener = Descriptor(owning: rpa_unix_listen(control, 0o600))
-            let number = listener.number
-            try #require(number >= 0)
+            let isListening = listener.number >= 0
+            try #require(isListening)
             let manager = try NotifySocket(notify)
             defer {
                 for path in [control, notify] { unlink(path) }
@@ -37,7 +37,7 @@ import TestSupport
                 AgentUnderTest.program, ["demo", "--built-in", "--exporters", "2"], in: sandbox,
                 environment: ["REUSEPORT_AGENT_CONTROL": control, "NOTIFY_SOCKET": notify])
             #expect(demo.exitCode == 0 && demo.output.contains("with it"), "\(demo)")
-            var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            var wait = pollfd(fd: listener.number, events: Int16(POLLIN), revents: 0)
             #expect(poll(&wait, 1, 0) == 0, "somebody connected to the other agent")
             #expect(manager.received == "")
             #expect(FileText.read(state) == "the pins of another agent")
