@@ -25,6 +25,7 @@ static void read_times(const char *value, size_t length, struct rpa_diag_socket 
 	socket->received = info.tcpi_bytes_received;
 	socket->rtt = info.tcpi_rtt;
 	socket->min_rtt = info.tcpi_min_rtt;
+	socket->silent = info.tcpi_last_data_recv;
 }
 
 static void read_attribute(const struct nlattr *attribute, const char *value, struct rpa_diag_socket *socket)

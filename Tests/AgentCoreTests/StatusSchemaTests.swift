@@ -23,6 +23,14 @@ import Testing
             groups: [.init(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)])
     ).explain(.v4(1))
 
+    private static var drain: DrainProgress {
+        var drain = DrainProgress()
+        drain.setSessions(
+            (1...20).map { .init(peer: "192.0.2.\($0)", peerPort: 41_000, group: "bmp", silentFor: Double($0) / 2) })
+        drain.takers = 3
+        return drain
+    }
+
     /// Every optional value is present.
     private static func status() -> PoolStatus {
         var status = PoolStatus(
@@ -31,7 +39,7 @@ import Testing
                 .init(
                     name: "c1", slot: 0, state: "draining", advice: "a sentence", holdLeft: 1.5, weight: 1, share: 0.25,
                     pid: 812,
-                    drain: DrainProgress(),
+                    drain: drain,
                     groups: [
                         "bmp": .init(
                             cookie: .max, runs: 1, failedOver: 0, bytes: 2, queuedBytes: 0, queuedConnections: 3,
@@ -64,7 +72,7 @@ import Testing
             sessions.add {
                 BMPSession(
                     group: "bmp", collector: "c1", peerPort: port, upSince: 1_700_000_000, bytesReceived: 5,
-                    rtt: 0.01, minRtt: 0.005)
+                    rtt: 0.01, minRtt: 0.005, silentFor: 2.5)
             }
         }
         let events = PoolEvent.Kind.allCases.map {

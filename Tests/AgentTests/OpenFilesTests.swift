@@ -40,6 +40,25 @@ import TestSupport
         }
     }
 
+    @Test func `an agent whose limit is too low for the passed sockets names the limit, and registers nothing`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program, launcher: ["prlimit", "--nofile=200:200"])
+            let sockets = try CollectorSockets("c1")
+            // 250 numbers of one socket: a request may have 253, and the agent has its own files, too.
+            let numbered = Dictionary(uniqueKeysWithValues: (Int32(10)..<260).map { ($0, sockets.udp.number) })
+            let flags = numbered.keys.sorted().flatMap { ["--fd", "\($0)"] }
+            let refused = try agent.command(["register", "--collector", "c1"] + flags, descriptors: numbered)
+            #expect(refused.exitCode == 6, "\(refused)")
+            #expect(refused.errorOutput.contains("its limit of open files (RLIMIT_NOFILE) is reached (EMFILE)"))
+            #expect(refused.errorOutput.contains("raise LimitNOFILE= of the agent's unit"), "\(refused)")
+            // The descriptors that came are closed, and it works.
+            #expect(try sockets.register(with: agent).exitCode == 0)
+        }
+    }
+
     @Test func `with a limit of 256 open files, 1,024 at most, the agent takes 1,024 and exec's command 256`()
         async throws
     {

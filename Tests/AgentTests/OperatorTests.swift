@@ -33,7 +33,8 @@ import TestSupport
             #expect(
                 drained.errorOutput.contains(
                     "cannot empty c1: after 0.5 s it still has exporters in 65536 table rows; it continues to drain")
-                    && drained.errorOutput.contains("no other collector can take them"), "\(drained)")
+                    && drained.errorOutput.contains("no other collector can take its exporters: register one"),
+                "\(drained)")
             let source = IPAddress("10.0.0.1")!
             #expect(try source.meeting(at: collectors) == "c1")
             let explained = try agent.command(["explain", "10.0.0.1"]).output
@@ -60,9 +61,11 @@ import TestSupport
             let router = try InternetSocket(.tcp, bind: IPAddress("10.0.0.1")!)
             try router.connect(.v4(0x7f00_0001), 1_790)
             let drained = try agent.command(["drain", "--collector", "c1", "--wait", "--timeout", "0.5"])
-            #expect(drained.exitCode == 5 && drained.errorOutput.contains("1 BMP session; "), "\(drained)")
             #expect(
-                drained.errorOutput.contains("wait longer (--timeout), or run: reuseport-agent undrain --collector c1"))
+                drained.exitCode == 5
+                    && drained.errorOutput.contains("it still has 1 BMP session (10.0.0.1:")
+                    && drained.errorOutput.contains(" in group bmp, silent for "), "\(drained)")
+            #expect(drained.errorOutput.contains("to stop draining, run: reuseport-agent undrain --collector c1"))
             collector.kill()
             try collector.process.wait()
             #expect(
@@ -74,6 +77,32 @@ import TestSupport
             #expect(away.output.contains("c1 is unregistered"), "its hold is over by that: \(away)")
             #expect(try agent.command(["unregister", "--collector", "c1"]).output.contains("was already unregistered"))
             _ = router
+        }
+    }
+
+    /// `register --fd` notes no session that the collector accepted before; the drain waits for them all the same.
+    @Test func `a drain with sessions older than the agent counts and names them, and asks for no collector`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let collectors = try ["c1", "c2"].map { try CollectorSockets($0) }
+            let sources = (1...5).map { IPAddress.v4(0x0a00_0000 + $0) }
+            let routers = try sources.map { source in
+                let router = try InternetSocket(.tcp, bind: source)
+                try router.connect(.v4(0x7f00_0001), 1_790)
+                return router
+            }
+            let sessions = collectors.flatMap { $0.tcp.acceptSessions() }
+            #expect(sessions.count == 5 && routers.count == 5)
+            let agent = try Self.agent(in: sandbox, ["c1", "c2"])
+            for collector in collectors { #expect(try collector.register(with: agent).exitCode == 0) }
+            let own = try agent.owners(of: sources).count { $0 == "c1" }
+            try #require(own > 0, "with the default seed and these addresses")
+            let drained = try agent.command(["drain", "--collector", "c1", "--wait", "--timeout", "0.5"])
+            #expect(drained.exitCode == 5, "\(drained)")
+            #expect(drained.errorOutput.contains("it still has \(own) BMP session"), "\(drained)")
+            #expect(drained.errorOutput.contains("exporters leave when their sessions end"), "\(drained)")
+            #expect(!drained.errorOutput.contains("register one"), "\(drained)")
         }
     }
 

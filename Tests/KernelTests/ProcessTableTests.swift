@@ -7,10 +7,10 @@ import Testing
 /// Collectors found among real processes.
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces")) struct ProcessTableTests {
     private static func find(
-        _ recognitions: [String: Recognition], users: Set<UInt32> = [0]
+        _ recognitions: [String: Recognition], users: Set<UInt32> = [0], ofAllUsers: Bool = false
     ) throws -> RecognizedProcesses {
         var table = try ProcessTable()
-        return table.processes(for: recognitions, socketUsers: users)
+        return table.processes(for: recognitions, socketUsers: users, ofAllUsers: ofAllUsers)
     }
 
     private static func command(_ text: String, user: UInt32? = nil) throws -> Recognition {
@@ -29,6 +29,11 @@ import Testing
             #expect(try Self.find(["c1": Self.command("sleep 601")], users: [1_000]).pids == ["c1": [theirs.pid]])
             #expect(try Self.find(["c1": Self.command("sleep 60")]).pids == [:])
             #expect(try Self.find(["c1": Self.command("*p 60?")], users: [1]).pids == [:])
+            // A process that changed its user after it bound its sockets, and a wrapper that did not.
+            let anybody = try Self.find(["c1": Self.command("sleep 601")], ofAllUsers: true)
+            #expect(Set(anybody.pids["c1"] ?? []) == [ours.pid, theirs.pid])
+            let named = try Self.find(["c1": Self.command("sleep 601", user: 0)], ofAllUsers: true)
+            #expect(named.pids == ["c1": [ours.pid]])
             #expect(try Self.find(["c1": Self.command("sleep 601", user: 1_000)]).pids == ["c1": [theirs.pid]])
             #expect(try Self.find(["c1": .user(1_000)], users: []).pids == ["c1": [theirs.pid]])
             let two = try Self.find(["c1": Self.command("601"), "c2": .user(1_000)], users: [0, 1_000])

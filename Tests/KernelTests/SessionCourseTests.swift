@@ -37,6 +37,8 @@ import Testing
                 // Measured by the handshake, on loopback. TCP's clock counts in milliseconds.
                 #expect(session.rtt > 0 && session.rtt < after - before + 0.01)
                 #expect(session.minRtt.map { $0 > 0 && $0 <= session.rtt } ?? false)
+                // The kernel counts it in jiffies, 10 ms at most.
+                #expect(session.silentFor >= 0 && session.silentFor < Self.now - before + 0.02)
             }
             routers = []
             #expect(accepted.values.flatMap(\.self).count == 2)

@@ -170,6 +170,27 @@ import Testing
         #expect(other.judge(facts, at: Self.moment(0)).findings.isEmpty)
     }
 
+    @Test func `a stolen group's remedy keeps to the group's address: its groups can't overlap`() {
+        let narrow = Self.socket(6, at: .v4(0x7f00_0001))
+        var device = Self.socket(7)
+        device.interface = 2
+        for (socket, words) in [(narrow, "bind udp 0.0.0.0:4739, as the group"), (device, "no SO_BINDTODEVICE")] {
+            var history = AuditHistory()
+            let report = history.judge(Self.facts([socket]), at: Self.moment(0))
+            #expect(report.findings.map(\.name) == ["traffic_stolen"])
+            #expect(report.findings[0].text.contains(words), "\(report.findings[0].text)")
+            #expect(!report.findings[0].text.contains("make its address a group"))
+        }
+    }
+
+    @Test func `a replaced program's remedy knows collectors with BPF of their own, and how to find the process`() {
+        var history = AuditHistory()
+        let text = history.judge(Self.facts(probe: .replaced), at: Self.moment(0)).findings[0].text
+        for word in ["nfacctd_rp_ebpf_prog", "Akvorado", "SO_ATTACH_REUSEPORT_EBPF or _CBPF", "ss -uanpe sport"] {
+            #expect(text.contains(word), "\(text)")
+        }
+    }
+
     @Test func `each errno of a missing placeholder has its remedy`() {
         for (errno, remedy): (Int32, String) in [
             (1, "CAP_CHOWN"), (13, "CAP_NET_BIND_SERVICE"), (98, "collector_user"), (99, "give this host the address"),

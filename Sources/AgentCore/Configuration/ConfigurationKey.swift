@@ -86,7 +86,8 @@ struct ConfigurationKey: Equatable {
         ConfigurationKey("groups[].name", "name", required, limits: "unique"),
         ConfigurationKey(
             "groups[].protocol", "word", required, limits: words(of: ReuseportGroup.TransportProtocol.self)),
-        ConfigurationKey("groups[].address", "address", required),
+        ConfigurationKey(
+            "groups[].address", "address", required, limits: "not multicast, broadcast or IPv6 link-local"),
         ConfigurationKey("groups[].port", "integer", required, limits: "1 to 65535"),
         ConfigurationKey(
             "groups[].ipv6_only", "boolean", "`false`", limits: "`true`, `false`; `true` only with an IPv6 address"),

@@ -163,9 +163,9 @@ struct ConfigurationReader {
             throw transportValue.problem(
                 "protocol \(try transportValue.string().prefix(80)) is not known", "write udp or tcp")
         }
-        let address = try section.required("address", like: "address: 0.0.0.0")
+        let address = try groupAddress(try section.required("address", like: "address: 0.0.0.0"))
         var group = ReuseportGroup(
-            name: try section.required("name").name(), transport: transport, address: try address.address(),
+            name: try section.required("name").name(), transport: transport, address: address,
             port: UInt16(try section.required("port").integer(in: 1...65_535)))
         if let ipv6Only = try section.optional("ipv6_only") {
             group.ipv6Only = try ipv6Only.boolean()
@@ -174,6 +174,24 @@ struct ConfigurationReader {
             }
         }
         return group
+    }
+
+    /// An address at which the program can select a collector.
+    private func groupAddress(_ value: Value) throws(Failure) -> IPAddress {
+        let address = try value.address()
+        if address.isMulticast || address == .v4(.max) {
+            throw value.problem(
+                "address \(address) is a \(address.isMulticast ? "multicast" : "broadcast") address: the kernel gives a "
+                    + "copy of each datagram to every collector, and runs no program",
+                "let the exporters send to an address of this host, and write the address that the collectors bind, "
+                    + "like 0.0.0.0")
+        }
+        if address.isIPv6LinkLocal {
+            throw value.problem(
+                "address \(address) is link-local: its sockets are bound to an interface, and a group has none",
+                "write \"::\" or an address of this host that is not link-local, and let the collectors bind it")
+        }
+        return address
     }
 
     private func socketFile(

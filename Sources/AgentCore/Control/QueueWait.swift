@@ -29,13 +29,3 @@ extension ControlClient {
         }
     }
 }
-
-extension DrainProgress {
-    /// The queued data as text: `512 bytes and 1 connection`.
-    package var queueText: String {
-        [
-            queuedBytes == 0 ? nil : "\(queuedBytes) bytes",
-            queuedConnections == 0 ? nil : "\(queuedConnections) connection" + (queuedConnections == 1 ? "" : "s"),
-        ].compactMap(\.self).joined(separator: " and ")
-    }
-}

@@ -1,3 +1,4 @@
+import Glibc
 import PoolModel
 import SockArrayCore
 
@@ -11,37 +12,75 @@ enum CollectorProcess {
             return try process.sockets { socket in groups.contains { $0.hasCandidate(socket) } }
         } catch {
             if let failure = Failure.openFiles(act: act, errno: error.errno) { throw failure }
-            throw Failure(
-                .privilege, act: act, cause: "the sockets of process \(process.pid) could not be borrowed",
-                errno: error.errno,
-                remedy: "give the agent CAP_SYS_PTRACE, or let the collector pass its sockets: register --fd N")
+            throw couldNotBorrow(process.pid, hasOwnUser: process.user == geteuid(), errno: error.errno, act: act)
         }
     }
 
+    /// - Parameter hasOwnUser: the process runs as the agent's user, which alone isn't enough: the kernel
+    ///   also compares capabilities (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS).
+    static func couldNotBorrow(_ pid: Int32, hasOwnUser: Bool, errno: Int32, act: String) -> Failure {
+        let cause = "the sockets of process \(pid) could not be borrowed"
+        let remedy = "give the agent CAP_SYS_PTRACE, or let the collector pass its sockets: register --fd N"
+        guard hasOwnUser else { return Failure(.privilege, act: act, cause: cause, errno: errno, remedy: remedy) }
+        return Failure(
+            .privilege, act: act,
+            cause: cause + ", although it runs as the agent's user: its binary has file capabilities (setcap), it "
+                + "changed its user, or kernel.yama.ptrace_scope forbids it",
+            errno: errno,
+            remedy: remedy + "; a unit with AmbientCapabilities= in place of setcap lets exec borrow them")
+    }
+
     /// The failure for a process without a socket of any group. It lists the sockets that the process has,
-    /// so that a wrong address is easy to see.
+    /// so that a wrong address is easy to see, and names the process, so that a wrong pid is.
     static func hasNoMember(
-        _ pid: Int32, _ sockets: [SocketFacts], _ groups: [ReuseportGroup], act: String
+        _ pid: Int32, named name: String?, _ sockets: [SocketFacts], _ groups: [ReuseportGroup], act: String
     ) -> Failure {
         let ports = Set(groups.map(\.port))
         let isNear = sockets.contains { ports.contains($0.port) && !$0.isConnected }
         return Failure(
             .unfitSocket, act: act,
-            cause: "process \(pid) has no socket of \(groups.map(\.endpoint).joined(separator: ", "))"
-                + whatItHas(sockets),
+            cause: "process \(pid)\(name.map { " (\($0))" } ?? "") has no socket of "
+                + groups.map(\.endpoint).joined(separator: ", ") + whatItHas(sockets),
             remedy: !isNear
-                ? "wait until it has bound them: --wait 30"
+                ? "check that it is the collector's process; while the collector starts, wait until it has bound them: "
+                    + "--wait 30"
                 : "make its bind address and the group's address in the configuration the same")
+    }
+
+    /// The failure for a process that listens by MPTCP at the port of a group that it has no socket of. Waiting
+    /// doesn't help.
+    ///
+    /// - Returns: nil if it doesn't.
+    static func listensByMPTCP(
+        _ pid: Int32, _ sockets: [SocketFacts], _ missing: [ReuseportGroup], act: String
+    ) -> Failure? {
+        for group in missing {
+            guard let socket = sockets.first(where: group.hasMPTCPListener) else { continue }
+            let elsewhere =
+                socket.address == group.address
+                ? "" : "; also let it bind the group's address, \(group.address.withPort(group.port))"
+            return Failure(
+                .unfitSocket, act: act,
+                cause: "the socket of process \(pid) for group \(group.name) (\(socket.endpoint)) "
+                    + MultipathTCP.cause,
+                remedy: MultipathTCP.remedy + elsewhere)
+        }
+        return nil
     }
 
     /// `; it has udp 127.0.0.1:4739`: the bound sockets without a peer, at most 8.
     static func whatItHas(_ sockets: [SocketFacts]) -> String {
-        let bound = Set(
-            sockets.filter { $0.port != 0 && !$0.isConnected }
-                .map { $0.endpoint + ($0.kind == .tcp && !$0.isListening ? " (not listening)" : "") }
-        ).sorted()
+        let bound = Set(sockets.filter { $0.port != 0 && !$0.isConnected }.map { $0.endpoint + remark($0) }).sorted()
         if bound.isEmpty { return "; it has no bound socket at all" }
         return "; it has " + bound.prefix(8).joined(separator: ", ") + (bound.count > 8 ? " and others" : "")
+    }
+
+    private static func remark(_ socket: SocketFacts) -> String {
+        switch socket.kind {
+        case .mptcp: " (MPTCP; a group needs TCP: set GODEBUG=multipathtcp=0)"
+        case .tcp where !socket.isListening: " (not listening)"
+        case .udp, .tcp, .other: ""
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 import CBPFShim
+import Glibc
 import Logging
 import PoolModel
 import PoolReport
@@ -51,8 +52,16 @@ final class ControlService {
                     .usage, act: "carry out a request on the control socket", cause: cause,
                     remedy: "use the reuseport-agent command of the agent's own version"))
         }
+        if let errno = request.descriptorRefusal {
+            return .failure(
+                Self.descriptorsRefused(
+                    received: request.descriptors.count, errno: errno, act: "receive the passed sockets"))
+        }
         if request.isTooLarge {
-            return malformed("it has more than \(Self.requestLimit) bytes or \(RPA_MAX_PASSED) descriptors")
+            return malformed(
+                request.bytes.count > Self.requestLimit
+                    ? "it has more than \(Self.requestLimit) bytes"
+                    : "it has more than \(RPA_MAX_PASSED) descriptors")
         }
         guard let wanted else {
             return malformed("it is not a request that this agent knows")
@@ -105,6 +114,22 @@ final class ControlService {
                 """)
         }
         return true
+    }
+
+    /// The agent got fewer descriptors than the client passed.
+    static func descriptorsRefused(received: Int, errno: Int32, act: String) -> Failure {
+        let cause = "the kernel passed only \(received) of the client's descriptors to the agent"
+        if var failure = Failure.openFiles(act: act, errno: errno) {
+            failure.cause = "\(cause): \(failure.cause)"
+            if errno == EMFILE {
+                failure.cause = "\(cause): its limit of open files (RLIMIT_NOFILE) is reached"
+                failure.remedy = "raise LimitNOFILE= of the agent's unit (ulimit -n), and restart it"
+            }
+            return failure
+        }
+        return Failure(
+            .privilege, act: act, cause: "\(cause) (MSG_CTRUNC): a security module may refuse them", errno: errno,
+            remedy: "allow the agent to receive the collector's sockets, or register it with --pid")
     }
 
     private func report(_ reply: ControlReply, to wanted: ControlRequest?) {

@@ -22,8 +22,14 @@ extension RunningPool {
             throw .refused(error)
         }
         let members = sockets.borrowed.filter { !(isRecognised && kernel.isOrphan($0.offer.socket)) }
+        let missing = groups.filter { group in !members.contains { group.isEndpoint(of: $0.offer.socket) } }
+        if let failure = CollectorProcess.listensByMPTCP(owner.pid, sockets.others, missing, act: act) {
+            throw .refused(failure)
+        }
         guard !members.isEmpty else {
-            throw .incomplete(CollectorProcess.hasNoMember(owner.pid, sockets.all, groups, act: act))
+            throw .incomplete(
+                CollectorProcess.hasNoMember(
+                    owner.pid, named: ProcessFacts.name(of: owner.pid), sockets.all, groups, act: act))
         }
         do throws(RegistrationPlan.Refusal) {
             return try kernel.register(

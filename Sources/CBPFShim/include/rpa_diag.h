@@ -27,6 +27,7 @@ struct rpa_diag_socket {
 	uint64_t received; /* bytes of payload */
 	uint32_t rtt;      /* smoothed round-trip time, microseconds */
 	uint32_t min_rtt;  /* minimum, microseconds; ~0: not measured */
+	uint32_t silent;   /* since the last data from the peer or the handshake, milliseconds */
 };
 
 /* States of TCP as the kernel numbers them (include/net/tcp_states.h). */
@@ -57,7 +58,7 @@ int rpa_diag_read(const void *datagram, size_t length, size_t *offset, struct rp
 /* The details to ask for. */
 enum {
 	RPA_DIAG_MEMORY, /* drops */
-	RPA_DIAG_TIMES,  /* received, rtt, min_rtt; no drops */
+	RPA_DIAG_TIMES,  /* received, rtt, min_rtt, silent; no drops */
 };
 
 /*

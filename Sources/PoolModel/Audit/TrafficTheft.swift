@@ -70,11 +70,6 @@ extension ReuseportGroup {
 }
 
 extension IPAddress {
-    /// Neither multicast nor link-local, which go other ways or take an interface.
-    fileprivate var isOrdinary: Bool {
-        switch unmapped {
-        case .v4(let word): word >> 28 != 0xe && word != .max
-        case .v6(let high, _): high >> 56 != 0xff && high >> 54 != 0xfe80 >> 6
-        }
-    }
+    /// Neither multicast, broadcast nor link-local, which go other ways or take an interface.
+    fileprivate var isOrdinary: Bool { !isMulticast && !isIPv6LinkLocal && unmapped != .v4(.max) }
 }

@@ -15,10 +15,12 @@ public struct BMPSession: Equatable, Sendable, Codable {
     public var rtt: Double
     /// The minimum round-trip time, in seconds; nil: none was measured.
     public var minRtt: Double?
+    /// Seconds since the last data came from the exporter, or since the session was established.
+    public var silentFor: Double
 
     public init(
         group: String, collector: String?, peerPort: UInt16, upSince: Double?, bytesReceived: UInt64, rtt: Double,
-        minRtt: Double?
+        minRtt: Double?, silentFor: Double
     ) {
         self.group = group
         self.collector = collector
@@ -27,6 +29,7 @@ public struct BMPSession: Equatable, Sendable, Codable {
         self.bytesReceived = bytesReceived
         self.rtt = rtt
         self.minRtt = minRtt
+        self.silentFor = silentFor
     }
 }
 

@@ -39,14 +39,17 @@ public struct RegistrationPlan: Equatable, Sendable {
         public let departed: Set<Slot>
         /// The process that registered the slot's sockets; nil: it isn't known.
         public let owner: ProcessIdentity?
+        /// The living processes of other slots, as far as they are known.
+        public let others: [Slot: ProcessIdentity]
         /// For each group of the pool: the sockets of its port, in the order in which the kernel looks for a
         /// receiver.
         public let sockets: [[BoundSocket]]
 
         public init(
             cookies: [[Slot: UInt64]], ownerIsGone: Bool, names: [Slot: String], departed: Set<Slot> = [],
-            owner: ProcessIdentity? = nil, sockets: [[BoundSocket]] = []
+            owner: ProcessIdentity? = nil, others: [Slot: ProcessIdentity] = [:], sockets: [[BoundSocket]] = []
         ) {
+            self.others = others
             self.cookies = cookies
             self.ownerIsGone = ownerIsGone
             self.names = names
@@ -73,10 +76,11 @@ public struct RegistrationPlan: Equatable, Sendable {
     /// - Parameters:
     ///   - groups: the pool's, in the order of `occupancy.cookies`.
     ///   - slot: the collector's.
+    ///   - process: the process that has the offered sockets; nil: it isn't known.
     ///   - replacing: other live sockets may be in the slot.
     public init(
         collector: String, slot: Slot, offers: [Offer], groups: [ReuseportGroup],
-        occupancy: Occupancy, replacing: Bool = false
+        occupancy: Occupancy, process: ProcessIdentity? = nil, replacing: Bool = false
     ) throws(Refusal) {
         let act = "register \(collector)"
         var placements: [Placement] = []
@@ -94,8 +98,8 @@ public struct RegistrationPlan: Equatable, Sendable {
             }
             try Self.checkUser(of: offer, in: groups[group], at: group, occupancy, act: act)
             let isPresent = try Self.checkSlot(
-                slot, for: offer, of: groups[group], cookies: occupancy.cookies[group], occupancy, replacing: replacing,
-                act: act)
+                slot, of: collector, for: offer, of: groups[group], cookies: occupancy.cookies[group], occupancy,
+                process, replacing: replacing, act: act)
             placements.append(Placement(group: group, socket: index, isPresent: isPresent))
         }
         // Beside a new socket, what another process left is no part of the collector.
@@ -137,34 +141,20 @@ public struct RegistrationPlan: Equatable, Sendable {
 
     /// Refuses a second collector of one name, and a socket that has another slot.
     private static func checkSlot(
-        _ slot: Slot, for offer: Offer, of group: ReuseportGroup, cookies: [Slot: UInt64],
-        _ occupancy: Occupancy, replacing: Bool, act: String
+        _ slot: Slot, of collector: String, for offer: Offer, of group: ReuseportGroup, cookies: [Slot: UInt64],
+        _ occupancy: Occupancy, _ process: ProcessIdentity?, replacing: Bool, act: String
     ) throws(Refusal) -> Bool {
         if let (other, _) = cookies.first(where: { $0.value == offer.socket.cookie && $0.key != slot }) {
-            let name = occupancy.names[other] ?? "slot \(other.index)"
-            let socket = "\(offer.label) (\(offer.socket.endpoint))"
-            guard occupancy.departed.contains(other) else {
-                throw .refused(
-                    Failure(
-                        .conflict, act: act, cause: "\(socket) is registered as \(name)",
-                        remedy: "run: reuseport-agent unregister --collector \(name)"))
-            }
-            throw .refused(
-                Failure(
-                    .conflict, act: act,
-                    cause: "\(socket) is still registered as \(name), which left the configuration and is draining",
-                    remedy: "run: reuseport-agent unregister --collector \(name), and repeat it at once; or repeat it "
-                        + "when \(name) is empty and gone from reuseport-agent status"))
+            let taken = TakenSocket(
+                socket: "\(offer.label) (\(offer.socket.endpoint))",
+                holder: occupancy.names[other] ?? "slot \(other.index)",
+                isDeparted: occupancy.departed.contains(other), owner: occupancy.others[other], process: process)
+            throw .refused(taken.failure(registering: collector, act: act))
         }
         guard let holder = cookies[slot] else { return false }
         if holder == offer.socket.cookie { return true }
         if occupancy.ownerIsGone || replacing { return false }
-        let owner = occupancy.owner.map { "of process \($0.pid), " } ?? ""
         throw .refused(
-            Failure(
-                .conflict, act: act,
-                cause: "it is registered with another live socket in group \(group.name) (\(owner)cookie \(holder))",
-                remedy: "stop the process that has the socket, or hand the name over: reuseport-agent replace "
-                    + "--collector NAME --pid PID"))
+            nameIsTaken(collector, in: group, cookie: holder, owner: occupancy.owner, by: process, act: act))
     }
 }

@@ -2,6 +2,9 @@
 public struct SocketFacts: Equatable, Sendable {
     public enum Kind: Equatable, Sendable {
         case udp, tcp
+        /// Multipath TCP (RFC 8684, protocol 262), which Go's net.Listen makes since Go 1.24. A
+        /// sockarray takes no such socket.
+        case mptcp
         /// Anything else, by its domain, type and protocol (socket(2)).
         case other(domain: Int32, type: Int32, protocol: Int32)
     }
@@ -61,7 +64,7 @@ public struct SocketFacts: Equatable, Sendable {
     public var endpoint: String {
         switch kind {
         case .udp: "udp \(address.withPort(port))"
-        case .tcp: "tcp \(address.withPort(port))"
+        case .tcp, .mptcp: "tcp \(address.withPort(port))"
         case .other: "not UDP or TCP"
         }
     }
@@ -74,6 +77,12 @@ extension ReuseportGroup {
         case (.udp, .udp), (.tcp, .tcp): address == socket.address && port == socket.port
         default: false
         }
+    }
+
+    /// Whether the socket is an MPTCP listener at the group's port, which keeps its process from having
+    /// a socket of the group.
+    public func hasMPTCPListener(_ socket: SocketFacts) -> Bool {
+        transport == .tcp && socket.kind == .mptcp && socket.port == port && socket.isListening
     }
 
     /// Whether a collector's socket, found among all that its process has, is

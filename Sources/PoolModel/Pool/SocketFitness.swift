@@ -16,6 +16,7 @@ extension RegistrationPlan {
                 "pass the collector's UDP or listening TCP socket")
         }
         let name = "(\(socket.endpoint))"
+        if socket.kind == .mptcp { throw unfit("\(name) \(MultipathTCP.cause)", MultipathTCP.remedy) }
         guard socket.isInOurNamespace else {
             throw unfit(
                 "\(name) lives in another network namespace than the agent",
@@ -24,9 +25,17 @@ extension RegistrationPlan {
         guard socket.port != 0 else {
             throw unfit("\(name) is not bound", "bind it to a group's address and port first")
         }
+        let endpoints = groups.map(\.endpoint).joined(separator: ", ")
+        // The kernel has bound it to an interface, although nobody asked for one.
+        if socket.address.isIPv6LinkLocal {
+            throw unfit(
+                "\(name) has a link-local address, and therefore is bound to interface \(socket.interface), which "
+                    + "makes it a group of its own",
+                "bind it to the address of a group, which has no interface: the pool has \(endpoints)")
+        }
         guard let index = groups.firstIndex(where: { $0.isEndpoint(of: socket) }) else {
             throw unfit(
-                "\(name) is of no group of the pool, which has \(groups.map(\.endpoint).joined(separator: ", "))",
+                "\(name) is of no group of the pool, which has \(endpoints)",
                 "bind it to one of these, or change groups in the agent's configuration")
         }
         let group = groups[index]
@@ -39,7 +48,8 @@ extension RegistrationPlan {
         guard socket.interface == 0 else {
             throw unfit(
                 "\(name) is bound to interface \(socket.interface), which makes it a group of its own",
-                "bind it without SO_BINDTODEVICE")
+                "bind it without an interface: without SO_BINDTODEVICE (nfacctd: nfacctd_interface), and not started by "
+                    + "ip vrf exec; ip link lists the interfaces by number")
         }
         guard socket.hasReuseport else {
             throw unfit("\(name) was bound without SO_REUSEPORT", "set SO_REUSEPORT before bind")
@@ -54,4 +64,15 @@ extension RegistrationPlan {
         }
         return index
     }
+}
+
+/// What a collector with an MPTCP listener needs to know.
+public enum MultipathTCP {
+    /// The clause after the socket's name.
+    public static let cause = "is an MPTCP listener (protocol 262), which the kernel puts into no group's map"
+
+    /// A Go program falls back to TCP when the kernel has MPTCP off.
+    public static let remedy =
+        "let the collector listen with TCP, and start it again: for a Go program, set GODEBUG=multipathtcp=0 in its "
+        + "environment; for all programs of this network namespace: sysctl net.mptcp.enabled=0"
 }

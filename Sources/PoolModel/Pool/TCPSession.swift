@@ -40,11 +40,14 @@ public struct TCPSession: Equatable, Sendable {
         public var roundTrip: Duration
         /// The least that was measured; nil: none was.
         public var leastRoundTrip: Duration?
+        /// Since the last data from the peer, or since the session was established.
+        public var silence: Duration
 
-        public init(received: UInt64, roundTrip: Duration, leastRoundTrip: Duration?) {
+        public init(received: UInt64, roundTrip: Duration, leastRoundTrip: Duration?, silence: Duration) {
             self.received = received
             self.roundTrip = roundTrip
             self.leastRoundTrip = leastRoundTrip
+            self.silence = silence
         }
     }
 

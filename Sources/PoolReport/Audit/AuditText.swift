@@ -67,9 +67,9 @@ extension AuditProblem {
 
     package var remedy: String {
         switch self {
-        case .programReplaced:
-            return "find the process that attaches a program (bpftool prog list | grep sk_reuseport), and leave "
-                + "pmacct's nfacctd_rp_ebpf_prog and bmp_daemon_rp_ebpf_prog unset"
+        case .programReplaced(let group):
+            return CollectorPrograms.off + "; if it happens again, the process is one of those that have a socket of "
+                + "the group: \(group.listing), and strace -f -e setsockopt -p PID shows SO_ATTACH_REUSEPORT_EBPF or _CBPF"
         case .programUnseen(let group), .probeUnsendable(let group, _?):
             return "let the firewall pass \(group.transport.rawValue) port \(group.port) on the loopback interface, "
                 + "and check that this host has the group's address"
@@ -83,9 +83,8 @@ extension AuditProblem {
             return "end its process, or register it as \(name) again; to find it: \(group.listing)\(socket.search)"
         case .socketReplaced(_, let name):
             return "register \(name) again, and find who else can write below the pool's bpffs folder"
-        case .trafficStolen(let group, let socket, _):
-            return "let its process bind another port, or make its address a group of the configuration; "
-                + "to find it: \(group.listing)\(socket.search)"
+        case .trafficStolen(let group, let socket, let theft):
+            return "\(theft.remedy(for: group)); to find it: \(group.listing)\(socket.search)"
         case .noPlaceholder(_, let refusal): return refusal.remedy
         case .unselectable(let group, let name, let socket, _):
             return "start \(name) again as the user of the other collectors; to see the port's sockets: "
@@ -129,6 +128,24 @@ extension TrafficTheft {
         case .allIPv4: "all IPv4"
         case .perhapsAllIPv6: "all IPv6 (or none of it, by the order of binding)"
         case .peer: "what its peer sends"
+        }
+    }
+}
+
+extension TrafficTheft {
+    /// The configuration can't have the socket's address as a group beside this one: groups don't overlap.
+    fileprivate func remedy(for group: ReuseportGroup) -> String {
+        let bind = "bind \(group.endpoint), as the group"
+        switch self {
+        case .address: return "let its process use another port or, if it is a collector, \(bind)"
+        case .interface:
+            return "let its process use another port or, if it is a collector, \(bind), and no interface (no "
+                + "SO_BINDTODEVICE, no ip vrf exec)"
+        case .allIPv4: return "let its process use another port or, if it is a collector, \(bind), without IPV6_V6ONLY"
+        case .perhapsAllIPv6:
+            return "let its process use another port or, if it is a collector, \(bind), with IPV6_V6ONLY "
+                + (group.ipv6Only ? "set" : "cleared")
+        case .peer: return "let its process use another local port"
         }
     }
 }

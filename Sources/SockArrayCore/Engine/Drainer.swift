@@ -24,10 +24,29 @@ struct Drainer {
 
     /// What the slot's collector still has.
     func progress(of slot: Slot) throws(KernelError) -> DrainProgress {
-        var progress = try queues(of: Set(pool.deployment.sockets(of: slot).map(\.cookie)))
+        let deployment = pool.deployment
+        var progress = try queues(of: Set(deployment.sockets(of: slot).map(\.cookie)))
         progress.rows = rows.rowsLeaving(slot)
-        progress.sessions = try sessions.live().count { $0.slot == slot }
+        progress.setSessions(try keepingSessions(of: slot))
+        let (availability, closed) = (try deployment.availability(), deployment.closedSlots())
+        progress.takers = deployment.allocation.slotOfName.values.count {
+            $0 != slot && availability[$0] == .usable && !closed.contains($0)
+        }
         return progress
+    }
+
+    /// Sessions that keep exporters at the slot: its own, and those that began before the program was attached, of
+    /// exporters whose row the slot is to lose (`RowReleaser` waits for these, too).
+    private func keepingSessions(of slot: Slot) throws(KernelError) -> [DrainProgress.Session] {
+        let table = pool.deployment.table
+        return try sessions.live(withCourse: true).filter { session in
+            if let known = session.slot { return known == slot }
+            return table.row(of: session.connection.peer).map { rows.isLeaving(slot, row: $0) } ?? false
+        }.map { session in
+            DrainProgress.Session(
+                peer: "\(session.connection.peer.unmapped)", peerPort: session.connection.peerPort,
+                group: session.group.name, silentFor: (session.connection.course?.silence ?? .zero) / .seconds(1))
+        }
     }
 
     /// What waits to be read or accepted in these sockets of the pool's groups and their

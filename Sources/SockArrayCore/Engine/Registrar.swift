@@ -44,20 +44,21 @@ final class Registrar {
         do throws(RegistrationRefusal) {
             let tenant = pool.maps.tenants.tenant(of: slot)
             let occupancy = try RegistrationRefusal.wrap { () throws(KernelError) in
-                try self.occupancy(of: slot, tenant: tenant)
+                try deployment.occupancy(of: slot, tenant: tenant, Set(offered.map(\.offer.socket.cookie)))
             }
             let plan: RegistrationPlan
             do throws(RegistrationPlan.Refusal) {
                 plan = try RegistrationPlan(
                     collector: collector, slot: slot, offers: offered.map(\.offer),
-                    groups: deployment.configuration.groups, occupancy: occupancy, replacing: replacing)
+                    groups: deployment.configuration.groups, occupancy: occupancy, process: owner,
+                    replacing: replacing)
             } catch { throw .plan(error) }
             return try carryOut(
                 plan, collector, at: slot, offered, accepted: accepted, owner: owner, keeper: keeper,
                 replacing: replacing,
                 tenant, occupancy, act: act)
         } catch {
-            throw error.refusal(act: act, pool: deployment.configuration.pool)
+            throw error.refusal(act: act, deployment.configuration)
         }
     }
 
@@ -211,25 +212,7 @@ final class Registrar {
         return RegistrationChange.Predecessor(process: process, cookies: cookies + sessions)
     }
 
-    private func occupancy(of slot: Slot, tenant: Tenant?) throws(KernelError) -> RegistrationPlan.Occupancy {
-        let (allocation, tenants) = (deployment.allocation, pool.maps.tenants.all())
-        // A slot gets its heir's name when the collector before has left it.
-        let departed = Set(allocation.freed.filter { tenants[$0]?.drain == .departed })
-        var names = allocation.nameOfSlot
-        for slot in departed { names[slot] = tenants[slot]?.name }
-        var cookies: [[Slot: UInt64]] = []
-        var sockets: [[BoundSocket]] = []
-        for group in deployment.groups {
-            sockets.append(try SocketDump.members(of: group.group.transport, port: group.group.port))
-            var held: [Slot: UInt64] = [:]
-            for slot in names.keys { held[slot] = try group.sockets.cookie(at: slot) }
-            cookies.append(held)
-        }
-        return RegistrationPlan.Occupancy(
-            cookies: cookies, ownerIsGone: tenant?.owner.map { !$0.isAlive } ?? false, names: names,
-            departed: departed, owner: tenant?.owner, sockets: sockets)
-    }
-
+    /// - Parameter offered: SO_COOKIE of the sockets that are to be registered.
     // MARK: - Undoing a registration
 
     /// Takes a collector's sockets out. Its exporters fail over at once: there is no restart hold.

@@ -13,7 +13,8 @@ enum RegistrationRefusal: Error {
         do { return try body() } catch { throw .call(error) }
     }
 
-    func refusal(act: String, pool: String) -> RegistrationPlan.Refusal {
+    func refusal(act: String, _ configuration: PoolConfiguration) -> RegistrationPlan.Refusal {
+        let pool = configuration.pool
         switch self {
         case .plan(let refusal): return refusal
         case .unselectable(let errno, let offer):
@@ -30,11 +31,8 @@ enum RegistrationRefusal: Error {
             let name = "\(offer.label) (\(offer.socket.endpoint))"
             switch error.errno {
             case KernelError.busy:
-                return .refused(
-                    Failure(
-                        .conflict, act: act, cause: "\(name) is in the sockarray of another pool or program",
-                        errno: error.errno,
-                        remedy: "unregister it there first, or unload that pool if no agent is to run it any more"))
+                let holder = PinnedPools.holder(of: offer.socket.cookie, in: configuration.bpffs, except: pool)
+                return .refused(holder.failure(name, errno: error.errno, act: act))
             case KernelError.invalid:
                 return .refused(
                     Failure(

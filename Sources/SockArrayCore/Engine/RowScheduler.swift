@@ -146,6 +146,9 @@ final class RowScheduler {
     /// Rows that the slot still has and is to lose.
     func rowsLeaving(_ slot: Slot) -> Int { waiting.keys.count { generation.row(at: $0).owner == slot } }
 
+    /// Whether the slot still has the row and is to lose it.
+    func isLeaving(_ slot: Slot, row: Int) -> Bool { waiting[row] != nil && generation.row(at: row).owner == slot }
+
     /// Rows that wait for sessions elsewhere before they come to the slot.
     func rowsComing(to slot: Slot) -> Int { waiting.values.count { $0.owner == slot } }
 }

@@ -41,6 +41,6 @@ extension SessionIndex {
             collector: start.flatMap { maps.tenants.tenant(of: $0.1.slot)?.name },
             peerPort: connection.peerPort, upSince: start?.1.time.map(clock.unixTime),
             bytesReceived: course.received, rtt: course.roundTrip / .seconds(1),
-            minRtt: course.leastRoundTrip.map { $0 / .seconds(1) })
+            minRtt: course.leastRoundTrip.map { $0 / .seconds(1) }, silentFor: course.silence / .seconds(1))
     }
 }

@@ -9,9 +9,14 @@ final class SessionIndex {
 
     init(_ pool: ActivePool) { self.pool = pool }
 
-    /// - Parameter isWanted: by the peer's address.
-    func live(where isWanted: (IPAddress) -> Bool = { _ in true }) throws(KernelError) -> [LiveSession] {
-        try LiveSession.all(of: pool.deployment.groups, pool.maps.sessions, where: isWanted)
+    /// - Parameters:
+    ///   - withCourse: with the kernel's measurements of each session.
+    ///   - isWanted: by the peer's address.
+    func live(
+        withCourse: Bool = false, where isWanted: (IPAddress) -> Bool = { _ in true }
+    ) throws(KernelError) -> [LiveSession] {
+        try LiveSession.all(
+            of: pool.deployment.groups, pool.maps.sessions, withCourse: withCourse, where: isWanted)
     }
 
     /// Notes connections that a collector had accepted before the program saw any.
@@ -89,23 +94,30 @@ struct LiveSession {
     let connection: TCPSession
     /// The collector's slot; nil: the program did not see the session begin.
     let slot: Slot?
+    /// The group that the program noted, otherwise the first to which the session may belong.
+    let group: ReuseportGroup
 
     /// The sessions that sock_diag lists, with what the program noted of them.
     ///
-    /// - Parameter isWanted: by the peer's address.
+    /// - Parameters:
+    ///   - withCourse: with the kernel's measurements of each session.
+    ///   - isWanted: by the peer's address.
     static func all(
-        of groups: [PoolGroup], _ sessions: borrowing SessionTable, where isWanted: (IPAddress) -> Bool = { _ in true }
+        of groups: [PoolGroup], _ sessions: borrowing SessionTable, withCourse: Bool = false,
+        where isWanted: (IPAddress) -> Bool = { _ in true }
     ) throws(KernelError) -> [LiveSession] {
         var live: [LiveSession] = []
         for port in groups.streamPorts {
-            for connection in try TCPSession.all(onPort: port) where connection.isLive && isWanted(connection.peer) {
+            for connection in try TCPSession.all(onPort: port, withCourse: withCourse)
+            where connection.isLive && isWanted(connection.peer) {
                 let listeners = groups.listeners(of: connection.address, port: port)
-                guard !listeners.isEmpty else { continue }
+                guard var group = listeners.first else { continue }
                 var slot: Slot?
-                for group in listeners where slot == nil {
-                    slot = sessions.slot(ofPeer: connection.peer, port: connection.peerPort, group: group.number)
+                for listener in listeners where slot == nil {
+                    slot = sessions.slot(ofPeer: connection.peer, port: connection.peerPort, group: listener.number)
+                    if slot != nil { group = listener }
                 }
-                live.append(LiveSession(connection: connection, slot: slot))
+                live.append(LiveSession(connection: connection, slot: slot, group: group.group))
             }
         }
         return live

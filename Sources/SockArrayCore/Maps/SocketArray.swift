@@ -19,6 +19,11 @@ package struct SocketArray: ~Copyable {
         return cookie
     }
 
+    /// The slot that has the socket with this SO_COOKIE.
+    func slot(of cookie: UInt64) -> Slot? {
+        (0..<UInt16(SlotAllocation.capacity)).map(Slot.init).first { ((try? self.cookie(at: $0)) ?? nil) == cookie }
+    }
+
     /// Puts the socket into the slot and replaces the previous socket in one step.
     ///
     /// - Throws: EBUSY: the socket is in a slot of some sockarray already. EINVAL: it

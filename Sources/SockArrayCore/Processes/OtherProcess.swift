@@ -53,7 +53,7 @@ public struct OtherProcess: ~Copyable {
         try kernel("pidfd_send_signal \(pid)", rpa_pidfd_signal(descriptor.number, signal))
     }
 
-    /// The process's UDP and TCP sockets. Each is borrowed in turn while it is examined;
+    /// The process's UDP, TCP and MPTCP sockets. Each is borrowed in turn while it is examined;
     /// the wanted ones stay borrowed until their objects are destroyed.
     ///
     /// - Throws: EPERM: lacks CAP_SYS_PTRACE.
@@ -83,7 +83,7 @@ public struct OtherProcess: ~Copyable {
         return nil
     }
 
-    /// Calls the body with each UDP or TCP socket in turn.
+    /// Calls the body with each UDP, TCP or MPTCP socket in turn.
     private func look(_ visit: (OfferedSocket) -> Void) throws(KernelError) {
         for number in 0..<Int32(descriptorTableSize) {
             guard let borrowed = try borrow(number) else { continue }
@@ -163,12 +163,12 @@ public enum ProcessFacts {
         return UInt32(ids[1])
     }
 
+    /// The process's name, at most 15 bytes: what ps(1) shows as COMM.
+    public static func name(of pid: Int32) -> String? { status(of: pid)?["Name"].map { String($0) } }
+
     public static func parent(of pid: Int32) -> Int32? {
         status(of: pid)?["PPid"].flatMap { Int32($0) }
     }
-
-    /// The name of the process's main thread, by default that of its program. Nil: there is no such process.
-    package static func name(of pid: Int32) -> String? { status(of: pid)?["Name"].map { String($0) } }
 
     /// The process's control groups, as cgroups(7) describes the file. Nil: there is no such process.
     package static func controlGroups(of pid: Int32) -> String? { read("/proc/\(pid)/cgroup") }

@@ -23,8 +23,10 @@ public struct ProcessTable: ~Copyable {
     ///     Only their processes are examined, unless a recognition names the user or the
     ///     process. For a unit, if none of its processes has such a user, any process
     ///     matches: a collector may have bound its sockets as another user.
+    ///   - ofAllUsers: a command without a user matches processes of any user: a collector may
+    ///     have changed its user after it bound its sockets (nfcapd -u). Reads every command line.
     public mutating func processes(
-        for recognitions: [String: Recognition], socketUsers: Set<UInt32>
+        for recognitions: [String: Recognition], socketUsers: Set<UInt32>, ofAllUsers: Bool = false
     ) -> RecognizedProcesses {
         var found: [Int32: Set<String>] = [:]
         for case (let name, .pidFile(let path)) in recognitions {
@@ -36,7 +38,12 @@ public struct ProcessTable: ~Copyable {
             note(sought, among: all, &found) { socketUsers.contains($0) }
             let seen = Set(found.values.joined())
             let missing = sought.filter { name, recognition in
-                if case .unit = recognition { !seen.contains(name) } else { false }
+                switch recognition {
+                case .unit: !seen.contains(name)
+                // Also beside a match: a wrapper of the sockets' user may have the same words.
+                case .command(_, user: nil): ofAllUsers
+                case .command, .user, .pidFile: false
+                }
             }
             if !missing.isEmpty { note(missing, among: all, &found) { !socketUsers.contains($0) } }
         }

@@ -36,11 +36,15 @@ public final class OfferedSocket {
             cookie: raw.cookie, user: raw.user, isInOurNamespace: raw.netns == ourNamespace)
     }
 
+    /// IPPROTO_MPTCP, which glibc names from 2.32 on.
+    private static let mptcp: Int32 = 262
+
     private static func kind(of raw: rpa_socket_facts) -> SocketFacts.Kind {
         let isInternet = raw.domain == AF_INET || raw.domain == AF_INET6
         switch (isInternet, raw.type, raw.protocol) {
         case (true, Int32(SOCK_DGRAM.rawValue), Int32(IPPROTO_UDP)): return .udp
         case (true, Int32(SOCK_STREAM.rawValue), Int32(IPPROTO_TCP)): return .tcp
+        case (true, Int32(SOCK_STREAM.rawValue), mptcp): return .mptcp
         default: return .other(domain: raw.domain, type: raw.type, protocol: raw.protocol)
         }
     }

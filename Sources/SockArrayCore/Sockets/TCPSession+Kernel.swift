@@ -72,6 +72,7 @@ extension TCPSession.Course {
     fileprivate init(_ raw: rpa_diag_socket) {
         self.init(
             received: raw.received, roundTrip: .microseconds(Int64(raw.rtt)),
-            leastRoundTrip: raw.min_rtt == UInt32.max ? nil : .microseconds(Int64(raw.min_rtt)))
+            leastRoundTrip: raw.min_rtt == UInt32.max ? nil : .microseconds(Int64(raw.min_rtt)),
+            silence: .milliseconds(Int64(raw.silent)))
     }
 }

@@ -3,12 +3,14 @@ import PoolModel
 
 /// A UDP or TCP socket of a simulated exporter or collector. Closed with its object.
 public final class InternetSocket: Sendable {
-    public enum Kind: Sendable { case udp, tcp }
+    public enum Kind: Sendable { case udp, tcp, mptcp }
 
     public let number: Int32
     private let family: Int32
     /// IPV6_FREEBIND, which Glibc's headers leave to the kernel's.
     private static let ipv6FreeBind: Int32 = 78
+    /// IPPROTO_MPTCP.
+    private static let mptcp: Int32 = 262
 
     /// - Parameters:
     ///   - reuseport: SO_REUSEPORT, as collectors set it before bind.
@@ -21,14 +23,15 @@ public final class InternetSocket: Sendable {
     ) throws {
         if case .v6 = address { self.family = family ?? AF_INET6 } else { self.family = family ?? AF_INET }
         let type = kind == .udp ? SOCK_DGRAM : SOCK_STREAM
-        number = socket(self.family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        number = socket(
+            self.family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), kind == .mptcp ? Self.mptcp : 0)
         guard number >= 0 else { throw LabError("socket: errno \(errno)") }
         if reuseport { try set(SOL_SOCKET, SO_REUSEPORT, 1) }
         if reuseaddr { try set(SOL_SOCKET, SO_REUSEADDR, 1) }
         if self.family == AF_INET6 {
             try set(Int32(IPPROTO_IPV6), Int32(IPV6_V6ONLY), ipv6Only ? 1 : 0)
-            try set(Int32(IPPROTO_IPV6), Self.ipv6FreeBind, 1)
-        } else {
+            if kind != .mptcp { try set(Int32(IPPROTO_IPV6), Self.ipv6FreeBind, 1) }
+        } else if kind != .mptcp {
             try set(Int32(IPPROTO_IP), Int32(IP_FREEBIND), 1)
         }
         if let address { try bind(address, port) }
@@ -46,7 +49,7 @@ public final class InternetSocket: Sendable {
         _ kind: Kind, _ address: IPAddress, port: UInt16, reuseaddr: Bool = false
     ) throws -> InternetSocket {
         let socket = try InternetSocket(kind, bind: address, port: port, reuseport: true, reuseaddr: reuseaddr)
-        if kind == .tcp { try socket.listen() }
+        if kind != .udp { try socket.listen() }
         return socket
     }
 
@@ -63,9 +66,10 @@ public final class InternetSocket: Sendable {
         }
     }
 
-    public func bind(_ address: IPAddress, _ port: UInt16) throws {
+    /// - Parameter interface: index of the interface of a link-local address.
+    public func bind(_ address: IPAddress, _ port: UInt16, interface: UInt32 = 0) throws {
         try call("bind \(address.withPort(port))") {
-            SocketName.with(address, port, family) { Glibc.bind(number, $0, $1) }
+            SocketName.with(address, port, family, interface: interface) { Glibc.bind(number, $0, $1) }
         }
     }
 
@@ -153,7 +157,7 @@ public final class InternetSocket: Sendable {
 /// sockaddr_in and sockaddr_in6.
 enum SocketName {
     static func with<Result>(
-        _ address: IPAddress, _ port: UInt16, _ family: Int32,
+        _ address: IPAddress, _ port: UInt16, _ family: Int32, interface: UInt32 = 0,
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         func bytes(_ words: UInt64...) -> [UInt8] {
@@ -170,7 +174,8 @@ enum SocketName {
             raw =
                 [UInt8(AF_INET6), 0] + portBytes + [0, 0, 0, 0] + bytes(0, 0xffff << 32 | UInt64(word)) + [0, 0, 0, 0]
         case (.v6(let high, let low), _):
-            raw = [UInt8(AF_INET6), 0] + portBytes + [0, 0, 0, 0] + bytes(high, low) + [0, 0, 0, 0]
+            raw = [UInt8(AF_INET6), 0] + portBytes + [0, 0, 0, 0] + bytes(high, low)
+            raw += withUnsafeBytes(of: interface) { Array($0) }
         }
         return raw.withUnsafeMutableBytes { buffer in
             body(UnsafePointer(buffer.baseAddress!.assumingMemoryBound(to: sockaddr.self)), socklen_t(buffer.count))

@@ -79,7 +79,9 @@ struct Demo {
 
     private func startAgent(registering collectors: [any Collector]) throws -> ChildProcess {
         try Output.write("  starting the agent and registering the collectors")
+        // Every path is the demo's own: the default ones may be those of an agent of this machine.
         let configuration = sandbox.newPath("edge.yaml")
+        let control = sandbox.newPath("control.sock")
         try FileText.write(
             """
             pool: edge
@@ -87,6 +89,10 @@ struct Demo {
             groups:
               - {name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}
               - {name: bmp, protocol: tcp, address: 0.0.0.0, port: 1790}
+            control_socket: {path: \(control)}
+            status_socket: {path: \(sandbox.newPath("status.sock"))}
+            state_file: \(sandbox.newPath("edge.json"))
+            bpffs: /sys/fs/bpf/demo
 
             """, to: configuration)
         let agent = try ChildProcess([program, "run", "--config", configuration, "--log-format", "human"], in: sandbox)
@@ -101,8 +107,8 @@ struct Demo {
         for collector in collectors {
             let command = try ChildProcess(
                 [
-                    program, "register", "--collector", collector.name, "--pid", "\(collector.process.pid)", "--wait",
-                    "20",
+                    program, "register", "--control", control, "--collector", collector.name, "--pid",
+                    "\(collector.process.pid)", "--wait", "20",
                 ],
                 in: sandbox)
             guard try command.wait(.seconds(30)) == 0 else {

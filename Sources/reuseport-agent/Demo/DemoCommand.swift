@@ -82,12 +82,26 @@ struct DemoStage: ParsableCommand {
         guard getpid() == 1 else {
             throw ValidationError("demo-stage is an internal part of demo; run: reuseport-agent demo")
         }
+        Self.forgetForeignVariables()
         let demo = try Demo(options)
         let before = try demo.round(withAgent: false)
         let after = try demo.round(withAgent: true)
         let table = DemoTable(before: before, after: after)
         try Output.write("\n" + table.text, terminator: "")
         if !table.allMetWithAgent { throw ExitCode(1) }
+    }
+}
+
+extension DemoStage {
+    /// Environment variables by which a command of the demo would reach another agent, or the service
+    /// manager of the demo's caller. Their sockets may be in folders that the demo's namespaces share.
+    private static let foreignVariables = [
+        ControlClient.environmentVariable, "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS",
+        "LISTEN_FDNAMES", "JOURNAL_STREAM",
+    ]
+
+    private static func forgetForeignVariables() {
+        for variable in foreignVariables { unsetenv(variable) }
     }
 }
 

@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import SockArrayCore
 import TelemetryLab
 import Testing
 import TestSupport
@@ -98,6 +99,26 @@ import TestSupport
             try collector.process.wait()
             collector = try way.start(in: sandbox)
             #expect(waitUntil(.seconds(5)) { (try? agent.isActive()) ?? false })
+        }
+    }
+
+    /// The sockets are root's, and the process another user's, as after nfcapd -u. sleep stands in for it.
+    @Test func `a collector that changed its user is recognized by its command, beside a wrapper with the same words`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let wrapper = try ChildProcess(["sh", "-c", "sleep 609; : sleep 608"], in: sandbox)
+            var sockets: CollectorSockets? = try CollectorSockets("c1")
+            let numbers = [Int32(5): sockets!.udp.number, 6: sockets!.tcp.number]
+            let collector = try ChildProcess(["sleep", "608"], in: sandbox, descriptors: numbers, user: Way.ownUser)
+            // Only the child has them from here on, which is root's setpriv for a moment.
+            sockets = nil
+            #expect(waitUntil(.seconds(5)) { ProcessFacts.user(of: collector.pid) == Way.ownUser })
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(collectors: ["{name: c1, command: sleep 608}", "c2"]))
+            #expect(waitUntil(.seconds(10)) { (try? agent.isActive()) ?? false }, "\(agent.process.errorOutput)")
+            #expect(try agent.ownerPid() == collector.pid && wrapper.exitCode == nil && sockets == nil)
         }
     }
 

@@ -194,9 +194,18 @@ final class Connection {
                 : rpa_receive_bytes(stream.number, part.baseAddress, part.count)
             received.bytes += part.prefix(max(0, length))
             received.descriptors += numbers[..<count].map { PassedDescriptor(Descriptor(owning: $0)) }
-            if wasTruncated != 0 { received.isTooLarge = true }
+            if wasTruncated != 0 { received.descriptorRefusal = reasonForTruncation() }
             return length
         }
+    }
+
+    /// Why the kernel dropped passed descriptors, for which there was a buffer of the size that it allows. It
+    /// doesn't say why; another new descriptor fails for the same reason.
+    private func reasonForTruncation() -> Int32 {
+        let another = fcntl(stream.number, F_DUPFD_CLOEXEC, 0)
+        guard another >= 0 else { return errno }
+        Glibc.close(another)
+        return EPERM
     }
 
     private func write(now: ContinuousClock.Instant) {

@@ -45,6 +45,9 @@ struct Request {
     var descriptors: [PassedDescriptor] = []
     /// The client sent more bytes or descriptors than a request may have.
     var isTooLarge = false
+    /// The kernel didn't pass all descriptors of the client (MSG_CTRUNC), and why: EMFILE, this process's
+    /// limit of open files; ENFILE, the machine's; EPERM, a security module.
+    var descriptorRefusal: Int32?
     var peer = rpa_peer()
 }
 

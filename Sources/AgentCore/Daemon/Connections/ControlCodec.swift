@@ -10,7 +10,7 @@ struct ControlCodec: ConnectionCodec {
         if request.bytes.count > ControlService.requestLimit || request.descriptors.count > Int(RPA_MAX_PASSED) {
             request.isTooLarge = true
         }
-        guard atEnd || request.isTooLarge else { return .incomplete }
+        guard atEnd || request.isTooLarge || request.descriptorRefusal != nil else { return .incomplete }
         return .complete { [service, request] in .bytes(service.answer(request)) }
     }
 

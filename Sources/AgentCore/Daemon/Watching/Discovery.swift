@@ -22,6 +22,8 @@ final class Discovery: EventSource {
     /// The unregistered sockets at the last search through the processes.
     private var strangers: Set<UInt64> = []
     private var nextSearch = ContinuousClock.Instant.distantPast
+    /// Searches for these sockets.
+    private var searches = 0
     /// The last message about each collector.
     private var said: [String: String] = [:]
     private let act = "look for collectors"
@@ -50,8 +52,12 @@ final class Discovery: EventSource {
             guard !sockets.isEmpty || seeksReaders else { return }
             let cookies = Set(sockets.map(\.cookie))
             guard cookies != strangers || nextSearch <= now else { return }
+            searches = cookies == strangers ? searches + 1 : 0
             (strangers, nextSearch) = (cookies, now + Self.searchPause)
-            try search(users: Set(sockets.map(\.user)))
+            let users = Set(sockets.map(\.user))
+            try search(users: users)
+            // A collector that changed its user isn't among these users' processes.
+            if mayHaveChangedUser, Self.examinesAllUsers(searches) { try search(users: users, ofAllUsers: true) }
         } catch {
             log.error("\(error)")
             next = now + Self.searchPause
@@ -72,11 +78,25 @@ final class Discovery: EventSource {
         seeksReaders = !queueing.isDisjoint(with: sought.keys)
     }
 
-    private func search(users: Set<UInt32>) throws(Failure) {
+    /// A collector that is recognized by its command alone is still away.
+    private var mayHaveChangedUser: Bool {
+        let away = (try? pool.kernel.awayCollectors(act: act)) ?? []
+        return sought.contains { name, recognition in
+            if case .command(_, user: nil) = recognition { away.contains(name) } else { false }
+        }
+    }
+
+    /// Every command line of the machine is read then: in the first 5 s after a socket appears by each search,
+    /// later by each tenth.
+    ///
+    /// - Parameter search: number of the search for the same sockets, from 0.
+    static func examinesAllUsers(_ search: Int) -> Bool { search < 10 || search % 10 == 0 }
+
+    private func search(users: Set<UInt32>, ofAllUsers: Bool = false) throws(Failure) {
         let found: RecognizedProcesses
         do {
             var table = try ProcessTable()
-            found = table.processes(for: sought, socketUsers: users)
+            found = table.processes(for: sought, socketUsers: users, ofAllUsers: ofAllUsers)
         } catch {
             throw Failure(
                 .privilege, act: act, cause: "\(error.operation) failed", errno: error.errno,

@@ -31,6 +31,19 @@ public enum IPAddress: Hashable, Sendable {
         }
     }
 
+    /// 224.0.0.0/4 (RFC 5771) or ff00::/8 (RFC 4291, 2.7).
+    public var isMulticast: Bool {
+        switch unmapped {
+        case .v4(let word): word >> 28 == 0xe
+        case .v6(let high, _): high >> 56 == 0xff
+        }
+    }
+
+    /// fe80::/10 (RFC 4291, 2.5.6): the kernel binds it only together with an interface.
+    public var isIPv6LinkLocal: Bool {
+        if case .v6(let high, _) = self { high >> 54 == 0xfe80 >> 6 } else { false }
+    }
+
     /// `192.0.2.1:4739` or `[2001:db8::1]:4739`.
     public func withPort(_ port: UInt16) -> String {
         switch self {

@@ -1,6 +1,7 @@
 import AgentCore
 import ArgumentParser
 import PoolModel
+import PoolReport
 
 struct DrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -44,13 +45,9 @@ struct DrainCommand: ParsableCommand {
         let left = try options.client.waitUntilEmpty(
             limit: .seconds(timeout), act: act, .drainProgress(collector: collector))
         guard left.isEmpty else {
-            let waitsForOthers = left.sessions == 0 && left.rows > 0
             throw Failure(
                 .conflict, act: "empty \(collector)", cause: "after \(timeout) s it still has \(left.text)",
-                remedy: "it continues to drain; "
-                    + (waitsForOthers
-                        ? "no other collector can take them: register one, or run: reuseport-agent undrain"
-                        : "wait longer (--timeout), or run: reuseport-agent undrain") + " --collector \(collector)")
+                remedy: left.remedy(for: collector))
         }
         try Output.write("\(collector) is empty")
     }
@@ -74,15 +71,5 @@ struct UndrainCommand: ParsableCommand {
         let changed = try options.client.ask(
             .undrain(collector: collector), act: "undrain \(collector)", for: \.done)
         try Output.write(changed ? "\(collector) is no longer draining" : "\(collector) was not draining")
-    }
-}
-
-extension DrainProgress {
-    /// The remaining sessions and data as text: `3 BMP sessions, 512 bytes to read`.
-    var text: String {
-        let sessions = sessions == 0 ? nil : "\(sessions) BMP session" + (sessions == 1 ? "" : "s")
-        let queues = hasEmptyQueues ? nil : "\(queueText) to read"
-        let rows = rows == 0 || sessions != nil ? nil : "exporters in \(rows) table rows"
-        return [sessions, rows, queues].compactMap(\.self).joined(separator: ", ")
     }
 }

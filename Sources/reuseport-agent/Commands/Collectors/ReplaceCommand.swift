@@ -1,6 +1,8 @@
 import AgentCore
 import ArgumentParser
 import PoolModel
+import PoolReport
+import SockArrayCore
 
 struct ReplaceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

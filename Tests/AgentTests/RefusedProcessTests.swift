@@ -1,0 +1,96 @@
+import Glibc
+import PoolModel
+import TelemetryLab
+import Testing
+import TestSupport
+
+/// Processes that can't be registered as they are: the refusal says what they are, and changes nothing. `sleep`
+/// stands in for collectors.
+@Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct RefusedProcessTests {
+    private static func refuse(
+        _ exitCode: Int32, _ texts: String..., sourceLocation: SourceLocation = #_sourceLocation,
+        _ command: () throws -> CommandResult
+    ) throws {
+        let before = try PinnedMaps.read()
+        let result = try command()
+        #expect(result.exitCode == exitCode, "\(result.errorOutput)", sourceLocation: sourceLocation)
+        for text in texts {
+            #expect(result.errorOutput.contains(text), "\(result.errorOutput)", sourceLocation: sourceLocation)
+        }
+        #expect(try PinnedMaps.read().differences(from: before) == [], sourceLocation: sourceLocation)
+    }
+
+    private static func process(_ sockets: [InternetSocket], in sandbox: Sandbox) throws -> ChildProcess {
+        let numbers = sockets.enumerated().map { (Int32($0.offset + 5), $0.element.number) }
+        return try ChildProcess(
+            ["sleep", "60"], in: sandbox, descriptors: Dictionary(uniqueKeysWithValues: numbers))
+    }
+
+    @Test func `--pid of a registered collector, or of a process that shares its socket, takes nobody out`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let sockets = try CollectorSockets("c1")
+            let first = try Self.process([sockets.udp, sockets.tcp], in: sandbox)
+            let second = try Self.process([sockets.udp, sockets.tcp], in: sandbox)
+            func register(_ name: String, _ pid: Int32) throws -> CommandResult {
+                try agent.command(["register", "--collector", name, "--pid", "\(pid)"])
+            }
+            #expect(try register("c1", first.pid).exitCode == 0)
+            try Self.refuse(5, "process \(first.pid) is that collector; give the process of c2 itself") {
+                try register("c2", first.pid)
+            }
+            try Self.refuse(5, "whose process \(first.pid) shares it with process \(second.pid)") {
+                try register("c2", second.pid)
+            }
+            #expect(try agent.isActive())
+        }
+    }
+
+    @Test func `a process whose TCP listener is MPTCP is refused without a wait, with MPTCP as the cause`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let udp = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+            // As a Go program without GODEBUG=multipathtcp=0.
+            let mptcp = try InternetSocket.collector(.mptcp, .v4(0), port: 1_790)
+            for sockets in [[udp, mptcp], [mptcp]] {
+                let collector = try Self.process(sockets, in: sandbox)
+                // A refusal that waited would end after more than the test's limit for a command.
+                try Self.refuse(4, "for group bmp (tcp 0.0.0.0:1790) is an MPTCP listener", "multipathtcp=0") {
+                    try agent.command(["register", "--collector", "c1", "--pid", "\(collector.pid)", "--wait", "300"])
+                }
+            }
+        }
+    }
+
+    @Test func `a socket in another program's sockarray, or in another pool, is exit 5 with who has it`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let (sockets, foreign) = (try CollectorSockets("c1"), try ForeignSocketArray())
+            try foreign.take(sockets.udp)
+            try Self.refuse(5, "in the BPF map (sockarray) of another program", "(EBUSY)", "nfacctd_rp_ebpf_prog") {
+                try sockets.register(with: agent)
+            }
+            let west = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: """
+                    pool: west
+                    collectors: [w1]
+                    groups: [{name: ipfix, protocol: udp, address: 0.0.0.0, port: 4739}]
+                    control_socket: {path: /run/lab/west.sock}
+                    status_socket: {path: /run/lab/west-status.sock}
+                    """)
+            let shared = try CollectorSockets("w1")
+            let registered = try west.command(
+                ["register", "--control", "/run/lab/west.sock", "--collector", "w1", "--fd", "10"],
+                descriptors: [10: shared.udp.number])
+            #expect(registered.exitCode == 0, "\(registered)")
+            let refused = try shared.register(with: agent, as: "c1")
+            #expect(refused.exitCode == 5, "\(refused)")
+            #expect(refused.errorOutput.contains("is registered in pool west as collector w1, and a socket can be in"))
+        }
+    }
+}
