@@ -53,6 +53,7 @@ public struct CheckList: Sendable {
         items += Self.items(of: trial, limits)
         items += [
             Self.borrowing(host, trial), Self.migration(trial), Self.placeholders(host), Self.pins(host),
+            Self.clock(host),
         ].compactMap(\.self)
         if case .success(let configuration) = configuration { items += Self.extras(configuration, host) }
         let isMachineFit = items.allSatisfy(\.ok)
@@ -219,5 +220,16 @@ public struct CheckList: Sendable {
         return item(
             name, host.mayWritePins, "a bpffs is mounted, and can be written", "the bpffs there can't be written",
             "run it as the user that owns \(place), or as root")
+    }
+
+    /// Nil: the agent reads the kernel's own clock.
+    private static func clock(_ host: HostFacts) -> Item? {
+        if let failure = host.clock.refusal(act: "run the agent") { return item("clock", failure) }
+        guard case .ahead(let offsets) = host.clock else { return nil }
+        let seconds = offsets.monotonic / 1_000_000_000
+        return Item(
+            check: "clock", ok: true,
+            detail: "the agent is in a time namespace, \(abs(seconds)) s \(seconds < 0 ? "behind" : "ahead of") the "
+                + "kernel's clock, and converts its times")
     }
 }

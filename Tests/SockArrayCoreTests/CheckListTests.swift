@@ -117,6 +117,21 @@ import Testing
         #expect(items(other, Self.host()) == (0, []))
     }
 
+    @Test func `a time namespace is reported, and one whose offset is unknown is exit 6`() {
+        func list(_ clock: ClockRelation) -> CheckList {
+            var host = Self.host()
+            host.clock = clock
+            return Self.list(host)
+        }
+        #expect(!list(.same).items.contains { $0.check == "clock" })
+        let behind = list(.ahead(TimeOffsets(monotonic: -90_000_000_000))).items.first { $0.check == "clock" }
+        #expect(
+            behind?.detail
+                == "the agent is in a time namespace, 90 s behind the kernel's clock, and converts its times")
+        #expect(behind?.ok == true && behind?.remedy == nil)
+        #expect(list(.unknown).exitCode == 6)
+    }
+
     @Test func `each failed step of the trial is an item with the words of run`() {
         let names: [TrialStep: String] = [
             .systemCalls: "bpf(2)", .maps: "maps", .programs: "programs", .memory: "memory", .socketDiag: "sock_diag",

@@ -25,6 +25,7 @@ public final class Pool {
     public init(adopting configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false) throws(Failure) {
         let act = "run pool \(configuration.pool)"
         let folder = PinFolder(path: "\(configuration.bpffs)/\(configuration.pool)")
+        if let refusal = KernelClock.relation.refusal(act: act) { throw refusal }
         try BPFFileSystem.prepare(configuration.bpffs, act: act)
         lock = try PoolLock(folder, pool: configuration.pool, act: act)
         transaction = try Self.prepared(configuration, act: act) { () throws(PoolError) in
