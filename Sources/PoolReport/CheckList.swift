@@ -211,15 +211,27 @@ public struct CheckList: Sendable {
         let isStandard = host.bpffs.hasPrefix("/sys/fs/bpf")
         let place = isStandard ? "/sys/fs/bpf" : host.bpffs
         if !host.hasBPFFS {
-            let mountsItself = isStandard && host.mayMount
-            return Item(
-                check: name, ok: mountsItself,
-                detail: "no bpffs is mounted there" + (mountsItself ? ": the agent will mount one at \(place)" : ""),
-                remedy: mountsItself ? nil : "mount it as root: mkdir -p \(place) && mount -t bpf bpf \(place)")
+            guard isStandard, host.mayMount else {
+                return Item(
+                    check: name, ok: false, detail: "no bpffs is mounted there",
+                    remedy: "mount it as root: mkdir -p \(place) && mount -t bpf bpf \(place)")
+            }
+            return pins(name, "no bpffs is mounted there: the agent will mount one at \(place)", host.pinLifetime)
         }
-        return item(
-            name, host.mayWritePins, "a bpffs is mounted, and can be written", "the bpffs there can't be written",
-            "run it as the user that owns \(place), or as root")
+        guard host.mayWritePins else {
+            return Item(
+                check: name, ok: false, detail: "the bpffs there can't be written",
+                remedy: "run it as the user that owns \(place), or as root")
+        }
+        return pins(name, "a bpffs is mounted, and can be written", host.pinLifetime)
+    }
+
+    private static func pins(_ name: String, _ detail: String, _ lifetime: PinLifetime) -> Item {
+        if let danger = lifetime.danger {
+            return Item(check: name, ok: true, detail: "\(detail); \(danger)", remedy: PinLifetime.remedy)
+        }
+        let note = lifetime == .unknown ? " (whether it is also mounted on the host can't be seen from here)" : ""
+        return Item(check: name, ok: true, detail: detail + note)
     }
 
     /// Nil: the agent reads the kernel's own clock.

@@ -1,0 +1,22 @@
+import Logging
+import PoolModel
+import SockArrayCore
+
+/// What `run` logs of its surroundings when it starts. None of it keeps the agent from working.
+struct StartWarnings {
+    private let configuration: PoolConfiguration
+
+    init(of configuration: PoolConfiguration) { self.configuration = configuration }
+
+    /// To be called when the pool has its pins.
+    func log(to log: Logger) {
+        if let danger = PinLifetime.probe(bpffs: configuration.bpffs).danger {
+            log.warning("pins in \(configuration.bpffs): \(danger); \(PinLifetime.remedy)")
+        }
+        if case .ahead(let offsets) = KernelClock.relation {
+            log.notice(
+                "the agent is in a time namespace, and converts its times to the kernel's clock",
+                metadata: ["ahead": "\(offsets.monotonic / 1_000_000_000) s"])
+        }
+    }
+}
