@@ -49,4 +49,47 @@ import TestSupport
             #expect(outside.output.contains("✓ pins in /sys/fs/bpf/reuseport-agent: a bpffs is mounted"))
         }
     }
+
+    @Test func `after a pod's end, check and the next agent report its collectors' sockets, and how to register them`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let first = try AgentFixture(in: sandbox, program: AgentUnderTest.program, launcher: Self.pod)
+            let collectors = try first.registerFour()
+            let file = first.configurationPath
+            try first.kill()
+            let check = try Self.command([AgentUnderTest.program, "check", "--config", file], sandbox)
+            #expect(check.exitCode == 0, "\(check.output)")
+            for (group, endpoint) in [("ipfix", "udp 0.0.0.0:4739"), ("bmp", "tcp 0.0.0.0:1790")] {
+                #expect(
+                    check.output.contains(
+                        "– sockets of group \(group): the pool has no pins, but \(endpoint) has sockets "
+                            + "already: 4, of user 0;"), "\(check.output)")
+            }
+            let command = "register each collector: reuseport-agent register --collector NAME --pid PID"
+            #expect(check.output.contains(command), "\(check.output)")
+
+            let second = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            for group in ["ipfix", "bmp"] {
+                #expect(
+                    waitUntil(.seconds(20)) {
+                        second.process.errorOutput.contains("group \(group): the pool has no pins")
+                    }, "\(second.process.errorOutput)")
+            }
+            #expect(second.process.errorOutput.contains(command))
+            #expect(!second.process.errorOutput.contains(Self.danger))
+            // The remedy, and a pool with pins: neither the next check nor the next agent has anything to report.
+            for collector in collectors {
+                // The kernel frees the maps of the pod, in which the sockets still are, in the background.
+                #expect(try waitUntil(.seconds(30)) { try collector.register(with: second).exitCode == 0 })
+            }
+            try second.kill()
+            try second.restart()
+            second.process.send(SIGTERM)
+            try second.process.wait()
+            #expect(!second.process.errorOutput.contains("the pool has no pins"), "\(second.process.errorOutput)")
+            let after = try Self.command([AgentUnderTest.program, "check", "--config", file], sandbox)
+            #expect(!after.output.contains("sockets of group"), "\(after.output)")
+        }
+    }
 }
