@@ -139,7 +139,7 @@ int rpa_is_bpffs(const char *path)
 	return (unsigned long)facts.f_type == BPF_FS_MAGIC;
 }
 
-int rpa_mount_bpffs(const char *path)
+int rpa_mount_bpffs(const char *source, const char *path)
 {
-	return result(mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"));
+	return result(mount(source, path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"));
 }

@@ -17,10 +17,13 @@ public struct HostFacts: Equatable, Sendable {
     /// The folder of the pins, and its nearest existing parent.
     public var bpffs: String
     public var mayWritePins: Bool
+    public var pinLifetime: PinLifetime
+    public var clock: ClockRelation
 
     public init(
         kernelRelease: String, mayBorrowSockets: Bool, mayEndSessions: Bool, mayGiveSockets: Bool, user: UInt32,
-        hasBPFFS: Bool, mayMount: Bool, bpffs: String, mayWritePins: Bool
+        hasBPFFS: Bool, mayMount: Bool, bpffs: String, mayWritePins: Bool,
+        pinLifetime: PinLifetime = .host, clock: ClockRelation = .same
     ) {
         self.kernelRelease = kernelRelease
         self.mayBorrowSockets = mayBorrowSockets
@@ -31,5 +34,7 @@ public struct HostFacts: Equatable, Sendable {
         self.mayMount = mayMount
         self.bpffs = bpffs
         self.mayWritePins = mayWritePins
+        self.pinLifetime = pinLifetime
+        self.clock = clock
     }
 }

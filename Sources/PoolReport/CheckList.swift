@@ -53,6 +53,7 @@ public struct CheckList: Sendable {
         items += Self.items(of: trial, limits)
         items += [
             Self.borrowing(host, trial), Self.migration(trial), Self.placeholders(host), Self.pins(host),
+            Self.clock(host),
         ].compactMap(\.self)
         if case .success(let configuration) = configuration { items += Self.extras(configuration, host) }
         let isMachineFit = items.allSatisfy(\.ok)
@@ -210,14 +211,37 @@ public struct CheckList: Sendable {
         let isStandard = host.bpffs.hasPrefix("/sys/fs/bpf")
         let place = isStandard ? "/sys/fs/bpf" : host.bpffs
         if !host.hasBPFFS {
-            let mountsItself = isStandard && host.mayMount
-            return Item(
-                check: name, ok: mountsItself,
-                detail: "no bpffs is mounted there" + (mountsItself ? ": the agent will mount one at \(place)" : ""),
-                remedy: mountsItself ? nil : "mount it as root: mkdir -p \(place) && mount -t bpf bpf \(place)")
+            guard isStandard, host.mayMount else {
+                return Item(
+                    check: name, ok: false, detail: "no bpffs is mounted there",
+                    remedy: "mount it as root: mkdir -p \(place) && mount -t bpf bpf \(place)")
+            }
+            return pins(name, "no bpffs is mounted there: the agent will mount one at \(place)", host.pinLifetime)
         }
-        return item(
-            name, host.mayWritePins, "a bpffs is mounted, and can be written", "the bpffs there can't be written",
-            "run it as the user that owns \(place), or as root")
+        guard host.mayWritePins else {
+            return Item(
+                check: name, ok: false, detail: "the bpffs there can't be written",
+                remedy: "run it as the user that owns \(place), or as root")
+        }
+        return pins(name, "a bpffs is mounted, and can be written", host.pinLifetime)
+    }
+
+    private static func pins(_ name: String, _ detail: String, _ lifetime: PinLifetime) -> Item {
+        if let danger = lifetime.danger {
+            return Item(check: name, ok: true, detail: "\(detail); \(danger)", remedy: PinLifetime.remedy)
+        }
+        let note = lifetime == .unknown ? " (whether it is also mounted on the host can't be seen from here)" : ""
+        return Item(check: name, ok: true, detail: detail + note)
+    }
+
+    /// Nil: the agent reads the kernel's own clock.
+    private static func clock(_ host: HostFacts) -> Item? {
+        if let failure = host.clock.refusal(act: "run the agent") { return item("clock", failure) }
+        guard case .ahead(let offsets) = host.clock else { return nil }
+        let seconds = offsets.monotonic / 1_000_000_000
+        return Item(
+            check: "clock", ok: true,
+            detail: "the agent is in a time namespace, \(abs(seconds)) s \(seconds < 0 ? "behind" : "ahead of") the "
+                + "kernel's clock, and converts its times")
     }
 }

@@ -1,4 +1,3 @@
-import CBPFShim
 import Glibc
 
 /// CLOCK_REALTIME.
@@ -11,14 +10,13 @@ public enum WallClock {
     }
 }
 
-/// Converts times since boot (CLOCK_MONOTONIC) to Unix time by the present offset of the clocks.
+/// Converts times since boot (`KernelClock`) to Unix time by the present offset of the clocks.
 public struct BootClock: Sendable {
-    /// Unix time in seconds of the boot, by CLOCK_MONOTONIC, which doesn't
-    /// count the time that the machine slept.
+    /// Unix time in seconds of the boot, by a clock that doesn't count the time that the machine slept.
     private let bootTime: Double
 
     public static func now() -> BootClock {
-        BootClock(bootTime: WallClock.now - Double(rpa_monotonic_ns()) / 1e9)
+        BootClock(bootTime: WallClock.now - Double(KernelClock.nanoseconds) / 1e9)
     }
 
     /// Unix time in seconds.

@@ -18,6 +18,7 @@ extension HostFacts {
             kernelRelease: release, mayBorrowSockets: has(RPA_CAP_SYS_PTRACE), mayEndSessions: has(RPA_CAP_NET_ADMIN),
             mayGiveSockets: has(RPA_CAP_CHOWN), user: geteuid(), hasBPFFS: BPFFileSystem.isMounted(at: bpffs),
             mayMount: has(RPA_CAP_SYS_ADMIN), bpffs: bpffs,
-            mayWritePins: access(nearest, W_OK) == 0)
+            mayWritePins: access(nearest, W_OK) == 0,
+            pinLifetime: .probe(bpffs: bpffs), clock: KernelClock.relation)
     }
 }

@@ -117,6 +117,41 @@ import Testing
         #expect(items(other, Self.host()) == (0, []))
     }
 
+    @Test func `pins that are known to end with a mount namespace deserve attention, and others don't`() {
+        func item(_ change: (inout HostFacts) -> Void) -> CheckList.Item? {
+            var host = Self.host()
+            change(&host)
+            return Self.list(host).items.first { $0.check == "pins in /sys/fs/bpf/x" }
+        }
+        #expect(item { $0.pinLifetime = .host }?.detail == "a bpffs is mounted, and can be written")
+        let unknown = item { $0.pinLifetime = .unknown }
+        #expect(unknown?.remedy == nil && unknown?.detail.contains("can't be seen from here") == true)
+        for lifetime in [PinLifetime.notOfHost, .mountedHere] {
+            for hasBPFFS in [true, false] {
+                let found = item { ($0.pinLifetime, $0.hasBPFFS) = (lifetime, hasBPFFS) }
+                #expect(found?.isMissingOption == true && found?.remedy == PinLifetime.remedy)
+                #expect(found?.detail.hasSuffix("; \(lifetime.danger ?? "?")") == true)
+            }
+        }
+        let refused = item { ($0.pinLifetime, $0.hasBPFFS, $0.mayMount) = (.mountedHere, false, false) }
+        #expect(refused?.ok == false && refused?.remedy?.contains("mount -t bpf bpf /sys/fs/bpf") == true)
+    }
+
+    @Test func `a time namespace is reported, and one whose offset is unknown is exit 6`() {
+        func list(_ clock: ClockRelation) -> CheckList {
+            var host = Self.host()
+            host.clock = clock
+            return Self.list(host)
+        }
+        #expect(!list(.same).items.contains { $0.check == "clock" })
+        let behind = list(.ahead(TimeOffsets(monotonic: -90_000_000_000))).items.first { $0.check == "clock" }
+        #expect(
+            behind?.detail
+                == "the agent is in a time namespace, 90 s behind the kernel's clock, and converts its times")
+        #expect(behind?.ok == true && behind?.remedy == nil)
+        #expect(list(.unknown).exitCode == 6)
+    }
+
     @Test func `each failed step of the trial is an item with the words of run`() {
         let names: [TrialStep: String] = [
             .systemCalls: "bpf(2)", .maps: "maps", .programs: "programs", .memory: "memory", .socketDiag: "sock_diag",

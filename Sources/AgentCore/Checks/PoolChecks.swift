@@ -3,13 +3,16 @@ import PoolModel
 import PoolReport
 import SockArrayCore
 
-/// The pool's checks that don't concern the kernel: the state file, and groups that other pools also have.
+/// The pool's checks beside those of the kernel: the state file, other pools with the same groups, and
+/// sockets that a new pool finds.
 package struct PoolChecks {
     package let items: [CheckList.Item]
     package let exitCode: Int32
 
-    /// - Parameter path: the path of the configuration.
-    package init(_ configuration: PoolConfiguration, path: String) {
+    /// - Parameters:
+    ///   - path: the path of the configuration.
+    ///   - callsBPF: false: bpf(2) is not called, because a seccomp filter may kill the process.
+    package init(_ configuration: PoolConfiguration, path: String, callsBPF: Bool) {
         let file = StateFile(configuration)
         var failure: Failure?
         var state = CheckList.Item(check: "state_file \(file.path)", ok: true, detail: "it can be written")
@@ -23,24 +26,23 @@ package struct PoolChecks {
             failure = error
             state = CheckList.Item(check: state.check, ok: false, detail: error.problem, remedy: error.remedy)
         }
-        items = [state] + Self.sharedGroups(configuration)
-        exitCode = failure?.exitCode ?? 0
+        let survey = StartSurvey(configuration, callsBPF: callsBPF)
+        items = [state] + survey.rivals.compactMap(Self.item) + survey.unclaimed.map { Self.item($0, configuration) }
+        let conflict = survey.rivals.contains(where: \.isHere) ? Failure.Kind.conflict.rawValue : 0
+        exitCode = CheckList.exitCode(failure?.exitCode ?? 0, and: conflict)
     }
 
-    /// Groups that other pools have, too. This is no error, because the pins don't show their network
-    /// namespace, and several namespaces may share the folder.
-    private static func sharedGroups(_ configuration: PoolConfiguration) -> [CheckList.Item] {
-        let others = PinnedPools.groups(in: configuration.bpffs).filter { $0.pool != configuration.pool }
-        return configuration.groups.compactMap { group in
-            let pools = others.filter { $0.groups.contains(PinnedPools.name(of: group)) }.map(\.pool).sorted()
-            guard !pools.isEmpty else { return nil }
-            let address = "\(group.transport.rawValue) \(group.address.withPort(group.port))"
-            return CheckList.Item(
-                check: "group \(group.name) of other pools", ok: true,
-                detail: "pool \(pools.joined(separator: ", ")) has \(address), too",
-                remedy:
-                    "if both run in one network namespace, the agent that starts last takes the traffic; give them "
-                    + "different ports, or unload the pool that is no longer in use")
+    /// Nil: the other pool is in another network namespace.
+    private static func item(_ rival: RivalPool) -> CheckList.Item? {
+        rival.problem.map {
+            CheckList.Item(
+                check: "other pools of group \(rival.group.name)", ok: !rival.isHere, detail: $0, remedy: rival.remedy)
         }
+    }
+
+    private static func item(_ unclaimed: UnclaimedSockets, _ configuration: PoolConfiguration) -> CheckList.Item {
+        CheckList.Item(
+            check: "sockets of group \(unclaimed.group.name)", ok: true, detail: unclaimed.problem,
+            remedy: configuration.remedyForUnclaimedSockets)
     }
 }

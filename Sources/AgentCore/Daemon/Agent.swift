@@ -15,6 +15,7 @@ package final class Agent {
     /// Served in this order.
     private let sources: [any EventSource]
     private let usage: UsageSource
+    private let warnings: StartWarnings
     private let signals: Descriptor
     private let output: AgentLog
     private let log: Logger
@@ -39,6 +40,7 @@ package final class Agent {
         }
         let control = try configuration.controlAddress.listen()
         let status = try configuration.statusAddresses.map { place throws(Failure) in try place.listen() }
+        warnings = StartWarnings(of: configuration)
         pool = try RunningPool(configuration, path: path, log: log)
         let watch = try CollectorWatch(pool: pool, log: log)
         let audit = AuditTimer(pool: pool, log: log)
@@ -73,6 +75,7 @@ package final class Agent {
                 "control": "\(controlName)", "status": "\(statusNames.joined(separator: ", "))",
             ])
         warnOfReaders()
+        warnings.log(to: log)
         // Half of the code is needed only at the start.
         rpa_release_code()
         while true {

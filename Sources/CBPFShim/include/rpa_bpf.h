@@ -97,7 +97,8 @@ int rpa_open_pin(const char *path); /* new fd */
 
 /* 1 if path is in a bpffs, 0 if it is in another file system, or -errno. */
 int rpa_is_bpffs(const char *path);
-int rpa_mount_bpffs(const char *path);
+/* The source is what mountinfo shows of the mount, and has no other meaning. */
+int rpa_mount_bpffs(const char *source, const char *path);
 
 /* Attaches the program to the socket's reuseport group (SO_ATTACH_REUSEPORT_EBPF):
  * atomic, for current and later members. */

@@ -70,7 +70,8 @@ void rpa_trim_memory(void);
  * come back from the page cache (madvise(2), MADV_DONTNEED). */
 void rpa_release_code(void);
 
-/* CLOCK_MONOTONIC in nanoseconds, the clock of bpf_ktime_get_ns(). */
+/* CLOCK_MONOTONIC in nanoseconds. In a time namespace, bpf_ktime_get_ns() differs by the
+ * namespace's offset. */
 uint64_t rpa_monotonic_ns(void);
 
 #endif

@@ -21,11 +21,14 @@ public final class Pool {
     ///   - pins: exporters' pins beside those of the configuration.
     ///   - reshuffle: another assignment, seed or table size may be put in force, although it moves
     ///     most exporters.
-    /// - Throws: `.conflict` if another agent runs the pool, `.privilege` for what the kernel refuses.
+    /// - Throws: `.conflict` if another agent runs the pool, or if another pool has one of its groups;
+    ///   `.privilege` for what the kernel refuses.
     public init(adopting configuration: PoolConfiguration, pins: [Pin] = [], reshuffle: Bool = false) throws(Failure) {
         let act = "run pool \(configuration.pool)"
-        let folder = PinFolder(path: "\(configuration.bpffs)/\(configuration.pool)")
+        let folder = PinFolder(configuration)
+        if let refusal = KernelClock.relation.refusal(act: act) { throw refusal }
         try BPFFileSystem.prepare(configuration.bpffs, act: act)
+        try StartSurvey.refuseRivals(of: configuration, groups: configuration.groups, act: act)
         lock = try PoolLock(folder, pool: configuration.pool, act: act)
         transaction = try Self.prepared(configuration, act: act) { () throws(PoolError) in
             try ReloadTransaction(
@@ -54,6 +57,9 @@ public final class Pool {
         _ configuration: PoolConfiguration, _ pins: [Pin], reshuffle: Bool
     ) throws(Failure) {
         let act = "reload pool \(configuration.pool)"
+        let present = deployment.configuration.groups
+        let added = configuration.groups.filter { !present.contains(where: $0.isSameGroup(as:)) }
+        try StartSurvey.refuseRivals(of: configuration, groups: added, act: act)
         let next = try Self.prepared(configuration, act: act) { () throws(PoolError) in
             try ReloadTransaction(
                 configuration, pins: pins, reshuffle: reshuffle, in: engine.active.maps, replacing: engine)

@@ -1,4 +1,3 @@
-import CBPFShim
 import PoolModel
 
 /// The TCP sessions of a pool's groups: sock_diag lists which are established, and a map names the
@@ -51,7 +50,7 @@ final class SessionIndex {
         guard !lastSweep.suspects.isEmpty || runs < lastSweep.runs || runs - lastSweep.runs >= count else {
             return false
         }
-        let now = rpa_monotonic_ns()
+        let now = KernelClock.nanoseconds
         // The machine may have started within the margin.
         let moment = now - min(now, UInt64(margin / .nanoseconds(1)))
         let live = try liveKeys()

@@ -16,7 +16,8 @@ enum BPFFileSystem {
         guard isStandard else {
             throw Failure(.privilege, act: act, cause: "no bpffs is mounted at or above \(folder)", remedy: remedy)
         }
-        let result = rpa_mount_bpffs(standardMountPoint)
+        let source = Directory.target(ofLink: "/proc/self/ns/mnt").map(PinLifetime.source) ?? "bpf"
+        let result = rpa_mount_bpffs(source, standardMountPoint)
         if result < 0 {
             throw Failure(
                 .privilege, act: act, cause: "no bpffs is mounted at \(place), and it could not be mounted",

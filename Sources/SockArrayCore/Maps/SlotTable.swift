@@ -86,5 +86,5 @@ struct SlotTable {
         nonmutating set { words[Self.wordsPerSlot * Int(slot.index) + word.rawValue] = newValue }
     }
 
-    private static var nowTicks: UInt64 { rpa_monotonic_ns() >> UInt64(RPA_TICK_SHIFT) }
+    private static var nowTicks: UInt64 { KernelClock.nanoseconds >> UInt64(RPA_TICK_SHIFT) }
 }

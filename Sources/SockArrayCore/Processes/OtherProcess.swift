@@ -132,13 +132,16 @@ public struct ProcessSockets {
 
 /// What /proc shows of any process to any user (proc(5)).
 public enum ProcessFacts {
-    /// Clock ticks from boot to the process's start. Together, pid and start name a process
-    /// for good. Nil: there is no such process.
+    /// Clock ticks from boot to the process's start, by the kernel's own clock: the same for readers of
+    /// all time namespaces, but for one tick. Together, pid and start name a process for good.
+    /// Nil: there is no such process.
     public static func startTime(of pid: Int32) -> UInt64? {
         // Field 22 is the 20th after the name.
         let fields = statFields(of: "\(pid)")
         guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
-        return UInt64(fields[19])
+        return UInt64(fields[19]).map {
+            KernelClock.offsets.kernelTicks(of: $0, ticksPerSecond: KernelClock.ticksPerSecond)
+        }
     }
 
     /// The fields of the process's `stat` after its name in parentheses, which may contain anything.

@@ -118,14 +118,14 @@ extension ProcessLimits.MemoryLimit {
 
 /// A file of /proc or /sys.
 enum SmallFile {
-    /// Nil if it can't be read. At most 256 KiB.
-    static func read(_ path: String) -> String? {
+    /// Nil if it can't be read. The text ends at the limit.
+    static func read(_ path: String, limit: Int = 256 << 10) -> String? {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { return nil }
         let file = Descriptor(owning: number)
         var bytes: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 4_096)
-        while bytes.count < 256 << 10 {
+        while bytes.count < limit {
             let length = Glibc.read(file.number, &part, part.count)
             guard length > 0 else { break }
             bytes += part[..<length]

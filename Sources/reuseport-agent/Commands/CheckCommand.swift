@@ -76,10 +76,11 @@ struct CheckCommand: ParsableCommand {
             host, trial: trial, limits: .current(callsBPF: false), configuration: result,
             sockets: sockets(try? result?.get()))
         guard let config, let configuration = try? result?.get() else { return (list.items, list.exitCode) }
-        let (usage, files) = (UsageChecks(configuration, host), PoolChecks(configuration, path: config))
+        let usage = UsageChecks(configuration, host)
+        let pool = PoolChecks(configuration, path: config, callsBPF: trial.passed.contains(.systemCalls))
         return (
-            list.items + files.items + usage.items,
-            CheckList.exitCode(CheckList.exitCode(list.exitCode, and: files.exitCode), and: usage.exitCode)
+            list.items + pool.items + usage.items,
+            CheckList.exitCode(CheckList.exitCode(list.exitCode, and: pool.exitCode), and: usage.exitCode)
         )
     }
 

@@ -1,5 +1,6 @@
 import CBPFShim
 import Glibc
+import PoolModel
 import PoolReport
 import TelemetryLab
 import Testing
@@ -109,6 +110,10 @@ import TestSupport
                 let reloaded = try agent.command(["reload"])
                 #expect(reloaded.exitCode == 0, "\(reloaded.errorOutput)")
                 try traffic.waitForDatagrams(10_000)
+                // A third has to move at least, however slowly sessions end on a busy machine.
+                try traffic.wait("40 of 60 exporters are where the table wants them") {
+                    try Self.settled(traffic.addresses.prefix(60), by: agent) >= 40
+                }
             }
             try traffic.stop(collectors)
             let receipts = Receipts(traffic, collectors)
@@ -116,6 +121,14 @@ import TestSupport
             #expect(receipts.sentInSession > 50_000)
             #expect(receipts.exporters.allSatisfy { $0.lost == 0 && $0.duplicates == 0 })
             #expect(receipts.exporters.prefix(60).count { $0.path.count > 2 } > 20)
+        }
+    }
+
+    /// The exporters that don't wait for a session of theirs to end.
+    private static func settled(_ exporters: some Sequence<IPAddress>, by agent: AgentFixture) throws -> Int {
+        let output = try agent.command(["explain", "--json"] + exporters.map { "\($0)" }).output
+        return try output.split(separator: "\n").count {
+            try JSONText.decode(Explanation.self, from: String($0)).why != "session"
         }
     }
 
