@@ -16,6 +16,15 @@ public enum AuditProblem: Hashable, Sendable {
     case noPlaceholder(ReuseportGroup, AuditFacts.PlaceholderRefusal)
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
+    /// All traffic is dropped.
+    case noCollector
+    /// Exporters of absent collectors are dropped: the usable collectors drain.
+    case exportersWithoutCollector
+    /// All traffic of the group is dropped.
+    case groupWithoutCollector(ReuseportGroup)
+    /// The program hasn't come to the group yet. `otherSockets`: some receive its traffic meanwhile.
+    case groupNotJoined(ReuseportGroup, otherSockets: Bool)
+    case reloadFailed(problem: String, remedy: String)
 
     /// A socket that shouldn't be where it is.
     public struct Culprit: Hashable, Sendable {
@@ -52,9 +61,15 @@ public enum AuditProblem: Hashable, Sendable {
         case .noPlaceholder: "no_placeholder"
         case .oneSource: "one_source_address"
         case .sessionNotEnded: "session_not_ended"
+        case .noCollector: "no_collector"
+        case .exportersWithoutCollector: "exporters_without_collector"
+        case .groupWithoutCollector: "group_without_collector"
+        case .groupNotJoined: "group_not_joined"
+        case .reloadFailed: Self.failedReload
         }
     }
 
+    static let failedReload = "reload_failed"
     static let unverified = "program_unverified"
 
     /// Each name, with the levels that it may have.
@@ -62,13 +77,27 @@ public enum AuditProblem: Hashable, Sendable {
         ("program_replaced", .problem), (unverified, .problem), (unverified, .note),
         ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
         ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
-        ("session_not_ended", .note),
+        ("session_not_ended", .note), ("no_collector", .problem), ("exporters_without_collector", .problem),
+        ("group_without_collector", .problem), ("group_not_joined", .note), (failedReload, .problem),
     ]
 
     public var level: Level {
         switch self {
         case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen: .problem
+        case .noCollector, .exportersWithoutCollector, .groupWithoutCollector, .reloadFailed: .problem
         case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
+        case .groupNotJoined: .note
+        }
+    }
+
+    /// Names of problems as long as which traffic is dropped.
+    static let outages: Set = ["no_collector", "exporters_without_collector", "group_without_collector"]
+
+    /// It comes from `AuditFacts.State`, which is judged without an audit, too.
+    var isOfState: Bool {
+        switch self {
+        case .noCollector, .exportersWithoutCollector, .groupWithoutCollector, .groupNotJoined, .reloadFailed: true
+        default: false
         }
     }
 
@@ -76,9 +105,10 @@ public enum AuditProblem: Hashable, Sendable {
         switch self {
         case .programReplaced(let group), .programUnseen(let group), .programUnreachable(let group),
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
-            .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _):
+            .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
+            .groupWithoutCollector(let group), .groupNotJoined(let group, _):
             group
-        case .oneSource, .sessionNotEnded: nil
+        case .oneSource, .sessionNotEnded, .noCollector, .exportersWithoutCollector, .reloadFailed: nil
         }
     }
 
@@ -106,7 +136,7 @@ extension AuditFacts {
         var problems = groups.flatMap { facts in self.problems(of: facts, former) }
         if let loneSource { problems.append(.oneSource(loneSource)) }
         if let resetRefusal { problems.append(.sessionNotEnded(errno: resetRefusal)) }
-        return problems
+        return problems + state.problems
     }
 
     private func problems(of facts: Group, _ former: [UInt64: String]) -> [AuditProblem] {
@@ -121,7 +151,8 @@ extension AuditFacts {
         }
         problems += facts.entries.filter { $0.present != nil && $0.present != $0.registered }
             .map { .socketReplaced(group, collector: $0.collector) }
-        problems += facts.strangers.map { socket in
+        // Before the program comes to the group, each of its sockets may be about to register.
+        problems += (facts.isClaimed ? facts.strangers : []).map { socket in
             former[socket.cookie].map { .leftOver(group, .init(socket), collector: $0) }
                 ?? .stranger(group, .init(socket))
         }
@@ -132,5 +163,11 @@ extension AuditFacts {
             problems.append(.noPlaceholder(group, refusal))
         }
         return problems
+    }
+}
+
+extension AuditFacts.State {
+    var problems: [AuditProblem] {
+        delivery.problems + (reloadFailure.map { [.reloadFailed(problem: $0.problem, remedy: $0.remedy)] } ?? [])
     }
 }

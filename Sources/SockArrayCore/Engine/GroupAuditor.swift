@@ -60,6 +60,7 @@ final class GroupAuditor {
             if entry.registered != nil || entry.present != nil { facts.entries.append(entry) }
         }
         let isOurs = facts.placeholder != nil || facts.entries.contains { $0.present != nil }
+        facts.isClaimed = try deployment.isClaimed(group)
         if !isOurs {
             facts.probe = .empty
         } else if unanswered >= Self.unansweredLimit {
