@@ -104,6 +104,8 @@ import Testing
             .probeUnsendable(group, errno: 1), .stranger(group, culprit), .leftOver(group, culprit, collector: "c1"),
             .socketReplaced(group, collector: "c1"), .trafficStolen(group, culprit, .peer),
             .noPlaceholder(group, .init(user: 1, errno: 1)), .oneSource(.v4(1)), .sessionNotEnded(errno: 1),
+            .noCollector, .exportersWithoutCollector, .groupWithoutCollector(group),
+            .groupNotJoined(group, otherSockets: true), .reloadFailed(problem: "p", remedy: "r"),
         ]
         let kinds = AuditProblem.kinds.map { "\($0.name) \($0.level)" }
         #expect(Set(problems.map { "\($0.name) \($0.level)" }) == Set(kinds))
