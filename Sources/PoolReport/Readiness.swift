@@ -18,7 +18,7 @@ public struct Readiness: Equatable, Sendable, Codable {
     public init(of status: PoolStatus) {
         reasons = status.groups.compactMap { group in
             let subject = "group \(group.name)"
-            guard status.collectors.contains(where: { $0.isUsable && $0.groups[group.name]?.cookie != nil }) else {
+            guard status.hasUsableCollector(in: group.name) else {
                 return "\(subject) has no usable collector; register a collector with a socket for "
                     + "\(group.protocol) port \(group.port)"
             }
@@ -30,7 +30,14 @@ public struct Readiness: Equatable, Sendable, Codable {
     }
 }
 
+extension PoolStatus {
+    /// A usable collector has a socket in the group.
+    func hasUsableCollector(in group: String) -> Bool {
+        collectors.contains { $0.isUsable && $0.groups[group]?.cookie != nil }
+    }
+}
+
 extension PoolStatus.Collector {
     /// It receives what the table assigns to it.
-    var isUsable: Bool { state == SlotState.active.name || state == SlotState.draining.name }
+    fileprivate var isUsable: Bool { state == SlotState.active.name || state == SlotState.draining.name }
 }

@@ -114,7 +114,12 @@ import Testing
         #expect(
             reasons[0].hasPrefix(
                 "collector c1 is holding: its exporters' traffic is dropped for up to 10 s; start it again by: "))
-        #expect(reasons[1].contains("no socket in group bmp") && reasons[1].contains("register it again: "))
+        #expect(reasons[1].contains("no socket in group bmp: no usable collector has one; let it bind"))
+        #expect(reasons[1].contains("register it again: "))
+        var other = status
+        other.collectors.append(status.collectors[1])
+        other.collectors[2].groups["bmp"]?.cookie = 7
+        #expect(Health(of: other).reasons[1].contains("group bmp: that traffic goes to other collectors; let it bind"))
         #expect(
             reasons[2].hasPrefix("group bmp has no registered socket, and therefore no program; register a collector"))
         let group = ReuseportGroup(name: "bmp", transport: .tcp, address: .v6(0, 0), port: 1_790)
