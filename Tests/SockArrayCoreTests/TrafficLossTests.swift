@@ -101,7 +101,7 @@ import Testing
         #expect(!Self.facts([.failed, .failed]).canFailOver("c2"))
     }
 
-    @Test func `an outage between two audits is a finding at once, and other findings stay`() {
+    @Test func `an outage between two audits is a finding at once, and other findings stay`() throws {
         var history = AuditHistory()
         let well = AuditFacts.State(delivery: Self.facts([.active, .active]))
         var facts = AuditTests.facts(probe: .unreachable)
@@ -111,6 +111,7 @@ import Testing
         let begin = history.judge(gone, at: AuditTests.moment(2))
         #expect(begin.new.map(\.name) == ["no_collector"] && begin.over.isEmpty)
         #expect(begin.findings.map(\.name) == ["no_collector", "program_unverified"])
+        try #require(begin.findings.count == 2)
         #expect(begin.findings[0].since == begin.findings[1].since + 2)
         #expect(history.judge(gone, at: AuditTests.moment(3)).new.isEmpty)
         facts.state = gone
@@ -119,13 +120,16 @@ import Testing
         #expect(end.over.map(\.name) == ["no_collector"] && end.findings.map(\.name) == ["program_unverified"])
     }
 
-    @Test func `a failed reload is a problem until one succeeds, also if the next one fails for another reason`() {
+    @Test func `a failed reload is a problem until one succeeds, also if the next one fails for another reason`()
+        throws
+    {
         var history = AuditHistory()
         func judge(_ cause: String?, _ second: Int64) -> AuditChanges {
             let failure = cause.map { Failure(.usage, act: "reload pool edge", cause: $0, remedy: "correct the file") }
             return history.judge(.init(reloadFailure: failure), at: AuditTests.moment(second))
         }
         let first = judge("it is not YAML", 0)
+        try #require(first.new.count == 1)
         #expect(first.new.map(\.name) == ["reload_failed"] && first.new[0].level == .problem && first.new[0].isLogged)
         #expect(
             first.new[0].text == "configuration: the last reload failed, and the configuration before it stays in "
