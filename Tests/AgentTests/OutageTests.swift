@@ -164,11 +164,13 @@ import TestSupport
             let netflow = "  - {name: netflow, protocol: udp, address: 0.0.0.0, port: 2055}\nrestart_hold"
             let text = AgentFixture.configuration(hold: "0s", extra: StatusClient.Place.configuration)
             try FileText.write(text.replacing("restart_hold", with: netflow), to: agent.configurationPath)
-            #expect(try agent.command(["reload"]).exitCode == 0)
+            // Bound before the reload: the program comes with the registration.
             var socket: InternetSocket? = try InternetSocket.collector(.udp, .v4(0), port: 2_055)
+            #expect(try agent.command(["reload"]).exitCode == 0)
             let sockets = [collectors[0].udp.number, collectors[0].tcp.number, socket!.number]
             #expect(try agent.register("c1", sockets).exitCode == 0)
             #expect(try agent.command(["status", "--check"]).exitCode == 0)
+            #expect(Self.errors(agent).isEmpty)
             withExtendedLifetime(socket) {}
             socket = nil
             let words = "group netflow (udp 0.0.0.0:2055): no usable collector has a socket in it"

@@ -62,6 +62,25 @@ import Testing
         }
     }
 
+    @Test func `a group whose only collector was unregistered before it received anything stays the pool's`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(collectors: ["c1"])
+            let running = try InternetSocket.collector(.udp, .v4(0), port: Self.sflow.port)
+            try Self.addGroup(to: pool)
+            try pool.register("c1", [pool.udp["c1"]!, pool.tcp["c1"]!, running])
+            _ = try pool.kernel.unregister("c1")
+            for _ in 0..<2 {
+                try pool.restartAgent()
+                #expect(try Self.group(pool.kernel) == .init(Self.sflow))
+                #expect(pool.kernel.placeholderNumbers.count == 3)
+            }
+            try Self.send()
+            #expect(Self.received([running]) == [0])
+        }
+    }
+
     @Test func `IPv4 of a running dual-stack socket stays there although a reload adds 0.0.0.0`() async throws {
         try await Sandbox.run { _ in
             let pool = try PoolFixture(collectors: ["c1"])
