@@ -11,7 +11,9 @@ public struct Health: Equatable, Sendable, Codable {
                 collector.groups.filter { $0.value.cookie == nil }.keys.sorted()
                     .map {
                         "collector \(collector.name) has no socket in group \($0): "
-                            + "that traffic goes to other collectors; let it bind that address, too, "
+                            + (status.hasUsableCollector(in: $0)
+                                ? "that traffic goes to other collectors" : "no usable collector has one")
+                            + "; let it bind that address, too, "
                             + "and register it again: reuseport-agent register --collector \(collector.name) --pid PID"
                     }
             }

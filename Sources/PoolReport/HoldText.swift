@@ -6,22 +6,43 @@
 /// as one collector is usable, nothing is held and nothing is dropped.
 public struct HoldText: Sendable {
     private let hasAffinity: Bool
+    private let canFailOver: Bool
 
-    /// - Parameter hasAffinity: the assignment's.
-    public init(hasAffinity: Bool) { self.hasAffinity = hasAffinity }
+    /// - Parameters:
+    ///   - hasAffinity: the assignment's.
+    ///   - canFailOver: another collector can receive the traffic (`DeliveryFacts.canFailOver`).
+    public init(hasAffinity: Bool, canFailOver: Bool) {
+        (self.hasAffinity, self.canFailOver) = (hasAffinity, canFailOver)
+    }
 
     /// During its hold.
     ///
-    /// - Parameter time: what is left of the hold, with its unit; nil: omitted.
-    public func held(for time: String? = nil) -> String {
-        hasAffinity ? "its exporters are held" + (time.map { " for \($0)" } ?? "") : Self.turns
+    /// - Parameter time: of the hold, or what is left of it.
+    public func held(for time: Duration) -> String {
+        guard canFailOver else { return dropped }
+        return hasAffinity ? "its exporters' traffic is dropped for up to \(Self.seconds(time))" : Self.turns
     }
 
     /// After its hold, or without one.
-    public var failedOver: String { hasAffinity ? "its exporters are at other collectors" : Self.turns }
+    public var failedOver: String {
+        guard canFailOver else { return dropped }
+        return hasAffinity ? "its exporters are at other collectors" : Self.turns
+    }
 
     /// When it has registered again.
     public var returned: String { hasAffinity ? "its exporters return" : "it has its turns again" }
 
+    private var dropped: String {
+        hasAffinity
+            ? "no other collector can take its exporters, and their traffic is dropped"
+            : "no collector is usable, and all traffic is dropped"
+    }
+
     private static let turns = "its turns go to the others"
+
+    /// `10 s`, `9.5 s`.
+    package static func seconds(_ time: Duration) -> String {
+        let tenths = Int((time / .milliseconds(100)).rounded())
+        return tenths % 10 == 0 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
+    }
 }

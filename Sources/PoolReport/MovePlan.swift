@@ -130,7 +130,9 @@ extension MovePlan {
         let added = new.filter { group in !old.contains { $0.isSameGroup(as: group) } }.map(\.name)
         if !added.isEmpty {
             notes.append(
-                "groups added: \(added.joined(separator: ", ")); register each collector again with a socket for them")
+                "groups added: \(added.joined(separator: ", ")); a new group takes no traffic from sockets that are bound "
+                    + "there until a collector registers for it, and then only registered collectors receive: register "
+                    + "each collector again with a socket for them")
         }
         let removed = old.filter { group in !new.contains { $0.isSameGroup(as: group) } }.map(\.name)
         if !removed.isEmpty {

@@ -13,8 +13,10 @@ public struct PoolStatus: Equatable, Sendable, Codable {
     public var tableSize: Int
     public var collectors: [Collector]
     public var groups: [Group]
-    /// Findings of the agent's last audit.
+    /// Findings of the agent's last audit, and of the state since.
     public var findings: [AuditFinding] = []
+    /// Why traffic that arrives now is dropped: a sentence for each reason. Nil: an older agent doesn't say.
+    public var lossesNow: [String]?
     public var tracking: TrackingStatus?
     /// Where usage events are configured.
     public var usage: UsageStatus?
@@ -50,21 +52,24 @@ extension PoolStatus {
         let configuration = snapshot.configuration
         self.init(
             pool: configuration.pool, assignment: configuration.assignment.rawValue, tableSize: snapshot.tableSize,
-            collectors: snapshot.collectors.map {
-                Collector($0, hasAffinity: configuration.assignment.hasAffinity)
-            }, groups: snapshot.groups, tracking: snapshot.tracking)
+            collectors: snapshot.collectors.map { Collector($0, of: snapshot) }, groups: snapshot.groups,
+            lossesNow: snapshot.delivery.losses.map(\.text), tracking: snapshot.tracking)
     }
 }
 
 extension PoolStatus.Collector {
-    package init(_ snapshot: PoolSnapshot.Collector, hasAffinity: Bool) {
+    package init(_ snapshot: PoolSnapshot.Collector, of pool: PoolSnapshot) {
+        let words = HoldText(
+            hasAffinity: pool.delivery.hasAffinity,
+            canFailOver: pool.delivery.canFailOver(snapshot.configured.name))
         var holdLeft: Double?
         if case .holding(let left) = snapshot.state { holdLeft = left / .seconds(1) }
         self.init(
             name: snapshot.configured.name, slot: Int(snapshot.slot.index), state: snapshot.state.name,
             advice: CollectorAdvice.text(
                 for: snapshot.configured, snapshot.state, hasRegistered: snapshot.hasRegistered,
-                hasAffinity: hasAffinity, isDraining: snapshot.isDraining),
+                hasAffinity: pool.delivery.hasAffinity, absence: words, hold: pool.configuration.restartHold,
+                isDraining: snapshot.isDraining),
             holdLeft: holdLeft, weight: snapshot.configured.weight, share: snapshot.share, pid: snapshot.pid,
             drain: snapshot.drain, groups: snapshot.memberships)
     }
@@ -100,10 +105,12 @@ public enum CollectorAdvice {
     ///   - hasRegistered: at least once.
     ///   - hasAffinity: exporters belong to collectors, and are held for them; otherwise
     ///     the other collectors take a vacant slot's turns at once.
+    ///   - absence: what happens to its traffic while it is absent.
+    ///   - hold: the pool's `restart_hold`.
     /// - Returns: nil for an active collector.
     public static func text(
         for collector: PoolConfiguration.Collector, _ state: SlotState, hasRegistered: Bool, hasAffinity: Bool,
-        isDraining: Bool = false
+        absence: HoldText, hold: Duration, isDraining: Bool = false
     ) -> String? {
         let name = collector.name
         if collector.weight == 0 {
@@ -113,7 +120,6 @@ public enum CollectorAdvice {
                     : "gets no more turns; to remove it now, whatever sessions it has")
                 + ": reuseport-agent unregister --collector \(name)"
         }
-        let absence = HoldText(hasAffinity: hasAffinity)
         let never = hasRegistered ? "" : "it never registered, and "
         let end = nextStep(for: collector, isFirst: !hasRegistered) + (isDraining ? undrain(name) : "")
         switch state {
@@ -132,7 +138,7 @@ public enum CollectorAdvice {
                 : "it gets no more turns, and keeps the sessions that it has; "
                     + "to give it turns again: reuseport-agent undrain --collector \(name)"
         case .empty: return "it never registered, and no traffic for it has come yet; \(end)"
-        case .holding: return "\(never)\(absence.held()); \(end)"
+        case .holding: return "\(never)\(absence.held(for: hold)); \(end)"
         case .absent, .failed: return "\(never)\(absence.failedOver); \(end)"
         }
     }

@@ -147,15 +147,15 @@ import Testing
             ) { _ in (BucketRow(ranks: []), nil) }
             (table.collectors[0].owned, table.collectors[0].served) = (rows, rows)
             let entry = PoolHistory.Entry(kind: kind, collector: name, text: text, hasRegistered: kind != .held)
-            let message = try #require(entry.message(of: .init(name: name), table, hasAffinity: true))
+            let message = try #require(entry.message(of: .init(name: name), table))
             return !repeated.take(Self.record(message.text, key: "\(name) \(message.key)"), now: start).isEmpty
         }
         #expect(try isTold(.returned, "c1 is back after 0 s: its exporters return", rows: 7))
         #expect(try !isTold(.returned, "c1 is back after 1.2 s: its exporters return", rows: 7))
         #expect(try isTold(.returned, "c1 is back after 0 s: its exporters return", rows: 8))
-        #expect(try isTold(.held, "c1 never registered: its exporters wait for it for 9.8 s", rows: 3))
-        #expect(try !isTold(.held, "c1 never registered: its exporters wait for it for 10 s", rows: 3))
-        #expect(try isTold(.held, "c1 never registered: its exporters wait for it for 10 s", rows: 4))
+        #expect(try isTold(.held, "c1 never registered: its exporters' traffic is dropped for up to 9.8 s", rows: 3))
+        #expect(try !isTold(.held, "c1 never registered: its exporters' traffic is dropped for up to 10 s", rows: 3))
+        #expect(try isTold(.held, "c1 never registered: its exporters' traffic is dropped for up to 10 s", rows: 4))
         #expect(try isTold(.returned, "c2 is back after 0 s: its exporters return", rows: 7, of: "c2"))
     }
 

@@ -55,6 +55,7 @@ import Testing
         var finding = AuditFinding(.programReplaced(group), since: 1_700_000_000)
         finding.collector = "c1"
         status.findings = [finding]
+        status.lossesNow = ["a sentence"]
         status.tracking = tracking
         status.usage = UsageStatus(
             pendingEvents: 3, pendingBytesOnDisk: 500, lastDelivery: 1_700_000_000, lastError: "no", isOverdue: true)
@@ -83,6 +84,7 @@ import Testing
             ("status", try JSON.text(status())),
             ("table", try JSON.text(table)),
             ("health", try JSON.text(Health(of: status()))),
+            ("health", try JSON.text(Liveness())), ("health", try JSON.text(Readiness(of: status()))),
             (
                 "exporter_list",
                 try JSON.text(

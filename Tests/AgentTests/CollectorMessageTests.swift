@@ -26,7 +26,7 @@ import TestSupport
                 collectors[index].kill()
                 #expect(waitUntil(.seconds(20)) { count("\"collector \(name) did not come back in time: ") == 1 })
                 let end =
-                    "\"collector \(name) has ended (process \(killed)): its exporters are held for 0.5 seconds\""
+                    "\"collector \(name) has ended (process \(killed)): its exporters' traffic is dropped for up to 0.5 s\""
                 #expect(count(end) == 1, "\(agent.process.errorOutput)")
                 collectors[index] = try start(name)
                 #expect(waitUntil(.seconds(20)) { count("\"collector \(name) is back after ") == 1 })
@@ -62,7 +62,10 @@ import TestSupport
             #expect(waitUntil(.seconds(20)) { agent.process.errorOutput.contains("collector c4 has lost tcp 0.0.0.0") })
             #expect(!agent.process.errorOutput.contains("has ended"))
             #expect(try agent.command(["unregister", "--collector", "c1"]).exitCode == 0)
-            let text = "collector c1 is gone, without a hold: its exporters are at other collectors ("
+            // c4 is held, and the others never came.
+            let text =
+                "collector c1 is gone, without a hold: no other collector can take its exporters, and their traffic is "
+                + "dropped ("
             #expect(waitUntil(.seconds(20)) { agent.process.errorOutput.contains(text) })
             let line = agent.process.errorOutput.split(separator: "\n").first { $0.contains(text) } ?? ""
             #expect(line.contains("\"level\":\"notice\"") && line.contains("register --collector c1"), "\(line)")

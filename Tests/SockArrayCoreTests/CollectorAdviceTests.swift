@@ -5,12 +5,13 @@ import Testing
 
 @Suite struct CollectorAdviceTests {
     private static func advice(
-        _ state: SlotState, registrations: Bool = true, hasAffinity: Bool = true, isDraining: Bool = false,
-        weight: Int = 1, _ recognition: Recognition? = nil
+        _ state: SlotState, registrations: Bool = true, hasAffinity: Bool = true, canFailOver: Bool = true,
+        isDraining: Bool = false, weight: Int = 1, _ recognition: Recognition? = nil
     ) -> String? {
         CollectorAdvice.text(
             for: .init(name: "c1", weight: weight, recognition: recognition), state, hasRegistered: registrations,
-            hasAffinity: hasAffinity, isDraining: isDraining)
+            hasAffinity: hasAffinity, absence: HoldText(hasAffinity: hasAffinity, canFailOver: canFailOver),
+            hold: .seconds(10), isDraining: isDraining)
     }
 
     @Test func `an active collector needs no advice, every other state has its own`() throws {
@@ -85,6 +86,17 @@ import Testing
             Self.advice(.draining, hasAffinity: false, weight: 0)?.contains("exporters") == false)
     }
 
+    @Test func `when no other collector is usable, advice says that traffic is dropped, during the hold and after it`()
+        throws
+    {
+        for state in [SlotState.holding(left: .seconds(1)), .failed, .absent] {
+            let text = try #require(Self.advice(state, registrations: state != .absent, canFailOver: false))
+            #expect(text.contains("no other collector can take its exporters, and their traffic is dropped; start it"))
+            let turns = try #require(Self.advice(state, hasAffinity: false, canFailOver: false))
+            #expect(turns.hasPrefix("no collector is usable, and all traffic is dropped; start it again"), "\(turns)")
+        }
+    }
+
     @Test func `each reason of health has a next step, and a group with a finding is reported once`() {
         var status = PoolStatus(
             pool: "edge", assignment: "rendezvous", tableSize: 256,
@@ -103,8 +115,15 @@ import Testing
             ])
         let reasons = Health(of: status).reasons
         #expect(reasons.count == 3)
-        #expect(reasons[0].hasPrefix("collector c1 is holding: its exporters are held; start it again by: "))
-        #expect(reasons[1].contains("no socket in group bmp") && reasons[1].contains("register it again: "))
+        #expect(
+            reasons[0].hasPrefix(
+                "collector c1 is holding: its exporters' traffic is dropped for up to 10 s; start it again by: "))
+        #expect(reasons[1].contains("no socket in group bmp: no usable collector has one; let it bind"))
+        #expect(reasons[1].contains("register it again: "))
+        var other = status
+        other.collectors.append(status.collectors[1])
+        other.collectors[2].groups["bmp"]?.cookie = 7
+        #expect(Health(of: other).reasons[1].contains("group bmp: that traffic goes to other collectors; let it bind"))
         #expect(
             reasons[2].hasPrefix("group bmp has no registered socket, and therefore no program; register a collector"))
         let group = ReuseportGroup(name: "bmp", transport: .tcp, address: .v6(0, 0), port: 1_790)

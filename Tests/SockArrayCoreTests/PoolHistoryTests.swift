@@ -6,8 +6,14 @@ import Testing
 @Suite struct PoolHistoryTests {
     private static let start = ContinuousClock.now
 
-    private static func moment(_ registrations: UInt64, _ state: SlotState) -> [CollectorMoment] {
-        [.init(name: "c1", registrations: registrations, state: state)]
+    /// c1, and another collector that stays as it is.
+    private static func moment(
+        _ registrations: UInt64, _ state: SlotState, beside other: SlotState = .active
+    ) -> [CollectorMoment] {
+        [
+            .init(name: "c1", registrations: registrations, state: state),
+            .init(name: "other", registrations: 1, state: other),
+        ]
     }
 
     /// The events of a second look, after a first look at the previous state.
@@ -38,7 +44,7 @@ import Testing
         #expect(
             look(1, .holding(left: .milliseconds(9_500)), at: 2, loss: "has ended (process 7)") == [
                 "lost: collector c1 has ended (process 7)",
-                "held: collector c1 is away: its exporters are held for 9.5 s",
+                "held: collector c1 is away: its exporters' traffic is dropped for up to 9.5 s",
             ])
         #expect(look(1, .holding(left: .seconds(4)), at: 7) == [])
         #expect(
@@ -82,6 +88,36 @@ import Testing
         #expect(Self.kinds((0, .empty), (0, .empty)) == [])
     }
 
+    @Test(arguments: [SlotState.failed, .holding(left: .seconds(1)), .empty])
+    func `where no other collector is usable, the events of a hold and its end say that traffic is dropped`(
+        other: SlotState
+    ) {
+        for (hasAffinity, words) in [
+            (true, "no other collector can take its exporters, and their traffic is dropped"),
+            (false, "no collector is usable, and all traffic is dropped"),
+        ] {
+            var history = PoolHistory()
+            func look(_ state: SlotState) -> [String] {
+                history.look(Self.moment(1, state, beside: other), hasAffinity: hasAffinity, at: Self.start).map(\.text)
+            }
+            #expect(look(.active) == [])
+            #expect(look(.holding(left: .seconds(9))) == ["collector c1 is gone", "collector c1 is away: \(words)"])
+            #expect(look(.failed) == ["collector c1 did not come back in time: \(words)"])
+        }
+    }
+
+    @Test func `exporters that the usable collectors don't take, because they drain, are dropped after the hold`() {
+        var history = PoolHistory()
+        func look(_ state: SlotState) -> String? {
+            history.look(
+                Self.moment(1, state, beside: .draining), hasAffinity: true, stranded: ["c1"], at: Self.start
+            ).last?.text
+        }
+        #expect(look(.active) == nil)
+        #expect(
+            look(.failed)?.hasSuffix("no other collector can take its exporters, and their traffic is dropped") == true)
+    }
+
     @Test func `an unregistered collector is lost and failed over at once; a drain is no event`() {
         let entries = Self.entries((1, .active), (1, .failed), loss: "was unregistered")
         #expect(entries.map(\.kind) == [.lost, .failedOver] && entries[0].text == "collector c1 was unregistered")
@@ -96,6 +132,7 @@ import Testing
                 [
                     .init(name: "c1", registrations: 1, state: first),
                     .init(name: "c2", registrations: 1, state: second),
+                    .init(name: "c3", registrations: 1, state: .active),
                 ],
                 pending: pending, losses: losses, hasAffinity: true, at: Self.start
             ).map(\.text)
@@ -108,7 +145,8 @@ import Testing
             ])
         #expect(
             look(.holding(left: .seconds(1)), .failed, pending: [], losses: ["c1": "has ended (process 7)"]) == [
-                "collector c1 has ended (process 7)", "collector c1 is away: its exporters are held for 1 s",
+                "collector c1 has ended (process 7)",
+                "collector c1 is away: its exporters' traffic is dropped for up to 1 s",
             ])
     }
 
@@ -173,7 +211,7 @@ import Testing
             }
             _ = look(before)
             return look(after).compactMap {
-                $0.message(of: .init(name: "c1"), isCounted ? table : nil, hasAffinity: hasAffinity)
+                $0.message(of: .init(name: "c1"), isCounted ? table : nil)
             }
         }
         let failedOver = news((1, .holding(left: .seconds(1))), (1, .failed))
@@ -191,13 +229,12 @@ import Testing
             ])
         #expect(
             news((0, .empty), (0, .holding(left: .seconds(1)))).map(\.text)[0].hasPrefix(
-                "collector c1 never registered: its exporters are held for 1 s (100 of 256 table rows), "
-                    + "and what comes from them is dropped; start it by: "))
+                "collector c1 never registered: its exporters' traffic is dropped for up to 1 s "
+                    + "(100 of 256 table rows); start it by: "))
         // Where the rows can't be read, only their number is left out.
         #expect(
             news((0, .empty), (0, .holding(left: .seconds(1))), isCounted: false).map(\.text)[0].hasPrefix(
-                "collector c1 never registered: its exporters are held for 1 s, "
-                    + "and what comes from them is dropped; start it by: "))
+                "collector c1 never registered: its exporters' traffic is dropped for up to 1 s; start it by: "))
         // Nothing waits and nothing is dropped where the address doesn't decide.
         let others = [
             news((0, .empty), (0, .holding(left: .seconds(1))), hasAffinity: false, isCounted: false),

@@ -44,7 +44,7 @@ package final class Agent {
         pool = try RunningPool(configuration, path: path, log: log)
         let watch = try CollectorWatch(pool: pool, log: log)
         let audit = AuditTimer(pool: pool, log: log)
-        let eventRecorder = try EventRecorder(pool: pool, log: log)
+        let eventRecorder = try EventRecorder(pool: pool, audit: audit, log: log)
         (controlName, statusNames) = (control.name, status.map(\.name))
         let commands = ControlService(
             pool: pool, watch: watch, audit: audit, eventRecorder: eventRecorder,

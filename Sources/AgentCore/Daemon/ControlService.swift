@@ -165,8 +165,10 @@ final class ControlService {
     /// The client gets every failure as the answer. The log shows the operator what keeps a
     /// collector from its exporters, and what the agent lacks.
     private static func level(of failure: Failure, refusing wanted: ControlRequest?) -> Logger.Level {
-        if failure.kind == .privilege { return .warning }
         switch wanted {
+        // As after SIGHUP: the changed file isn't in force.
+        case .reload: return .error
+        case _ where failure.kind == .privilege: return .warning
         case .status, .events, .audit, .places, .explain, .plan, .queues, .drainProgress, .markLoads, .extendHold:
             return .debug
         case .rebalance(_, _, _, apply: false): return .debug

@@ -12,7 +12,7 @@ final class RunningPool {
     private let configurationPath: String
     private let log: Logger
     private var mark = LoadMark()
-    /// Of the last audit.
+    /// Of the last audit, and of the state since.
     var findings: [AuditFinding] = []
     /// Collectors that read nothing, and the group in which data waits for them.
     var stalled: [String: String] = [:] {
@@ -23,10 +23,7 @@ final class RunningPool {
     private(set) var events = EventLog()
     /// Exporters that sent something within the last interval.
     var activeExporters: Int?
-    /// Of the configuration file, when it was last read.
-    private(set) var configurationFacts: ConfigurationFacts
-    /// How often the file was applied since.
-    private(set) var reloads = 0
+    private(set) var reloads = ReloadLog()
     /// Of usage events, where they are configured.
     var usage: UsageStatus?
     let losses: LossReports
@@ -39,7 +36,6 @@ final class RunningPool {
         try file.check(besides: path)
         let pins = try file.read { log.warning("\($0)") }
         kernel = try Pool(adopting: configuration, pins: pins)
-        configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
         rpa_trim_memory()
         if kernel.hasChangedRows {
             let waiting = (try? kernel.rowsWaitingForSessions(act: "run pool \(configuration.pool)")) ?? 0
@@ -84,11 +80,14 @@ final class RunningPool {
 
     /// Applies the configuration file as it is now. Nothing changes if it can't be used.
     func reload(reshuffle: Bool) throws(Failure) -> MovePlan {
-        configurationFacts.isLastReloadSuccessful = false
-        let plan = try applyFile(reshuffle: reshuffle)
-        reloads += 1
-        configurationFacts = ConfigurationFacts(isLastReloadSuccessful: true, lastSuccess: WallClock.now)
-        return plan
+        do {
+            let plan = try applyFile(reshuffle: reshuffle)
+            reloads.noteSuccess()
+            return plan
+        } catch {
+            reloads.note(error)
+            throw error
+        }
     }
 
     private func applyFile(reshuffle: Bool) throws(Failure) -> MovePlan {

@@ -9,11 +9,26 @@ public struct AuditFacts: Equatable, Sendable {
     public var stalled: [String: String] = [:]
     /// The address that sent nearly all recent traffic, if there is one.
     public var loneSource: IPAddress?
+    public var state: State
 
-    public init(groups: [Group], resetRefusal: Int32? = nil, loneSource: IPAddress? = nil) {
+    public init(
+        groups: [Group], resetRefusal: Int32? = nil, loneSource: IPAddress? = nil, state: State = State()
+    ) {
         self.groups = groups
         self.resetRefusal = resetRefusal
         self.loneSource = loneSource
+        self.state = state
+    }
+
+    /// What the agent knows without an audit, and judges as soon as it changes.
+    public struct State: Equatable, Sendable {
+        public var delivery: DeliveryFacts
+        /// Why the last reload failed; nil: it succeeded, or there was none.
+        public var reloadFailure: Failure?
+
+        public init(delivery: DeliveryFacts = DeliveryFacts(), reloadFailure: Failure? = nil) {
+            (self.delivery, self.reloadFailure) = (delivery, reloadFailure)
+        }
     }
 
     public struct Group: Equatable, Sendable {
@@ -28,10 +43,12 @@ public struct AuditFacts: Equatable, Sendable {
         public var probe: ProbeResult
         /// Registered sockets that the program can't select.
         public var unselectable: [Unselectable] = []
+        /// The program has come to the group. False: its sockets receive their traffic as without the agent.
+        public var isClaimed: Bool
 
         public init(
             _ group: ReuseportGroup, sockets: [BoundSocket] = [], entries: [Entry] = [], placeholder: UInt64? = nil,
-            placeholderRefusal: PlaceholderRefusal? = nil, probe: ProbeResult = .attached
+            placeholderRefusal: PlaceholderRefusal? = nil, probe: ProbeResult = .attached, isClaimed: Bool = true
         ) {
             self.group = group
             self.sockets = sockets
@@ -39,6 +56,7 @@ public struct AuditFacts: Equatable, Sendable {
             self.placeholder = placeholder
             self.placeholderRefusal = placeholderRefusal
             self.probe = probe
+            self.isClaimed = isClaimed
         }
 
         /// The first of them receives the group's traffic: the kernel lists the sockets of a port in the order

@@ -40,6 +40,10 @@ public struct GroupLosses: Equatable, Sendable {
     public var noCollector: UInt64 = 0
     /// No source address could be read.
     public var badPacket: UInt64 = 0
+    /// Probes of the agent, which show that the program is attached: in no outcome.
+    public var probes: UInt64 = 0
+    /// Runs of the program, probes included.
+    public var runs: UInt64 { held + noCollector + badPacket + probes }
     /// Bytes of `held` and `noCollector`; UDP header and payload, or the TCP header of the SYN.
     public var bytes: UInt64 = 0
 

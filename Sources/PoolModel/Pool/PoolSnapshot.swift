@@ -6,13 +6,16 @@ public struct PoolSnapshot: Sendable {
     public var collectors: [Collector]
     public var groups: [Group]
     public var tracking: TrackingStatus?
+    /// By the same sockets and states as `collectors`.
+    public var delivery: DeliveryFacts
 
     public init(
         configuration: PoolConfiguration, tableSize: Int, collectors: [Collector], groups: [Group],
-        tracking: TrackingStatus?
+        tracking: TrackingStatus?, delivery: DeliveryFacts
     ) {
         (self.configuration, self.tableSize) = (configuration, tableSize)
         (self.collectors, self.groups, self.tracking) = (collectors, groups, tracking)
+        self.delivery = delivery
     }
 
     public struct Collector: Sendable {

@@ -124,6 +124,9 @@ public struct SlotAvailability: Equatable, Sendable {
 
     func isStandIn(_ slot: Slot) -> Bool { self[entry: slot].isStandIn }
 
+    /// A slot is usable and takes exporters of other slots.
+    public var hasStandIn: Bool { standIns.contains { $0 != 0 } }
+
     public func isStranger(_ slot: Slot) -> Bool { self[entry: slot].isStranger }
 
     /// The same, if the slot's collector were there.

@@ -18,4 +18,17 @@ public struct AuditFinding: Equatable, Sendable, Codable {
         text = problem.text
         self.since = since
     }
+
+    /// Traffic is dropped as long as the finding lasts.
+    public var isOutage: Bool { AuditProblem.outages.contains(name) }
+
+    /// The agent has logged it as the failure of the command.
+    public var isLogged: Bool { name == AuditProblem.failedReload }
+}
+
+/// What has changed since the findings were judged before.
+public struct AuditChanges: Equatable, Sendable {
+    public var findings: [AuditFinding]
+    public var new: [AuditFinding] = []
+    public var over: [AuditFinding] = []
 }

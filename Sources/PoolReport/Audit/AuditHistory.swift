@@ -29,18 +29,33 @@ public struct AuditHistory: Sendable {
     /// Adds the facts of an audit.
     public mutating func judge(_ facts: AuditFacts, at now: Moment) -> AuditReport {
         let seen = facts.problems(former: owners) + lasting(in: facts, now)
+        remember(facts)
+        // A program that is replaced again is new, although the finding is still listed.
+        let again = Set(facts.groups.filter { $0.probe == .replaced }.map { AuditProblem.programReplaced($0.group) })
+        let changes = list(seen, again: again, at: now)
+        return AuditReport(facts, listed, changes)
+    }
+
+    /// Adds the agent's own state between two audits: the other findings stay as they are.
+    public mutating func judge(_ state: AuditFacts.State, at now: Moment) -> AuditChanges {
+        list(firstSeen.keys.filter { !$0.isOfState } + state.problems, at: now)
+    }
+
+    private mutating func list(
+        _ seen: [AuditProblem], again: Set<AuditProblem> = [], at now: Moment
+    ) -> AuditChanges {
         firstSeen = Dictionary(seen.map { ($0, firstSeen[$0] ?? now) }) { first, _ in first }
         let before = Set(listed)
         listed = firstSeen.filter { now.instant - $0.value.instant >= $0.key.reportDelay }.keys.sorted {
             ($0.text, $0.name) < ($1.text, $1.name)
         }
-        remember(facts)
-        // A program that is replaced again is new, although the finding is still listed.
-        let again = Set(facts.groups.filter { $0.probe == .replaced }.map { AuditProblem.programReplaced($0.group) })
-        return AuditReport(
-            facts, listed, findings: listed.map(finding),
+        // A reload that fails for another reason ends nothing.
+        let hasFailedReload = listed.contains { $0.name == AuditProblem.failedReload }
+        return AuditChanges(
+            findings: listed.map(finding),
             new: listed.filter { !before.contains($0) || again.contains($0) }.map(finding),
-            over: before.subtracting(listed).map { AuditFinding($0, since: now.time) })
+            over: before.subtracting(listed).filter { !(hasFailedReload && $0.name == AuditProblem.failedReload) }
+                .map { AuditFinding($0, since: now.time) })
     }
 
     private func finding(_ problem: AuditProblem) -> AuditFinding {

@@ -21,6 +21,15 @@ public enum AuditProblem: Hashable, Sendable {
     case stalled(ReuseportGroup, collector: String)
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
+    /// All traffic is dropped.
+    case noCollector
+    /// Exporters of absent collectors are dropped: the usable collectors drain.
+    case exportersWithoutCollector
+    /// All traffic of the group is dropped.
+    case groupWithoutCollector(ReuseportGroup)
+    /// The program hasn't come to the group yet. `otherSockets`: some receive its traffic meanwhile.
+    case groupNotJoined(ReuseportGroup, otherSockets: Bool)
+    case reloadFailed(problem: String, remedy: String)
 
     /// A socket that shouldn't be where it is.
     public struct Culprit: Hashable, Sendable {
@@ -60,9 +69,15 @@ public enum AuditProblem: Hashable, Sendable {
         case .stalled: Self.stalled
         case .oneSource: "one_source_address"
         case .sessionNotEnded: "session_not_ended"
+        case .noCollector: "no_collector"
+        case .exportersWithoutCollector: "exporters_without_collector"
+        case .groupWithoutCollector: "group_without_collector"
+        case .groupNotJoined: "group_not_joined"
+        case .reloadFailed: Self.failedReload
         }
     }
 
+    static let failedReload = "reload_failed"
     static let unverified = "program_unverified"
     static let stalled = "collector_stalled"
 
@@ -73,15 +88,28 @@ public enum AuditProblem: Hashable, Sendable {
         ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
         ("session_not_ended", .note), ("socket_unselectable", .problem), ("two_users", .problem),
         (stalled, .problem),
+        ("no_collector", .problem), ("exporters_without_collector", .problem),
+        ("group_without_collector", .problem), ("group_not_joined", .note), (failedReload, .problem),
     ]
 
     public var level: Level {
         switch self {
         case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable,
-            .twoUsers,
-            .stalled:
+            .twoUsers, .stalled, .noCollector, .exportersWithoutCollector, .groupWithoutCollector, .reloadFailed:
             .problem
         case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
+        case .groupNotJoined: .note
+        }
+    }
+
+    /// Names of problems as long as which traffic is dropped.
+    static let outages: Set = ["no_collector", "exporters_without_collector", "group_without_collector"]
+
+    /// It comes from `AuditFacts.State`, which is judged without an audit, too.
+    var isOfState: Bool {
+        switch self {
+        case .noCollector, .exportersWithoutCollector, .groupWithoutCollector, .groupNotJoined, .reloadFailed: true
+        default: false
         }
     }
 
@@ -90,9 +118,10 @@ public enum AuditProblem: Hashable, Sendable {
         case .programReplaced(let group), .programUnseen(let group), .programUnreachable(let group),
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
             .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
-            .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _, _), .stalled(let group, _):
+            .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _, _), .stalled(let group, _),
+            .groupWithoutCollector(let group), .groupNotJoined(let group, _):
             group
-        case .oneSource, .sessionNotEnded: nil
+        case .oneSource, .sessionNotEnded, .noCollector, .exportersWithoutCollector, .reloadFailed: nil
         }
     }
 
@@ -127,7 +156,7 @@ extension AuditFacts {
         }
         if let loneSource { problems.append(.oneSource(loneSource)) }
         if let resetRefusal { problems.append(.sessionNotEnded(errno: resetRefusal)) }
-        return problems
+        return problems + state.problems
     }
 
     private func problems(of facts: Group, _ former: [UInt64: String]) -> [AuditProblem] {
@@ -150,7 +179,8 @@ extension AuditFacts {
         problems += facts.twoUsers
         problems += facts.entries.filter { $0.present != nil && $0.present != $0.registered }
             .map { .socketReplaced(group, collector: $0.collector) }
-        problems += facts.strangers.map { socket in
+        // Before the program comes to the group, each of its sockets may be about to register.
+        problems += (facts.isClaimed ? facts.strangers : []).map { socket in
             former[socket.cookie].map { .leftOver(group, .init(socket), collector: $0) }
                 ?? .stranger(group, .init(socket))
         }
@@ -179,5 +209,11 @@ extension AuditFacts.Group {
                 group, receiver: .init(receiver), loser: .init(loser), collector: collector(of: loser),
                 receiverIsOurs: isOurs)
         }
+    }
+}
+
+extension AuditFacts.State {
+    var problems: [AuditProblem] {
+        delivery.problems + (reloadFailure.map { [.reloadFailed(problem: $0.problem, remedy: $0.remedy)] } ?? [])
     }
 }

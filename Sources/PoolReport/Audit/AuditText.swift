@@ -7,8 +7,12 @@ extension AuditProblem {
 
     package var subject: String {
         if let group { return "group \(group.name) (\(group.endpoint))" }
-        if case .oneSource(let address) = self { return "exporter \(address)" }
-        return "on_move: reset"
+        switch self {
+        case .oneSource(let address): return "exporter \(address)"
+        case .noCollector, .exportersWithoutCollector: return "collectors"
+        case .reloadFailed: return "configuration"
+        default: return "on_move: reset"
+        }
     }
 
     package var cause: String {
@@ -62,6 +66,21 @@ extension AuditProblem {
         case .sessionNotEnded(let errno):
             return "a session could not be ended (\(ErrnoName.of(errno))): "
                 + "its exporter stays at the session's collector"
+        case .noCollector:
+            return "none is usable: the traffic of all groups is dropped, and counted as LOST (as HELD during a hold)"
+        case .exportersWithoutCollector:
+            return "every usable collector drains and takes no other exporters: traffic of exporters that belong to "
+                + "absent collectors is dropped, and counted as LOST"
+        case .groupWithoutCollector:
+            return "no usable collector has a socket in it: its traffic is dropped, and counted as LOST (as HELD "
+                + "during a hold)"
+        case .groupNotJoined(_, let otherSockets):
+            return "no collector has registered a socket in it yet, and the agent's program isn't attached to it: "
+                + (otherSockets
+                    ? "the kernel distributes its traffic over the sockets that are bound there"
+                    : "no socket is bound there")
+        case .reloadFailed(let problem, _):
+            return "the last reload failed, and the configuration before it stays in force: \(problem)"
         }
     }
 
@@ -101,6 +120,18 @@ extension AuditProblem {
             return errno == KernelErrno.notPermitted
                 ? "give the agent CAP_NET_ADMIN, or set on_move: follow"
                 : "set on_move: follow, or use a kernel with CONFIG_INET_DIAG_DESTROY"
+        case .noCollector:
+            return "start a collector and register it; reuseport-agent status has the next step for each"
+        case .exportersWithoutCollector:
+            return "start the absent collectors and register them, or end a drain: reuseport-agent undrain "
+                + "--collector NAME"
+        case .groupWithoutCollector(let group):
+            return "register a collector with a socket for \(group.transport.rawValue) port \(group.port): "
+                + "reuseport-agent register --collector NAME --pid PID"
+        case .groupNotJoined(let group, _):
+            return "register each collector again with a socket for \(group.transport.rawValue) port \(group.port); "
+                + "from the first registration on, only registered collectors receive the group's traffic"
+        case .reloadFailed(_, let remedy): return "\(remedy); the next reload that succeeds ends this"
         }
     }
 

@@ -16,9 +16,9 @@ public struct PoolEvent: Equatable, Sendable, Codable {
         case registered
         /// A collector is gone, or has lost a socket.
         case lost
-        /// The exporters of an absent collector are held.
+        /// The exporters of an absent collector are held: their traffic is dropped.
         case held
-        /// The hold is over: the exporters are at other collectors.
+        /// The hold is over: the exporters are at other collectors, if one is usable.
         case failedOver = "failed_over"
         /// An absent collector registered again.
         case returned

@@ -42,12 +42,13 @@ public struct PoolHistory: Sendable {
     ///   - pending: lost collectors whose cause isn't known yet: a later look reports them.
     ///   - losses: causes of the losses since the last look: `has ended (process 7)`.
     ///   - hasAffinity: exporters belong to collectors, and are held for absent ones.
+    ///   - stranded: absent collectors whose exporters no usable collector receives.
     /// - Returns: collector by collector, each in the order of its events.
     public mutating func look(
         _ moments: [CollectorMoment], pending: Set<String> = [], losses: [String: String] = [:], hasAffinity: Bool,
-        at now: ContinuousClock.Instant
+        stranded: Set<String> = [], at now: ContinuousClock.Instant
     ) -> [Entry] {
-        let words = HoldText(hasAffinity: hasAffinity)
+        let isAnyUsable = moments.contains { $0.state.standing == .usable }
         var entries: [Entry] = []
         var present: [String: Past] = [:]
         for moment in moments {
@@ -58,6 +59,8 @@ public struct PoolHistory: Sendable {
             let standing = moment.state == .empty ? nil : moment.state.standing
             var next = Past(registrations: moment.registrations, standing: standing)
             if let before = past[moment.name] {
+                let words = HoldText(
+                    hasAffinity: hasAffinity, canFailOver: isAnyUsable && !stranded.contains(moment.name))
                 entries += Self.entries(
                     from: before, to: moment, standing, loss: losses[moment.name], words, at: now)
                 if standing != .usable { next.awaySince = before.standing == .usable ? now : before.awaySince }
@@ -87,14 +90,14 @@ public struct PoolHistory: Sendable {
         if moment.registrations > before.registrations {
             entries.append(entry(.registered, "is registered"))
             if last == .held || last == .away, before.registrations > 0 {
-                let time = before.awaySince.map { " after \(seconds(now - $0))" } ?? ""
+                let time = before.awaySince.map { " after \(HoldText.seconds(now - $0))" } ?? ""
                 entries.append(entry(.returned, "is back\(time): \(words.returned)"))
             }
             last = .usable
         }
         if case .holding(let left) = moment.state, before.standing != .held || !entries.isEmpty {
             let never = moment.registrations == 0 ? "never registered" : "is away"
-            entries.append(entry(.held, "\(never): \(words.held(for: seconds(left)))"))
+            entries.append(entry(.held, "\(never): \(words.held(for: left))"))
         } else if standing == .away, before.standing != .away || !entries.isEmpty {
             let cause =
                 moment.registrations == 0
@@ -134,11 +137,6 @@ public struct PoolHistory: Sendable {
             + parts.joined(separator: ", ")
             + (shifts.count > 4 ? " and others" : "")
     }
-
-    private static func seconds(_ time: Duration) -> String {
-        let tenths = Int((time / .milliseconds(100)).rounded())
-        return tenths % 10 == 0 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
-    }
 }
 
 extension PoolHistory.Entry {
@@ -154,10 +152,7 @@ extension PoolHistory.Entry {
     ///
     /// - Parameters:
     ///   - table: has the counts of the collector's rows; nil if they are unknown.
-    ///   - hasAffinity: whether the exporter's address decides on the collector.
-    public func message(
-        of collector: PoolConfiguration.Collector, _ table: TableStatus?, hasAffinity: Bool
-    ) -> Message? {
+    public func message(of collector: PoolConfiguration.Collector, _ table: TableStatus?) -> Message? {
         let rows = table?.collectors.first { $0.name == self.collector }
         let count = rows.map { " (\($0.owned) of \(table?.tableSize ?? 0) table rows)" } ?? ""
         let next = CollectorAdvice.nextStep(for: collector, isFirst: !hasRegistered)
@@ -170,8 +165,7 @@ extension PoolHistory.Entry {
             let rest = staying > 0 ? "; rows that wait for BMP sessions at other collectors to end: \(staying)" : ""
             return Message(isWarning: false, text: text + count + rest, key: "is back\(count)\(rest)")
         case .held where !hasRegistered:
-            let drops = hasAffinity ? ", and what comes from them is dropped" : ""
-            return Message(isWarning: true, text: "\(text)\(count)\(drops); \(next)", key: "never registered\(count)")
+            return Message(isWarning: true, text: "\(text)\(count); \(next)", key: "never registered\(count)")
         case .held, .lost, .registered, .stalled, .resumed, .moved, .newExporter: return nil
         }
     }

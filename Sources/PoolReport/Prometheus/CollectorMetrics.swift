@@ -9,7 +9,7 @@ extension PoolStatus {
         )
         var state = MetricFamily(
             "reuseport_agent_collector_state", .gauge,
-            "1 for the collector's state, 0 for the others. holding: absent, its exporters are held. failed: its exporters are at other collectors."
+            "1 for the collector's state, 0 for the others. holding: absent, its exporters' traffic is dropped. failed: its exporters are at other collectors, or dropped if none is usable."
         )
         var draining = MetricFamily(
             "reuseport_agent_collector_draining", .gauge,

@@ -35,7 +35,7 @@ extension PoolStatus {
     var findingFamilies: [MetricFamily] {
         var audit = MetricFamily(
             "reuseport_agent_audit_findings", .gauge,
-            "Findings of the last audit. problem: traffic goes wrong or may go wrong at any moment; note: nothing is lost."
+            "Findings of the last audit, and of the state since. problem: traffic goes wrong or may go wrong at any moment, or the configuration file isn't in force; note: nothing is lost."
         )
         for (name, level) in AuditProblem.kinds {
             let count = findings.count { $0.name == name && $0.level == level }

@@ -47,12 +47,50 @@ final class Deployment {
     /// Keeps the groups when their last collector ends.
     func keepGroups() { for group in groups { keep(group) } }
 
-    func keep(_ group: PoolGroup) { group.keep(for: configuration.collectorUser) }
+    /// The agent's own socket brings the program to the group. It therefore doesn't join a group of a
+    /// running port before a collector has registered there.
+    func keep(_ group: PoolGroup) {
+        let isClaimed = (try? isClaimed(group)) ?? false
+        guard let sockets = isClaimed ? [] : try? sockets(atPortOf: group),
+            GroupClaim.mayJoin(group.group, isClaimed: isClaimed, among: sockets, own: ownCookies)
+        else { return }
+        group.keep(for: configuration.collectorUser)
+    }
 
     /// Users (uid) that the sockets of present and former collectors belong to.
     var collectorUsers: [UInt32] { maps.tenants.all().values.compactMap(\.user) }
 
     var hasPlaceholders: Bool { groups.contains { $0.placeholder != nil } }
+}
+
+/// Whether the pool has taken a group's traffic over: see `GroupClaim`.
+extension Deployment {
+    /// The program decides on the group's traffic, or did before this agent.
+    func isClaimed(_ group: PoolGroup) throws(KernelError) -> Bool {
+        if group.wasKept || group.placeholder != nil { return true }
+        if try hadCollector(in: group) { return true }
+        return try group.losses().runs > 0
+    }
+
+    /// A collector has, or had, a socket in the group.
+    func hadCollector(in group: PoolGroup) throws(KernelError) -> Bool {
+        if maps.tenants.all().keys.contains(where: { maps.slots.groups(of: $0) >> UInt64(group.number) & 1 == 1 }) {
+            return true
+        }
+        return try group.rawTraffic().contains { $0.runs > 0 }
+    }
+
+    /// Sockets of others that would lose traffic to the agent's own socket in the group.
+    func losers(to group: PoolGroup) throws(KernelError) -> [BoundSocket] {
+        GroupClaim.losers(to: group.group, among: try sockets(atPortOf: group), own: ownCookies)
+    }
+
+    private func sockets(atPortOf group: PoolGroup) throws(KernelError) -> [BoundSocket] {
+        try SocketDump.members(of: group.group.transport, port: group.group.port)
+    }
+
+    /// SO_COOKIE of the agent's own sockets.
+    private var ownCookies: Set<UInt64> { Set(groups.compactMap(\.placeholder?.cookie)) }
 }
 
 /// The state of slots, as the maps have it now. Reading it changes nothing.

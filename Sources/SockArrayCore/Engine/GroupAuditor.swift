@@ -68,6 +68,7 @@ final class GroupAuditor {
             if entry.registered != nil || entry.present != nil { facts.entries.append(entry) }
             if let cookie = entry.present { present.append((slot, cookie)) }
         }
+        facts.isClaimed = try deployment.isClaimed(group)
         if facts.placeholder == nil, present.isEmpty {
             facts.probe = .empty
         } else if facts.isOvershadowed {

@@ -91,6 +91,11 @@ extension Pool {
         }
     }
 
+    /// What decides whether traffic that arrives now is delivered.
+    public func deliveryFacts(act: String) throws(Failure) -> DeliveryFacts {
+        try attempt(act, DeliveryReader(deployment: deployment).read)
+    }
+
     /// Rows that come to a present collector when sessions elsewhere have ended.
     public func rowsWaitingForSessions(act: String) throws(Failure) -> Int {
         let availability = try attempt(act, deployment.availability)

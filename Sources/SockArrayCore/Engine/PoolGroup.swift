@@ -20,14 +20,18 @@ package final class PoolGroup {
     /// The agent's own socket in the group, and why there is none.
     private(set) var placeholder: Placeholder?
     private(set) var placeholderRefusal: (user: UInt32, error: KernelError)?
+    /// The group that this one replaces at a reload had a placeholder, and with it the program.
+    let wasKept: Bool
 
     /// Adopts what is pinned in the folder, and makes and pins what isn't.
     ///
     /// - Parameter registry: gives the group its number.
     init(
-        group: ReuseportGroup, pins: PinFolder, settings: borrowing Descriptor, registry: borrowing GroupRegistry
+        group: ReuseportGroup, pins: PinFolder, settings: borrowing Descriptor, registry: borrowing GroupRegistry,
+        wasKept: Bool = false
     ) throws(PoolError) {
         self.group = group
+        self.wasKept = wasKept
         canMigrate = group.transport == .tcp && Self.kernelMigrates
         let sockets = try pins.map("sockets", RPA_MAP_SOCKARRAY, valueSize: 8, entries: RPA_SOCKET_ENTRIES)
         number = try registry.number(of: sockets)
@@ -62,8 +66,11 @@ package final class PoolGroup {
             }
             let pins = maps.folder.subfolder("groups").subfolder(group.pinName)
             try PoolError.wrap { () throws(KernelError) in try pins.make() }
+            let former = present.first { $0.group.pinName == group.pinName }
             groups.append(
-                try PoolGroup(group: group, pins: pins, settings: maps.settings.map, registry: maps.registry))
+                try PoolGroup(
+                    group: group, pins: pins, settings: maps.settings.map, registry: maps.registry,
+                    wasKept: former?.placeholder != nil))
         }
         return groups
     }
@@ -201,6 +208,7 @@ extension PoolGroup {
             sum.held += cpu.held
             sum.noCollector += cpu.no_collector
             sum.badPacket += cpu.bad_packet
+            sum.probes += cpu.probes
             sum.bytes += cpu.bytes
         }
     }

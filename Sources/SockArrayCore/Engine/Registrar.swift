@@ -236,11 +236,14 @@ final class Registrar {
         if hadCollector { slots.markAbandoned(slot) }
         try sockets.noteOrphans(of: slot)
         try sockets.takeOut(slot)
+        let groups = slots.groups(of: slot)
         slots.setGroups(of: slot, 0)
         guard hadCollector else { return }
         // A run that saw the slot whole and then its socket gone has started the hold.
         waitForRuns()
         slots.markAbandoned(slot)
+        // No run reads them of an abandoned slot. They tell the next agent that the groups are the pool's.
+        slots.setGroups(of: slot, groups)
     }
 
     /// Completes what a killed agent left half done. Killed between the sockets of a registration and

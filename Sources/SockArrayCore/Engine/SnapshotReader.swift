@@ -34,7 +34,8 @@ struct SnapshotReader {
         }
         return PoolSnapshot(
             configuration: deployment.configuration, tableSize: deployment.table.tableSize, collectors: collectors,
-            groups: groups, tracking: tracking)
+            groups: groups, tracking: tracking,
+            delivery: try DeliveryReader(deployment: deployment).read(collectors.map(DeliveryFacts.Collector.init)))
     }
 
     private func collector(

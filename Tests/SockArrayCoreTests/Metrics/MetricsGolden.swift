@@ -17,7 +17,7 @@ enum MetricsGolden {
         # TYPE reuseport_agent_collector_up gauge
         reuseport_agent_collector_up{pool="edge",collector="c1"} 1
         reuseport_agent_collector_up{pool="edge",collector="a \"b\" \\ c\nd é"} 0
-        # HELP reuseport_agent_collector_state 1 for the collector's state, 0 for the others. holding: absent, its exporters are held. failed: its exporters are at other collectors.
+        # HELP reuseport_agent_collector_state 1 for the collector's state, 0 for the others. holding: absent, its exporters' traffic is dropped. failed: its exporters are at other collectors, or dropped if none is usable.
         # TYPE reuseport_agent_collector_state gauge
         reuseport_agent_collector_state{pool="edge",collector="c1",state="active"} 1
         reuseport_agent_collector_state{pool="edge",collector="c1",state="draining"} 0
@@ -115,7 +115,7 @@ enum MetricsGolden {
         # TYPE reuseport_agent_group_dropped_bytes_total counter
         reuseport_agent_group_dropped_bytes_total{pool="edge",group="ipfix"} 300
         reuseport_agent_group_dropped_bytes_total{pool="edge",group="bmp"} 0
-        # HELP reuseport_agent_audit_findings Findings of the last audit. problem: traffic goes wrong or may go wrong at any moment; note: nothing is lost.
+        # HELP reuseport_agent_audit_findings Findings of the last audit, and of the state since. problem: traffic goes wrong or may go wrong at any moment, or the configuration file isn't in force; note: nothing is lost.
         # TYPE reuseport_agent_audit_findings gauge
         reuseport_agent_audit_findings{pool="edge",name="program_replaced",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="program_unverified",level="problem"} 0
@@ -130,6 +130,11 @@ enum MetricsGolden {
         reuseport_agent_audit_findings{pool="edge",name="socket_unselectable",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="two_users",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="collector_stalled",level="problem"} 0
+        reuseport_agent_audit_findings{pool="edge",name="no_collector",level="problem"} 0
+        reuseport_agent_audit_findings{pool="edge",name="exporters_without_collector",level="problem"} 0
+        reuseport_agent_audit_findings{pool="edge",name="group_without_collector",level="problem"} 0
+        reuseport_agent_audit_findings{pool="edge",name="group_not_joined",level="note"} 0
+        reuseport_agent_audit_findings{pool="edge",name="reload_failed",level="problem"} 0
         # HELP reuseport_agent_tracking_capacity Source addresses that the table of exporters has room for; 0: tracking is off.
         # TYPE reuseport_agent_tracking_capacity gauge
         reuseport_agent_tracking_capacity{pool="edge"} 65536

@@ -107,6 +107,8 @@ import Testing
             .unselectable(group, collector: "c1", culprit, errno: 9),
             .twoUsers(group, receiver: culprit, loser: culprit, collector: nil, receiverIsOurs: true),
             .stalled(group, collector: "c1"),
+            .noCollector, .exportersWithoutCollector, .groupWithoutCollector(group),
+            .groupNotJoined(group, otherSockets: true), .reloadFailed(problem: "p", remedy: "r"),
         ]
         let kinds = AuditProblem.kinds.map { "\($0.name) \($0.level)" }
         #expect(Set(problems.map { "\($0.name) \($0.level)" }) == Set(kinds))

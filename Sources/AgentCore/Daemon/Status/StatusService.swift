@@ -15,7 +15,8 @@ final class StatusService {
     let feed: EventFeed
     let exporters: ExporterPages
     private let pool: RunningPool
-    private static let paths = "/, /status, /table, /exporters, /exporters/ADDRESS, /metrics, /healthz, /events"
+    private static let paths =
+        "/, /status, /table, /exporters, /exporters/ADDRESS, /metrics, /healthz, /livez, /readyz, /events"
 
     init(pool: RunningPool) {
         self.pool = pool
@@ -52,6 +53,12 @@ final class StatusService {
                 let health = Health(of: try pool.status())
                 return try .json(health.ok ? 200 : 503, health)
             }
+        case "/livez": return try plain { try .json(200, Liveness()) }
+        case "/readyz":
+            return try plain {
+                let readiness = Readiness(of: try pool.status())
+                return try .json(readiness.ok ? 200 : 503, readiness)
+            }
         case "/metrics":
             return try plain {
                 HTTPResponse(type: MetricText.contentType, body: Array(try pool.metrics().text.utf8))
@@ -80,7 +87,7 @@ extension RunningPool {
     /// The current values for GET /metrics.
     func metrics() throws(Failure) -> AgentMetrics {
         AgentMetrics(
-            status: try status(), configuration: configurationFacts, process: OwnProcess.usage(),
+            status: try status(), configuration: reloads.facts, process: OwnProcess.usage(),
             version: AgentVersion.text, layout: Int(RPA_LAYOUT_VERSION))
     }
 }

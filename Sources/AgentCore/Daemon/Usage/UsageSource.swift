@@ -30,7 +30,7 @@ final class UsageSource: EventSource {
     init(pool: RunningPool, log: Logger) throws(Failure) {
         self.pool = pool
         self.log = log
-        seen = (pool.revision, pool.reloads)
+        seen = (pool.revision, pool.reloads.successes)
         alarm = UsageAlarm(log: log)
         counters = try UsageCounters(pool: pool, log: log)
         settings = pool.kernel.configuration.usage
@@ -121,11 +121,11 @@ final class UsageSource: EventSource {
         backoff = DeliveryBackoff()
         if case .recording(let recorder) = course {
             recorder.follow(settings)
-            if seen.reloads != pool.reloads { recorder.retryNow() }
+            if seen.reloads != pool.reloads.successes { recorder.retryNow() }
         } else if settings == nil {
             counters.forgetMeters()
         }
-        seen = (pool.revision, pool.reloads)
+        seen = (pool.revision, pool.reloads.successes)
     }
 
     /// Reads the folder on a thread, and then begins to record.

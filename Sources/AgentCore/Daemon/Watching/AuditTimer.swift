@@ -61,18 +61,35 @@ final class AuditTimer: EventSource {
         try count()
         facts.loneSource = census.loneSource
         facts.stalled = pool.stalled
+        facts.state = try state()
+        let now = Self.moment
+        let report = history.judge(facts, at: now)
+        note(report.changes)
+        next = now.instant + (facts.groups.contains { $0.probe == .skipped } ? Self.shortPause : Self.pause)
+        deafUntil = now.instant + Self.deafness
+        return report
+    }
+
+    /// Judges the collectors, groups and the last reload, as they are now, without an audit.
+    func judgeState() throws(Failure) { note(history.judge(try state(), at: Self.moment)) }
+
+    private func state() throws(Failure) -> AuditFacts.State {
+        .init(delivery: try pool.kernel.deliveryFacts(act: act), reloadFailure: pool.reloads.failure)
+    }
+
+    private static var moment: AuditHistory.Moment {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        let now = ContinuousClock.now
-        let report = history.judge(facts, at: .init(instant: now, time: Int64(time.tv_sec)))
-        pool.findings = report.findings
-        for finding in report.new {
-            log.log(level: finding.level == .problem ? .warning : .notice, "\(finding.text)")
+        return .init(instant: ContinuousClock.now, time: Int64(time.tv_sec))
+    }
+
+    private func note(_ changes: AuditChanges) {
+        pool.findings = changes.findings
+        for finding in changes.new where !finding.isLogged {
+            let level: Logger.Level = finding.isOutage ? .error : finding.level == .problem ? .warning : .notice
+            log.log(level: level, "\(finding.text)")
         }
-        for finding in report.over { log.notice("\(finding.name) is over: \(finding.text)") }
-        next = now + (facts.groups.contains { $0.probe == .skipped } ? Self.shortPause : Self.pause)
-        deafUntil = now + Self.deafness
-        return report
+        for finding in changes.over { log.notice("\(finding.name) is over: \(finding.text)") }
     }
 
     private func count() throws(Failure) {

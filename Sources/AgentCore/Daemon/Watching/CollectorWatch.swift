@@ -222,12 +222,13 @@ final class CollectorWatch: EventSource {
         guard try pool.kernel.noteLoss(of: slot, hasEnded: hasEnded, act: act) else { return }
         // If the hold is over, `EventRecorder` logs the failover. The loss is logged even if this read fails.
         let isHeld = (try? pool.kernel.isHeld(slot, act: act)) ?? false
-        let words = HoldText(hasAffinity: pool.kernel.table.assignment.hasAffinity)
         let name = pool.kernel.name(of: slot)
+        let canFailOver = (try? pool.kernel.deliveryFacts(act: act))?.canFailOver(name) ?? true
+        let words = HoldText(hasAffinity: pool.kernel.table.assignment.hasAffinity, canFailOver: canFailOver)
         pool.losses.add(
             .init(
                 collector: name, what: what,
-                fate: isHeld ? words.held(for: "\(pool.kernel.configuration.restartHold)") : nil,
+                fate: isHeld ? words.held(for: pool.kernel.configuration.restartHold) : nil,
                 process: Self.words(for: identity ?? process?.identity), hasEnded: { process?.hasEnded ?? false }),
             now: ContinuousClock.now)
         // Without a process, the cause stays unknown: don't wait for it.

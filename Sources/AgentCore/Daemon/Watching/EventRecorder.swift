@@ -6,20 +6,25 @@ import PoolReport
 /// Records the collectors' events and moves of rows, for readers of GET /events.
 final class EventRecorder: EventSource {
     private let pool: RunningPool
+    /// Has the findings that come from the collectors' states.
+    private let audit: AuditTimer
     private let log: Logger
     private var history = PoolHistory()
     private var seen: Int
     private var seenWrites: UInt64
+    private var seenReloads: Int
     /// Collectors whose loss has no known cause yet.
     private var pending: Set<String> = []
     private var schedule = EventSchedule()
     private let act = "note what happens"
 
-    init(pool: RunningPool, log: Logger) throws(Failure) {
+    init(pool: RunningPool, audit: AuditTimer, log: Logger) throws(Failure) {
         self.pool = pool
+        self.audit = audit
         self.log = log
         seen = pool.revision
         seenWrites = pool.kernel.rowWrites
+        seenReloads = pool.reloads.attempts
         _ = try movedRows()
         try look(now: ContinuousClock.now)
     }
@@ -50,21 +55,25 @@ final class EventRecorder: EventSource {
     }
 
     private var hasChanged: Bool {
-        seen != pool.revision || seenWrites != pool.kernel.rowWrites || pending != pool.losses.pendingCollectors
+        seen != pool.revision || seenWrites != pool.kernel.rowWrites || seenReloads != pool.reloads.attempts
+            || pending != pool.losses.pendingCollectors
     }
 
     private var hasAffinity: Bool { pool.kernel.table.assignment.hasAffinity }
 
     private func look(now: ContinuousClock.Instant) throws(Failure) {
         let moments = try pool.kernel.moments(act: act)
+        let delivery = try pool.kernel.deliveryFacts(act: act)
         pending = pool.losses.pendingCollectors
         let entries = history.look(
-            moments, pending: pending, losses: pool.losses.takeCauses(), hasAffinity: hasAffinity, at: now)
+            moments, pending: pending, losses: pool.losses.takeCauses(), hasAffinity: hasAffinity,
+            stranded: Set(delivery.collectors.filter { !delivery.canFailOver($0.name) }.map(\.name)), at: now)
         for entry in entries { pool.note(entry.kind, collector: entry.collector, entry.text) }
         report(entries)
         let mayHaveMoved = hasChanged || !entries.isEmpty
-        (seen, seenWrites) = (pool.revision, pool.kernel.rowWrites)
+        (seen, seenWrites, seenReloads) = (pool.revision, pool.kernel.rowWrites, pool.reloads.attempts)
         schedule.noteLook(states: moments.map(\.state), mayHaveMoved: mayHaveMoved, now: now)
+        try audit.judgeState()
     }
 
     /// Logs the entries with the counts of rows. The rows are read only if an entry needs them; if that
@@ -74,7 +83,7 @@ final class EventRecorder: EventSource {
         let table = hasAffinity ? try? TableStatus(pool.kernel.rowSnapshot()) : nil
         for entry in entries {
             guard let collector = pool.kernel.configuration.collectors.first(where: { $0.name == entry.collector }),
-                let message = entry.message(of: collector, table, hasAffinity: hasAffinity)
+                let message = entry.message(of: collector, table)
             else { continue }
             log.of(entry.collector, key: message.key)
                 .log(level: message.isWarning ? .warning : .notice, "\(message.text)")

@@ -1,0 +1,43 @@
+import PoolModel
+
+/// Whether the agent works: the content of GET /livez. An answer is the proof.
+public struct Liveness: Equatable, Sendable, Codable {
+    public var ok = true
+    public var reasons: [String] = []
+
+    public init() {}
+}
+
+/// Whether this host should receive traffic: the content of GET /readyz. It should when the program is
+/// attached to every group, and a usable collector has a socket in it.
+public struct Readiness: Equatable, Sendable, Codable {
+    public var ok: Bool
+    /// A sentence for each group that can't deliver, with the next step.
+    public var reasons: [String]
+
+    public init(of status: PoolStatus) {
+        reasons = status.groups.compactMap { group in
+            let subject = "group \(group.name)"
+            guard status.hasUsableCollector(in: group.name) else {
+                return "\(subject) has no usable collector; register a collector with a socket for "
+                    + "\(group.protocol) port \(group.port)"
+            }
+            if group.attached { return nil }
+            return "\(subject): the agent's program isn't attached, or the agent can't verify that it is; "
+                + "run: reuseport-agent check --live"
+        }
+        ok = reasons.isEmpty
+    }
+}
+
+extension PoolStatus {
+    /// A usable collector has a socket in the group.
+    func hasUsableCollector(in group: String) -> Bool {
+        collectors.contains { $0.isUsable && $0.groups[group]?.cookie != nil }
+    }
+}
+
+extension PoolStatus.Collector {
+    /// It receives what the table assigns to it.
+    fileprivate var isUsable: Bool { state == SlotState.active.name || state == SlotState.draining.name }
+}
