@@ -139,7 +139,8 @@ import TestSupport
             }
             let first = try #require(try left())
             for _ in 0..<20 {
-                #expect(Self.refusal { try Self.register("c1", registered, in: kernel) } != nil)
+                let text = Self.refusal { try Self.register("c1", registered, in: kernel) }
+                #expect(text != nil)
                 let now = try #require(try left())
                 #expect(now < first)
             }
@@ -182,8 +183,8 @@ import TestSupport
             try pool.start("c1")
             #expect(try Self.states(pool.kernel) == [.active, .active])
             _ = try pool.kernel.auditFacts(act: "test")
-            #expect(pool.takeReceived().values.allSatisfy(\.isEmpty))
-            #expect(pool.takeAccepted().values.allSatisfy(\.isEmpty))
+            #expect(pool.takeReceived().values.allSatisfy { $0.isEmpty })
+            #expect(pool.takeAccepted().values.allSatisfy { $0.isEmpty })
         }
     }
 
@@ -191,8 +192,8 @@ import TestSupport
         try await Sandbox.run { _ in
             let pool = try PoolFixture()
             for index in 0..<100 { _ = try pool.replace("c\(index % 4 + 1)") }
-            #expect(pool.takeReceived().values.allSatisfy(\.isEmpty))
-            #expect(pool.takeAccepted().values.allSatisfy(\.isEmpty))
+            #expect(pool.takeReceived().values.allSatisfy { $0.isEmpty })
+            #expect(pool.takeAccepted().values.allSatisfy { $0.isEmpty })
             #expect(try Self.states(pool.kernel).allSatisfy { $0 == .active })
         }
     }
