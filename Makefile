@@ -3,6 +3,8 @@ PREFIX ?= /usr/local
 release = .build/release/reuseport-agent
 # The demo and the tests create namespaces, which requires root.
 as_root = $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$$PATH" "TMPDIR=$$TMPDIR" "CI=$$CI" "JOBS=$$JOBS")
+# Without the benchmarks, which --build-tests builds, too, as `make check` does.
+build_tests = swift build --product reuseport-agentPackageTests
 # SwiftPM leaves locks and empty folders in the folder for temporary files.
 export TMPDIR := $(CURDIR)/.build/tmp
 $(shell mkdir -p $(TMPDIR))
@@ -25,16 +27,15 @@ demo:
 	@$(MAKE) --no-print-directory $(release)
 	@$(as_root) $(release) demo
 
-# The tests' product alone: --build-tests builds the benchmarks, too, which `make check` does.
 test:
 	@scripts/setup.sh test
-	swift build --product reuseport-agentPackageTests
+	$(build_tests)
 	$(as_root) scripts/test.sh '$(SUITES)'
 
 # Long tests that must pass before a change is done.
 test-long:
 	@scripts/setup.sh test
-	swift build --build-tests
+	$(build_tests)
 	$(as_root) env FLOOD=10000000 MODEL_SEQUENCES=1500 scripts/test.sh 'FloodTests|ModelTests'
 	$(as_root) scripts/test.sh --beside-build '$(SUITES)'
 	$(MAKE) --no-print-directory test-kernels
@@ -45,7 +46,7 @@ test-kernels: export KERNEL_PACKAGES := $(KERNEL_PACKAGES)
 test-kernels: export RECORD := $(RECORD)
 test-kernels:
 	@scripts/setup.sh kernels
-	swift build --build-tests
+	$(build_tests)
 	@scripts/test-kernels.sh
 
 build:
