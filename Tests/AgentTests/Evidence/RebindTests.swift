@@ -37,23 +37,27 @@ import TestSupport
             try collector.waitUntilBound()
             #expect(waitUntil(.seconds(20)) { (try? agent.isActive()) ?? false })
             let traffic = try CountedTraffic(exporters: 20, rate: 4_000, by: .edge(["c1", "c2"]), in: sandbox)
-            var gaps: [Duration] = []
-            for _ in 0..<10 {
-                let before = collector.ledger[.total]
-                try traffic.wait("c1 receives") { collector.ledger[.total] > before + 100 }
-                let start = collector.ledger[.start]
-                let signal = try ChildProcess(["kill", "-HUP", "\(collector.pid)"], in: sandbox)
-                #expect(try signal.wait() == 0)
-                try traffic.wait("c1 has bound again") { collector.ledger[.start] != start }
-                let (total, closed) = (collector.ledger[.total], collector.ledger[.closed])
-                try traffic.wait("c1 receives again") { collector.ledger[.total] > total }
-                let first = collector.ledger.entries().first { $0.noted > closed }
-                gaps.append(.nanoseconds(Int64((first?.noted ?? closed) - closed)))
-            }
-            gaps.sort()
+            let gaps = try (0..<10).map { _ in try gap(of: collector, in: sandbox, under: traffic) }.sorted()
             #expect(gaps[5] <= .milliseconds(100), "\(gaps)")
             print("\(way): without a socket for \(gaps[5]) in the median, at most \(gaps[9])")
             try traffic.stop([collector])
         }
+    }
+
+    /// Has the collector bind anew, and returns the time from its close to the first datagram of its new socket.
+    private func gap(of collector: CountedCollector, in sandbox: Sandbox, under traffic: CountedTraffic) throws
+        -> Duration
+    {
+        let before = collector.ledger[.total]
+        try traffic.wait("c1 receives") { collector.ledger[.total] > before + 100 }
+        let start = collector.ledger[.start]
+        let signal = try ChildProcess(["kill", "-HUP", "\(collector.pid)"], in: sandbox)
+        #expect(try signal.wait() == 0)
+        try traffic.wait("c1 has bound again") { collector.ledger[.start] != start }
+        let total = collector.ledger[.total]
+        let closed = collector.ledger[.closed]
+        try traffic.wait("c1 receives again") { collector.ledger[.total] > total }
+        let first = collector.ledger.entries().first { $0.noted > closed }
+        return .nanoseconds(Int64((first?.noted ?? closed) - closed))
     }
 }
