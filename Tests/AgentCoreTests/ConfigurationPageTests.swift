@@ -93,7 +93,7 @@ import Testing
             }
             tried += 1
         }
-        #expect(tried == 8)
+        #expect(tried == 9)
     }
 
     /// A number with its unit, of which one more or less can be written.

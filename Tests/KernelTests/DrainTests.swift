@@ -30,7 +30,12 @@ import Testing
             }
             var progress = try pool.kernel.progress(ofDraining: "c2")
             #expect(progress.sessions == 1 && progress.rows == 1 && !progress.isEmpty)
-            #expect(try pool.kernel.status().collectors[1].drain == progress)
+            #expect(progress.longestSilent?.map(\.peer) == ["\(sources[0])"])
+            var shown = try #require(try pool.kernel.status().collectors[1].drain)
+            // The session has been silent for longer by now.
+            #expect(shown.longestSilent![0].silentFor >= progress.longestSilent![0].silentFor)
+            shown.longestSilent = progress.longestSilent
+            #expect(shown == progress)
 
             // The drain outlives the agent.
             try pool.restartAgent()

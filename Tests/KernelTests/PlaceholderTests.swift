@@ -6,10 +6,12 @@ import Testing
 @Suite(.serialized, .enabled(if: Privilege.isThere, "needs root: namespaces and CAP_BPF")) struct PlaceholderTests {
     private static let configuration = PoolFixture.configuration(["c1", "c2"])
 
-    private static func sockets(_ user: UInt32, in sandbox: Sandbox) throws -> [InternetSocket] {
+    private static func sockets(_ user: UInt32, in sandbox: Sandbox, reuseaddr: Bool = false) throws
+        -> [InternetSocket]
+    {
         try sandbox.asUser(user) {
             [
-                try .collector(.udp, .v4(0), port: PoolFixture.ipfixPort),
+                try .collector(.udp, .v4(0), port: PoolFixture.ipfixPort, reuseaddr: reuseaddr),
                 try .collector(.tcp, .v4(0), port: PoolFixture.bmpPort),
             ]
         }
@@ -50,32 +52,52 @@ import Testing
         }
     }
 
-    @Test func `without collectors placeholders have the lowest former user, or the other if that can't bind`()
-        async throws
-    {
+    @Test func `without collectors and collector_user an agent that starts keeps no user out`() async throws {
         try await Sandbox.run { sandbox in
             try Self.pastPool(of: 1_000, in: sandbox)
-            do {
-                let kernel = try Pool(adopting: Self.configuration)
-                #expect(try Self.users(kernel) == [1_000, 1_000])
-            }
-            // 1001 comes while no agent keeps the groups.
-            do {
-                let sockets = try Self.sockets(1_001, in: sandbox)
-                let kernel = try Pool(adopting: Self.configuration)
-                try Self.register("c2", sockets, in: kernel)
-            }
-            do {
-                let kernel = try Pool(adopting: Self.configuration)
-                #expect(try Self.users(kernel) == [1_000, 1_000])
-            }
-            // No member of the group, and in the way of all users but its own.
-            let obstacle = try sandbox.asUser(1_001) {
-                try InternetSocket.collector(.udp, .v4(0x7f00_0001), port: PoolFixture.ipfixPort)
+            let kernel = try Pool(adopting: Self.configuration)
+            #expect(try Self.users(kernel) == [nil, nil])
+            let sockets = try Self.sockets(1_001, in: sandbox)
+            try Self.register("c2", sockets, in: kernel)
+            #expect(try Self.users(kernel) == [1_001, 1_001])
+        }
+    }
+
+    @Test func `an obstacle of another user keeps the agent's own socket out until it is gone`() async throws {
+        try await Sandbox.run { sandbox in
+            let sockets = try Self.sockets(1_000, in: sandbox, reuseaddr: true)
+            // No member of the group, and bound last: the kernel compares users with the last socket alone.
+            var obstacle: InternetSocket? = try sandbox.asUser(1_001) {
+                try InternetSocket.collector(.udp, .v4(0x7f00_0001), port: PoolFixture.ipfixPort, reuseaddr: true)
             }
             let kernel = try Pool(adopting: Self.configuration)
-            #expect(try Self.users(kernel) == [1_001, 1_000])
+            try Self.register("c1", sockets, in: kernel)
+            #expect(try Self.users(kernel) == [nil, 1_000])
+            obstacle = nil
+            #expect(try Self.users(kernel) == [1_000, 1_000])
             _ = obstacle
+        }
+    }
+
+    @Test func `the agent's own socket of a user who has left gives way to another user's collectors`() async throws {
+        try await Sandbox.run { sandbox in
+            var configuration = Self.configuration
+            configuration.groups = [configuration.groups[0]]
+            func socket(_ user: UInt32) throws -> InternetSocket {
+                try sandbox.asUser(user) { try .collector(.udp, .v4(0), port: PoolFixture.ipfixPort, reuseaddr: true) }
+            }
+            let kernel = try Pool(adopting: configuration)
+            let first = try socket(1_000)
+            var second: InternetSocket? = try socket(1_001)
+            try Self.register("c2", [second!], in: kernel)
+            let before = try Self.users(kernel)
+            #expect(before == [1_001])
+            second = nil
+            let after = try Self.users(kernel)
+            #expect(after == [1_000])
+            try Self.register("c1", [first], in: kernel)
+            let states = try kernel.moments(act: "test").map(\.state)
+            #expect(states[0] == .active, "\(states)")
         }
     }
 

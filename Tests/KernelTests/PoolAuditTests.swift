@@ -16,6 +16,8 @@ import Testing
     private static func otherPool(_ pool: PoolFixture) throws -> Pool {
         var configuration = pool.kernel.configuration
         configuration.pool = "other"
+        // A pool of the same ports would be refused.
+        for index in configuration.groups.indices { configuration.groups[index].port += 1_000 }
         return try Pool(adopting: configuration)
     }
 

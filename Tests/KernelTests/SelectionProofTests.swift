@@ -88,7 +88,7 @@ import TestSupport
             let kernel = try Pool(adopting: configuration)
             let text = Self.refusal { try Self.register("c1", loser, in: kernel) }
             #expect(text?.contains("belongs to user 1001") == true, "\(text ?? "registered")")
-            #expect(text?.contains("a socket of user 1002 (inode ") == true, "\(text ?? "registered")")
+            #expect(text?.contains("sockets of user 1002 (inode ") == true, "\(text ?? "registered")")
             try Self.register("c2", receiver, in: kernel)
             #expect(try Self.states(kernel)[1] == .active)
             let again = Self.refusal { try Self.register("c1", loser, in: kernel) }

@@ -73,7 +73,7 @@ import Testing
                 #expect(!text.contains("held") && !text.contains("exporters"), "\(text)")
             }
         }
-        for state in states.suffix(2) {
+        for state in [SlotState.holding(left: .seconds(1)), .failed] {
             #expect(
                 Self.advice(state, hasAffinity: false)?.hasPrefix("its turns go to the others; start it again by: ")
                     == true)

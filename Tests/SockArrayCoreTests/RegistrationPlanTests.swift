@@ -180,7 +180,7 @@ import Testing
         }
         #expect(failure.kind == .conflict)
         #expect(failure.description.contains("fd 3 (udp 0.0.0.0:4739) belongs to user 1001"))
-        #expect(failure.description.contains("a socket of user 1002 (inode 70, collector c2's)"))
+        #expect(failure.description.contains("sockets of user 1002 (inode 70, collector c2's)"))
         let accepted = try plan([own, Self.tcp], cookies: cookies, sockets: [members[0].reversed(), []])
         #expect(accepted.placements.count == 2)
     }

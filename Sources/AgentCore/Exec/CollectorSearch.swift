@@ -8,6 +8,8 @@ enum CollectorSearch: ~Copyable {
     case found(OtherProcess, [OfferedSocket])
     /// No process has a socket for every group.
     case incomplete(Failure)
+    /// A process listens in a way that no group takes: waiting doesn't help.
+    case unfit(Failure)
     /// No readable process has a socket for every group. These processes aren't readable for `exec`; the
     /// agent may be allowed to read them.
     case hidden([Int32])
@@ -39,6 +41,9 @@ enum CollectorSearch: ~Copyable {
                 Failure(
                     .unfitSocket, act: act, cause: "the command has no process any more",
                     errno: KernelError.noProcess, remedy: "run the command in the foreground"))
+        }
+        if let failure = CollectorProcess.listensByMPTCP(nearest.pid, nearest.sockets, nearest.missing, act: act) {
+            return .unfit(failure)
         }
         return .incomplete(
             Failure(

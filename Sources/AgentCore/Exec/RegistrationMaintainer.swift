@@ -134,6 +134,7 @@ package final class RegistrationMaintainer {
         asksForHidden = false
         switch CollectorSearch.among(descendantsOf: getpid(), groups: known.groups, act: act) {
         case .incomplete(let failure): return .incomplete(failure)
+        case .unfit(let failure): throw failure
         case .hidden(let pids):
             asksForHidden = true
             return try askForHidden(pids)

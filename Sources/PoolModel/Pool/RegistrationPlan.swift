@@ -127,14 +127,19 @@ public struct RegistrationPlan: Equatable, Sendable {
         guard occupancy.sockets.indices.contains(index),
             let receiver = occupancy.sockets[index].first(where: group.hasMember), receiver.user != offer.socket.user
         else { return }
-        let slot = occupancy.cookies[index].first { $0.value == receiver.cookie }?.key
-        let collector = slot.flatMap { occupancy.names[$0] }.map { ", collector \($0)'s" } ?? ""
+        // Rather a collector's than the agent's own.
+        let receivers = occupancy.sockets[index].filter { group.hasMember($0) && $0.user == receiver.user }
+        let registered = receivers.compactMap { socket in
+            occupancy.cookies[index].first { $0.value == socket.cookie }.map { (socket, $0.key) }
+        }.first
+        let collector = registered.flatMap { occupancy.names[$0.1] }.map { ", collector \($0)'s" } ?? ""
+        let inode = registered?.0.inode ?? receiver.inode
         throw .refused(
             Failure(
                 .conflict, act: act,
                 cause:
                     "\(offer.label) (\(offer.socket.endpoint)) belongs to user \(offer.socket.user), and all traffic of "
-                    + "group \(group.name) reaches a socket of user \(receiver.user) (inode \(receiver.inode)\(collector)): "
+                    + "group \(group.name) reaches sockets of user \(receiver.user) (inode \(inode)\(collector)): "
                     + "the kernel keeps the sockets of different users in separate reuseport groups",
                 remedy: "run all collectors of the pool as one user, and set collector_user to it"))
     }

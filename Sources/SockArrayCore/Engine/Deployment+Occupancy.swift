@@ -13,7 +13,7 @@ extension Deployment {
         var cookies: [[Slot: UInt64]] = []
         var sockets: [[BoundSocket]] = []
         for group in groups {
-            sockets.append(try SocketDump.members(of: group.group.transport, port: group.group.port))
+            sockets.append(try members(atPortOf: group))
             var held: [Slot: UInt64] = [:]
             for slot in names.keys { held[slot] = try group.sockets.cookie(at: slot) }
             cookies.append(held)

@@ -54,7 +54,23 @@ final class Deployment {
         guard let sockets = isClaimed ? [] : try? sockets(atPortOf: group),
             GroupClaim.mayJoin(group.group, isClaimed: isClaimed, among: sockets, own: ownCookies)
         else { return }
-        group.keep(for: configuration.collectorUser)
+        group.keep(for: configuration.collectorUser, else: presentUsers)
+    }
+
+    /// The sockets of the group's port. If the agent's own is in the way of all others, it is replaced first.
+    func members(atPortOf group: PoolGroup) throws(KernelError) -> [BoundSocket] {
+        let found = try sockets(atPortOf: group)
+        guard group.placeholderRefusal != nil || group.isForeign(among: found) else { return found }
+        keep(group)
+        return try sockets(atPortOf: group)
+    }
+
+    /// Users (uid) of the collectors that have a socket, in ascending order.
+    private var presentUsers: [UInt32] {
+        let present = maps.tenants.all().filter { slot, _ in
+            groups.contains { ((try? $0.sockets.cookie(at: slot)) ?? nil) != nil }
+        }
+        return Set(present.values.compactMap(\.user)).sorted()
     }
 
     /// Users (uid) that the sockets of present and former collectors belong to.

@@ -53,10 +53,9 @@ final class GroupAuditor {
     private func facts(of group: PoolGroup, _ slots: [Slot], unanswered: inout Int) throws(KernelError)
         -> AuditFacts.Group
     {
-        // The reason for which there was no placeholder may be gone.
-        if group.placeholderRefusal != nil { deployment.keep(group) }
         var facts = AuditFacts.Group(
-            group.group, sockets: try SocketDump.members(of: group.group.transport, port: group.group.port),
+            // The reason for which there was no placeholder may be gone.
+            group.group, sockets: try deployment.members(atPortOf: group),
             placeholder: group.placeholder?.cookie,
             placeholderRefusal: group.placeholderRefusal.map { .init(user: $0.user, errno: $0.error.errno) })
         try sockets.countDrops(in: group, facts.sockets)

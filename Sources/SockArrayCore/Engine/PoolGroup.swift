@@ -117,11 +117,16 @@ package final class PoolGroup {
     /// Keeps the group, with what is attached, also without a collector. Of no
     /// effect if that is done, or can't be.
     ///
-    /// - Parameter configured: the user that its sockets must belong to; nil: that of its present sockets. A
-    ///   former collector's user doesn't count: the kernel would refuse the sockets of another
-    ///   user that the collectors have now.
-    func keep(for configured: UInt32?) {
-        let users = configured.map { [$0] } ?? memberUsers
+    /// A former collector's user doesn't count: the kernel would refuse the sockets of another user
+    /// that the collectors have now, or give all traffic to the agent's own.
+    ///
+    /// - Parameters:
+    ///   - configured: the user that its sockets must belong to; nil: that of its present sockets.
+    ///   - others: users of the pool's collectors in other groups, for a group without sockets.
+    func keep(for configured: UInt32?, else others: [UInt32]) {
+        let members = memberUsers
+        let users = configured.map { [$0] } ?? (members.isEmpty ? others : members)
+        if let present = placeholder, !users.isEmpty, !users.contains(present.user) { placeholder = nil }
         var refusal: (user: UInt32, error: KernelError)?
         for user in users {
             guard placeholder?.user != user else {
@@ -157,10 +162,18 @@ package final class PoolGroup {
         return placeholder.user != user
     }
 
-    /// Each user once; first the one whose sockets receive the group's traffic.
+    /// The agent's own socket belongs to a user that no other member has: it receives the traffic of the others.
+    func isForeign(among members: [BoundSocket]) -> Bool {
+        guard let placeholder else { return false }
+        let others = members.filter { group.hasMember($0) && $0.cookie != placeholder.cookie }
+        return !others.isEmpty && !others.contains { $0.user == placeholder.user }
+    }
+
+    /// Each user of sockets that aren't the agent's once; first the one whose sockets receive the group's traffic.
     private var memberUsers: [UInt32] {
+        let own = placeholder?.cookie
         let members = (try? SocketDump.members(of: group.transport, port: group.port)) ?? []
-        return members.filter(group.hasMember).map(\.user).reduce(into: []) { users, user in
+        return members.filter { group.hasMember($0) && $0.cookie != own }.map(\.user).reduce(into: []) { users, user in
             if !users.contains(user) { users.append(user) }
         }
     }

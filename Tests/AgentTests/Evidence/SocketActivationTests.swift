@@ -12,7 +12,8 @@ struct SocketActivationTests {
     @Test func `a restart within the hold: 50 of 50 datagrams and 3 of 3 connections are answered`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
-                in: sandbox, program: AgentUnderTest.program, configuration: Self.configuration)
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(collectors: ["c1"], hold: "5s"))
             let service = try ActivatedService(in: sandbox)
             try service.waitUntilRegistered(with: agent, 1)
             #expect(try agent.isActive())

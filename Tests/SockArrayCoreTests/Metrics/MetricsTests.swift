@@ -63,7 +63,7 @@ import Testing
 
     @Test func `each name once, each sample once; counters end in _total and nothing else does`() {
         let families = Self.metrics.families
-        #expect(Set(families.map(\.name)).count == families.count && families.count == 41)
+        #expect(Set(families.map(\.name)).count == families.count && families.count == 42)
         for family in families {
             #expect(family.name.hasSuffix("_total") == (family.kind == .counter), "\(family.name)")
             #expect(family.name.hasPrefix("reuseport_agent_") || family.name.hasPrefix("process_"))
@@ -77,9 +77,9 @@ import Testing
     @Test func `without usage 4 families are missing, and before the first delivery 1`() {
         var metrics = Self.metrics
         metrics.status.usage = UsageStatus()
-        #expect(metrics.families.count == 40 && metrics.text.contains("usage_overdue{pool=\"edge\"} 0\n"))
+        #expect(metrics.families.count == 41 && metrics.text.contains("usage_overdue{pool=\"edge\"} 0\n"))
         metrics.status.usage = nil
-        #expect(metrics.families.count == 37 && !metrics.text.contains("usage_"))
+        #expect(metrics.families.count == 38 && !metrics.text.contains("usage_"))
     }
 
     @Test func `no label has an address of an exporter, and a count of runs says what a run is`() {
