@@ -42,19 +42,19 @@ __noinline int answer_probe(struct sk_reuseport_md *ctx)
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 	struct rpa_losses *counters;
 	struct map_key key;
-	__u64 slot;
-	__u32 error;
+	__u64 slot, error, count;
 
 	if (!pool)
 		return SK_DROP;
 	slot = READ_ONCE(pool->probe_slot);
 	key.index = slot;
-	error = -bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0);
+	error = (__u16)-bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0);
 	counters = bpf_map_lookup_elem(&losses, ONLY);
 	if (!counters)
 		return SK_DROP;
-	WRITE_ONCE(counters->probe_result, slot << 32 | error);
-	WRITE_ONCE(counters->probes, counters->probes + 1);
+	count = counters->probes + 1;
+	WRITE_ONCE(counters->probe_result, count << 32 | slot << 16 | error);
+	WRITE_ONCE(counters->probes, count);
 	return SK_DROP;
 }
 

@@ -18,7 +18,10 @@ public struct Health: Equatable, Sendable, Codable {
                     }
             }
             + (status.usage?.isOverdue == true ? [status.usage?.lastError ?? "usage events are overdue"] : [])
-            + status.groups.filter { !$0.attached && !status.isUnverified($0.name) }.map {
+            + status.groups.filter { group in
+                !group.attached && !status.isUnverified(group.name)
+                    && !status.findings.contains { $0.name == AuditProblem.notJoined && $0.group == group.name }
+            }.map {
                 "group \($0.name) has no registered socket, and therefore no program; "
                     + "register a collector with a socket for \($0.protocol) port \($0.port)"
             }

@@ -80,16 +80,20 @@ extension PoolStatus {
     public mutating func add(_ findings: [AuditFinding]) {
         self.findings = findings
         for index in groups.indices where isUnverified(groups[index].name) { groups[index].attached = false }
+        lossesNow = lossesNow.map { $0 + findings.filter(isLoss).map(\.text) }
         for index in collectors.indices where collectors[index].state == SlotState.active.name {
             guard let finding = findings.first(where: { $0.isStall(of: collectors[index].name) }) else { continue }
-            (collectors[index].state, collectors[index].advice) = (Self.stalled, finding.text)
+            (collectors[index].state, collectors[index].advice) = (SlotState.stalled.name, finding.text)
         }
     }
 
-    /// The state of a collector that reads nothing, which the maps don't show.
-    static let stalled = "stalled"
-    /// All values of a collector's state.
-    package static let states = (SlotState.names + [stalled]).sorted()
+    /// A collector that counts as usable receives nothing, and its traffic isn't held either.
+    private func isLoss(_ finding: AuditFinding) -> Bool {
+        guard finding.isStarvation else { return false }
+        return collectors.contains {
+            $0.name == finding.collector && [SlotState.active, .unverified, .draining].map(\.name).contains($0.state)
+        }
+    }
 
     /// A finding says that the program could not be attached to the group.
     func isUnverified(_ group: String) -> Bool {
@@ -128,6 +132,9 @@ public enum CollectorAdvice {
             return
                 "it is registered, but the agent has not yet seen the program select its sockets; if this lasts, see "
                 + "the findings of: reuseport-agent check --live"
+        case .stalled:
+            return "it reads nothing of what waits in its sockets, and its exporters are at other collectors until it "
+                + "reads again; kill -CONT continues a stopped process; restart one that hangs"
         case .queueing:
             return "its process has ended, and another process keeps its sockets: what comes is queued there until "
                 + "restart_hold is over, and then goes to other collectors; \(end)"

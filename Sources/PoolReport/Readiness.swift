@@ -33,11 +33,16 @@ public struct Readiness: Equatable, Sendable, Codable {
 extension PoolStatus {
     /// A usable collector has a socket in the group.
     func hasUsableCollector(in group: String) -> Bool {
-        collectors.contains { $0.isUsable && $0.groups[group]?.cookie != nil }
+        let isStarved = findings.contains { $0.isStarvation && $0.group == group }
+        return collectors.contains { $0.isUsable(isStarved: isStarved) && $0.groups[group]?.cookie != nil }
     }
 }
 
 extension PoolStatus.Collector {
-    /// It receives what the table assigns to it.
-    fileprivate var isUsable: Bool { state == SlotState.active.name || state == SlotState.draining.name }
+    /// It receives what the table assigns to it, or the kernel queues that for it. Without a probe's answer (a firewall drops probes), traffic is the
+    /// proof: a host that waited for it would never get any.
+    fileprivate func isUsable(isStarved: Bool) -> Bool {
+        let states: [SlotState] = isStarved ? [.active, .draining, .queueing] : [.active, .draining, .queueing, .unverified]
+        return states.contains { $0.name == state }
+    }
 }

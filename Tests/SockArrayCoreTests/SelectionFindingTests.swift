@@ -26,8 +26,18 @@ import Testing
             finding?.text.contains(
                 "a socket of user 1002 (inode 7005) receives all of the group's traffic, and a socket of user 1000 "
                     + "(inode 7001), collector c1's, receives nothing") == true, "\(finding?.text ?? "none")")
-        #expect(finding?.text.contains("the agent's program doesn't run in the one that receives") == true)
+        #expect(finding?.text.contains("doesn't run in the one that receives: 100 % of the group's traffic") == true)
         #expect(report.exitCode == 5)
+        // A receiver of the pool's: some of the pool's collectors receive nothing.
+        facts.groups[0].entries = ["c2", "c1", "c3"].enumerated().map { index, name in
+            .init(collector: name, registered: [2, 1, 5][index], present: [2, 1, 5][index], share: 0.25)
+        }
+        let partly = history.judge(facts, at: AuditTests.moment(1)).findings.first { $0.name == "two_users" }
+        #expect(partly?.collector == "c1" && partly?.isOutage == true)
+        #expect(
+            partly?.text.contains("what belongs to collectors c1, c2, 50 % of the table, is dropped until") == true,
+            "\(partly?.text ?? "none")")
+        facts.groups[0].entries = AuditTests.facts().groups[0].entries
         // The other way round, the pool's own collectors lose nothing.
         facts.groups[0].sockets = [
             AuditTests.socket(1), AuditTests.socket(2), AuditTests.socket(9), Self.socket(5, user: 1_002),

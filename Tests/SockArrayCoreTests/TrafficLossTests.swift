@@ -77,7 +77,7 @@ import Testing
         #expect(Self.problems(Self.facts([.empty, .empty], groups: [apart[1]])) == [])
     }
 
-    @Test func `a group that a reload added is a note until its program comes, then a problem without a collector`() {
+    @Test func `a group that a reload added is a problem until a collector joins it, of another name once its program has come`() {
         let sflow = ReuseportGroup(name: "sflow", transport: .udp, address: .v4(0), port: 6_343)
         for (group, names, losses) in [
             (DeliveryFacts.Group(sflow, isAttached: false, hadCollector: false), ["group_not_joined"], 0),
@@ -88,8 +88,8 @@ import Testing
             #expect(facts.losses.count == losses)
             #expect(facts.losses.allSatisfy { $0 == .group(sflow) })
         }
-        let note = AuditProblem.groupNotJoined(sflow, otherSockets: false)
-        #expect(note.level == .note && note.text.contains("the agent's program isn't attached to it"))
+        let problem = AuditProblem.groupNotJoined(sflow, otherSockets: false)
+        #expect(problem.level == .problem && problem.text.contains("the agent's program isn't attached to it"))
     }
 
     @Test func `rows that no usable collector takes, because all drain, are a problem of the pool`() {

@@ -97,11 +97,11 @@ extension RegistrationPlan.Refusal {
 /// Finds the processes that have a collector's sockets.
 enum SocketOwner {
     /// The command's nearest ancestor that has one of the sockets: the collector that ran the command. Nil
-    /// if there is none. Process 1 doesn't count: a service manager that keeps a socket is no collector.
+    /// if there is none. A service manager doesn't count: it keeps the socket, and is no collector.
     static func find(of sockets: [OfferedSocket], passedBy command: Int32) -> ProcessIdentity? {
         let cookies = Set(sockets.map(\.offer.socket.cookie))
         var candidate = ProcessFacts.parent(of: command)
-        while let pid = candidate, pid > 1 {
+        while let pid = candidate, pid > 0, !isServiceManager(pid) {
             if let process = holder(of: cookies, pid) { return process }
             candidate = ProcessFacts.parent(of: pid)
         }
@@ -123,6 +123,11 @@ enum SocketOwner {
             candidate = ProcessFacts.parent(of: pid)
         }
         return keeper
+    }
+
+    /// In a container, process 1 is a collector as any other.
+    private static func isServiceManager(_ pid: Int32) -> Bool {
+        pid == 1 && ["systemd", "init", "openrc-init", "s6-svscan", "runit", "launchd"].contains(ProcessFacts.name(of: 1))
     }
 
     private static func holder(of cookies: Set<UInt64>, _ pid: Int32) -> ProcessIdentity? {

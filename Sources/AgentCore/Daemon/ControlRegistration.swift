@@ -94,7 +94,13 @@ struct ControlRegistration {
     private func checkMayRenew(
         _ collector: String, _ owner: ProcessIdentity?, _ manner: RegistrationManner?, act: String
     ) throws(Failure) {
-        guard manner == .renewal, try pool.kernel.isDismissed(collector, owner, act: act) else { return }
+        guard manner == .renewal else { return }
+        if let owner, let successor = try pool.kernel.successor(of: owner, collector, act: act) {
+            throw Failure(
+                .conflict, act: act, cause: "process \(successor.pid) was registered in its place",
+                remedy: "end process \(owner.pid) when it has read what waits for it (SIGTERM); nothing new comes to it")
+        }
+        guard try pool.kernel.isDismissed(collector, owner, act: act) else { return }
         throw Failure(
             .conflict, act: act, cause: "it was unregistered by a command",
             remedy: "run: reuseport-agent register --collector \(collector) --pid PID; or start the collector again")

@@ -12,7 +12,7 @@ struct CommandEnd {
     var status: Int32
     /// A signal asked the command to end.
     var wasAskedToEnd: Bool
-    /// The first process itself was registered, and no descendant in its place.
+    /// The first process itself was registered, or a descendant that has ended, too.
     var wasCollector: Bool
     var left: [LeftProcess]
 

@@ -42,6 +42,8 @@ package final class RegistrationMaintainer {
     private var holdRequests = HoldRequests()
     /// The process that lost the name to the command, until `takePredecessor`.
     private var predecessor: RegistrationChange.Predecessor?
+    /// With `takesOver`: the process that had the name before the first attempt.
+    private var former: RegistrationChange.Predecessor?
     /// How long the agent's answer about the pool's groups stays valid while a collector binds its sockets.
     private static let groupsLife: Duration = .seconds(3)
 
@@ -58,8 +60,8 @@ package final class RegistrationMaintainer {
     private var act: String { "register \(collector)" }
     var wasRegistered: Bool { retryPolicy.wasRegistered }
 
-    /// Whether this process was registered last.
-    func hasRegistered(_ pid: Int32) -> Bool { registered?.pid == pid }
+    /// Whether the process that was registered last has ended, as this one has.
+    func isRegisteredProcessOver(_ pid: Int32) -> Bool { registered.map { $0.pid == pid || !$0.isAlive } ?? false }
 
     /// The command was asked to end.
     func noteEndRequest(at now: ContinuousClock.Instant) { retryPolicy.noteEndRequest(at: now) }
@@ -174,6 +176,16 @@ package final class RegistrationMaintainer {
         return registered == ProcessIdentity(pid: pid) ? .renewal : nil
     }
 
+    /// An agent that is killed before it answers a takeover takes its knowledge of the process before with it.
+    private func noteFormer(_ own: PoolStatus.Collector) {
+        guard takesOver, registered == nil, former == nil, let pid = own.pid,
+            !ProcessFacts.descendants(of: getpid()).contains(pid)
+        else { return }
+        former = ProcessIdentity(pid: pid).map {
+            RegistrationChange.Predecessor(process: $0, cookies: own.groups.values.compactMap(\.cookie))
+        }
+    }
+
     private func take(
         _ reply: ControlReply, to question: Question, at now: ContinuousClock.Instant
     ) throws(Failure) -> RegistrationOutcome? {
@@ -182,6 +194,7 @@ package final class RegistrationMaintainer {
             guard let own = status.collectors.first(where: { $0.name == collector }) else {
                 throw .unknownCollector(pool: status.pool, names: status.collectors.map(\.name), act: act)
             }
+            noteFormer(own)
             holdRequests.isHeld = own.state == SlotState.holding(left: .zero).name
             known = KnownGroups(groups: status.groups.compactMap(ReuseportGroup.init), end: now + Self.groupsLife)
             return nil
@@ -189,8 +202,9 @@ package final class RegistrationMaintainer {
             if reply.done == nil { holdRequests.noteRefusal(at: now) }
             return nil
         case (.changed(let change), .register(let pids)):
+            if let replaced = change.predecessor { predecessor = replaced } else if registered == nil { predecessor = former }
             registered = ProcessIdentity(pid: pids[0])
-            if let replaced = change.predecessor { predecessor = replaced }
+            former = nil
             return .registered(change, pid: pids[0])
         case (.incomplete, .register(let pids)) where pids.count > 1:
             return try askForHidden(Array(pids.dropFirst()))

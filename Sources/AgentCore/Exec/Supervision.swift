@@ -75,7 +75,7 @@ package final class Supervision {
         }
         let end = CommandEnd(
             status: status, wasAskedToEnd: command.wasAskedToEnd,
-            wasCollector: maintainer.hasRegistered(command.pid), left: command.leftProcesses())
+            wasCollector: maintainer.isRegisteredProcessOver(command.pid), left: command.leftProcesses())
         guard end.wentToBackground else { return true }
         // What is registered works, and nobody asked exec to end it.
         guard wait != nil, !maintainer.wasRegistered else {

@@ -123,9 +123,9 @@ struct rpa_losses {
 	__u64 bad_packet;   /* no source address could be read */
 	__u64 bytes;        /* of held and no_collector; as in rpa_traffic */
 	__u64 probes;       /* the agent's own, see "probe" of rpa_settings: they are no outcome */
-	/* Of the last probe: the slot that it asked for << 32 | the errno of the attempt to select the
-	 * slot's socket, 0: it was selected. Behind "probes", and written first: the agent copies
-	 * the words in order, and has the result of each probe that it sees counted. */
+	/* Of the last probe: the low 32 bits of "probes" with it << 32 | the slot that it asked for << 16 |
+	 * the errno of the attempt to select the slot's socket, 0: it was selected. Without the same
+	 * number in "probes", the agent has copied the two words at different times. */
 	__u64 probe_result;
 };
 
@@ -336,7 +336,8 @@ struct rpa_tenant {
 	__u64 proven;   /* registration number for which the program has selected a socket in each group */
 	__u64 keeper_start; /* as process_start */
 	__u32 keeper_pid;   /* keeps the sockets open when the owner ends; 0: nobody is known to */
-	__u32 unused;
+	__u8 set_aside; /* it reads nothing: its exporters are at others, and its sockets stay in the slot */
+	__u8 unused[3];
 };
 
 #endif

@@ -69,6 +69,13 @@ public struct AuditFacts: Equatable, Sendable {
             return sockets.first { present.contains($0.cookie) || $0.cookie == placeholder }
         }
 
+        /// Registered sockets that receive nothing, because another user's do.
+        package var starved: [Entry] {
+            guard let receiver else { return [] }
+            let losers = sockets.filter { group.hasMember($0) && $0.user != receiver.user }.map(\.cookie)
+            return entries.filter { $0.present.map(losers.contains) ?? false }
+        }
+
         /// The sockets of another user receive the group's traffic.
         package var isOvershadowed: Bool {
             guard let receiver, let own else { return false }
@@ -89,11 +96,14 @@ public struct AuditFacts: Equatable, Sendable {
         public var registered: UInt64?
         /// The socket that the map has now.
         public var present: UInt64?
+        /// Part of the table's rows that the collector owns, 0 … 1.
+        public var share: Double
 
-        public init(collector: String, registered: UInt64?, present: UInt64?) {
+        public init(collector: String, registered: UInt64?, present: UInt64?, share: Double = 0) {
             self.collector = collector
             self.registered = registered
             self.present = present
+            self.share = share
         }
     }
 

@@ -12,6 +12,8 @@ public enum SlotState: Equatable, Sendable {
     /// The collector's process has ended, and another process keeps its sockets for the next one: the kernel
     /// queues what comes for them.
     case queueing
+    /// The collector reads nothing, and its exporters are at their next ranks. Its sockets stay in the slot.
+    case stalled
     /// The collector keeps its sessions, and receives no new exporters.
     case draining
     /// The collector is absent; its exporters are held for the time that is left.
@@ -25,12 +27,14 @@ public enum SlotState: Equatable, Sendable {
     ///   - isFilled: the slot is registered, and none of its sockets is gone.
     ///   - isDraining: the collector drains.
     ///   - isKept: the process has ended, and another one keeps the sockets.
+    ///   - isSetAside: the collector reads nothing, and its exporters were given to others.
     ///   - isProven: the program has selected a socket of this registration in each group.
     public init(
         registrations: UInt64, downFor: Duration?, hold: Duration, isFilled: Bool, isDraining: Bool = false,
-        isKept: Bool = false, isProven: Bool = true
+        isKept: Bool = false, isSetAside: Bool = false, isProven: Bool = true
     ) {
         switch downFor {
+        case .some where isFilled && isSetAside && !isKept: self = .stalled
         case .some(let time) where time < hold: self = .holding(left: hold - time)
         case .some where registrations == 0: self = .absent
         case .some: self = .failed
@@ -48,6 +52,7 @@ public enum SlotState: Equatable, Sendable {
         case .active: "active"
         case .unverified: "unverified"
         case .queueing: "queueing"
+        case .stalled: "stalled"
         case .draining: "draining"
         case .holding: "holding"
         case .failed: "failed"
@@ -55,7 +60,9 @@ public enum SlotState: Equatable, Sendable {
     }
 
     /// All values of `name`.
-    public static let names = ["active", "draining", "empty", "failed", "holding", "queueing", "unverified"]
+    public static let names = [
+        "active", "draining", "empty", "failed", "holding", "queueing", "stalled", "unverified",
+    ]
 
     /// What a slot does for a run.
     public enum Standing: Equatable, Sendable {
@@ -71,7 +78,7 @@ public enum SlotState: Equatable, Sendable {
         switch self {
         case .active, .unverified, .queueing, .draining: .usable
         case .empty, .holding: .held
-        case .failed, .absent: .away
+        case .failed, .absent, .stalled: .away
         }
     }
 }

@@ -11,6 +11,8 @@ public struct Tenant: Equatable, Sendable {
     public var drain: Drain?
     /// The collector was unregistered: its exporters aren't held.
     public var isDismissed = false
+    /// The collector reads nothing: its exporters are at other collectors, and its sockets stay in the slot.
+    public var isSetAside = false
     /// The registration for which the program has selected a socket in each group; 0: none.
     public var provenRegistration: UInt64 = 0
 

@@ -19,8 +19,11 @@ public struct AuditFinding: Equatable, Sendable, Codable {
         self.since = since
     }
 
-    /// Traffic is dropped as long as the finding lasts.
+    /// As long as it lasts, registered collectors don't receive what they should.
     public var isOutage: Bool { AuditProblem.outages.contains(name) }
+
+    /// The program doesn't reach a collector's socket.
+    var isStarvation: Bool { name == AuditProblem.twoUsers || name == AuditProblem.unselectable }
 
     /// The agent has logged it as the failure of the command.
     public var isLogged: Bool { name == AuditProblem.failedReload }

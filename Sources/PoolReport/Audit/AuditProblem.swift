@@ -17,7 +17,7 @@ public enum AuditProblem: Hashable, Sendable {
     /// A registered socket that the program can't select.
     case unselectable(ReuseportGroup, collector: String, Culprit?, errno: Int32)
     /// Sockets of two users, of which one receives the group's traffic.
-    case twoUsers(ReuseportGroup, receiver: Culprit, loser: Culprit, collector: String?, receiverIsOurs: Bool)
+    case twoUsers(ReuseportGroup, receiver: Culprit, loser: Loser, receiverIsOurs: Bool)
     case stalled(ReuseportGroup, collector: String)
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
@@ -47,6 +47,16 @@ public enum AuditProblem: Hashable, Sendable {
         }
     }
 
+    /// A user whose sockets receive nothing.
+    public struct Loser: Hashable, Sendable {
+        /// A registered socket, if the user has one.
+        public var socket: Culprit
+        /// The user's collectors, sorted; the first one has the socket.
+        public var collectors: [String]
+        /// Part of the table's rows that they own, in percent.
+        public var percent: Int
+    }
+
     public enum Level: String, Sendable, Codable {
         /// Traffic goes wrong, or may at any moment.
         case problem
@@ -64,19 +74,22 @@ public enum AuditProblem: Hashable, Sendable {
         case .socketReplaced: "socket_replaced"
         case .trafficStolen: "traffic_stolen"
         case .noPlaceholder: "no_placeholder"
-        case .unselectable: "socket_unselectable"
-        case .twoUsers: "two_users"
+        case .unselectable: Self.unselectable
+        case .twoUsers: Self.twoUsers
         case .stalled: Self.stalled
         case .oneSource: "one_source_address"
         case .sessionNotEnded: "session_not_ended"
         case .noCollector: "no_collector"
         case .exportersWithoutCollector: "exporters_without_collector"
         case .groupWithoutCollector: "group_without_collector"
-        case .groupNotJoined: "group_not_joined"
+        case .groupNotJoined: Self.notJoined
         case .reloadFailed: Self.failedReload
         }
     }
 
+    static let notJoined = "group_not_joined"
+    static let unselectable = "socket_unselectable"
+    static let twoUsers = "two_users"
     static let failedReload = "reload_failed"
     static let unverified = "program_unverified"
     static let stalled = "collector_stalled"
@@ -86,24 +99,27 @@ public enum AuditProblem: Hashable, Sendable {
         ("program_replaced", .problem), (unverified, .problem), (unverified, .note),
         ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
         ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
-        ("session_not_ended", .note), ("socket_unselectable", .problem), ("two_users", .problem),
+        ("session_not_ended", .note), (unselectable, .problem), (twoUsers, .problem),
         (stalled, .problem),
         ("no_collector", .problem), ("exporters_without_collector", .problem),
-        ("group_without_collector", .problem), ("group_not_joined", .note), (failedReload, .problem),
+        ("group_without_collector", .problem), (notJoined, .problem), (failedReload, .problem),
     ]
 
     public var level: Level {
         switch self {
         case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable,
-            .twoUsers, .stalled, .noCollector, .exportersWithoutCollector, .groupWithoutCollector, .reloadFailed:
+            .twoUsers, .stalled, .noCollector, .exportersWithoutCollector, .groupWithoutCollector, .groupNotJoined,
+            .reloadFailed:
             .problem
         case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
-        case .groupNotJoined: .note
         }
     }
 
-    /// Names of problems as long as which traffic is dropped.
-    static let outages: Set = ["no_collector", "exporters_without_collector", "group_without_collector"]
+    /// Names of problems as long as which registered collectors don't receive what they should.
+    static let outages: Set = [
+        "no_collector", "exporters_without_collector", "group_without_collector", notJoined, twoUsers,
+        unselectable,
+    ]
 
     /// It comes from `AuditFacts.State`, which is judged without an audit, too.
     var isOfState: Bool {
@@ -118,7 +134,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .programReplaced(let group), .programUnseen(let group), .programUnreachable(let group),
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
             .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
-            .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _, _), .stalled(let group, _),
+            .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _), .stalled(let group, _),
             .groupWithoutCollector(let group), .groupNotJoined(let group, _):
             group
         case .oneSource, .sessionNotEnded, .noCollector, .exportersWithoutCollector, .reloadFailed: nil
@@ -130,7 +146,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .leftOver(_, _, let name), .socketReplaced(_, let name), .unselectable(_, let name, _, _),
             .stalled(_, let name):
             name
-        case .twoUsers(_, _, _, let name, _): name
+        case .twoUsers(_, _, let loser, _): loser.collectors.first
         default: nil
         }
     }
@@ -200,13 +216,19 @@ extension AuditFacts.Group {
         guard let receiver else { return [] }
         func collector(of socket: BoundSocket) -> String? { entries.first { $0.present == socket.cookie }?.collector }
         let isOurs = receiver.cookie == placeholder || collector(of: receiver) != nil
-        // Of each user, a registered socket if there is one: its collector has a name.
         let losers = sockets.filter { group.hasMember($0) && $0.user != receiver.user }
-        let named = losers.filter { collector(of: $0) != nil } + losers
         return Set(losers.map(\.user)).sorted().compactMap { user in
-            guard let loser = named.first(where: { $0.user == user }) else { return nil }
+            let theirs = losers.filter { $0.user == user }
+            let starved = starved.filter { entry in theirs.contains { $0.cookie == entry.present } }
+                .sorted { $0.collector < $1.collector }
+            // A registered socket if there is one: its collector has a name.
+            guard let socket = theirs.first(where: { $0.cookie == starved.first?.present }) ?? theirs.first else {
+                return nil
+            }
+            let percent = Int((100 * starved.reduce(0) { $0 + $1.share }).rounded())
             return .twoUsers(
-                group, receiver: .init(receiver), loser: .init(loser), collector: collector(of: loser),
+                group, receiver: .init(receiver),
+                loser: .init(socket: .init(socket), collectors: starved.map(\.collector), percent: percent),
                 receiverIsOurs: isOurs)
         }
     }

@@ -51,11 +51,14 @@ extension AuditProblem {
             return "the program can't select \(socket?.description ?? "the socket") of collector \(name) "
                 + "(\(ErrnoName.of(errno))): the socket is in another reuseport group than the port's traffic, and the "
                 + "collector receives nothing here"
-        case .twoUsers(_, let receiver, let loser, let name, let receiverIsOurs):
-            return "\(receiver.description) receives all of the group's traffic, and \(loser.description)"
-                + "\(name.map { ", collector \($0)'s," } ?? "") receives nothing: the kernel keeps the sockets of "
-                + "different users in separate reuseport groups"
-                + (receiverIsOurs ? "" : ", and the agent's program doesn't run in the one that receives")
+        case .twoUsers(_, let receiver, let loser, let receiverIsOurs):
+            return "\(receiver.description) receives all of the group's traffic, and \(loser.socket.description)"
+                + "\(loser.collectors.first.map { ", collector \($0)'s," } ?? "") receives nothing: the kernel keeps "
+                + "the sockets of different users in separate reuseport groups"
+                + (receiverIsOurs
+                    ? loser.share
+                    : ", and the agent's program doesn't run in the one that receives: 100 % of the group's traffic "
+                        + "is lost to the registered collectors")
         case .stalled(_, let name):
             return
                 "collector \(name) reads nothing, and data waits in its socket: the process may be stopped, hang, or "
@@ -112,7 +115,7 @@ extension AuditProblem {
             return
                 "look at its process (reuseport-agent status shows the pid of \(name)): kill -CONT continues a stopped "
                 + "one; restart one that hangs"
-        case .twoUsers(let group, _, _, _, _):
+        case .twoUsers(let group, _, _, _):
             return "run all collectors of the pool as one user, and set collector_user to it: then the agent keeps "
                 + "other users out; to see the port's sockets: \(group.listing)"
         case .oneSource: return "let the NAT or proxy keep the source addresses, or run the agent in front of it"
@@ -137,6 +140,16 @@ extension AuditProblem {
 
     private enum KernelErrno {
         static let notPermitted: Int32 = 1
+    }
+}
+
+extension AuditProblem.Loser {
+    /// The loss, where the program runs: it finds that it can't select their sockets, and holds their exporters.
+    fileprivate var share: String {
+        if collectors.isEmpty { return "" }
+        let names = collectors.count == 1 ? "collector \(collectors[0])" : "collectors \(collectors.joined(separator: ", "))"
+        return "; what belongs to \(names), \(percent) % of the table, is dropped until it goes to other collectors "
+            + "after restart_hold"
     }
 }
 

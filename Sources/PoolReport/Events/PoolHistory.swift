@@ -15,6 +15,8 @@ public struct PoolHistory: Sendable {
         public var hasRegistered = true
         /// Somebody unregistered the collector.
         public var isIntended = false
+        /// The collector is there, and reads nothing.
+        public var isStalled = false
     }
 
     private struct Past {
@@ -83,6 +85,11 @@ public struct PoolHistory: Sendable {
         var entries: [Entry] = []
         var last = before.standing
         // Also a collector that returned between two looks.
+        if last == .usable, moment.state == .stalled, loss == nil {
+            var given = entry(.failedOver, "reads nothing: \(words.failedOver)")
+            given.isStalled = true
+            return [given]
+        }
         if last == .usable, loss != nil || standing != .usable {
             entries.append(entry(.lost, loss ?? "is gone"))
             last = .away
@@ -158,7 +165,7 @@ extension PoolHistory.Entry {
         let next = CollectorAdvice.nextStep(for: collector, isFirst: !hasRegistered)
         switch kind {
         case .failedOver:
-            let text = "\(text)\(count) until it registers; \(next)"
+            let text = "\(text)\(count) until " + (isStalled ? "it reads again" : "it registers; \(next)")
             return Message(isWarning: !isIntended, text: text, key: text)
         case .returned:
             let staying = rows.map { $0.owned - ($0.served - $0.servedOfOthers) } ?? 0

@@ -30,7 +30,7 @@ extension PoolStatus {
             let name = MetricFamily.Label("collector", collector.name)
             stalled.add([name], findings.contains { $0.isStall(of: collector.name) })
             up.add([name], collector.isUp)
-            for word in PoolStatus.states { state.add([name, .init("state", word)], word == collector.state) }
+            for word in SlotState.names { state.add([name, .init("state", word)], word == collector.state) }
             draining.add([name], collector.drain != nil)
             share.add([name], collector.share)
             weight.add([name], collector.weight)

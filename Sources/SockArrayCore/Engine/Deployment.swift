@@ -128,7 +128,7 @@ extension Deployment {
         return SlotState(
             registrations: words.registrationNumber, downFor: words.downFor, hold: configuration.restartHold,
             isFilled: isFilled, isDraining: tenant?.drain != nil,
-            isKept: tenant?.keeper != nil && tenant?.owner?.isAlive == false,
+            isKept: tenant?.keeper != nil && tenant?.owner?.isAlive == false, isSetAside: tenant?.isSetAside == true,
             isProven: tenant?.provenRegistration == words.registrationNumber)
     }
 
@@ -141,6 +141,16 @@ extension Deployment {
                 isClosed: maps.slots.isClosed(slot))
         }
         return availability
+    }
+
+    /// Part of the rows that each slot owns, 0 … 1.
+    func shares() -> [Slot: Double] {
+        let size = table.tableSize
+        var owned: [Slot: Int] = [:]
+        for index in 0..<size {
+            if let owner = generation.row(at: index).owner { owned[owner, default: 0] += 1 }
+        }
+        return owned.mapValues { Double($0) / Double(size) }
     }
 
     /// Slots that drain.

@@ -59,14 +59,18 @@ final class GroupAuditor {
             placeholder: group.placeholder?.cookie,
             placeholderRefusal: group.placeholderRefusal.map { .init(user: $0.user, errno: $0.error.errno) })
         try sockets.countDrops(in: group, facts.sockets)
+        let users = Set(facts.sockets.filter(group.group.hasMember).map(\.user))
+        let shares = users.count > 1 ? deployment.shares() : [:]
         var present: [(slot: Slot, cookie: UInt64)] = []
         for slot in slots {
             let entry = AuditFacts.Entry(
                 collector: deployment.name(of: slot), registered: sockets.registered[group.group, slot],
-                present: try group.sockets.cookie(at: slot))
+                present: try group.sockets.cookie(at: slot), share: shares[slot] ?? 0)
             if entry.registered != nil || entry.present != nil { facts.entries.append(entry) }
             if let cookie = entry.present { present.append((slot, cookie)) }
         }
+        let starved = Set(facts.starved.compactMap(\.present))
+        for (slot, cookie) in present where starved.contains(cookie) { try prover.withdraw(cookie, at: slot) }
         facts.isClaimed = try deployment.isClaimed(group)
         if facts.placeholder == nil, present.isEmpty {
             facts.probe = .empty

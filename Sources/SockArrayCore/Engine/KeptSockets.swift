@@ -5,15 +5,15 @@ import PoolModel
 /// queues what comes for them. A slot is given up when that time is over and nobody has registered.
 final class KeptSockets {
     private let pool: ActivePool
-    /// When each slot is given up.
-    private var ends: [Slot: ContinuousClock.Instant] = [:]
+    /// When each slot is given up, and whose end began that.
+    private var ends: [Slot: (time: ContinuousClock.Instant, owner: ProcessIdentity)] = [:]
 
     init(_ pool: ActivePool) { self.pool = pool }
 
     private var deployment: Deployment { pool.deployment }
 
     /// When the next slot is given up.
-    var deadline: ContinuousClock.Instant? { ends.values.min() }
+    var deadline: ContinuousClock.Instant? { ends.values.map(\.time).min() }
 
     /// The slot's process has ended: its sockets stay, if another process keeps all of them.
     ///
@@ -21,13 +21,14 @@ final class KeptSockets {
     func keep(_ slot: Slot, now: ContinuousClock.Instant) throws(KernelError) -> (keeper: ProcessIdentity, isNew: Bool)?
     {
         guard case .queueing = try deployment.state(of: slot),
-            let keeper = pool.maps.tenants.tenant(of: slot)?.keeper, keeper.isAlive
+            let tenant = pool.maps.tenants.tenant(of: slot), let owner = tenant.owner, let keeper = tenant.keeper,
+            keeper.isAlive
         else {
             ends[slot] = nil
             return nil
         }
-        let isNew = ends[slot] == nil
-        if isNew { ends[slot] = now + deployment.configuration.restartHold }
+        let isNew = ends[slot]?.owner != owner
+        if isNew { ends[slot] = (now + deployment.configuration.restartHold, owner) }
         return (keeper, isNew)
     }
 
@@ -39,7 +40,7 @@ final class KeptSockets {
                 ends[slot] = nil
                 continue
             }
-            if end <= now { expired.append(slot) }
+            if end.time <= now { expired.append(slot) }
         }
         for slot in expired { ends[slot] = nil }
         return expired.sorted()

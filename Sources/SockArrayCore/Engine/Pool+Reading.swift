@@ -155,7 +155,7 @@ extension Pool {
         return Set(deployment.allocation.slotOfName.filter { availability[$0.value] != .usable }.keys)
     }
 
-    /// The registered sockets in whose queue something waits.
+    /// The registered sockets in whose queue something waits, without those that nobody can read now.
     public func queueReadings(act: String) throws(Failure) -> [StallDetector.Reading] {
         try attempt(act) { () throws(KernelError) in
             let slots = try deployment.registeredSockets()
@@ -163,7 +163,9 @@ extension Pool {
             for group in deployment.groups {
                 for socket in try SocketDump.members(of: group.group.transport, port: group.group.port)
                 where socket.queued > 0 {
-                    guard let slot = slots[socket.cookie] else { continue }
+                    guard let slot = slots[socket.cookie], try deployment.state(of: slot) != .queueing else {
+                        continue
+                    }
                     readings.append(
                         .init(
                             collector: deployment.name(of: slot), group: group.group.name, cookie: socket.cookie,
@@ -183,25 +185,33 @@ extension Pool {
         return try attempt(act) { () throws(KernelError) in try !deployment.sockets(of: slot).isEmpty }
     }
 
-    /// Some other collector can take exporters.
-    public func hasUsableCollector(besides names: Set<String>, act: String) throws(Failure) -> Bool {
-        try moments(act: act).contains { $0.state.standing == .usable && !names.contains($0.name) }
-    }
-
     /// Configured collectors whose process has ended, while another process keeps their sockets.
     public func queueingCollectors(act: String) throws(Failure) -> Set<String> {
         Set(try moments(act: act).filter { $0.state == .queueing }.map(\.name))
     }
 
-    /// The processes of collectors that are not usable although the process lives, and nobody has unregistered
-    /// them. A process that has several collectors is left out.
+    /// The process that was registered in place of this one, and lives.
+    public func successor(of process: ProcessIdentity, _ collector: String, act: String) throws(Failure)
+        -> ProcessIdentity?
+    {
+        engine.registrar.successor(of: process, at: try checked(collector, act: act))
+    }
+
+    /// Collectors that read nothing, and whose exporters were given to others.
+    public var collectorsSetAside: Set<String> {
+        Set(engine.active.maps.tenants.all().values.filter(\.isSetAside).map(\.name))
+    }
+
+    /// The processes of collectors that are not usable although the process lives, have sockets to bind anew, and
+    /// were not unregistered. A process that has several collectors is left out.
     public func livingOwnersOfAwayCollectors(act: String) throws(Failure) -> [String: ProcessIdentity] {
         let away = try awayCollectors(act: act)
         if away.isEmpty { return [:] }
         let tenants = engine.active.maps.tenants.all().values
+        let stalled = Set(try moments(act: act).filter { $0.state == .stalled }.map(\.name))
         return Dictionary(
             uniqueKeysWithValues: tenants.compactMap { tenant in
-                guard away.contains(tenant.name), !tenant.isDismissed, let owner = tenant.owner, owner.isAlive,
+                guard away.contains(tenant.name), !tenant.isDismissed, !stalled.contains(tenant.name), let owner = tenant.owner, owner.isAlive,
                     tenants.count(where: { $0.owner == owner }) == 1
                 else { return nil }
                 return (tenant.name, owner)

@@ -227,7 +227,7 @@ extension PoolGroup {
     }
 
     func probeCounts() throws(KernelError) -> ProbeCounts {
-        ProbeCounts(cpus: try lossCounts.values(at: 0).map { ($0.probes, ProbeAnswer(word: $0.probe_result)) })
+        ProbeCounts(cpus: try lossCounts.values(at: 0).map { ($0.probes, ProbeAnswer(word: $0.probe_result, count: $0.probes)) })
     }
 }
 

@@ -17,7 +17,11 @@ final class PoolMaps {
     /// Adopts the pinned objects, and makes and pins those that are missing.
     init(in folder: PinFolder) throws(PoolError) {
         self.folder = folder
-        settings = try PoolSettings(in: folder)
+        do { settings = try PoolSettings(in: folder) } catch {
+            // Settings of another layout may differ in size.
+            guard case .foreignPin = error, let found = PoolSettings.layoutVersion(in: folder) else { throw error }
+            throw .otherLayout(found: found)
+        }
         // Before anything else is opened: objects of another layout differ in shape.
         let layout = settings.layoutVersion
         guard layout == 0 || layout == UInt64(RPA_LAYOUT_VERSION) else { throw .otherLayout(found: layout) }

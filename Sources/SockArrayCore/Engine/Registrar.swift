@@ -1,3 +1,4 @@
+import CBPFShim
 import PoolModel
 
 /// Puts collectors' sockets into their slots, and takes them out.
@@ -11,6 +12,7 @@ final class Registrar {
     private let aside: SetAsideSlots
     /// Processes that lost their slot to the present collector, by slot.
     private(set) var predecessors: [Slot: RegistrationChange.Predecessor] = [:]
+    private var holders = SocketHolders()
     /// The registrations that a killed agent left half done are completed.
     private var isRepaired = false
 
@@ -58,7 +60,7 @@ final class Registrar {
                 replacing: replacing,
                 tenant, occupancy, act: act)
         } catch {
-            throw error.refusal(act: act, deployment.configuration)
+            throw error.refusal(act: act, deployment.configuration, &holders)
         }
     }
 
@@ -80,20 +82,28 @@ final class Registrar {
     ) throws(RegistrationRefusal) -> RegistrationChange {
         let fresh = plan.placements.filter { !$0.isPresent }
         // Before anything is written: a socket of another process that is taken out can't be put back.
-        if fresh.isEmpty, aside.contains(slot) {
+        if fresh.isEmpty, aside.contains(slot), owner == nil || owner == tenant?.owner {
             return RegistrationChange(
                 changed: false, slot: slot.index, groups: deployment.groups.map(\.group.name))
         }
-        var isProven = true
+        for placement in fresh {
+            let socket = offered[placement.socket]
+            do throws(KernelError) { try prover.tryPlacing(socket, in: deployment.groups[placement.group]) } catch {
+                throw .socket(error, socket.offer)
+            }
+        }
+        var unproven: [RegistrationPlan.Placement] = []
         for placement in plan.placements
-        where try !prove(offered[placement.socket], placement, at: slot, occupancy) { isProven = false }
-        // The program has found that it can't select them. A registration that changes nothing would restart
-        // the hold.
-        if fresh.isEmpty, !isProven, slots[slot].downFor != nil {
+        where try !prove(offered[placement.socket], placement, at: slot, occupancy) { unproven.append(placement) }
+        // A registration that changes nothing would restart the hold, again and again.
+        if fresh.isEmpty, !unproven.isEmpty, slots[slot].downFor != nil,
+            !prover.mayFill(vacant: Set(offered.map(\.offer.socket.cookie)))
+        {
             throw .plan(.refused(.notSelected(act: act)))
         }
         let replaced: RegistrationChange.Predecessor?
         let changed: Bool
+        let clock = slots.holdClock(of: slot)
         do throws(KernelError) {
             replaced = try predecessor(in: occupancy, of: slot, fresh, by: owner)
             // After the sessions were listed, which takes its time: a run may mark the slot as down.
@@ -101,18 +111,22 @@ final class Registrar {
             let isVacant = before.downFor != nil
             changed = !fresh.isEmpty || isVacant || before.registrationNumber == 0
             if changed, isVacant { try prepare(slot) }
-            try pool.maps.tenants.set(
-                Tenant(
-                    // An unknown owner is better than the one before it.
-                    name: collector, owner: owner ?? (fresh.isEmpty ? tenant?.owner : nil),
-                    keeper: fresh.isEmpty && owner == tenant?.owner ? tenant?.keeper : keeper(),
-                    user: offered.first?.offer.socket.user ?? tenant?.user, drain: tenant?.drain),
-                at: slot)
-        } catch { throw .call(error) }
+            var present = Tenant(
+                // An unknown owner is better than the one before it.
+                name: collector, owner: owner ?? (fresh.isEmpty ? tenant?.owner : nil),
+                keeper: fresh.isEmpty && owner == tenant?.owner ? tenant?.keeper : keeper(),
+                user: offered.first?.offer.socket.user ?? tenant?.user, drain: tenant?.drain)
+            if !changed { present.provenRegistration = tenant?.provenRegistration ?? 0 }
+            try pool.maps.tenants.set(present, at: slot)
+        } catch {
+            slots.setHoldClock(clock, of: slot)
+            throw .call(error)
+        }
         if replaced != nil { sockets.countDrops(of: slot) }
         do throws(RegistrationRefusal) {
-            try place(fresh, plan.placements, offered, at: slot)
+            try place(fresh, plan.placements, unproven, offered, at: slot, occupancy)
         } catch {
+            slots.setHoldClock(clock, of: slot)
             do { try pool.maps.tenants.set(tenant, at: slot) } catch { throw .call(error) }
             throw error
         }
@@ -120,7 +134,6 @@ final class Registrar {
             sockets.noteRegistered(
                 offered[placement.socket].offer.socket.cookie, in: deployment.groups[placement.group], at: slot)
         }
-        aside.forget(slot)
         pool.maps.orphans.remove(Set(offered.map(\.offer.socket.cookie)))
         if replaced != nil || changed || !replacing { predecessors[slot] = replaced }
         sessions.note(accepted, of: slot)
@@ -142,22 +155,23 @@ final class Registrar {
             waitingRows: rows.rowsComing(to: slot), predecessor: replacing ? predecessors[slot] : nil)
     }
 
-    /// Refuses a socket that the kernel or the program would not take. Without an answer of the program, the
-    /// collector is registered, and stays unverified until an audit has one.
+    /// Refuses a socket that the program can't select. Without an answer of the program, the collector is registered,
+    /// and stays unverified until an audit has one.
     ///
+    /// - Parameter isPlaced: the slot has the socket, and the group has the program.
     /// - Returns: whether the program has selected the socket.
     private func prove(
         _ offered: OfferedSocket, _ placement: RegistrationPlan.Placement, at slot: Slot,
-        _ occupancy: RegistrationPlan.Occupancy
+        _ occupancy: RegistrationPlan.Occupancy, isPlaced: Bool = false
     ) throws(RegistrationRefusal) -> Bool {
         let (group, members) = (deployment.groups[placement.group], occupancy.sockets[placement.group])
         let errno: Int32?
         do throws(KernelError) {
             errno =
-                placement.isPresent
+                placement.isPresent || isPlaced
                 ? try prover.ask(for: offered.offer.socket.cookie, at: slot, in: group, among: members)
                 : try prover.ask(for: offered, in: group, among: members)
-        } catch { throw .socket(error, offered.offer) }
+        } catch { throw .call(error) }
         if let errno, errno != 0 { throw .unselectable(errno: errno, offered.offer) }
         return errno == 0
     }
@@ -173,13 +187,18 @@ final class Registrar {
         }
     }
 
-    /// Writes the sockets and attaches the program. Takes back what it wrote when one is refused.
+    /// Writes the sockets, attaches the program, and asks it for the sockets that aren't proven. Takes back what it
+    /// wrote when one is refused.
     private func place(
-        _ fresh: [RegistrationPlan.Placement], _ all: [RegistrationPlan.Placement], _ offered: [OfferedSocket],
-        at slot: Slot
+        _ fresh: [RegistrationPlan.Placement], _ all: [RegistrationPlan.Placement],
+        _ unproven: [RegistrationPlan.Placement], _ offered: [OfferedSocket], at slot: Slot,
+        _ occupancy: RegistrationPlan.Occupancy
     ) throws(RegistrationRefusal) {
+        var joined: [RegistrationPlan.Placement] = []
         func takeBack(_ placements: some Sequence<RegistrationPlan.Placement>) {
             for placement in placements { try? deployment.groups[placement.group].sockets.clear(slot) }
+            // Where the program came by this registration, it goes with it.
+            for placement in joined { rpa_detach_reuseport(offered[placement.socket].number) }
         }
         for (index, placement) in fresh.enumerated() {
             let socket = offered[placement.socket]
@@ -192,11 +211,25 @@ final class Registrar {
         }
         do throws(KernelError) {
             for placement in all {
-                try deployment.groups[placement.group].attach(through: offered[placement.socket].descriptor)
+                let (group, socket) = (deployment.groups[placement.group], offered[placement.socket])
+                let members = occupancy.sockets[placement.group]
+                let hasProgram = try prover.hasProgram(
+                    group, ofUser: socket.offer.socket.user, members, besides: slot)
+                let isNew = !placement.isPresent && !hasProgram
+                try group.attach(through: socket.descriptor)
+                if isNew { joined.append(placement) }
             }
         } catch {
             takeBack(fresh)
             throw .call(error)
+        }
+        do throws(RegistrationRefusal) {
+            for placement in unproven where !placement.isPresent {
+                _ = try prove(offered[placement.socket], placement, at: slot, occupancy, isPlaced: true)
+            }
+        } catch {
+            takeBack(fresh)
+            throw error
         }
     }
 
@@ -212,7 +245,14 @@ final class Registrar {
         return RegistrationChange.Predecessor(process: process, cookies: cookies + sessions)
     }
 
-    /// - Parameter offered: SO_COOKIE of the sockets that are to be registered.
+    /// The process that was registered in place of this one.
+    func successor(of process: ProcessIdentity, at slot: Slot) -> ProcessIdentity? {
+        guard predecessors[slot]?.process == process, let owner = pool.maps.tenants.tenant(of: slot)?.owner,
+            owner.isAlive
+        else { return nil }
+        return owner
+    }
+
     // MARK: - Undoing a registration
 
     /// Takes a collector's sockets out. Its exporters fail over at once: there is no restart hold.
@@ -255,6 +295,8 @@ final class Registrar {
         for (slot, tenant) in pool.maps.tenants.all() {
             if tenant.isDismissed {
                 try dismiss(slot)
+            } else if tenant.isSetAside {
+                slots.markAbandoned(slot)
             } else if let owner = tenant.owner, owner.isAlive {
                 try complete(slot, of: owner)
             }

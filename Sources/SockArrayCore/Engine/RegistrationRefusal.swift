@@ -13,7 +13,10 @@ enum RegistrationRefusal: Error {
         do { return try body() } catch { throw .call(error) }
     }
 
-    func refusal(act: String, _ configuration: PoolConfiguration) -> RegistrationPlan.Refusal {
+    /// - Parameter holders: of sockets that the kernel refuses with EBUSY.
+    func refusal(
+        act: String, _ configuration: PoolConfiguration, _ holders: inout SocketHolders
+    ) -> RegistrationPlan.Refusal {
         let pool = configuration.pool
         switch self {
         case .plan(let refusal): return refusal
@@ -31,7 +34,7 @@ enum RegistrationRefusal: Error {
             let name = "\(offer.label) (\(offer.socket.endpoint))"
             switch error.errno {
             case KernelError.busy:
-                let holder = PinnedPools.holder(of: offer.socket.cookie, in: configuration.bpffs, except: pool)
+                let holder = holders.holder(of: offer.socket.cookie, configuration)
                 return .refused(holder.failure(name, errno: error.errno, act: act))
             case KernelError.invalid:
                 return .refused(
@@ -41,6 +44,23 @@ enum RegistrationRefusal: Error {
             default: return .refused(PoolError.call(error).failure(act: act, pool: pool))
             }
         }
+    }
+}
+
+/// Who has sockets that are in another sockarray. A search looks into all pins of the host, and whoever keeps a
+/// collector registered asks each second.
+struct SocketHolders {
+    private var found: [UInt64: (holder: SocketHolder, end: ContinuousClock.Instant)] = [:]
+    private static let life = Duration.seconds(60)
+
+    /// - Parameter cookie: SO_COOKIE.
+    mutating func holder(of cookie: UInt64, _ configuration: PoolConfiguration) -> SocketHolder {
+        let now = ContinuousClock.now
+        found = found.filter { now < $0.value.end }
+        if let holder = found[cookie]?.holder { return holder }
+        let holder = PinnedPools.holder(of: cookie, in: configuration.bpffs, except: configuration.pool)
+        found[cookie] = (holder, now + Self.life)
+        return holder
     }
 }
 

@@ -7,6 +7,8 @@ final class SelectionProver {
     private let pool: ActivePool
     /// SO_COOKIE of the sockets that the program has selected.
     private var selected: Set<UInt64> = []
+    /// SO_COOKIE of sockets whose vacant slot was filled without proof.
+    private var filledOnTrust: Set<UInt64> = []
     /// The runs that a socket's slot had received when the socket was first looked at, by SO_COOKIE.
     private var runsBefore: [UInt64: UInt64] = [:]
     /// Numbers of groups in which probes time out (a firewall drops them): only audits ask there, so that
@@ -17,8 +19,6 @@ final class SelectionProver {
 
     /// So many probes ask for sockets that aren't proven, in one audit of a group.
     private static let askedAtOnce = 64
-    /// On a busy machine an answer may be late.
-    private static let attempts = 3
 
     init(_ pool: ActivePool) { self.pool = pool }
 
@@ -26,31 +26,46 @@ final class SelectionProver {
 
     // MARK: - Before a registration
 
-    /// Asks the program for a socket that is about to be registered.
+    /// Tries whether the kernel takes a socket that is about to be registered.
+    ///
+    /// - Throws: what the kernel refuses before it is a question of selection: see `SocketArray.place`.
+    func tryPlacing(_ offered: borrowing OfferedSocket, in group: PoolGroup) throws(KernelError) {
+        // What a killed agent left there.
+        try group.sockets.clear(.proof)
+        try group.sockets.place(offered.descriptor, at: .proof)
+        try group.sockets.clear(.proof)
+    }
+
+    /// Asks the program for a socket that is about to be registered. The program is attached by nothing that may be
+    /// refused yet: where it isn't, the collectors that run there keep their traffic.
     ///
     /// - Parameter members: sockets of the port.
     /// - Returns: the errno of the selection, 0: selected; nil: no answer, because no probe can be sent, or the
     ///   program isn't attached.
-    /// - Throws: what the kernel refuses before it is a question of selection: see `SocketArray.place`.
     func ask(
         for offered: borrowing OfferedSocket, in group: PoolGroup, among members: [BoundSocket]
     ) throws(KernelError) -> Int32? {
-        // What a killed agent left there.
-        try group.sockets.clear(.proof)
+        guard try hasProgram(group, ofUser: offered.offer.socket.user, members) else { return nil }
         try group.sockets.place(offered.descriptor, at: .proof)
         defer { try? group.sockets.clear(.proof) }
-        // Where a member of the agent's is, an audit sees whether the program is attached.
-        if try !hasProgram(group, ofUser: offered.offer.socket.user, members) {
-            try group.attach(through: offered.descriptor)
-        }
         return note(try ask(for: .proof, in: group, among: members), of: offered.offer.socket.cookie)
     }
 
-    /// The same for a socket that has its slot already.
+    /// The same for a socket that has its slot already. One that is proven isn't asked for: audits do that.
     func ask(for cookie: UInt64, at slot: Slot, in group: PoolGroup, among members: [BoundSocket]) throws(KernelError)
         -> Int32?
     {
-        note(try ask(for: slot, in: group, among: members), of: cookie)
+        if selected.contains(cookie) { return 0 }
+        return note(try ask(for: slot, in: group, among: members), of: cookie)
+    }
+
+    /// Sockets that nobody can ask for are registered without proof: a vacant slot of theirs is filled once.
+    ///
+    /// - Returns: false: it was, and became vacant again.
+    func mayFill(vacant cookies: Set<UInt64>) -> Bool {
+        guard filledOnTrust.isDisjoint(with: cookies) else { return false }
+        filledOnTrust.formUnion(cookies)
+        return true
     }
 
     private func note(_ answer: Int32?, of cookie: UInt64) -> Int32? {
@@ -60,12 +75,14 @@ final class SelectionProver {
 
     /// The user's sockets include one through which the agent has attached the program: the kernel keeps the
     /// sockets of each user in a group of their own.
-    private func hasProgram(_ group: PoolGroup, ofUser user: UInt32, _ members: [BoundSocket]) throws(KernelError)
-        -> Bool
-    {
+    ///
+    /// - Parameter besides: a slot that doesn't count.
+    func hasProgram(
+        _ group: PoolGroup, ofUser user: UInt32, _ members: [BoundSocket], besides: Slot? = nil
+    ) throws(KernelError) -> Bool {
         let theirs = Set(members.filter { $0.user == user && group.group.hasMember($0) }.map(\.cookie))
         if let placeholder = group.placeholder, theirs.contains(placeholder.cookie) { return true }
-        for slot in pool.maps.tenants.all().keys {
+        for slot in pool.maps.tenants.all().keys where slot != besides {
             if let cookie = try group.sockets.cookie(at: slot), theirs.contains(cookie) { return true }
         }
         return false
@@ -73,17 +90,9 @@ final class SelectionProver {
 
     private func ask(for slot: Slot, in group: PoolGroup, among members: [BoundSocket]) throws(KernelError) -> Int32? {
         if silent.contains(group.number) { return nil }
-        for _ in 0..<Self.attempts {
-            var unanswered = 0
-            let (_, answers) = try group.probe(
-                asking: [slot], among: members, pool.maps.settings, deployment.table.hash, unanswered: &unanswered
-            ) { false }
-            if let answer = answers.first(where: { $0.slot == slot }) { return answer.errno }
-            // It can't be sent.
-            if unanswered == 0 { return nil }
-        }
-        silent.insert(group.number)
-        return nil
+        let (errno, isSent) = try group.ask(for: slot, among: members, pool.maps.settings, deployment.table.hash)
+        if isSent, errno == nil { silent.insert(group.number) }
+        return errno
     }
 
     // MARK: - After it
@@ -113,8 +122,7 @@ final class SelectionProver {
             // The socket may have been closed since it was listed.
             case let errno? where try group.sockets.cookie(at: slot) == cookie:
                 refused[slot] = errno
-                selected.remove(cookie)
-                try setProven(false, slot)
+                try withdraw(cookie, at: slot)
             case _?: break
             case nil where isProven(slot) || selected.contains(cookie): break
             case nil:
@@ -124,6 +132,12 @@ final class SelectionProver {
             }
         }
         return refused
+    }
+
+    /// The program can't select the slot's socket, or doesn't run for it, any more.
+    func withdraw(_ cookie: UInt64, at slot: Slot) throws(KernelError) {
+        selected.remove(cookie)
+        try setProven(false, slot)
     }
 
     /// The slot's collector is proven if each of its sockets is.
@@ -136,6 +150,7 @@ final class SelectionProver {
     /// Forgets sockets that are no longer registered.
     func forget(except cookies: Set<UInt64>) {
         selected.formIntersection(cookies)
+        filledOnTrust.formIntersection(cookies)
         runsBefore = runsBefore.filter { cookies.contains($0.key) && !selected.contains($0.key) }
     }
 

@@ -18,7 +18,7 @@ struct SnapshotReader {
             counts.append(traffic)
             memberships.append(try self.memberships(in: group, members, traffic))
         }
-        let shares = self.shares()
+        let shares = deployment.shares()
         var collectors: [PoolSnapshot.Collector] = []
         for (collector, slot) in deployment.collectorsAndSlots() {
             let byGroup = zip(deployment.groups, memberships).map { ($0.group.name, $1[slot]!) }
@@ -84,15 +84,5 @@ struct SnapshotReader {
             outcomes: PoolSnapshot.Outcomes(
                 selected: total.selected, failedOver: total.failedOver, held: losses.held,
                 noCollector: losses.noCollector, badPacket: losses.badPacket), droppedBytes: losses.bytes)
-    }
-
-    /// Part of the rows that each slot owns.
-    private func shares() -> [Slot: Double] {
-        let size = deployment.table.tableSize
-        var owned: [Slot: Int] = [:]
-        for index in 0..<size {
-            if let owner = deployment.generation.row(at: index).owner { owned[owner, default: 0] += 1 }
-        }
-        return owned.mapValues { Double($0) / Double(size) }
     }
 }

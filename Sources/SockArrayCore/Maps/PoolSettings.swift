@@ -12,6 +12,15 @@ struct PoolSettings {
         words = try MappedArray.pinned(Self.pin, in: folder, entries: 1, wordsPerEntry: Self.wordCount)
     }
 
+    /// The layout version of settings whose size may be another one. Nil: the pin isn't a pool's settings.
+    static func layoutVersion(in folder: PinFolder) -> UInt64? {
+        guard let map = (try? folder.open(pin)) ?? nil else { return nil }
+        // Larger than the settings of any version.
+        var words = [UInt64](repeating: 0, count: 512)
+        guard rpa_map_lookup(map.number, 0, &words) == 0, (1..<1_000).contains(words[0]) else { return nil }
+        return words[0]
+    }
+
     var map: Descriptor { _read { yield words.map } }
 
     private static let shapeStart = 8

@@ -43,6 +43,13 @@ struct SlotTable {
         self[slot, .downSince] = Self.nowTicks << 16 | self[slot, .registrationNumber] & 0xffff
     }
 
+    /// What the slot has in place of a hold clock, to write it back.
+    struct HoldClock { fileprivate let word: UInt64 }
+
+    func holdClock(of slot: Slot) -> HoldClock { HoldClock(word: self[slot, .downSince]) }
+
+    func setHoldClock(_ clock: HoldClock, of slot: Slot) { self[slot, .downSince] = clock.word }
+
     /// Sets the slot's hold clock later. Only for a slot whose clock runs: the program doesn't write it then.
     func postponeDown(_ slot: Slot, by time: Duration) {
         let ticks = UInt64(max(.zero, time) / .nanoseconds(1)) >> UInt64(RPA_TICK_SHIFT)

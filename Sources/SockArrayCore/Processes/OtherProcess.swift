@@ -139,7 +139,12 @@ public enum ProcessFacts {
         // Field 22 is the 20th after the name.
         let fields = statFields(of: "\(pid)")
         guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
-        return UInt64(fields[19]).map {
+        return startTime(in: fields)
+    }
+
+    /// - Parameter fields: at least 20.
+    private static func startTime(in fields: [Substring]) -> UInt64? {
+        UInt64(fields[19]).map {
             KernelClock.offsets.kernelTicks(of: $0, ticksPerSecond: KernelClock.ticksPerSecond)
         }
     }
@@ -154,8 +159,8 @@ public enum ProcessFacts {
     static func cpuTicks(of process: ProcessIdentity) -> UInt64? {
         // Fields 14 and 15 are the 12th and 13th after the name.
         let fields = statFields(of: "\(process.pid)")
-        guard fields.count > 19, UInt64(fields[19]) == process.startTime, let user = UInt64(fields[11]),
-            let system = UInt64(fields[12])
+        guard fields.count > 19, let start = startTime(in: fields), process.isStart(start),
+            let user = UInt64(fields[11]), let system = UInt64(fields[12])
         else { return nil }
         return user + system
     }

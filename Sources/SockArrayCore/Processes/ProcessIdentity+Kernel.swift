@@ -9,9 +9,12 @@ extension ProcessIdentity {
     /// (`TimeOffsets.kernelTicks`). No pid is reused within a tick.
     public var isAlive: Bool {
         errno = 0
-        if let present = ProcessFacts.startTime(of: pid) { return present.isWithinOneTick(of: startTime) }
+        if let present = ProcessFacts.startTime(of: pid) { return isStart(present) }
         return [EMFILE, ENFILE, ENOMEM].contains(errno)
     }
+
+    /// The process with this pid that started then is this one.
+    func isStart(_ ticks: UInt64) -> Bool { ticks.isWithinOneTick(of: startTime) }
 
     /// Nil: there is no such process.
     public init?(pid: Int32) {

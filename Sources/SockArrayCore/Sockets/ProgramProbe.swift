@@ -37,10 +37,12 @@ struct ProgramProbe {
 
     /// Sends one probe. The settings' probe stays set.
     ///
-    /// - Parameter slot: whose socket the program tries to select.
+    /// - Parameters:
+    ///   - slot: whose socket the program tries to select.
+    ///   - timeout: for the answer.
     /// - Returns: whether the program has counted a probe since.
     /// - Throws: EADDRNOTAVAIL, ENETUNREACH, EPERM (a firewall): nothing was sent.
-    mutating func send(asking slot: Slot) throws(KernelError) -> Bool {
+    mutating func send(asking slot: Slot, within timeout: Duration = Self.timeout) throws(KernelError) -> Bool {
         let transport = group.group.transport
         let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
         var source = target.endpoint(port: port)
@@ -52,7 +54,7 @@ struct ProgramProbe {
         try kernel(
             "probe group \(group.group.name)",
             rpa_send_probe(prober.number, number, target.endpoint(port: group.group.port)))
-        let deadline = ContinuousClock.now + Self.timeout
+        let deadline = ContinuousClock.now + timeout
         var wait = pollfd(fd: prober.number, events: transport == .udp ? 0 : Int16(POLLOUT), revents: 0)
         var isAnswered = false
         while !isAnswered, ContinuousClock.now < deadline {
@@ -75,22 +77,24 @@ struct ProgramProbe {
 
     private mutating func isSeenAgain() throws(KernelError) -> Bool {
         let now = try group.probeCounts()
-        defer { counts = now }
+        guard now.total != counts.total else { return false }
         guard let answer = now.answer(since: counts) else { return false }
+        counts = now
         self.answer = answer
         return true
     }
 }
 
-/// The probes that a group's program has counted, and its last answer, on each CPU.
+/// The probes that a group's program has counted, and its last answer, on each CPU. No answer: a probe was
+/// answered while the words were copied.
 struct ProbeCounts {
-    var cpus: [(count: UInt64, answer: ProbeAnswer)]
+    var cpus: [(count: UInt64, answer: ProbeAnswer?)]
 
     var total: UInt64 { cpus.reduce(0) { $0 + $1.count } }
 
     /// The answer to a probe that was counted in between; nil: none was.
     func answer(since before: ProbeCounts) -> ProbeAnswer? {
-        zip(cpus, before.cpus).first { $0.count != $1.count }?.0.answer
+        zip(cpus, before.cpus).first { $0.count != $1.count }.flatMap(\.0.answer)
     }
 }
 
@@ -101,10 +105,14 @@ struct ProbeAnswer: Equatable {
     /// socket is in another group than the one that received the probe. 0: it is selected.
     let errno: Int32
 
-    /// - Parameter word: `probe_result` of rpa_losses.
-    init(word: UInt64) {
-        slot = Slot(UInt16(truncatingIfNeeded: word >> 32))
-        errno = Int32(truncatingIfNeeded: word)
+    /// - Parameters:
+    ///   - word: `probe_result` of rpa_losses.
+    ///   - count: `probes`.
+    /// - Returns: nil: they were copied at different times.
+    init?(word: UInt64, count: UInt64) {
+        guard UInt32(truncatingIfNeeded: word >> 32) == UInt32(truncatingIfNeeded: count) else { return nil }
+        slot = Slot(UInt16(truncatingIfNeeded: word >> 16))
+        errno = Int32(UInt16(truncatingIfNeeded: word))
     }
 }
 
@@ -125,13 +133,18 @@ extension PoolGroup {
         asking slots: [Slot], among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash,
         unanswered: inout Int, attachAgain: () -> Bool
     ) throws(KernelError) -> (result: ProbeResult, answers: [ProbeAnswer]) {
-        defer { settings.setProbe(0, asking: .proof) }
+        var isAnswered = false
+        // A late probe must not become an exporter's datagram: without an answer, the setting stays until the next.
+        defer { if isAnswered { settings.setProbe(0, asking: .proof) } }
         var probes: [ProgramProbe] = []
         var refusal: Int32?
         for target in group.probeTargets(among: sockets) {
             var probe = try ProgramProbe(at: target, of: self, settings, hash)
             do {
-                if try probe.send(asking: slots[0]) { return (.attached, answers(of: &probe, asking: slots)) }
+                if try probe.send(asking: slots[0]) {
+                    isAnswered = true
+                    return (.attached, answers(of: &probe, asking: slots))
+                }
                 unanswered += probe.unanswered
                 probes.append(probe)
             } catch {
@@ -145,10 +158,28 @@ extension PoolGroup {
                 unanswered += 1
                 continue
             }
+            isAnswered = true
             // Two answers: the first one was late, and the program is attached.
             return (probe.seen == 1 ? .replaced : .attached, answers(of: &probe, asking: slots))
         }
         return (.unseen, [])
+    }
+
+    /// Asks the program for the socket of one slot, once: if the program isn't attached, a collector reads the probe.
+    ///
+    /// - Parameter sockets: sockets of the port: no probe is sent where other sockets are bound.
+    /// - Returns: the errno; nil: no answer in time, or no probe can be sent.
+    func ask(
+        for slot: Slot, among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash
+    ) throws(KernelError) -> (errno: Int32?, isSent: Bool) {
+        for target in group.probeTargets(among: sockets) {
+            var probe = try ProgramProbe(at: target, of: self, settings, hash)
+            guard let isSeen = try? probe.send(asking: slot, within: ProgramProbe.timeout * 3) else { continue }
+            guard isSeen, let answer = probe.answer, answer.slot == slot else { return (nil, true) }
+            settings.setProbe(0, asking: .proof)
+            return (answer.errno, true)
+        }
+        return (nil, false)
     }
 
     /// - Parameter probe: has an answer for the first slot.

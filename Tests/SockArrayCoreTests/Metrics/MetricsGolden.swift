@@ -133,7 +133,7 @@ enum MetricsGolden {
         reuseport_agent_audit_findings{pool="edge",name="no_collector",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="exporters_without_collector",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="group_without_collector",level="problem"} 0
-        reuseport_agent_audit_findings{pool="edge",name="group_not_joined",level="note"} 0
+        reuseport_agent_audit_findings{pool="edge",name="group_not_joined",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="reload_failed",level="problem"} 0
         # HELP reuseport_agent_tracking_capacity Source addresses that the table of exporters has room for; 0: tracking is off.
         # TYPE reuseport_agent_tracking_capacity gauge

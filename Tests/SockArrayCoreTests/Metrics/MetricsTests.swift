@@ -105,7 +105,9 @@ import Testing
             .socketReplaced(group, collector: "c1"), .trafficStolen(group, culprit, .peer),
             .noPlaceholder(group, .init(user: 1, errno: 1)), .oneSource(.v4(1)), .sessionNotEnded(errno: 1),
             .unselectable(group, collector: "c1", culprit, errno: 9),
-            .twoUsers(group, receiver: culprit, loser: culprit, collector: nil, receiverIsOurs: true),
+            .twoUsers(
+                group, receiver: culprit, loser: .init(socket: culprit, collectors: [], percent: 0),
+                receiverIsOurs: true),
             .stalled(group, collector: "c1"),
             .noCollector, .exportersWithoutCollector, .groupWithoutCollector(group),
             .groupNotJoined(group, otherSockets: true), .reloadFailed(problem: "p", remedy: "r"),
@@ -114,10 +116,10 @@ import Testing
         #expect(Set(problems.map { "\($0.name) \($0.level)" }) == Set(kinds))
         #expect(Set(kinds).count == kinds.count)
         let states: [SlotState] = [
-            .empty, .absent, .active, .unverified, .queueing, .draining, .holding(left: .seconds(1)), .failed,
+            .empty, .absent, .active, .unverified, .queueing, .stalled, .draining, .holding(left: .seconds(1)),
+            .failed,
         ]
-        #expect(Set(states.map(\.name)) == Set(SlotState.names) && SlotState.names.count == 7)
-        #expect(PoolStatus.states.count == 8)
+        #expect(Set(states.map(\.name)) == Set(SlotState.names) && SlotState.names.count == 8)
     }
 
     @Test func `without a table of exporters its metrics are missing, without TCP those of connection queues`() {

@@ -126,7 +126,7 @@ struct EventSchedule {
             switch state {
             case .holding(let left): now + max(.zero, left) + .milliseconds(1)
             case .empty: now + Self.pause
-            case .active, .unverified, .queueing, .draining, .failed, .absent: nil
+            case .active, .unverified, .queueing, .stalled, .draining, .failed, .absent: nil
             }
         }.min()
     }

@@ -12,8 +12,6 @@ final class StallWatch: EventSource {
     private var next = ContinuousClock.Instant.distantPast
     /// When each stalled collector was found.
     private var since: [String: ContinuousClock.Instant] = [:]
-    /// Those whose exporters were given to others.
-    private var setAside: Set<String> = []
     private let act = "look at the collectors' queues"
     /// Looks in the time after which a collector counts as stalled.
     private static let looks = 10
@@ -33,12 +31,17 @@ final class StallWatch: EventSource {
         guard next <= now else { return }
         next = now + min(.seconds(1), limit / Self.looks)
         do {
-            let stalled = detector.look(try pool.kernel.queueReadings(act: act), at: now, after: limit)
+            let stalled = detector.look(
+                try pool.kernel.queueReadings(act: act), at: now, after: limit,
+                presumed: pool.kernel.collectorsSetAside)
             for (name, group) in stalled.sorted(by: { $0.key < $1.key }) where since[name] == nil {
                 since[name] = now
                 report(name, group)
             }
-            for name in since.keys.sorted() where stalled[name] == nil { try noteEnd(of: name) }
+            // The agent before may have set one aside that reads since.
+            for name in pool.kernel.collectorsSetAside.union(since.keys).sorted() where stalled[name] == nil {
+                try noteEnd(of: name)
+            }
             if pool.stalled != stalled { pool.stalled = stalled }
             try failOver(now: now)
         } catch {
@@ -59,7 +62,7 @@ final class StallWatch: EventSource {
     /// It reads again, or its sockets are gone.
     private func noteEnd(of name: String) throws(Failure) {
         since[name] = nil
-        let wasAside = setAside.remove(name) != nil
+        let wasAside = pool.kernel.collectorsSetAside.contains(name)
         guard try pool.kernel.isRegistered(name, act: act) else { return }
         let text = "collector \(name) reads again"
         let back = wasAside ? ": its exporters return" : ""
@@ -71,13 +74,12 @@ final class StallWatch: EventSource {
     private func failOver(now: ContinuousClock.Instant) throws(Failure) {
         let configuration = pool.kernel.configuration
         guard configuration.stalled == .failover else { return }
-        for (name, start) in since where now - start >= configuration.restartHold && !setAside.contains(name) {
-            // Whoever takes the exporters must be there, or they lose what the sockets still have room for.
-            guard try pool.kernel.hasUsableCollector(besides: setAside.union([name]), act: act) else { continue }
-            try pool.kernel.setAside(name)
-            setAside.insert(name)
-            log.of(name, key: "set aside").warning(
-                "collector \(name) still reads nothing: its exporters go to other collectors until it does")
+        let moments = try pool.kernel.moments(act: act)
+        // Whoever takes the exporters must be there, or they lose what the sockets still have room for.
+        guard moments.contains(where: { $0.state.standing == .usable && since[$0.name] == nil }) else { return }
+        for moment in moments where moment.state.standing == .usable {
+            guard let start = since[moment.name], now - start >= configuration.restartHold else { continue }
+            try pool.kernel.setAside(moment.name)
         }
     }
 }
