@@ -66,6 +66,21 @@ import TestSupport
         }
     }
 
+    @Test func `exec names the MPTCP listener of its command, and ends it after --wait`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let udp = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
+            let mptcp = try InternetSocket.collector(.mptcp, .v4(0), port: 1_790)
+            let exec = try Exec(
+                ["sleep", "60"], in: sandbox, options: ["--wait", "2"],
+                descriptors: [5: udp.number, 6: mptcp.number])
+            #expect(try exec.process.wait() == 4)
+            #expect(exec.said.contains("(tcp 0.0.0.0:1790) is an MPTCP listener"), "\(exec.said)")
+            #expect(exec.said.contains("multipathtcp=0"))
+            _ = agent
+        }
+    }
+
     @Test func `a socket in another program's sockarray is exit 5 with who has it`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)

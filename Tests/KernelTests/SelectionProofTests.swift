@@ -151,6 +151,45 @@ import TestSupport
         }
     }
 
+    @Test func `a socket of another network namespace is refused by the errno of its selection`() async throws {
+        try await Sandbox.run { sandbox in
+            let kernel = try Pool(adopting: Self.configuration(["c1", "c2"]))
+            let here = try Self.socket(of: 1_001, sandbox)
+            try Self.register("c1", here, in: kernel)
+            let elsewhere = try sandbox.inAnotherNetwork { try Self.socket(of: 1_001, sandbox) }
+            for _ in 0..<3 {
+                let text = Self.refusal { try Self.register("c2", elsewhere, in: kernel) }
+                #expect(text?.contains("the program can't select fd") == true, "\(text ?? "registered")")
+                #expect(text?.contains("(EBADFD)") == true, "\(text ?? "registered")")
+            }
+            #expect(try Self.states(kernel) == [.active, .empty])
+            try Self.send()
+            #expect(here.receiveWaiting().count + Int(try kernel.snapshot().groups[0].outcomes.held) == 40)
+        }
+    }
+
+    @Test func `a refused registration leaves the traffic of a running port where it is`() async throws {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(PoolFixture.configuration(["c1"]), registering: [])
+            let udp = try InternetSocket.collector(.udp, .v4(0), port: PoolFixture.ipfixPort)
+            let tcp = try InternetSocket.collector(.tcp, .v4(0), port: PoolFixture.bmpPort)
+            let foreign = try ForeignSocketArray()
+            try foreign.take(udp)
+            for _ in 0..<3 {
+                let offers = try [tcp, udp].map { try PoolFixture.offer($0.number) }
+                #expect(throws: RegistrationPlan.Refusal.self) {
+                    try pool.kernel.register("c1", offers, owner: nil)
+                }
+            }
+            let facts = try pool.kernel.deliveryFacts(act: "test")
+            #expect(facts.groups.map(\.isAttached) == [false, false])
+            for index in 0..<UInt32(40) {
+                let router = try InternetSocket(.tcp, bind: .v4(0x7f01_0000 + index))
+                try router.connect(.v4(0x7f00_0001), PoolFixture.bmpPort)
+            }
+        }
+    }
+
     @Test func `without an answer to its probe a collector is unverified, until the program has delivered to it`()
         async throws
     {

@@ -76,6 +76,19 @@ import Testing
             ])
     }
 
+    @Test func `a collector that reads nothing fails over without a loss, until it reads again`() {
+        let entries = Self.entries((1, .active), (1, .stalled))
+        #expect(entries.map(\.kind) == [.failedOver])
+        let message = entries[0].message(of: .init(name: "c1"), nil)
+        #expect(
+            message?.text
+                == "collector c1 reads nothing: its exporters are at other collectors until it reads again")
+        #expect(Self.kinds((1, .stalled), (1, .stalled)) == [])
+        #expect(Self.kinds((1, .stalled), (2, .active)) == [.registered, .returned])
+        // Its process ends while it is set aside.
+        #expect(Self.kinds((1, .stalled), (1, .failed), loss: "has ended (process 7)") == [])
+    }
+
     @Test func `a collector that is lost and back between two looks is lost, registered and returned`() {
         #expect(Self.kinds((1, .active), (2, .active), loss: "has ended") == [.lost, .registered, .returned])
         #expect(Self.kinds((1, .active), (2, .active)) == [.registered])

@@ -61,6 +61,18 @@ import Testing
         #expect([SlotState.unverified, .queueing].allSatisfy { $0.standing == .usable })
     }
 
+    @Test func `a collector that is set aside is stalled as long as its sockets are there and its process lives`() {
+        func state(isFilled: Bool = true, isKept: Bool = false, downFor: Duration? = .seconds(1 << 40)) -> SlotState {
+            SlotState(
+                registrations: 2, downFor: downFor, hold: .seconds(10), isFilled: isFilled, isKept: isKept,
+                isSetAside: true)
+        }
+        #expect(state() == .stalled && state().standing == .away)
+        #expect(state(isFilled: false) == .failed)
+        #expect(state(isKept: true) == .failed)
+        #expect(state(downFor: nil) == .active)
+    }
+
     @Test func `a collector that lacks a socket is not active`() {
         #expect(state(3, nil, filled: false) == .holding(left: .seconds(10)))
         #expect(state(3, .seconds(1), filled: true) == .holding(left: .seconds(9)))

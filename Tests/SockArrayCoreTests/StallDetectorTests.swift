@@ -48,10 +48,41 @@ import Testing
         #expect(
             Self.stalls { second in (212_992, UInt32(second) * 900, UInt64(second) * 1_000, UInt64(second) * 100) }
                 == nil)
-        // Its queue grows by a third of what comes.
+        // Its queue grows by most of what comes: the kernel charges 2,304 bytes for 1,000.
         #expect(
-            Self.stalls { second in (UInt64(second + 1) * 1_000 * 256, 0, UInt64(second) * 1_000, UInt64(second) * 90) }
+            Self.stalls { second in
+                (UInt64(second + 1) * 1_000 * 2_000, 0, UInt64(second) * 1_000, UInt64(second) * 90)
+            } == nil)
+        // Of trains of 10 datagrams it reads one.
+        #expect(
+            Self.stalls { second in (212_992, UInt32(second) * 900, UInt64(second) * 100, UInt64(second) * 100) }
                 == nil)
+        // Its CPU time is unknown, and nothing is dropped.
+        #expect(Self.stalls { second in (UInt64(second + 1) * 768, 0, UInt64(second), nil) } == nil)
+    }
+
+    @Test func `a socket that another collector registers, or whose counters are new, starts anew`() {
+        var detector = StallDetector()
+        func look(_ collector: String, runs: UInt64, at second: Int) -> [String: String] {
+            let reading = StallDetector.Reading(
+                collector: collector, group: "ipfix", cookie: 7, transport: .udp, queued: 768,
+                traffic: SlotTraffic(selected: runs), cpuTicks: 50)
+            return detector.look([reading], at: Self.start + .seconds(second), after: Self.limit)
+        }
+        #expect(look("c1", runs: 1_000, at: 0) == [:])
+        #expect(look("c2", runs: 5, at: 9) == [:])
+        #expect(look("c2", runs: 0, at: 10) == [:])
+        #expect(look("c2", runs: 0, at: 19) == [:])
+        #expect(look("c2", runs: 0, at: 20) == ["c2": "ipfix"])
+    }
+
+    @Test func `a collector that another agent found stalled is so at the first look, if its queue isn't empty`() {
+        let reading = StallDetector.Reading(
+            collector: "c1", group: "ipfix", cookie: 7, transport: .udp, queued: 768, cpuTicks: 50)
+        for (presumed, stalled) in [(["c1"], ["c1": "ipfix"]), (["c2"], [:])] as [(Set<String>, [String: String])] {
+            var detector = StallDetector()
+            #expect(detector.look([reading], at: Self.start, after: Self.limit, presumed: presumed) == stalled)
+        }
     }
 
     @Test func `a queue that is shorter once within 10 s is read`() {

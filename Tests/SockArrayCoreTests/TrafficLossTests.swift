@@ -217,7 +217,8 @@ import Testing
     }
 
     @Test func `a host is ready with one usable collector in each group, whatever the others do`() {
-        for state in ["active", "draining"] {
+        // Where a firewall drops the agent's probes, traffic is the first proof.
+        for state in ["active", "draining", "queueing", "unverified"] {
             let readiness = Readiness(of: Self.status([(state, ["ipfix", "bmp"]), ("failed", []), ("holding", [])]))
             #expect(readiness == Readiness(of: Self.status([(state, ["ipfix", "bmp"])])) && readiness.ok)
         }
@@ -226,7 +227,7 @@ import Testing
     }
 
     @Test func `a host isn't ready without a usable collector or the program in a group, and each reason is named`() {
-        for state in ["empty", "holding", "failed", "a state of a later version"] {
+        for state in ["empty", "holding", "failed", "stalled", "a state of a later version"] {
             let reasons = Readiness(of: Self.status([(state, ["ipfix", "bmp"])])).reasons
             #expect(reasons.count == 2 && reasons[0].hasPrefix("group ipfix has no usable collector; register a"))
         }
@@ -236,6 +237,22 @@ import Testing
                 && part.reasons == [
                     "group bmp has no usable collector; register a collector with a socket for tcp port 1790"
                 ])
+        // The finding says that an unverified collector receives nothing.
+        let users = ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)
+        let socket = AuditProblem.Culprit(AuditTests.socket(1))
+        let finding = AuditFinding(
+            .twoUsers(
+                users, receiver: socket, loser: .init(socket: socket, collectors: ["c1"], percent: 50),
+                receiverIsOurs: false), since: 0)
+        var starved = Self.status([("unverified", ["ipfix", "bmp"])])
+        starved.lossesNow = []
+        starved.add([finding])
+        #expect(Readiness(of: starved).reasons.count == 1 && starved.lossesNow == [finding.text])
+        // One that has failed over loses nothing any more.
+        var over = Self.status([("failed", ["ipfix", "bmp"])])
+        over.lossesNow = []
+        over.add([finding])
+        #expect(over.lossesNow == [])
         let detached = Readiness(of: Self.status([("active", ["ipfix", "bmp"])], isAttached: false))
         #expect(detached.reasons.count == 2 && detached.reasons[0].contains("the agent's program isn't attached"))
     }

@@ -61,6 +61,31 @@ struct SocketActivationTests {
         }
     }
 
+    @Test func `each restart has the whole hold, also one that follows another one soon`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(collectors: ["c1"], hold: "6s"))
+            let service = try ActivatedService(in: sandbox)
+            try service.waitUntilRegistered(with: agent, 1)
+            service.killService()
+            #expect(waitUntil(.seconds(10)) { agent.process.errorOutput.contains("keeps its sockets") })
+            try service.start()
+            try service.waitUntilRegistered(with: agent, 2)
+            // Most of the first hold.
+            usleep(3_500_000)
+            service.killService()
+            let time = Self.timeUntilGivenUp(by: agent)
+            #expect(time >= .milliseconds(5_900) && time < .seconds(20), "\(time)")
+        }
+    }
+
+    private static func timeUntilGivenUp(by agent: AgentFixture) -> Duration {
+        ContinuousClock().measure {
+            _ = waitUntil(.seconds(20)) { agent.process.errorOutput.contains("did not come back in time") }
+        }
+    }
+
     @Test func `a broker registers its sockets with --owner, and that process is watched`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(

@@ -4,7 +4,7 @@ import Logging
 import PoolModel
 import PoolReport
 
-/// Compares the pool with the kernel: every 5 s, on request, and at once when a packet reaches a
+/// Compares the pool with the kernel: every 4 s, on request, and at once when a packet reaches a
 /// placeholder socket, which shows that the group's program doesn't run.
 final class AuditTimer: EventSource {
     private let pool: RunningPool
@@ -18,7 +18,7 @@ final class AuditTimer: EventSource {
     private var deafUntil = ContinuousClock.Instant.distantPast
     private var said: String?
     private let act = "audit the pool"
-    private static let pause = Duration.seconds(5)
+    private static let pause = Duration.seconds(4)
     /// The pause if an audit had no time for some groups.
     private static let shortPause = Duration.seconds(1)
     private static let deafness = Duration.milliseconds(500)
