@@ -254,27 +254,6 @@ int lab_sandbox_leave(struct lab_namespaces *home)
 	return move_to(home);
 }
 
-int lab_sandbox_other_network(void)
-{
-	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), error;
-
-	if (home < 0)
-		return -errno;
-	if (!unshare(CLONE_NEWNET))
-		return home;
-	error = -errno;
-	close(home);
-	return error;
-}
-
-int lab_sandbox_return(int network)
-{
-	int error = setns(network, CLONE_NEWNET) ? -errno : 0;
-
-	close(network);
-	return error;
-}
-
 int lab_sandbox_user(uint32_t user)
 {
 	/* The C library's function would change all threads. */

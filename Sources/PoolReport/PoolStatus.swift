@@ -89,9 +89,13 @@ extension PoolStatus {
 
     /// A collector that counts as usable receives nothing, and its traffic isn't held either.
     private func isLoss(_ finding: AuditFinding) -> Bool {
-        guard finding.isStarvation else { return false }
-        return collectors.contains {
-            $0.name == finding.collector && [SlotState.active, .unverified, .draining].map(\.name).contains($0.state)
+        guard finding.isStarvation, let named = finding.collector else { return false }
+        return collectors.contains { collector in
+            // The finding names one of them.
+            if collector.state == SlotState.unverified.name, let group = finding.group {
+                return collector.groups[group]?.cookie != nil
+            }
+            return collector.name == named && [SlotState.active, .draining].map(\.name).contains(collector.state)
         }
     }
 

@@ -42,7 +42,8 @@ extension PoolStatus.Collector {
     /// It receives what the table assigns to it, or the kernel queues that for it. Without a probe's answer (a firewall drops probes), traffic is the
     /// proof: a host that waited for it would never get any.
     fileprivate func isUsable(isStarved: Bool) -> Bool {
-        let states: [SlotState] = isStarved ? [.active, .draining, .queueing] : [.active, .draining, .queueing, .unverified]
+        let states: [SlotState] =
+            isStarved ? [.active, .draining, .queueing] : [.active, .draining, .queueing, .unverified]
         return states.contains { $0.name == state }
     }
 }

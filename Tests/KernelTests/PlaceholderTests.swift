@@ -1,3 +1,4 @@
+import PoolModel
 import SockArrayCore
 import TelemetryLab
 import Testing
@@ -76,6 +77,28 @@ import Testing
             obstacle = nil
             #expect(try Self.users(kernel) == [1_000, 1_000])
             _ = obstacle
+        }
+    }
+
+    @Test func `another user's sockets never give the agent's own socket their user while a collector is there`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            var configuration = Self.configuration
+            configuration.groups = [configuration.groups[0]]
+            func socket(_ user: UInt32, _ address: IPAddress = .v4(0)) throws -> InternetSocket {
+                try sandbox.asUser(user) { try .collector(.udp, address, port: PoolFixture.ipfixPort, reuseaddr: true) }
+            }
+            let kernel = try Pool(adopting: configuration)
+            let first = try socket(1_000)
+            var obstacle: InternetSocket? = try socket(1_001, .v4(0x7f00_0001))
+            try Self.register("c1", [first], in: kernel)
+            // It receives everything, and its user alone could bind there now.
+            var second: InternetSocket? = try socket(1_001)
+            #expect(try Self.users(kernel) == [nil])
+            (obstacle, second) = (nil, nil)
+            #expect(try Self.users(kernel) == [1_000])
+            _ = (obstacle, second)
         }
     }
 

@@ -151,20 +151,43 @@ import TestSupport
         }
     }
 
-    @Test func `a socket of another network namespace is refused by the errno of its selection`() async throws {
+    @Test func `a socket that the kernel keeps in another group is refused by the errno of its selection`() async throws
+    {
         try await Sandbox.run { sandbox in
             let kernel = try Pool(adopting: Self.configuration(["c1", "c2"]))
-            let here = try Self.socket(of: 1_001, sandbox)
-            try Self.register("c1", here, in: kernel)
-            let elsewhere = try sandbox.inAnotherNetwork { try Self.socket(of: 1_001, sandbox) }
+            let first = try Self.socket(of: 1_001, sandbox)
+            let second = try Self.socket(of: 1_002, sandbox)
+            // The sockets are of one user now, and in two groups still.
+            #expect(fchown(second.number, 1_001, UInt32.max) == 0)
+            try Self.register("c2", second, in: kernel)
             for _ in 0..<3 {
-                let text = Self.refusal { try Self.register("c2", elsewhere, in: kernel) }
+                let text = Self.refusal { try Self.register("c1", first, in: kernel) }
                 #expect(text?.contains("the program can't select fd") == true, "\(text ?? "registered")")
                 #expect(text?.contains("(EBADFD)") == true, "\(text ?? "registered")")
             }
-            #expect(try Self.states(kernel) == [.active, .empty])
+            #expect(try Self.states(kernel) == [.empty, .active])
             try Self.send()
-            #expect(here.receiveWaiting().count + Int(try kernel.snapshot().groups[0].outcomes.held) == 40)
+            #expect(first.receiveWaiting().isEmpty)
+        }
+    }
+
+    @Test func `a socket that comes into another group after its registration is reported with the errno`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let kernel = try Pool(adopting: Self.configuration(["c1"]))
+            let registered = try Self.socket(of: 1_001, sandbox)
+            let obstacle = try Self.socket(of: 1_002, sandbox, IPAddress("127.0.0.9")!)
+            try Self.register("c1", registered, in: kernel)
+            let second = try Self.socket(of: 1_002, sandbox)
+            #expect(fchown(second.number, 1_001, UInt32.max) == 0)
+            #expect(rpa_attach_reuseport(second.number, kernel.groups[0].dispatcher.number) == 0)
+            var history = AuditHistory()
+            let findings = try history.judge(kernel.auditFacts(act: "test"), at: .init(instant: .now, time: 0)).findings
+            let finding = findings.first { $0.name == "socket_unselectable" }
+            #expect(finding?.collector == "c1" && finding?.text.contains("(EBADFD)") == true, "\(findings)")
+            #expect(try Self.states(kernel) == [.unverified])
+            _ = obstacle
         }
     }
 

@@ -77,7 +77,10 @@ import Testing
         #expect(Self.problems(Self.facts([.empty, .empty], groups: [apart[1]])) == [])
     }
 
-    @Test func `a group that a reload added is a problem until a collector joins it, of another name once its program has come`() {
+    @Test
+    func
+        `a group that a reload added is a problem until a collector joins it, of another name once its program has come`()
+    {
         let sflow = ReuseportGroup(name: "sflow", transport: .udp, address: .v4(0), port: 6_343)
         for (group, names, losses) in [
             (DeliveryFacts.Group(sflow, isAttached: false, hadCollector: false), ["group_not_joined"], 0),

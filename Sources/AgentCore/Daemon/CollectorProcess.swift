@@ -127,7 +127,8 @@ enum SocketOwner {
 
     /// In a container, process 1 is a collector as any other.
     private static func isServiceManager(_ pid: Int32) -> Bool {
-        pid == 1 && ["systemd", "init", "openrc-init", "s6-svscan", "runit", "launchd"].contains(ProcessFacts.name(of: 1))
+        pid == 1
+            && ["systemd", "init", "openrc-init", "s6-svscan", "runit", "launchd"].contains(ProcessFacts.name(of: 1))
     }
 
     private static func holder(of cookies: Set<UInt64>, _ pid: Int32) -> ProcessIdentity? {

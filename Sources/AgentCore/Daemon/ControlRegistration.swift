@@ -98,7 +98,8 @@ struct ControlRegistration {
         if let owner, let successor = try pool.kernel.successor(of: owner, collector, act: act) {
             throw Failure(
                 .conflict, act: act, cause: "process \(successor.pid) was registered in its place",
-                remedy: "end process \(owner.pid) when it has read what waits for it (SIGTERM); nothing new comes to it")
+                remedy: "end process \(owner.pid) when it has read what waits for it (SIGTERM); nothing new comes to it"
+            )
         }
         guard try pool.kernel.isDismissed(collector, owner, act: act) else { return }
         throw Failure(

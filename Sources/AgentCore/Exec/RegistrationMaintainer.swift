@@ -202,7 +202,11 @@ package final class RegistrationMaintainer {
             if reply.done == nil { holdRequests.noteRefusal(at: now) }
             return nil
         case (.changed(let change), .register(let pids)):
-            if let replaced = change.predecessor { predecessor = replaced } else if registered == nil { predecessor = former }
+            if let replaced = change.predecessor {
+                predecessor = replaced
+            } else if registered == nil {
+                predecessor = former
+            }
             registered = ProcessIdentity(pid: pids[0])
             former = nil
             return .registered(change, pid: pids[0])

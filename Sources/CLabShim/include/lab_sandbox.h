@@ -35,13 +35,6 @@ int lab_sandbox_enter(int32_t first_pid, struct lab_namespaces *home);
 int lab_sandbox_leave(struct lab_namespaces *home);
 
 /*
- * Moves the calling thread to a network namespace of its own. Returns a descriptor of the one that it
- * had, for lab_sandbox_return, which closes it.
- */
-int lab_sandbox_other_network(void);
-int lab_sandbox_return(int network);
-
-/*
  * Changes the user of the calling thread alone, which loses its capabilities; 0 makes
  * it root again. As another user, the thread can't leave its sandbox.
  */

@@ -20,7 +20,9 @@ public struct AuditFinding: Equatable, Sendable, Codable {
     }
 
     /// As long as it lasts, registered collectors don't receive what they should.
-    public var isOutage: Bool { AuditProblem.outages.contains(name) }
+    public var isOutage: Bool {
+        AuditProblem.outages.contains(name) && !(name == AuditProblem.twoUsers && collector == nil)
+    }
 
     /// The program doesn't reach a collector's socket.
     var isStarvation: Bool { name == AuditProblem.twoUsers || name == AuditProblem.unselectable }

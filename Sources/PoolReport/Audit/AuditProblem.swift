@@ -214,8 +214,12 @@ extension AuditFacts.Group {
     /// A problem for each user whose sockets receive nothing because another user's do.
     fileprivate var twoUsers: [AuditProblem] {
         guard let receiver else { return [] }
-        func collector(of socket: BoundSocket) -> String? { entries.first { $0.present == socket.cookie }?.collector }
-        let isOurs = receiver.cookie == placeholder || collector(of: receiver) != nil
+        let registered = Set(entries.compactMap(\.present))
+        // The program runs where the agent has attached it: through any socket of that user's.
+        let isOurs = sockets.contains {
+            group.hasMember($0) && $0.user == receiver.user
+                && ($0.cookie == placeholder || registered.contains($0.cookie))
+        }
         let losers = sockets.filter { group.hasMember($0) && $0.user != receiver.user }
         return Set(losers.map(\.user)).sorted().compactMap { user in
             let theirs = losers.filter { $0.user == user }

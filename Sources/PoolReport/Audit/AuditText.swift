@@ -147,7 +147,8 @@ extension AuditProblem.Loser {
     /// The loss, where the program runs: it finds that it can't select their sockets, and holds their exporters.
     fileprivate var share: String {
         if collectors.isEmpty { return "" }
-        let names = collectors.count == 1 ? "collector \(collectors[0])" : "collectors \(collectors.joined(separator: ", "))"
+        let names =
+            collectors.count == 1 ? "collector \(collectors[0])" : "collectors \(collectors.joined(separator: ", "))"
         return "; what belongs to \(names), \(percent) % of the table, is dropped until it goes to other collectors "
             + "after restart_hold"
     }

@@ -54,15 +54,21 @@ final class Deployment {
         guard let sockets = isClaimed ? [] : try? sockets(atPortOf: group),
             GroupClaim.mayJoin(group.group, isClaimed: isClaimed, among: sockets, own: ownCookies)
         else { return }
-        group.keep(for: configuration.collectorUser, else: presentUsers)
+        group.keep(for: configuration.collectorUser, registeredCookies(in: group), else: presentUsers)
     }
 
     /// The sockets of the group's port. If the agent's own is in the way of all others, it is replaced first.
     func members(atPortOf group: PoolGroup) throws(KernelError) -> [BoundSocket] {
         let found = try sockets(atPortOf: group)
-        guard group.placeholderRefusal != nil || group.isForeign(among: found) else { return found }
+        guard group.placeholderRefusal != nil || group.isForeign(among: found, registeredCookies(in: group)) else {
+            return found
+        }
         keep(group)
         return try sockets(atPortOf: group)
+    }
+
+    private func registeredCookies(in group: PoolGroup) -> Set<UInt64> {
+        Set(maps.tenants.all().keys.compactMap { slot in (try? group.sockets.cookie(at: slot)) ?? nil })
     }
 
     /// Users (uid) of the collectors that have a socket, in ascending order.

@@ -211,7 +211,8 @@ extension Pool {
         let stalled = Set(try moments(act: act).filter { $0.state == .stalled }.map(\.name))
         return Dictionary(
             uniqueKeysWithValues: tenants.compactMap { tenant in
-                guard away.contains(tenant.name), !tenant.isDismissed, !stalled.contains(tenant.name), let owner = tenant.owner, owner.isAlive,
+                guard away.contains(tenant.name), !tenant.isDismissed, !stalled.contains(tenant.name),
+                    let owner = tenant.owner, owner.isAlive,
                     tenants.count(where: { $0.owner == owner }) == 1
                 else { return nil }
                 return (tenant.name, owner)

@@ -55,8 +55,9 @@ package enum PoolError: Error {
             return Failure(
                 .conflict, act: act,
                 cause: "its pins have layout \(found), this version knows layout \(RPA_LAYOUT_VERSION)",
-                remedy: "run the version that made them, or run: reuseport-agent unload --pool \(pool) "
-                    + "(its collectors register again after it)")
+                remedy:
+                    "run the version that made them, or run: reuseport-agent unload --pool \(pool), and start the agent "
+                    + "again; its collectors register again then")
         case .reshuffle(let present, let shape, let isRunning):
             return shape.reshuffleFailure(from: present, isRunning: isRunning, act: act)
         case .foreignPin(let path):

@@ -121,10 +121,12 @@ package final class PoolGroup {
     /// that the collectors have now, or give all traffic to the agent's own.
     ///
     /// - Parameters:
-    ///   - configured: the user that its sockets must belong to; nil: that of its present sockets.
+    ///   - configured: the user that its sockets must belong to; nil: that of its registered sockets, or of its
+    ///     present ones.
+    ///   - registered: SO_COOKIE of its registered sockets.
     ///   - others: users of the pool's collectors in other groups, for a group without sockets.
-    func keep(for configured: UInt32?, else others: [UInt32]) {
-        let members = memberUsers
+    func keep(for configured: UInt32?, _ registered: Set<UInt64>, else others: [UInt32]) {
+        let members = users(in: (try? SocketDump.members(of: group.transport, port: group.port)) ?? [], registered)
         let users = configured.map { [$0] } ?? (members.isEmpty ? others : members)
         if let present = placeholder, !users.isEmpty, !users.contains(present.user) { placeholder = nil }
         var refusal: (user: UInt32, error: KernelError)?
@@ -162,18 +164,19 @@ package final class PoolGroup {
         return placeholder.user != user
     }
 
-    /// The agent's own socket belongs to a user that no other member has: it receives the traffic of the others.
-    func isForeign(among members: [BoundSocket]) -> Bool {
+    /// The agent's own socket belongs to a user that no collector has: it receives the traffic of the others.
+    func isForeign(among members: [BoundSocket], _ registered: Set<UInt64>) -> Bool {
         guard let placeholder else { return false }
-        let others = members.filter { group.hasMember($0) && $0.cookie != placeholder.cookie }
-        return !others.isEmpty && !others.contains { $0.user == placeholder.user }
+        let users = users(in: members, registered)
+        return !users.isEmpty && !users.contains(placeholder.user)
     }
 
-    /// Each user of sockets that aren't the agent's once; first the one whose sockets receive the group's traffic.
-    private var memberUsers: [UInt32] {
-        let own = placeholder?.cookie
-        let members = (try? SocketDump.members(of: group.transport, port: group.port)) ?? []
-        return members.filter { group.hasMember($0) && $0.cookie != own }.map(\.user).reduce(into: []) { users, user in
+    /// Each user of registered sockets once, or of all if none is registered, without the agent's own; first the one
+    /// whose sockets receive the group's traffic.
+    private func users(in members: [BoundSocket], _ registered: Set<UInt64>) -> [UInt32] {
+        let others = members.filter { group.hasMember($0) && $0.cookie != placeholder?.cookie }
+        let ours = others.filter { registered.contains($0.cookie) }
+        return (ours.isEmpty ? others : ours).map(\.user).reduce(into: []) { users, user in
             if !users.contains(user) { users.append(user) }
         }
     }
@@ -227,7 +230,9 @@ extension PoolGroup {
     }
 
     func probeCounts() throws(KernelError) -> ProbeCounts {
-        ProbeCounts(cpus: try lossCounts.values(at: 0).map { ($0.probes, ProbeAnswer(word: $0.probe_result, count: $0.probes)) })
+        ProbeCounts(
+            cpus: try lossCounts.values(at: 0).map { ($0.probes, ProbeAnswer(word: $0.probe_result, count: $0.probes)) }
+        )
     }
 }
 

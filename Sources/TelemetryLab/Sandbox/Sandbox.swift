@@ -116,18 +116,6 @@ public final class Sandbox {
         return try body()
     }
 
-    /// Runs the body in a network namespace without interfaces that are up; sockets made there stay there.
-    public func inAnotherNetwork<Result>(_ body: () throws -> Result) throws -> Result {
-        SandboxCapabilities.raise()
-        let home = lab_sandbox_other_network()
-        guard home >= 0 else { throw LabError("unshare CLONE_NEWNET: errno \(-home)") }
-        defer {
-            precondition(lab_sandbox_return(home) == 0, "a thread can't return to its network namespace")
-            SandboxCapabilities.drop()
-        }
-        return try body()
-    }
-
     /// A path in `folder` that was not given before.
     public func newPath(_ name: String) -> String {
         fileCount += 1

@@ -40,7 +40,9 @@ import TestSupport
                 var second: InternetSocket? = try Self.udp(of: 1_002, sandbox)
                 let words = "a socket of user 1002 (inode "
                 func lines() -> [Substring] {
-                    agent.process.errorOutput.split(separator: "\n").filter { $0.contains(words) && $0.contains("error") }
+                    agent.process.errorOutput.split(separator: "\n").filter {
+                        $0.contains(words) && $0.contains("error")
+                    }
                 }
                 let before = times.count
                 let isReported = waitUntil(.seconds(20), every: .milliseconds(5)) {
@@ -49,7 +51,9 @@ import TestSupport
                 times.append(.now - start)
                 #expect(isReported && lines().count > before, "\(agent.process.errorOutput)")
                 let line = lines().last ?? ""
-                #expect(line.contains("a socket of user 1001 (inode ") && line.contains(", collector c1's, receives nothing"))
+                #expect(
+                    line.contains("a socket of user 1001 (inode ")
+                        && line.contains(", collector c1's, receives nothing"))
                 #expect(line.contains("100 % of the group's traffic is lost"), "\(line)")
                 #expect(try agent.status().collectors[0].state == "unverified")
                 let check = try agent.command(["status", "--check"])

@@ -40,7 +40,9 @@ struct FirstProcessTests {
 
     /// - Parameter name: of process 1, as /proc shows it.
     /// - Returns: what the two registrations said, and the pid that the second one named.
-    private static func run(as name: String, in sandbox: Sandbox) throws -> (plain: String, owner: String, reader: String) {
+    private static func run(as name: String, in sandbox: Sandbox) throws -> (
+        plain: String, owner: String, reader: String
+    ) {
         let folder = sandbox.newPath("first")
         mkdir(folder, 0o755)
         let lines = script.split(separator: "\n", omittingEmptySubsequences: false)

@@ -14,7 +14,7 @@ struct PageTests {
     @Test func `the page shows a failed reload, and that all collectors are gone, among its problems`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try PageFixture.agent(in: sandbox)
-            var collectors = try PageFixture.collectors(in: sandbox, with: agent)
+            let collectors = try PageFixture.collectors(in: sandbox, with: agent)
             let page = try PageFixture.open(in: sandbox)
             PageFixture.expect("the page says healthy") { try page.text("#health") == "healthy" }
             try FileText.write("pool: [", to: agent.configurationPath)
@@ -23,13 +23,12 @@ struct PageTests {
                 try page.text("#trouble-list").contains("the last reload failed")
             }
             #expect(try page.text("#health") != "healthy")
-            collectors = []
+            for collector in collectors { collector.process.send(SIGKILL) }
             PageFixture.expect("the page has the loss of all collectors") {
                 try page.text("#trouble-list").contains("none is usable: the traffic of all groups is dropped")
             }
             #expect(try PageFixture.complaints(page) == [])
             try page.browser.quit()
-            _ = collectors
         }
     }
 

@@ -13,18 +13,18 @@ enum InstructionBudgets {
     static let kernel = "6.18."
 
     static let programs: [String: Program] = [
-        "kernel, tracking off, TCP": Program(verified: 2629, translated: 2275),
-        "kernel, tracking off, UDP": Program(verified: 2362, translated: 2059),
-        "round-robin, tracking off, TCP": Program(verified: 2821, translated: 2472),
-        "round-robin, tracking off, UDP": Program(verified: 2554, translated: 2256),
-        "tracking off, TCP": Program(verified: 2344, translated: 2027),
-        "tracking off, UDP": Program(verified: 2262, translated: 2018),
-        "tracking off, exporters configured, TCP": Program(verified: 4159, translated: 3156),
-        "tracking off, exporters configured, UDP": Program(verified: 4077, translated: 3148),
-        "tracking on, TCP": Program(verified: 13707, translated: 5254),
-        "tracking on, UDP": Program(verified: 14463, translated: 6065),
-        "tracking on, exporters configured, TCP": Program(verified: 15500, translated: 6383),
-        "tracking on, exporters configured, UDP": Program(verified: 16255, translated: 7202),
+        "kernel, tracking off, TCP": Program(verified: 2631, translated: 2277),
+        "kernel, tracking off, UDP": Program(verified: 2364, translated: 2061),
+        "round-robin, tracking off, TCP": Program(verified: 2823, translated: 2474),
+        "round-robin, tracking off, UDP": Program(verified: 2556, translated: 2258),
+        "tracking off, TCP": Program(verified: 2346, translated: 2029),
+        "tracking off, UDP": Program(verified: 2264, translated: 2020),
+        "tracking off, exporters configured, TCP": Program(verified: 4161, translated: 3158),
+        "tracking off, exporters configured, UDP": Program(verified: 4079, translated: 3150),
+        "tracking on, TCP": Program(verified: 13709, translated: 5256),
+        "tracking on, UDP": Program(verified: 14465, translated: 6067),
+        "tracking on, exporters configured, TCP": Program(verified: 15502, translated: 6385),
+        "tracking on, exporters configured, UDP": Program(verified: 16257, translated: 7204),
     ]
 
     /// Building a table in a release build, start and end of the process left out.

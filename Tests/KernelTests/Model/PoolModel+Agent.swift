@@ -19,7 +19,7 @@ extension PoolModel {
         places[name]!.clock = nil
         places[name]!.hasUser = true
         isAttached = [true, true]
-        hasPlaceholder = true
+        hasPlaceholder = [true, true]
         letGo()
         return .done
     }
@@ -137,18 +137,25 @@ extension PoolModel {
 
     mutating func killAgent() {
         hasAgent = false
-        hasPlaceholder = false
+        hasPlaceholder = [false, false]
         for stream in Stream.allCases where !openSockets.values.contains(stream) { isAttached[stream.rawValue] = false }
     }
 
     mutating func startAgent() {
         hasAgent = true
         apply(collectors)
-        if places.values.contains(where: \.hasUser) {
-            hasPlaceholder = true
-            isAttached = [true, true]
-        }
+        keepGroups()
         settle()
+    }
+
+    /// The agent's own sockets need a user: that of the group's sockets, or else of the registered collectors.
+    mutating func keepGroups() {
+        guard places.values.contains(where: \.hasUser) else { return }
+        let isAnyPresent = places.keys.contains { name in Stream.allCases.contains { socket(name, $0) != nil } }
+        for stream in Stream.allCases where isAnyPresent || openSockets.values.contains(stream) {
+            hasPlaceholder[stream.rawValue] = true
+            isAttached[stream.rawValue] = true
+        }
     }
 
     /// The agent's reaction to closed sockets and ended sessions.

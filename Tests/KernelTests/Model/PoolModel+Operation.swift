@@ -37,7 +37,9 @@ extension PoolModel {
         case .leaveOrphan(let process): leaveOrphan(of: process)
         case .drain(let name): drain(name)
         case .undrain(let name): undrain(name)
-        case .configure(let collectors): apply(collectors)
+        case .configure(let collectors):
+            apply(collectors)
+            keepGroups()
         case .killAgent: killAgent()
         case .startAgent: startAgent()
         case .wait(let time): now += time

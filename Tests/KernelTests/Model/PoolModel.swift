@@ -141,7 +141,9 @@ struct PoolModel {
     mutating func close(_ socket: Socket?) {
         guard let socket, let stream = openSockets.removeValue(forKey: socket) else { return }
         // The kernel drops a group, and with it the program, with its last socket.
-        if !openSockets.values.contains(stream), !hasPlaceholder { isAttached[stream.rawValue] = false }
+        if !openSockets.values.contains(stream), !hasPlaceholder[stream.rawValue] {
+            isAttached[stream.rawValue] = false
+        }
     }
 
     /// Ends a process and the sessions that it has accepted.
@@ -157,6 +159,6 @@ struct PoolModel {
         return processes.first { $0.value.sockets.contains { $0.map(sockets.contains) ?? false } }?.key
     }
 
-    /// Whether the agent has a socket of its own in both groups.
-    var hasPlaceholder = false
+    /// Whether the agent has a socket of its own in the group, by stream.
+    var hasPlaceholder = [false, false]
 }
