@@ -13,6 +13,9 @@ public struct RegistrationPlan: Equatable, Sendable {
 
     public let placements: [Placement]
 
+    /// Those whose sockets the slot doesn't have yet.
+    public var freshPlacements: [Placement] { placements.filter { !$0.isPresent } }
+
     /// A socket that was offered, and the name that its owner knows it by.
     public struct Offer: Equatable, Sendable {
         /// `fd 5`, or `pid 812 fd 5`.

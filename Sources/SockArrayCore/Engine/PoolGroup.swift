@@ -180,7 +180,6 @@ package final class PoolGroup {
             if !users.contains(user) { users.append(user) }
         }
     }
-
 }
 
 /// What the group has counted.

@@ -1,4 +1,3 @@
-import CBPFShim
 import PoolModel
 
 /// Puts collectors' sockets into their slots, and takes them out.
@@ -57,8 +56,7 @@ final class Registrar {
             } catch { throw .plan(error) }
             return try carryOut(
                 plan, collector, at: slot, offered, accepted: accepted, owner: owner, keeper: keeper,
-                replacing: replacing,
-                tenant, occupancy, act: act)
+                replacing: replacing, tenant, occupancy, act: act)
         } catch {
             throw error.refusal(act: act, deployment.configuration, &holders)
         }
@@ -80,21 +78,15 @@ final class Registrar {
         accepted: [SocketFacts], owner: ProcessIdentity?, keeper: () -> ProcessIdentity?, replacing: Bool,
         _ tenant: Tenant?, _ occupancy: RegistrationPlan.Occupancy, act: String
     ) throws(RegistrationRefusal) -> RegistrationChange {
-        let fresh = plan.placements.filter { !$0.isPresent }
+        let fresh = plan.freshPlacements
         // Before anything is written: a socket of another process that is taken out can't be put back.
         if fresh.isEmpty, aside.contains(slot), owner == nil || owner == tenant?.owner {
             return RegistrationChange(
                 changed: false, slot: slot.index, groups: deployment.groups.map(\.group.name))
         }
-        for placement in fresh {
-            let socket = offered[placement.socket]
-            do throws(KernelError) { try prover.tryPlacing(socket, in: deployment.groups[placement.group]) } catch {
-                throw .socket(error, socket.offer)
-            }
-        }
-        var unproven: [RegistrationPlan.Placement] = []
-        for placement in plan.placements
-        where try !prove(offered[placement.socket], placement, at: slot, occupancy) { unproven.append(placement) }
+        let placing = SocketPlacing(
+            plan: plan, offered: offered, slot: slot, occupancy: occupancy, groups: deployment.groups, prover: prover)
+        let unproven = try placing.prove()
         // A registration that changes nothing would restart the hold, again and again.
         if fresh.isEmpty, !unproven.isEmpty, slots[slot].downFor != nil,
             !prover.mayFill(vacant: Set(offered.map(\.offer.socket.cookie)))
@@ -124,7 +116,7 @@ final class Registrar {
         }
         if replaced != nil { sockets.countDrops(of: slot) }
         do throws(RegistrationRefusal) {
-            try place(fresh, plan.placements, unproven, offered, at: slot, occupancy)
+            try placing.carryOut(unproven)
         } catch {
             slots.setHoldClock(clock, of: slot)
             do { try pool.maps.tenants.set(tenant, at: slot) } catch { throw .call(error) }
@@ -155,27 +147,6 @@ final class Registrar {
             waitingRows: rows.rowsComing(to: slot), predecessor: replacing ? predecessors[slot] : nil)
     }
 
-    /// Refuses a socket that the program can't select. Without an answer of the program, the collector is registered,
-    /// and stays unverified until an audit has one.
-    ///
-    /// - Parameter isPlaced: the slot has the socket, and the group has the program.
-    /// - Returns: whether the program has selected the socket.
-    private func prove(
-        _ offered: OfferedSocket, _ placement: RegistrationPlan.Placement, at slot: Slot,
-        _ occupancy: RegistrationPlan.Occupancy, isPlaced: Bool = false
-    ) throws(RegistrationRefusal) -> Bool {
-        let (group, members) = (deployment.groups[placement.group], occupancy.sockets[placement.group])
-        let errno: Int32?
-        do throws(KernelError) {
-            errno =
-                placement.isPresent || isPlaced
-                ? try prover.ask(for: offered.offer.socket.cookie, at: slot, in: group, among: members)
-                : try prover.ask(for: offered, in: group, among: members)
-        } catch { throw .call(error) }
-        if let errno, errno != 0 { throw .unselectable(errno: errno, offered.offer) }
-        return errno == 0
-    }
-
     /// Before a vacant slot is filled, so that this alone moves no exporter.
     private func prepare(_ slot: Slot) throws(KernelError) {
         if case .holding = try deployment.state(of: slot) {
@@ -184,52 +155,6 @@ final class Registrar {
             slots.markDown(slot)
         } else {
             try rows.prepareReturn(of: slot)
-        }
-    }
-
-    /// Writes the sockets, attaches the program, and asks it for the sockets that aren't proven. Takes back what it
-    /// wrote when one is refused.
-    private func place(
-        _ fresh: [RegistrationPlan.Placement], _ all: [RegistrationPlan.Placement],
-        _ unproven: [RegistrationPlan.Placement], _ offered: [OfferedSocket], at slot: Slot,
-        _ occupancy: RegistrationPlan.Occupancy
-    ) throws(RegistrationRefusal) {
-        var joined: [RegistrationPlan.Placement] = []
-        func takeBack(_ placements: some Sequence<RegistrationPlan.Placement>) {
-            for placement in placements { try? deployment.groups[placement.group].sockets.clear(slot) }
-            // Where the program came by this registration, it goes with it.
-            for placement in joined { rpa_detach_reuseport(offered[placement.socket].number) }
-        }
-        for (index, placement) in fresh.enumerated() {
-            let socket = offered[placement.socket]
-            do throws(KernelError) {
-                try deployment.groups[placement.group].sockets.place(socket.descriptor, at: slot)
-            } catch {
-                takeBack(fresh[..<index])
-                throw .socket(error, socket.offer)
-            }
-        }
-        do throws(KernelError) {
-            for placement in all {
-                let (group, socket) = (deployment.groups[placement.group], offered[placement.socket])
-                let members = occupancy.sockets[placement.group]
-                let hasProgram = try prover.hasProgram(
-                    group, ofUser: socket.offer.socket.user, members, besides: slot)
-                let isNew = !placement.isPresent && !hasProgram
-                try group.attach(through: socket.descriptor)
-                if isNew { joined.append(placement) }
-            }
-        } catch {
-            takeBack(fresh)
-            throw .call(error)
-        }
-        do throws(RegistrationRefusal) {
-            for placement in unproven where !placement.isPresent {
-                _ = try prove(offered[placement.socket], placement, at: slot, occupancy, isPlaced: true)
-            }
-        } catch {
-            takeBack(fresh)
-            throw error
         }
     }
 
