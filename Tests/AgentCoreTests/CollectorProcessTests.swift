@@ -45,11 +45,11 @@ import Testing
     }
 
     @Test func `EPERM for a process of the agent's own user names setcap, and what works without CAP_SYS_PTRACE`() {
-        let own = CollectorProcess.couldNotBorrow(812, hasOwnUser: true, errno: 1, act: "register c1")
+        let own = CollectorProcess.couldNotBorrow(812, ofUserOf: "the agent", errno: 1, act: "register c1")
         for word in ["setcap", "changed its user", "(EPERM)", "CAP_SYS_PTRACE", "AmbientCapabilities="] {
             #expect(own.description.contains(word), "\(own)")
         }
-        let other = CollectorProcess.couldNotBorrow(812, hasOwnUser: false, errno: 1, act: "register c1")
+        let other = CollectorProcess.couldNotBorrow(812, ofUserOf: nil, errno: 1, act: "register c1")
         #expect(!other.description.contains("setcap") && other.remedy.contains("register --fd N"))
         #expect(own.exitCode == 6 && other.exitCode == 6)
     }

@@ -66,6 +66,36 @@ import TestSupport
         }
     }
 
+    /// CAP_NET_BIND_SERVICE, permitted and effective: struct vfs_cap_data of linux/capability.h.
+    private static let setcap = """
+        import os, shutil, struct, sys
+        shutil.copy("/usr/bin/sleep", sys.argv[1])
+        os.setxattr(sys.argv[1], "security.capability", struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0))
+        """
+
+    @Test func `exec names setcap, if neither it nor the agent may look into its collector because of that`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let control = "control_socket: {path: \(AgentFixture.controlPath), mode: \"0666\"}"
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(extra: control),
+                launcher: ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"])
+            // The sandbox's own folders are mounted with nosuid.
+            let program = AgentUnderTest.program + "-setcap-\(getpid())"
+            defer { unlink(program) }
+            let script = try ChildProcess(["python3", "-c", Self.setcap, program], in: sandbox)
+            #expect(try script.wait() == 0, "\(script.errorOutput)")
+            let sockets = try CollectorSockets("c1")
+            let exec = try Exec(
+                [program, "60"], in: sandbox, user: 1_000, descriptors: [5: sockets.udp.number, 6: sockets.tcp.number])
+            #expect(exec.waitUntilSaid("although it runs as exec's user: its binary has file capabilities (setcap)"))
+            #expect(exec.said.contains("AmbientCapabilities="), "\(exec.said)")
+            #expect(try !agent.isActive())
+        }
+    }
+
     @Test func `exec names the MPTCP listener of its command, and ends it after --wait`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)

@@ -12,19 +12,20 @@ enum CollectorProcess {
             return try process.sockets { socket in groups.contains { $0.hasCandidate(socket) } }
         } catch {
             if let failure = Failure.openFiles(act: act, errno: error.errno) { throw failure }
-            throw couldNotBorrow(process.pid, hasOwnUser: process.user == geteuid(), errno: error.errno, act: act)
+            throw couldNotBorrow(
+                process.pid, ofUserOf: process.user == geteuid() ? "the agent" : nil, errno: error.errno, act: act)
         }
     }
 
-    /// - Parameter hasOwnUser: the process runs as the agent's user, which alone isn't enough: the kernel
-    ///   also compares capabilities (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS).
-    static func couldNotBorrow(_ pid: Int32, hasOwnUser: Bool, errno: Int32, act: String) -> Failure {
+    /// - Parameter reader: has the process's user and tried to borrow, which isn't enough: the kernel also compares
+    ///   capabilities (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS). Nil: nobody has.
+    static func couldNotBorrow(_ pid: Int32, ofUserOf reader: String?, errno: Int32, act: String) -> Failure {
         let cause = "the sockets of process \(pid) could not be borrowed"
         let remedy = "give the agent CAP_SYS_PTRACE, or let the collector pass its sockets: register --fd N"
-        guard hasOwnUser else { return Failure(.privilege, act: act, cause: cause, errno: errno, remedy: remedy) }
+        guard let reader else { return Failure(.privilege, act: act, cause: cause, errno: errno, remedy: remedy) }
         return Failure(
             .privilege, act: act,
-            cause: cause + ", although it runs as the agent's user: its binary has file capabilities (setcap), it "
+            cause: cause + ", although it runs as \(reader)'s user: its binary has file capabilities (setcap), it "
                 + "changed its user, or kernel.yama.ptrace_scope forbids it",
             errno: errno,
             remedy: remedy + "; a unit with AmbientCapabilities= in place of setcap lets exec borrow them")

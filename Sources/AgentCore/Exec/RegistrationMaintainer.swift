@@ -213,6 +213,10 @@ package final class RegistrationMaintainer {
         case (.incomplete, .register(let pids)) where pids.count > 1:
             return try askForHidden(Array(pids.dropFirst()))
         case (.incomplete(let failure), _): return .incomplete(failure)
+        // Neither the agent nor `exec` may look into it.
+        case (.failure(let failure), .register(let pids))
+        where asksForHidden && failure.errno == EPERM && ProcessFacts.user(of: pids[0]) == geteuid():
+            throw CollectorProcess.couldNotBorrow(pids[0], ofUserOf: "exec", errno: EPERM, act: act)
         // The process ended while the request was on its way.
         case (.failure(let failure), .register) where failure.errno == KernelError.noProcess:
             return .incomplete(failure)
