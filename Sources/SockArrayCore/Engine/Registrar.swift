@@ -127,7 +127,7 @@ final class Registrar {
                 offered[placement.socket].offer.socket.cookie, in: deployment.groups[placement.group], at: slot)
         }
         pool.maps.orphans.remove(Set(offered.map(\.offer.socket.cookie)))
-        if replaced != nil || changed || !replacing { predecessors[slot] = replaced }
+        if replaced != nil || changed { predecessors[slot] = replaced }
         sessions.note(accepted, of: slot)
         if changed { slots.markFilled(slot) }
         pool.attemptLater(act) { () throws(KernelError) in try prover.settle(slot) }

@@ -25,8 +25,9 @@ struct StatusCommand: ParsableCommand {
             scroll. It waits while the agent restarts. Without a terminal, --watch prints the tables each \
             interval; with --json, one object per line.
 
-            --check prints one line for each reason for which traffic that arrives now is dropped: a collector \
-            that is held, no usable collector in the pool, or in a group. The exit code is then 1.
+            --check prints one line for each reason for which traffic that arrives now is lost: a collector that is \
+            held, no usable collector in the pool or in a group, only draining ones, or another user's sockets that \
+            receive a collector's traffic. The exit code is then 1.
             """)
 
     @Flag(help: "Print one JSON object, the same as on the status socket.")
