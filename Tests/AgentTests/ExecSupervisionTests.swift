@@ -116,6 +116,18 @@ import TestSupport
         }
     }
 
+    @Test func `a wrapper that ends well after its registered collector didn't go to the background`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let wrapper = ["sh", "-c", "sleep 5 & \"$@\" & wait $!; exit 0", "sh"] + Exec.collector
+            let exec = try Exec(wrapper, in: sandbox)
+            #expect(exec.waitUntilSaid("c1 is registered: "))
+            try exec.send(SIGTERM, to: try #require(agent.ownerPid()))
+            #expect(try exec.process.wait() == 0)
+            #expect(!exec.said.contains("background"), "\(exec.said)")
+        }
+    }
+
     // MARK: - An orderly end
 
     /// Binds both groups, closes them on SIGTERM, and ends when the file is there.
@@ -243,6 +255,23 @@ import TestSupport
             #expect(try new.process.wait() == 4)
             #expect(try agent.ownerPid() == old.processes[0])
             #expect(try agent.isActive() && old.process.exitCode == nil)
+        }
+    }
+    @Test func `the exec of a replaced process is told who has the name, and doesn't take it back`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let old = try Exec(in: sandbox)
+            #expect(old.waitUntilSaid("c1 is registered: "))
+            let new = try ChildProcess(Exec.collector, in: sandbox)
+            #expect(waitUntil(.seconds(20)) { new.output.contains("ready") })
+            let pid = new.pid
+            let replaced = try agent.command(["replace", "--collector", "c1", "--pid", "\(pid)"])
+            #expect(replaced.exitCode == 0, "\(replaced)")
+            #expect(old.waitUntilSaid("process \(pid) was registered in its place; end process \(old.processes[0])"))
+            // The next renewal is due after 5 s, and the one after it after another second.
+            usleep(7_000_000)
+            #expect(!old.said.contains("reuseport-agent replace"), "\(old.said)")
+            #expect(try agent.ownerPid() == pid)
         }
     }
 }
