@@ -113,6 +113,21 @@ int rpa_socket_cookie(int socket, uint64_t *cookie)
 	return option64(socket, SO_COOKIE, cookie);
 }
 
+int rpa_socket_has_joined(int socket, struct rpa_endpoint group, int32_t interface)
+{
+	struct group_filter filter = {.gf_interface = interface};
+	socklen_t length = GROUP_FILTER_SIZE(0);
+	int level = group.family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+	union socket_name name;
+
+	write_name(&name, group);
+	memcpy(&filter.gf_group, &name, sizeof(name));
+	/* The source filter of a membership: the kernel finds it only if this socket has the membership. */
+	if (!getsockopt(socket, level, MCAST_MSFILTER, &filter, &length))
+		return 1;
+	return errno == EADDRNOTAVAIL ? 0 : -errno;
+}
+
 int rpa_netns_cookie(uint64_t *netns)
 {
 	int error, probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -10,14 +10,14 @@ import TestSupport
 
 /// The agent finds faults by itself, logs them, and reports them when asked.
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct LiveAuditTests {
-    @Test func `check --live of a healthy pool has 19 good checks and exit 0`() async throws {
+    @Test func `check --live of a healthy pool has 20 good checks and exit 0`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let collectors = try agent.registerFour()
             let check = try agent.command(["check", "--live"])
             #expect(check.exitCode == 0, "\(check.errorOutput)")
             let lines = check.output.split(separator: "\n")
-            #expect(lines.count { $0.hasPrefix("✓ ") } == 19, "\(check.output)")
+            #expect(lines.count { $0.hasPrefix("✓ ") } == 20, "\(check.output)")
             let others = lines.filter { !$0.hasPrefix("✓ ") }
             #expect(others == ["group ipfix", "group bmp", "pool", "all is well"])
             #expect(lines.contains("✓ group ipfix: program: the agent's program is attached"))

@@ -37,11 +37,11 @@ import Testing
         AuditHistory.Moment(instant: start + .seconds(seconds), time: 1_700_000_000 + seconds)
     }
 
-    @Test func `a healthy pool has 0 findings, 11 good checks and exit 0`() {
+    @Test func `a healthy pool has 0 findings, 12 good checks and exit 0`() {
         var history = AuditHistory()
         let report = history.judge(Self.facts(), at: Self.moment(0))
         #expect(report.findings.isEmpty && report.new.isEmpty && report.over.isEmpty)
-        #expect(report.checks.count == 11)
+        #expect(report.checks.count == 12)
         #expect(report.checks.allSatisfy { $0.ok && $0.remedy == nil })
         #expect(report.checks.contains { $0.detail.hasPrefix("2, all of them registered") })
         #expect(report.exitCode == 0)

@@ -32,6 +32,9 @@ struct rpa_socket_facts {
 int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts);
 /* SO_COOKIE alone, of any socket. */
 int rpa_socket_cookie(int socket, uint64_t *cookie);
+/* 1: the socket itself has joined the multicast group on the interface with this index, 0: it
+ * hasn't, or -errno: -EOPNOTSUPP: an IPv4 socket and an IPv6 group. The port is of no interest. */
+int rpa_socket_has_joined(int socket, struct rpa_endpoint group, int32_t interface);
 
 /*
  * New fd of a UDP socket or a TCP listener that is bound to the address and port

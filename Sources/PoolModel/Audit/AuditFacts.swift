@@ -43,6 +43,8 @@ public struct AuditFacts: Equatable, Sendable {
         public var probe: ProbeResult
         /// Registered sockets that the program can't select.
         public var unselectable: [Unselectable] = []
+        /// Collectors whose registered socket joined multicast groups.
+        public var multicast: [Membership] = []
         /// The program has come to the group. False: its sockets receive their traffic as without the agent.
         public var isClaimed: Bool
 
@@ -116,6 +118,17 @@ public struct AuditFacts: Equatable, Sendable {
 
         public init(collector: String, slot: Slot, errno: Int32) {
             (self.collector, self.slot, self.errno) = (collector, slot, errno)
+        }
+    }
+
+    /// Multicast groups that a collector's registered socket joined.
+    public struct Membership: Equatable, Sendable {
+        public var collector: String
+        /// Of the multicast groups, at least one.
+        public var addresses: [IPAddress]
+
+        public init(collector: String, addresses: [IPAddress]) {
+            (self.collector, self.addresses) = (collector, addresses)
         }
     }
 

@@ -19,6 +19,8 @@ public enum AuditProblem: Hashable, Sendable {
     /// Sockets of two users, of which one receives the group's traffic.
     case twoUsers(ReuseportGroup, receiver: Culprit, loser: Loser, receiverIsOurs: Bool)
     case stalled(ReuseportGroup, collector: String)
+    /// A collector's socket joined the multicast groups with these addresses.
+    case multicastJoined(ReuseportGroup, collector: String, [IPAddress])
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
     /// All traffic is dropped.
@@ -77,6 +79,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .unselectable: Self.unselectable
         case .twoUsers: Self.twoUsers
         case .stalled: Self.stalled
+        case .multicastJoined: Self.multicastJoined
         case .oneSource: "one_source_address"
         case .sessionNotEnded: "session_not_ended"
         case .noCollector: "no_collector"
@@ -93,6 +96,7 @@ public enum AuditProblem: Hashable, Sendable {
     static let failedReload = "reload_failed"
     static let unverified = "program_unverified"
     static let stalled = "collector_stalled"
+    static let multicastJoined = "multicast_joined"
 
     /// Each name, with the levels that it may have.
     public static let kinds: [(name: String, level: Level)] = [
@@ -100,7 +104,7 @@ public enum AuditProblem: Hashable, Sendable {
         ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
         ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
         ("session_not_ended", .note), (unselectable, .problem), (twoUsers, .problem),
-        (stalled, .problem),
+        (stalled, .problem), (multicastJoined, .problem),
         ("no_collector", .problem), ("exporters_without_collector", .problem),
         ("group_without_collector", .problem), (notJoined, .problem), (failedReload, .problem),
     ]
@@ -108,8 +112,8 @@ public enum AuditProblem: Hashable, Sendable {
     public var level: Level {
         switch self {
         case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable,
-            .twoUsers, .stalled, .noCollector, .exportersWithoutCollector, .groupWithoutCollector, .groupNotJoined,
-            .reloadFailed:
+            .twoUsers, .stalled, .multicastJoined, .noCollector, .exportersWithoutCollector, .groupWithoutCollector,
+            .groupNotJoined, .reloadFailed:
             .problem
         case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
         }
@@ -135,7 +139,7 @@ public enum AuditProblem: Hashable, Sendable {
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
             .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
             .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _), .stalled(let group, _),
-            .groupWithoutCollector(let group), .groupNotJoined(let group, _):
+            .multicastJoined(let group, _, _), .groupWithoutCollector(let group), .groupNotJoined(let group, _):
             group
         case .oneSource, .sessionNotEnded, .noCollector, .exportersWithoutCollector, .reloadFailed: nil
         }
@@ -144,7 +148,7 @@ public enum AuditProblem: Hashable, Sendable {
     public var collector: String? {
         switch self {
         case .leftOver(_, _, let name), .socketReplaced(_, let name), .unselectable(_, let name, _, _),
-            .stalled(_, let name):
+            .stalled(_, let name), .multicastJoined(_, let name, _):
             name
         case .twoUsers(_, _, let loser, _): loser.collectors.first
         default: nil
@@ -193,6 +197,7 @@ extension AuditFacts {
                 errno: unselectable.errno)
         }
         problems += facts.twoUsers
+        problems += facts.multicast.map { .multicastJoined(group, collector: $0.collector, $0.addresses) }
         problems += facts.entries.filter { $0.present != nil && $0.present != $0.registered }
             .map { .socketReplaced(group, collector: $0.collector) }
         // Before the program comes to the group, each of its sockets may be about to register.

@@ -76,6 +76,8 @@ private struct AuditSubject {
             default: "not checked this time"
             }
         let usable = delivery.usableCollectors(in: facts.group).count
+        let multicast = subject(
+            "multicast", "no collector had joined a multicast group when it registered", [AuditProblem.multicastJoined])
         return [
             subject(
                 "collectors", usable == 0 ? "none is usable" : "\(usable) usable",
@@ -93,7 +95,7 @@ private struct AuditSubject {
                 "agent's socket",
                 facts.placeholder == nil ? "not needed before the first collector" : "it is in the group",
                 ["no_placeholder"]),
-        ]
+        ] + (facts.group.transport == .udp ? [multicast] : [])
     }
 
     /// An item for each problem, or one item with `wellText`.

@@ -63,6 +63,11 @@ extension AuditProblem {
             return
                 "collector \(name) reads nothing, and data waits in its socket: the process may be stopped, hang, or "
                 + "wait for a disk"
+        case .multicastJoined(_, let name, let addresses):
+            return "collector \(name) joined the multicast \(addresses.count == 1 ? "group" : "groups") "
+                + "\(addresses.map(\.description).joined(separator: ", ")): the kernel gives a copy of what is sent "
+                + "there to each socket that is bound to the port, past the program: data is counted several times, and "
+                + "doesn't reach the exporter's collector alone"
         case .oneSource:
             return "nearly everything comes from this address, and therefore goes to one collector: "
                 + "a NAT or a proxy may be in front of the exporters"
@@ -115,6 +120,9 @@ extension AuditProblem {
             return
                 "look at its process (reuseport-agent status shows the pid of \(name)): kill -CONT continues a stopped "
                 + "one; restart one that hangs"
+        case .multicastJoined(_, let name, _):
+            return "let the exporters send to a unicast address of this host, and start \(name) again without the "
+                + "multicast groups (pmacct: nfacctd_mcast_groups)"
         case .twoUsers(let group, _, _, _):
             return "run all collectors of the pool as one user, and set collector_user to it: then the agent keeps "
                 + "other users out; to see the port's sockets: \(group.listing)"

@@ -6,6 +6,7 @@ final class GroupAuditor {
     private let pool: ActivePool
     private let sockets: SlotSockets
     private let prover: SelectionProver
+    private let memberships: MulticastMemberships
     private let resetter: SessionResetter
     private let registrar: Registrar
     /// Index of the group that is probed first: the one for which the last audit had no time.
@@ -16,11 +17,11 @@ final class GroupAuditor {
     private static let unansweredLimit = 3
 
     init(
-        _ pool: ActivePool, _ sockets: SlotSockets, _ prover: SelectionProver, _ resetter: SessionResetter,
-        _ registrar: Registrar
+        _ pool: ActivePool, _ sockets: SlotSockets, _ prover: SelectionProver, _ memberships: MulticastMemberships,
+        _ resetter: SessionResetter, _ registrar: Registrar
     ) {
         (self.pool, self.sockets, self.prover) = (pool, sockets, prover)
-        (self.resetter, self.registrar) = (resetter, registrar)
+        (self.memberships, self.resetter, self.registrar) = (memberships, resetter, registrar)
     }
 
     private var deployment: Deployment { pool.deployment }
@@ -39,7 +40,9 @@ final class GroupAuditor {
         firstGroup = next ?? 0
         var result = AuditFacts(groups: groups.indices.map { facts[$0]! }, resetRefusal: resetter.refusal)
         for slot in slots { try prover.settle(slot) }
-        prover.forget(except: Set(result.groups.flatMap { $0.entries.compactMap(\.present) }))
+        let present = Set(result.groups.flatMap { $0.entries.compactMap(\.present) })
+        prover.forget(except: present)
+        memberships.forget(except: present)
         if !result.groups.contains(where: { $0.probe == .skipped }) {
             sockets.forgetTakenOut(except: Set(result.groups.flatMap { $0.strangers.map(\.cookie) }))
         }
@@ -68,6 +71,10 @@ final class GroupAuditor {
                 present: try group.sockets.cookie(at: slot), share: shares[slot] ?? 0)
             if entry.registered != nil || entry.present != nil { facts.entries.append(entry) }
             if let cookie = entry.present { present.append((slot, cookie)) }
+        }
+        facts.multicast = present.compactMap { slot, cookie in
+            let addresses = memberships.addresses(of: cookie)
+            return addresses.isEmpty ? nil : .init(collector: deployment.name(of: slot), addresses: addresses)
         }
         let starved = Set(facts.starved.compactMap(\.present))
         for (slot, cookie) in present where starved.contains(cookie) { try prover.withdraw(cookie, at: slot) }

@@ -23,7 +23,8 @@ struct PoolEngine {
         losses = LossTracker(active, sockets)
         releaser = RowReleaser(active, sessions, resetter, sockets, rows, misplaced, exporters, losses)
         registration = RegistrationParts(active, sessions, sockets, rows, releaser)
-        auditor = GroupAuditor(active, sockets, registration.prover, resetter, registration.registrar)
+        auditor = GroupAuditor(
+            active, sockets, registration.prover, registration.memberships, resetter, registration.registrar)
         traffic = TrafficReader(active)
     }
 
@@ -35,6 +36,7 @@ struct PoolEngine {
 /// How collectors come and go, beside the loss of sockets.
 struct RegistrationParts {
     let prover: SelectionProver
+    let memberships = MulticastMemberships()
     let kept: KeptSockets
     let aside: SetAsideSlots
     let holds: HoldExtender
@@ -48,6 +50,6 @@ struct RegistrationParts {
         kept = KeptSockets(active)
         aside = SetAsideSlots(active, prover, rows, releaser)
         holds = HoldExtender(active)
-        registrar = Registrar(active, sessions, sockets, prover, rows, releaser, aside)
+        registrar = Registrar(active, sessions, sockets, prover, memberships, rows, releaser, aside)
     }
 }

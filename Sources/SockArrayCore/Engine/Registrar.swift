@@ -6,6 +6,7 @@ final class Registrar {
     private let sessions: SessionIndex
     private let sockets: SlotSockets
     private let prover: SelectionProver
+    private let memberships: MulticastMemberships
     private let rows: RowScheduler
     private let releaser: RowReleaser
     private let aside: SetAsideSlots
@@ -17,10 +18,10 @@ final class Registrar {
 
     init(
         _ pool: ActivePool, _ sessions: SessionIndex, _ sockets: SlotSockets, _ prover: SelectionProver,
-        _ rows: RowScheduler, _ releaser: RowReleaser, _ aside: SetAsideSlots
+        _ memberships: MulticastMemberships, _ rows: RowScheduler, _ releaser: RowReleaser, _ aside: SetAsideSlots
     ) {
         (self.pool, self.sessions, self.sockets, self.prover) = (pool, sessions, sockets, prover)
-        (self.rows, self.releaser, self.aside) = (rows, releaser, aside)
+        (self.memberships, self.rows, self.releaser, self.aside) = (memberships, rows, releaser, aside)
     }
 
     private var deployment: Deployment { pool.deployment }
@@ -122,6 +123,7 @@ final class Registrar {
             do { try pool.maps.tenants.set(tenant, at: slot) } catch { throw .call(error) }
             throw error
         }
+        memberships.look(at: offered)
         for placement in plan.placements {
             sockets.noteRegistered(
                 offered[placement.socket].offer.socket.cookie, in: deployment.groups[placement.group], at: slot)
@@ -234,6 +236,7 @@ final class Registrar {
         guard let process = try? OtherProcess(pid: owner.pid),
             let borrowed = try? process.sockets(borrowing: { cookies.contains($0.cookie) })
         else { return }
+        memberships.look(at: borrowed.borrowed)
         for socket in borrowed.borrowed {
             guard let group = deployment.groups.first(where: { $0.group.isEndpoint(of: socket.offer.socket) })
             else { continue }

@@ -108,7 +108,7 @@ import Testing
             .twoUsers(
                 group, receiver: culprit, loser: .init(socket: culprit, collectors: [], percent: 0),
                 receiverIsOurs: true),
-            .stalled(group, collector: "c1"),
+            .stalled(group, collector: "c1"), .multicastJoined(group, collector: "c1", [.v4(0xefff_0001)]),
             .noCollector, .exportersWithoutCollector, .groupWithoutCollector(group),
             .groupNotJoined(group, otherSockets: true), .reloadFailed(problem: "p", remedy: "r"),
         ]
