@@ -122,7 +122,7 @@ import TestSupport
             let wrapper = ["sh", "-c", "sleep 5 & \"$@\" & wait $!; exit 0", "sh"] + Exec.collector
             let exec = try Exec(wrapper, in: sandbox)
             #expect(exec.waitUntilSaid("c1 is registered: "))
-            try exec.send(SIGTERM, to: try #require(agent.ownerPid()))
+            try exec.send(SIGTERM, to: try #require(try agent.ownerPid()))
             #expect(try exec.process.wait() == 0)
             #expect(!exec.said.contains("background"), "\(exec.said)")
         }
