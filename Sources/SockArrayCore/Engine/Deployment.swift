@@ -54,21 +54,27 @@ final class Deployment {
         guard let sockets = isClaimed ? [] : try? sockets(atPortOf: group),
             GroupClaim.mayJoin(group.group, isClaimed: isClaimed, among: sockets, own: ownCookies)
         else { return }
-        group.keep(for: configuration.collectorUser, registeredCookies(in: group), else: presentUsers)
+        let registered = (try? registeredCookies(in: group)) ?? []
+        group.keep(for: configuration.collectorUser, registered, else: presentUsers)
     }
 
     /// The sockets of the group's port. If the agent's own is in the way of all others, it is replaced first.
     func members(atPortOf group: PoolGroup) throws(KernelError) -> [BoundSocket] {
         let found = try sockets(atPortOf: group)
-        guard group.placeholderRefusal != nil || group.isForeign(among: found, registeredCookies(in: group)) else {
-            return found
-        }
+        let users = Set(found.filter(group.group.hasMember).map(\.user))
+        var isInTheWay = false
+        if users.count > 1 { isInTheWay = group.isForeign(among: found, try registeredCookies(in: group)) }
+        guard isInTheWay || group.placeholderRefusal != nil else { return found }
         keep(group)
         return try sockets(atPortOf: group)
     }
 
-    private func registeredCookies(in group: PoolGroup) -> Set<UInt64> {
-        Set(maps.tenants.all().keys.compactMap { slot in (try? group.sockets.cookie(at: slot)) ?? nil })
+    private func registeredCookies(in group: PoolGroup) throws(KernelError) -> Set<UInt64> {
+        var cookies: Set<UInt64> = []
+        for slot in maps.tenants.all().keys {
+            if let cookie = try group.sockets.cookie(at: slot) { cookies.insert(cookie) }
+        }
+        return cookies
     }
 
     /// Users (uid) of the collectors that have a socket, in ascending order.

@@ -125,9 +125,9 @@ package final class PoolGroup {
     ///     present ones.
     ///   - registered: SO_COOKIE of its registered sockets.
     ///   - others: users of the pool's collectors in other groups, for a group without sockets.
-    func keep(for configured: UInt32?, _ registered: Set<UInt64>, else others: [UInt32]) {
+    func keep(for configured: UInt32?, _ registered: Set<UInt64>, else others: @autoclosure () -> [UInt32]) {
         let members = users(in: (try? SocketDump.members(of: group.transport, port: group.port)) ?? [], registered)
-        let users = configured.map { [$0] } ?? (members.isEmpty ? others : members)
+        let users = configured.map { [$0] } ?? (members.isEmpty ? others() : members)
         if let present = placeholder, !users.isEmpty, !users.contains(present.user) { placeholder = nil }
         var refusal: (user: UInt32, error: KernelError)?
         for user in users {
