@@ -68,7 +68,7 @@ extension PoolConfiguration {
         }
     }
 
-    private static func user(_ user: UInt32?) -> String { user.map { "\($0)" } ?? "the agent's" }
+    private static func user(_ user: UInt32?) -> String { user.map { "\($0)" } ?? "not set" }
 
     private static func interval(_ interval: Duration) -> String { interval == .zero ? "exact" : interval.text }
 

@@ -69,7 +69,7 @@ extension PoolStatus.Collector {
             advice: CollectorAdvice.text(
                 for: snapshot.configured, snapshot.state, hasRegistered: snapshot.hasRegistered,
                 hasAffinity: pool.delivery.hasAffinity, absence: words, hold: pool.configuration.restartHold,
-                isDraining: snapshot.isDraining),
+                isDraining: snapshot.isDraining, isStarting: snapshot.extendedHold != nil),
             holdLeft: holdLeft, weight: snapshot.configured.weight, share: snapshot.share, pid: snapshot.pid,
             drain: snapshot.drain, groups: snapshot.memberships)
     }
@@ -83,6 +83,7 @@ extension PoolStatus {
         lossesNow = lossesNow.map { $0 + findings.filter(isLoss).map(\.text) }
         for index in collectors.indices where collectors[index].state == SlotState.active.name {
             guard let finding = findings.first(where: { $0.isStall(of: collectors[index].name) }) else { continue }
+            lossesNow?.append(finding.text)
             (collectors[index].state, collectors[index].advice) = (SlotState.stalled.name, finding.text)
         }
     }
@@ -115,10 +116,11 @@ public enum CollectorAdvice {
     ///     the other collectors take a vacant slot's turns at once.
     ///   - absence: what happens to its traffic while it is absent.
     ///   - hold: the pool's `restart_hold`.
+    ///   - isStarting: `exec` extends its hold, because its command runs.
     /// - Returns: nil for an active collector.
     public static func text(
         for collector: PoolConfiguration.Collector, _ state: SlotState, hasRegistered: Bool, hasAffinity: Bool,
-        absence: HoldText, hold: Duration, isDraining: Bool = false
+        absence: HoldText, hold: Duration, isDraining: Bool = false, isStarting: Bool = false
     ) -> String? {
         let name = collector.name
         if collector.weight == 0 {
@@ -149,6 +151,9 @@ public enum CollectorAdvice {
                 : "it gets no more turns, and keeps the sessions that it has; "
                     + "to give it turns again: reuseport-agent undrain --collector \(name)"
         case .empty: return "it never registered, and no traffic for it has come yet; \(end)"
+        case .holding where isStarting:
+            return "its command runs and has not bound all of its sockets: exec extends the hold, by at most "
+                + "\(HoldText.seconds(HoldExtension.limit)) in all, and registers it; if this lasts, see the log of exec"
         case .holding: return "\(never)\(absence.held(for: hold)); \(end)"
         case .absent, .failed: return "\(never)\(absence.failedOver); \(end)"
         }

@@ -19,8 +19,11 @@ public struct Readiness: Equatable, Sendable, Codable {
         reasons = status.groups.compactMap { group in
             let subject = "group \(group.name)"
             guard status.hasUsableCollector(in: group.name) else {
-                return "\(subject) has no usable collector; register a collector with a socket for "
-                    + "\(group.protocol) port \(group.port)"
+                let isRegistered = status.collectors.contains { $0.groups[group.name]?.cookie != nil }
+                return "\(subject) has no usable collector; "
+                    + (isRegistered
+                        ? "reuseport-agent status has the next step for each"
+                        : "register a collector with a socket for \(group.protocol) port \(group.port)")
             }
             if group.attached { return nil }
             return "\(subject): the agent's program isn't attached, or the agent can't verify that it is; "

@@ -9,6 +9,8 @@ public enum TrafficLoss: Equatable, Sendable {
     case group(ReuseportGroup)
     /// The collector's exporters are held.
     case held(collector: String, left: Duration)
+    /// No socket is bound to the group's port.
+    case unbound(ReuseportGroup)
     /// The usable collectors drain, and take no exporters of absent ones.
     case exporters
 
@@ -18,6 +20,8 @@ public enum TrafficLoss: Equatable, Sendable {
         case .noCollector: "no collector is usable: the traffic of all groups is dropped"
         case .group(let group):
             "group \(group.name) (\(group.endpoint)): no usable collector has a socket in it: its traffic is dropped"
+        case .unbound(let group):
+            "group \(group.name) (\(group.endpoint)): no socket is bound there: the kernel refuses its traffic"
         case .held(let name, let left):
             "collector \(name) is absent: its exporters' traffic is dropped for up to \(HoldText.seconds(left))"
         case .exporters:
@@ -27,16 +31,17 @@ public enum TrafficLoss: Equatable, Sendable {
 }
 
 extension DeliveryFacts {
-    /// Empty: a collector receives whatever arrives. Groups without the program lose nothing by it.
+    /// Empty: a socket receives whatever arrives. Groups without the program lose nothing by it.
     public var losses: [TrafficLoss] {
         let attached = groups.filter(\.isAttached).map(\.group)
-        guard !attached.isEmpty else { return [] }
+        let unbound = groups.filter { !$0.isAttached && $0.otherSockets == 0 }.map { TrafficLoss.unbound($0.group) }
+        guard !attached.isEmpty else { return unbound }
         let held = collectors.compactMap { collector -> TrafficLoss? in
-            guard case .holding(let left) = collector.state else { return nil }
-            return .held(collector: collector.name, left: left)
+            guard case .holding(let left) = collector.state, collector.ownsRows else { return nil }
+            return .held(collector: collector.name, left: max(left, collector.extendedHold ?? .zero))
         }
-        guard !usableCollectors.isEmpty else { return [.noCollector] + (hasAffinity ? held : []) }
-        return attached.filter { usableCollectors(in: $0).isEmpty }.map(TrafficLoss.group)
+        guard !usableCollectors.isEmpty else { return [.noCollector] + (hasAffinity ? held : []) + unbound }
+        return unbound + attached.filter { usableCollectors(in: $0).isEmpty }.map(TrafficLoss.group)
             + (hasAffinity ? held : []) + (lostRows > 0 ? [.exporters] : [])
     }
 

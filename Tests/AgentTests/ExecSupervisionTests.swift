@@ -272,6 +272,13 @@ import TestSupport
             usleep(7_000_000)
             #expect(!old.said.contains("reuseport-agent replace"), "\(old.said)")
             #expect(try agent.ownerPid() == pid)
+            // The next agent knows it, too.
+            try agent.kill()
+            #expect(old.waitUntilSaid("waiting for the agent"))
+            try agent.restart()
+            usleep(7_000_000)
+            #expect(!old.said.contains("reuseport-agent replace"), "\(old.said)")
+            #expect(try agent.ownerPid() == pid)
         }
     }
 }

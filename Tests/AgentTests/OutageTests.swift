@@ -142,7 +142,8 @@ import TestSupport
             #expect(running.receiveWaiting().count == 200)
             let words =
                 "group_not_joined: group netflow (udp 0.0.0.0:2055): no collector has registered a socket in it yet"
-            #expect(try agent.command(["status"]).output.contains("\n✗ \(words)"))
+            #expect(
+                waitUntil(.seconds(30)) { (try? agent.command(["status"]).output.contains("\n✗ \(words)")) ?? false })
             let live = try agent.command(["check", "--live"])
             #expect(
                 live.exitCode == 5 && live.output.contains("✗ group netflow: collectors: no collector has"), "\(live)")

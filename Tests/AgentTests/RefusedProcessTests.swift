@@ -66,6 +66,19 @@ import TestSupport
         }
     }
 
+    @Test func `an owner that doesn't have the sockets is refused`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let sockets = try CollectorSockets("c1")
+            let other = try Self.process([], in: sandbox)
+            try Self.refuse(4, "process \(other.pid) has none of these sockets open") {
+                try agent.command(
+                    ["register", "--collector", "c1", "--fd", "10", "--fd", "11", "--owner", "\(other.pid)"],
+                    descriptors: [10: sockets.udp.number, 11: sockets.tcp.number])
+            }
+        }
+    }
+
     /// CAP_NET_BIND_SERVICE, permitted and effective: struct vfs_cap_data of linux/capability.h.
     private static let setcap = """
         import os, shutil, struct, sys

@@ -69,7 +69,7 @@ import Testing
             DeliveryFacts.Group($0, isAttached: false, hadCollector: false, otherSockets: $0 == Self.ipfix ? 4 : 0)
         }
         let facts = Self.facts([.empty, .empty], groups: apart)
-        #expect(facts.losses == [])
+        #expect(facts.losses == [.unbound(Self.bmp)])
         #expect(facts.problems == [.groupNotJoined(Self.ipfix, otherSockets: true)])
         let text = facts.problems[0].text
         #expect(text.contains("the kernel distributes its traffic over the sockets that are bound there"), "\(text)")
@@ -83,16 +83,45 @@ import Testing
     {
         let sflow = ReuseportGroup(name: "sflow", transport: .udp, address: .v4(0), port: 6_343)
         for (group, names, losses) in [
-            (DeliveryFacts.Group(sflow, isAttached: false, hadCollector: false), ["group_not_joined"], 0),
-            (DeliveryFacts.Group(sflow, isAttached: true, hadCollector: false), ["group_without_collector"], 1),
+            (
+                DeliveryFacts.Group(sflow, isAttached: false, hadCollector: false), ["group_not_joined"],
+                TrafficLoss.unbound(sflow)
+            ),
+            (.init(sflow, isAttached: true, hadCollector: false), ["group_without_collector"], .group(sflow)),
         ] {
             let facts = Self.facts([.active, .active], groups: [.init(Self.ipfix), group])
             #expect(Self.problems(facts) == names)
-            #expect(facts.losses.count == losses)
-            #expect(facts.losses.allSatisfy { $0 == .group(sflow) })
+            #expect(facts.losses == [losses])
         }
         let problem = AuditProblem.groupNotJoined(sflow, otherSockets: false)
         #expect(problem.level == .problem && problem.text.contains("the agent's program isn't attached to it"))
+    }
+
+    @Test func `a held collector without rows loses nothing, and one that starts may be held for longer`() {
+        var facts = Self.facts([.active, .holding(left: .seconds(3)), .holding(left: .seconds(3))])
+        facts.collectors[1].ownsRows = false
+        facts.collectors[2].extendedHold = .seconds(28)
+        #expect(facts.losses == [.held(collector: "c3", left: .seconds(28))])
+    }
+
+    @Test func `a drained collector's exporters aren't called elsewhere while the others' are lost`() {
+        var facts = Self.facts([.draining, .failed, .failed], lostRows: 90)
+        facts.collectors[2].lostRows = 90
+        facts.collectors[1].ownsRows = false
+        #expect(!facts.canFailOver("c2") && !facts.canFailOver("c3"))
+        facts.lostRows = 0
+        facts.collectors[2].lostRows = 0
+        #expect(facts.canFailOver("c2"))
+    }
+
+    @Test func `a stalled collector's traffic counts as lost, unless its exporters are at others`() {
+        let finding = AuditFinding(.stalled(Self.ipfix, collector: "c1"), since: 0)
+        for (state, losses) in [("active", [finding.text]), ("stalled", [])] {
+            var status = ReadinessTests.status([(state, ["ipfix", "bmp"])])
+            status.lossesNow = []
+            status.add([finding])
+            #expect(status.lossesNow == losses && status.collectors[0].state == "stalled")
+        }
     }
 
     @Test func `rows that no usable collector takes, because all drain, are a problem of the pool`() {
@@ -201,7 +230,7 @@ import Testing
 }
 
 @Suite struct ReadinessTests {
-    private static func status(_ collectors: [(state: String, groups: [String])], isAttached: Bool = true) -> PoolStatus
+    static func status(_ collectors: [(state: String, groups: [String])], isAttached: Bool = true) -> PoolStatus
     {
         PoolStatus(
             pool: "edge", assignment: "rendezvous", tableSize: 256,

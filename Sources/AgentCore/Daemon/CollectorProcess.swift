@@ -126,6 +126,13 @@ enum SocketOwner {
         return keeper
     }
 
+    /// False: the process has none of the sockets. True also if the agent may not look into it.
+    static func mayRead(_ process: ProcessIdentity, _ sockets: [OfferedSocket]) -> Bool {
+        let cookies = Set(sockets.map(\.offer.socket.cookie))
+        guard let other = try? OtherProcess(pid: process.pid) else { return true }
+        do { return try other.firstSocket(of: cookies) != nil } catch { return true }
+    }
+
     /// In a container, process 1 is a collector as any other.
     private static func isServiceManager(_ pid: Int32) -> Bool {
         pid == 1

@@ -34,6 +34,12 @@ struct ControlRegistration {
         let passed = hasOwner ? try passedProcess(request, act: act) : nil
         if let passed, let identity = passed.identity {
             try checkMayName(identity, ofUser: passed.user, request.peer, act: act)
+            guard SocketOwner.mayRead(identity, sockets) else {
+                throw Failure(
+                    .unfitSocket, act: act, cause: "process \(identity.pid) has none of these sockets open",
+                    remedy: "name the process that reads them: --owner PID, or leave it out if that is the one that "
+                        + "runs this command")
+            }
         }
         let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
         try checkMayRenew(collector, owner, manner, act: act)

@@ -10,7 +10,10 @@ final class PredecessorEnd {
     private let predecessor: RegistrationChange.Predecessor
     private var wait: QueueWaitPolicy
     private var exchange: ControlExchange?
-    /// When to look at the queues; nil: an answer is pending, or nothing remains to be done.
+    private var hasTerminated = false
+    /// A process that still runs so long after SIGTERM is reported.
+    private static let endTime: Duration = .seconds(10)
+    /// When to look at the queues, or whether the process has ended; nil: an answer is pending, or nothing remains to be done.
     private(set) var next: ContinuousClock.Instant?
 
     init(
@@ -35,6 +38,10 @@ final class PredecessorEnd {
     /// - Returns: lines to log.
     func proceed(at now: ContinuousClock.Instant) -> [ExecLine] {
         do {
+            if let next, now >= next, hasTerminated {
+                self.next = nil
+                return lateEnd.map { [$0] } ?? []
+            }
             if let next, now >= next {
                 exchange = try ControlExchange(.queues(cookies: predecessor.cookies), to: client, act: act)
                 self.next = nil
@@ -51,6 +58,16 @@ final class PredecessorEnd {
         }
     }
 
+    /// nfacctd without BMP blocks SIGTERM until its next datagram, and none comes any more.
+    private var lateEnd: ExecLine? {
+        guard let identity = predecessor.process, identity.isAlive else { return nil }
+        let failure = Failure(
+            .conflict, act: act, cause: "it still runs \(Self.endTime) after SIGTERM",
+            remedy: "it has read its queued data, and gets no more: look whether it still works on that, and end it by: "
+                + "kill -KILL \(identity.pid)")
+        return ExecLine(level: .warning, text: "\(failure)")
+    }
+
     private var act: String { "end \(process), the old \(collector)" }
     private var process: String { predecessor.process.map { "process \($0.pid)" } ?? "the process" }
 
@@ -64,11 +81,11 @@ final class PredecessorEnd {
                 cause: "after \(QueueWaitPolicy.reportTime) it still has \(progress.queueText) to read",
                 remedy: "exec ends it when it has read them; if it hangs, end it by hand")
             return [ExecLine(level: .warning, text: "\(failure)")]
-        case .empty: return [end()]
+        case .empty: return [end(at: now)]
         }
     }
 
-    private func end() -> ExecLine {
+    private func end(at now: ContinuousClock.Instant) -> ExecLine {
         guard let identity = predecessor.process else {
             let failure = Failure(
                 .absent, act: act, cause: "the agent doesn't know its pid",
@@ -77,6 +94,7 @@ final class PredecessorEnd {
         }
         do {
             let isSent = try identity.terminate(asOld: collector)
+            if isSent { (next, hasTerminated) = (now + Self.endTime, true) }
             let text =
                 isSent
                 ? "\(process), the old \(collector), has read its queued data and got SIGTERM"

@@ -336,6 +336,9 @@ struct rpa_tenant {
 	__u64 proven;   /* registration number for which the program has selected a socket in each group */
 	__u64 keeper_start; /* as process_start */
 	__u32 keeper_pid;   /* keeps the sockets open when the owner ends; 0: nobody is known to */
+	__u32 padding;
+	__u64 former_start; /* as process_start */
+	__u32 former_pid;   /* the process that the owner has replaced; 0: none */
 	__u8 set_aside; /* it reads nothing: its exporters are at others, and its sockets stay in the slot */
 	__u8 unused[3];
 };

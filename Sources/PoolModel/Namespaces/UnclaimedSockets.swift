@@ -18,8 +18,10 @@ public struct UnclaimedSockets: Equatable, Sendable {
 
     public var problem: String {
         "the pool has no pins, but \(group.endpoint) has sockets already: \(count), of user "
-            + "\(users.map { "\($0)" }.joined(separator: ", ")); until their collectors register, exporters have no "
-            + "affinity, or their traffic is dropped; an earlier agent may have lost its pins"
+            + "\(users.map { "\($0)" }.joined(separator: ", "))"
+            + (users.count > 1 ? " (the kernel gives all traffic to the sockets of one of the users)" : "")
+            + "; until their collectors register, exporters have no affinity, or their traffic is dropped; an earlier "
+            + "agent may have lost its pins"
     }
 
     /// - Parameter recognized: the agent finds the processes of so many of the collectors by itself.

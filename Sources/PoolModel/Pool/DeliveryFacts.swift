@@ -21,6 +21,10 @@ public struct DeliveryFacts: Equatable, Sendable {
         public var groups: Set<String>
         /// Of the pool's `lostRows`, those that it owns.
         public var lostRows: Int
+        /// It owns rows of the table. False: its exporters have moved to others (it drains).
+        public var ownsRows = true
+        /// Its command starts, and its hold is extended: how long the hold can last from now on.
+        public var extendedHold: Duration?
 
         public init(name: String, state: SlotState, groups: Set<String>, lostRows: Int = 0) {
             (self.name, self.state, self.groups, self.lostRows) = (name, state, groups, lostRows)
@@ -57,7 +61,9 @@ extension DeliveryFacts {
 
     /// Whether other collectors receive the exporters of a collector that is away.
     public func canFailOver(_ collector: String) -> Bool {
-        !usableCollectors.isEmpty && !collectors.contains { $0.name == collector && $0.lostRows > 0 }
+        !usableCollectors.isEmpty
+            // One without rows says nothing of its own where others' exporters are lost.
+            && !collectors.contains { $0.name == collector && ($0.lostRows > 0 || !$0.ownsRows && lostRows > 0) }
     }
 }
 
@@ -66,5 +72,7 @@ extension DeliveryFacts.Collector {
         self.init(
             name: snapshot.configured.name, state: snapshot.state,
             groups: Set(snapshot.memberships.filter { $0.value.cookie != nil }.keys))
+        ownsRows = snapshot.share > 0
+        extendedHold = snapshot.extendedHold
     }
 }

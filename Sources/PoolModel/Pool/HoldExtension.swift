@@ -21,6 +21,9 @@ public struct HoldExtension: Equatable, Sendable {
 
     private var total = Duration.zero
 
+    /// By how much it can be extended yet.
+    public var rest: Duration { Self.limit - total }
+
     public init() {}
 
     /// - Parameters:

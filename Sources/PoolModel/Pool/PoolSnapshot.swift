@@ -33,6 +33,8 @@ public struct PoolSnapshot: Sendable {
         public var pid: Int32?
         /// What it still has; nil unless it drains.
         public var drain: DrainProgress?
+        /// Its command starts, and its hold is extended: how long the hold can last from now on.
+        public var extendedHold: Duration?
         /// By group name.
         public var memberships: [String: Membership]
 

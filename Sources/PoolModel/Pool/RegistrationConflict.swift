@@ -64,8 +64,8 @@ extension RegistrationPlan {
             .conflict, act: act,
             cause: "it is registered with another live socket in group \(group.name) (\(holder)cookie \(cookie))",
             remedy: "if you mean another collector, give its name with --collector; if \(collector) is to continue in "
-                + "the new process, without loss, run: reuseport-agent replace --collector \(collector) --pid "
-                + (process.map { "\($0.pid)" } ?? "PID"))
+                + "the new process, without loss: start it by reuseport-agent exec --replace, or run: "
+                + "reuseport-agent replace --collector \(collector) --pid " + (process.map { "\($0.pid)" } ?? "PID"))
     }
 }
 

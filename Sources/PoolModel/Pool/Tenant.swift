@@ -5,6 +5,8 @@ public struct Tenant: Equatable, Sendable {
     public var owner: ProcessIdentity?
     /// Another process that keeps the sockets open when the owner ends: a service manager, or a broker.
     public var keeper: ProcessIdentity?
+    /// The process that the owner has replaced (`replace`, `exec --replace`).
+    public var former: ProcessIdentity?
     /// The user (uid) that the sockets belong to, as far as it was ever known.
     public var user: UInt32?
     /// Why the slot drains; nil: it doesn't.

@@ -159,7 +159,7 @@ public enum AuditProblem: Hashable, Sendable {
     /// before UDP and registers then, and a probe may be late on a busy machine.
     var reportDelay: Duration {
         switch self {
-        case .stranger, .leftOver, .programUnseen, .trafficStolen(_, _, .peer): .seconds(10)
+        case .stranger, .leftOver, .programUnseen, .groupNotJoined, .trafficStolen(_, _, .peer): .seconds(10)
         default: .zero
         }
     }
@@ -201,7 +201,9 @@ extension AuditFacts {
         problems += facts.entries.filter { $0.present != nil && $0.present != $0.registered }
             .map { .socketReplaced(group, collector: $0.collector) }
         // Before the program comes to the group, each of its sockets may be about to register.
-        problems += (facts.isClaimed ? facts.strangers : []).map { socket in
+        // Another user's are no members of the same kernel group: `twoUsers` has them.
+        let strangers = facts.strangers.filter { socket in facts.own.map { $0.user == socket.user } ?? true }
+        problems += (facts.isClaimed ? strangers : []).map { socket in
             former[socket.cookie].map { .leftOver(group, .init(socket), collector: $0) }
                 ?? .stranger(group, .init(socket))
         }

@@ -79,9 +79,11 @@ private struct AuditSubject {
         let multicast = subject(
             "multicast", "no collector had joined a multicast group when it registered", [AuditProblem.multicastJoined])
         return [
-            subject(
-                "collectors", usable == 0 ? "none is usable" : "\(usable) usable",
-                ["group_without_collector", "group_not_joined", "collector_stalled"]),
+            AuditSubject(
+                title: "group \(facts.group.name): collectors",
+                wellText: usable == 0 ? "none is usable" : "\(usable) usable", group: facts.group,
+                names: ["group_without_collector", "group_not_joined", "collector_stalled"],
+                hint: usable == 0 ? "reuseport-agent status has the next step for each collector" : nil),
             subject("program", program, ["program_replaced", "program_unverified"]),
             subject("map", "it has the registered sockets", ["socket_replaced"]),
             subject(

@@ -57,8 +57,9 @@ extension AuditProblem {
                 + "the sockets of different users in separate reuseport groups"
                 + (receiverIsOurs
                     ? loser.share
-                    : ", and the agent's program doesn't run in the one that receives: 100 % of the group's traffic "
-                        + "is lost to the registered collectors")
+                    : ", and the agent's program doesn't run in the one that receives"
+                        + (loser.collectors.isEmpty
+                            ? "" : ": 100 % of the group's traffic is lost to the registered collectors"))
         case .stalled(_, let name):
             return
                 "collector \(name) reads nothing, and data waits in its socket: the process may be stopped, hang, or "
@@ -106,8 +107,8 @@ extension AuditProblem {
             return "register a collector of the group again, or give the agent CAP_SYS_PTRACE"
         case .stranger(let group, let socket):
             return "register its process or end it; to find it: \(group.listing)\(socket.search)"
-        case .leftOver(let group, let socket, let name):
-            return "end its process, or register it as \(name) again; to find it: \(group.listing)\(socket.search)"
+        case .leftOver(let group, let socket, _):
+            return "end its process when it has read what waits there; to find it: \(group.listing)\(socket.search)"
         case .socketReplaced(_, let name):
             return "register \(name) again, and find who else can write below the pool's bpffs folder"
         case .trafficStolen(let group, let socket, let theft):
@@ -124,8 +125,9 @@ extension AuditProblem {
             return "let the exporters send to a unicast address of this host, and start \(name) again without the "
                 + "multicast groups (pmacct: nfacctd_mcast_groups)"
         case .twoUsers(let group, _, _, _):
-            return "run all collectors of the pool as one user, and set collector_user to it: then the agent keeps "
-                + "other users out; to see the port's sockets: \(group.listing)"
+            return "end the processes of one of the users, and run all collectors of the pool as the other one; with "
+                + "collector_user set to it, the agent keeps other users out from then on; to see the port's sockets: "
+                + group.listing
         case .oneSource: return "let the NAT or proxy keep the source addresses, or run the agent in front of it"
         case .sessionNotEnded(let errno):
             return errno == KernelErrno.notPermitted
@@ -140,7 +142,8 @@ extension AuditProblem {
             return "register a collector with a socket for \(group.transport.rawValue) port \(group.port): "
                 + "reuseport-agent register --collector NAME --pid PID"
         case .groupNotJoined(let group, _):
-            return "register each collector again with a socket for \(group.transport.rawValue) port \(group.port); "
+            return "register each collector, registered ones again, with a socket for \(group.transport.rawValue) port "
+                + "\(group.port); "
                 + "from the first registration on, only registered collectors receive the group's traffic"
         case .reloadFailed(_, let remedy): return "\(remedy); the next reload that succeeds ends this"
         }

@@ -3,16 +3,25 @@ import PoolModel
 /// Reads what decides whether traffic that arrives now is delivered. It changes nothing.
 struct DeliveryReader {
     let deployment: Deployment
+    let holds: HoldExtender
 
     func read() throws(KernelError) -> DeliveryFacts {
         var collectors: [DeliveryFacts.Collector] = []
         for (collector, slot) in deployment.collectorsAndSlots() {
             let cookies = Dictionary(
                 uniqueKeysWithValues: try deployment.sockets(of: slot).map { ($0.group.group.name, $0.cookie) })
-            collectors.append(
-                DeliveryFacts.Collector(
-                    name: collector.name, state: deployment.state(of: slot) { cookies[$0.group.name] },
-                    groups: Set(cookies.keys)))
+            var facts = DeliveryFacts.Collector(
+                name: collector.name, state: deployment.state(of: slot) { cookies[$0.group.name] },
+                groups: Set(cookies.keys))
+            facts.extendedHold = holds.longestHold(of: slot)
+            collectors.append(facts)
+        }
+        // Only a drain takes all rows from a collector.
+        if collectors.contains(where: { $0.state.standing != .usable }), !deployment.closedSlots().isEmpty {
+            let shares = deployment.shares()
+            for (index, (_, slot)) in deployment.collectorsAndSlots().enumerated() {
+                collectors[index].ownsRows = shares[slot] ?? 0 > 0
+            }
         }
         return try read(collectors)
     }

@@ -27,6 +27,15 @@ final class HoldExtender {
         self.adopted = adopted
     }
 
+    /// How long the slot's hold can last from now on, if it was extended; nil: it wasn't.
+    func longestHold(of slot: Slot) -> Duration? {
+        let words = pool.maps.slots[slot]
+        guard let downFor = words.downFor, let known = extensions[slot],
+            known.absence.registrationNumber == words.registrationNumber
+        else { return nil }
+        return max(.zero, pool.deployment.configuration.restartHold - downFor) + known.value.rest
+    }
+
     /// - Returns: nil if the hold stays as it is, or the slot has none.
     func extend(_ slot: Slot, of collector: String) -> HoldExtension.Grant? {
         let words = pool.maps.slots[slot]

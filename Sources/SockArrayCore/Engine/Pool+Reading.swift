@@ -44,7 +44,7 @@ extension Pool {
                 members.append(try SocketDump.members(of: group.group.transport, port: group.group.port))
                 try engine.sockets.countDrops(in: group, members.last!)
             }
-            return try SnapshotReader(deployment: deployment, drainer: engine.drainer)
+            return try SnapshotReader(deployment: deployment, drainer: engine.drainer, holds: engine.registration.holds)
                 .read(members, tracking: engine.exporters.status())
         }
     }
@@ -93,7 +93,7 @@ extension Pool {
 
     /// What decides whether traffic that arrives now is delivered.
     public func deliveryFacts(act: String) throws(Failure) -> DeliveryFacts {
-        try attempt(act, DeliveryReader(deployment: deployment).read)
+        try attempt(act, DeliveryReader(deployment: deployment, holds: engine.registration.holds).read)
     }
 
     /// Rows that come to a present collector when sessions elsewhere have ended.

@@ -109,6 +109,7 @@ final class Registrar {
                 name: collector, owner: owner ?? (fresh.isEmpty ? tenant?.owner : nil),
                 keeper: fresh.isEmpty && owner == tenant?.owner ? tenant?.keeper : keeper(),
                 user: offered.first?.offer.socket.user ?? tenant?.user, drain: tenant?.drain)
+            present.former = changed ? replaced?.process : tenant?.former
             if !changed { present.provenRegistration = tenant?.provenRegistration ?? 0 }
             try pool.maps.tenants.set(present, at: slot)
         } catch {
@@ -174,7 +175,7 @@ final class Registrar {
 
     /// The process that was registered in place of this one.
     func successor(of process: ProcessIdentity, at slot: Slot) -> ProcessIdentity? {
-        guard predecessors[slot]?.process == process, let owner = pool.maps.tenants.tenant(of: slot)?.owner,
+        guard let tenant = pool.maps.tenants.tenant(of: slot), tenant.former == process, let owner = tenant.owner,
             owner.isAlive
         else { return nil }
         return owner

@@ -4,6 +4,7 @@ import PoolModel
 struct SnapshotReader {
     let deployment: Deployment
     let drainer: Drainer
+    let holds: HoldExtender
 
     /// - Parameters:
     ///   - members: the sockets of each group, as they were listed just now.
@@ -35,7 +36,7 @@ struct SnapshotReader {
         return PoolSnapshot(
             configuration: deployment.configuration, tableSize: deployment.table.tableSize, collectors: collectors,
             groups: groups, tracking: tracking,
-            delivery: try DeliveryReader(deployment: deployment).read(collectors.map(DeliveryFacts.Collector.init)))
+            delivery: try DeliveryReader(deployment: deployment, holds: holds).read(collectors.map(DeliveryFacts.Collector.init)))
     }
 
     private func collector(
@@ -45,13 +46,15 @@ struct SnapshotReader {
         let tenant = deployment.maps.tenants.tenant(of: slot)
         let isDraining = tenant?.drain != nil
         let owner = memberships.values.contains { $0.cookie != nil } ? tenant?.owner : nil
-        return PoolSnapshot.Collector(
+        var snapshot = PoolSnapshot.Collector(
             collector, slot: slot,
             // By the cookies that the memberships have, so that state and memberships agree.
             state: deployment.state(of: slot) { memberships[$0.group.name]?.cookie },
             hasRegistered: deployment.maps.slots[slot].registrationNumber != 0, isDraining: isDraining, share: share,
             pid: owner.flatMap { $0.isAlive ? $0.pid : nil },
             drain: isDraining ? try drainer.progress(of: slot) : nil, memberships: memberships)
+        snapshot.extendedHold = holds.longestHold(of: slot)
+        return snapshot
     }
 
     /// - Parameter counts: of all slots, by index.

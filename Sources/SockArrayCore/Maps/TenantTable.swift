@@ -36,6 +36,7 @@ struct TenantTable: ~Copyable {
             name: name, owner: identity(raw.pid, raw.process_start),
             keeper: identity(raw.keeper_pid, raw.keeper_start), user: raw.has_user == 0 ? nil : raw.user, drain: drain)
         tenant.isDismissed = raw.dismissed != 0
+        tenant.former = identity(raw.former_pid, raw.former_start)
         tenant.isSetAside = raw.set_aside != 0
         tenant.provenRegistration = raw.proven
         return tenant
@@ -54,6 +55,8 @@ struct TenantTable: ~Copyable {
         raw.draining = tenant?.drain == nil ? 0 : 1
         raw.departing = tenant?.drain == .departed ? 1 : 0
         raw.dismissed = tenant?.isDismissed == true ? 1 : 0
+        raw.former_pid = UInt32(bitPattern: tenant?.former?.pid ?? 0)
+        raw.former_start = tenant?.former?.startTime ?? 0
         raw.set_aside = tenant?.isSetAside == true ? 1 : 0
         raw.proven = tenant?.provenRegistration ?? 0
         raw.keeper_pid = UInt32(bitPattern: tenant?.keeper?.pid ?? 0)

@@ -17,8 +17,9 @@ import TestSupport
             try traffic.waitForDatagrams(4_000)
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(hold: "0s"))
-            let status = try agent.command(["status"]).output
-            #expect(status.contains("✗ group_not_joined: group ipfix (udp 0.0.0.0:4739)"), "\(status)")
+            let words = "✗ group_not_joined: group ipfix (udp 0.0.0.0:4739)"
+            #expect(
+                waitUntil(.seconds(30)) { (try? agent.command(["status"]).output.contains(words)) ?? false })
             try traffic.waitForDatagrams(2_000)
             for collector in collectors {
                 try collector.register(with: agent)

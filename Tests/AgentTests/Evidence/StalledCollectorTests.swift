@@ -50,6 +50,8 @@ import TestSupport
                     "reuseport_agent_collector_stalled{pool=\"edge\",collector=\"c1\"} 1"))
             #expect(try agent.get("/healthz").status == 503)
             #expect(try agent.command(["check", "--live"]).exitCode == 5)
+            let check = try agent.command(["status", "--check"])
+            #expect(check.exitCode == 1 && check.output.contains("collector c1 reads nothing"), "\(check)")
             #expect(try !agent.isActive("c1") && agent.isActive("c2"))
             let reader = try EventReader(target: "/events?after=0")
             #expect(waitUntil(.seconds(10)) { ((try? reader.events()) ?? []).contains { $0.kind == .stalled } })

@@ -162,7 +162,7 @@ private struct Registration {
         }
         switch problem {
         case .absent: return later("is not there", ENOENT)
-        case .holdsNoPid: return later("holds no pid")
+        case .holdsNoPid: return later("holds no pid in its first line")
         case .stale(let pid): return later("is stale: process \(pid) is gone", KernelError.noProcess)
         case .unreadable(let number):
             return .failure(
