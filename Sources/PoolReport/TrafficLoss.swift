@@ -49,7 +49,10 @@ extension DeliveryFacts {
     var problems: [AuditProblem] {
         let attached = groups.filter(\.isAttached)
         let unjoined = groups.filter { !$0.isAttached && ($0.otherSockets > 0 || !attached.isEmpty) }
-            .map { AuditProblem.groupNotJoined($0.group, otherSockets: $0.otherSockets > 0) }
+            .map {
+                AuditProblem.groupNotJoined(
+                    $0.group, otherSockets: $0.otherSockets > 0, isNewPool: attached.isEmpty)
+            }
         if attached.isEmpty { return unjoined }
         guard !usableCollectors.isEmpty else {
             // A collector that is still held makes no difference: nothing takes the others' exporters.

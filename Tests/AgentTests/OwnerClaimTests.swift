@@ -11,13 +11,14 @@ import TestSupport
 @Suite(.serialized, .enabled(if: AgentUnderTest.hasPrivilege, "needs root")) struct OwnerClaimTests {
     private static let user: UInt32 = 1_000
 
-    /// A process of some user, and a pidfd of it.
+    /// A process of some user that has the collector's sockets, and a pidfd of it.
     private final class Sleeper {
         let process: ChildProcess
         let pidfd: Descriptor
 
-        init(of user: UInt32?, in sandbox: Sandbox) throws {
-            process = try ChildProcess(["sleep", "60"], in: sandbox, user: user)
+        init(of user: UInt32?, with sockets: CollectorSockets, in sandbox: Sandbox) throws {
+            process = try ChildProcess(
+                ["sleep", "60"], in: sandbox, descriptors: [5: sockets.udp.number, 6: sockets.tcp.number], user: user)
             let opened = rpa_pidfd_open(process.outerPid)
             guard opened >= 0 else { throw LabError("pidfd_open: errno \(-opened)") }
             pidfd = Descriptor(owning: opened)
@@ -36,7 +37,8 @@ import TestSupport
                 in: sandbox, program: AgentUnderTest.program, configuration: AgentFixture.configuration(extra: open))
             let sockets = try sandbox.asUser(Self.user) { try CollectorSockets("c1") }
             let (own, victim) = (
-                try Sleeper(of: Self.user, in: sandbox), try Sleeper(of: other, in: sandbox)
+                try Sleeper(of: Self.user, with: sockets, in: sandbox),
+                try Sleeper(of: other, with: sockets, in: sandbox)
             )
             // setpriv has become that user.
             #expect(waitUntil(.seconds(5)) { ProcessFacts.user(of: victim.process.pid) == other ?? 0 })

@@ -40,9 +40,10 @@ struct RegistrationRound {
         try expect(true, register("c1", second, .takeover))
         try expect(true, client.send(.registerProcess(collector: "c2", pid: holder.pid), act: "test"))
         try expect(true, client.send(.unregister(collector: "c2"), act: "test"))
-        let third = try CollectorSockets("c3")
         let pidfd = Descriptor(owning: rpa_pidfd_open(holder.outerPid))
-        try expect(true, register("c3", [third.udp.number, third.tcp.number], owner: pidfd.number))
+        let passed = [holderSockets.udp.number, holderSockets.tcp.number]
+        try expect(true, register("c3", passed, owner: pidfd.number))
+        try expect(true, client.send(.unregister(collector: "c3"), act: "test"))
         try expect(true, client.send(.unregister(collector: "c1"), act: "test"))
         try expect(true, register("c1", second))
         // The collector ends and another one registers: the slot is free at once.

@@ -20,11 +20,16 @@ import Testing
     static func facts(
         _ others: [BoundSocket] = [], entries: [AuditFacts.Entry]? = nil, probe: ProbeResult = .attached
     ) -> AuditFacts {
-        AuditFacts(groups: [
-            AuditFacts.Group(
-                ipfix, sockets: [socket(1), socket(2), socket(9)] + others,
-                entries: entries ?? [entry("c1", 1), entry("c2", 2)], placeholder: 9, probe: probe)
-        ])
+        AuditFacts(
+            groups: [
+                AuditFacts.Group(
+                    ipfix, sockets: [socket(1), socket(2), socket(9)] + others,
+                    entries: entries ?? [entry("c1", 1), entry("c2", 2)], placeholder: 9, probe: probe)
+            ],
+            state: .init(
+                delivery: DeliveryFacts(
+                    collectors: ["c1", "c2"].map { .init(name: $0, state: .active, groups: ["ipfix"]) },
+                    groups: [.init(ipfix)])))
     }
 
     static func entry(_ name: String, _ registered: UInt64?, present: UInt64?? = nil) -> AuditFacts.Entry {

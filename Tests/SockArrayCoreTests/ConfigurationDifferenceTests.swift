@@ -88,7 +88,7 @@ import Testing
         }
         #expect(
             texts == [
-                "restart_hold: 10s -> 500ms", "on_move: follow -> reset", "collector_user: the agent's -> 990",
+                "restart_hold: 10s -> 500ms", "on_move: follow -> reset", "collector_user: not set -> 990",
                 "state_file: /var/lib/reuseport-agent/edge.json -> /var/s.json",
                 "recognition of collector c1: none -> pid_file /run/c1.pid",
             ])

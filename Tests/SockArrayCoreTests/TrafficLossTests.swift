@@ -70,10 +70,10 @@ import Testing
         }
         let facts = Self.facts([.empty, .empty], groups: apart)
         #expect(facts.losses == [.unbound(Self.bmp)])
-        #expect(facts.problems == [.groupNotJoined(Self.ipfix, otherSockets: true)])
+        #expect(facts.problems == [.groupNotJoined(Self.ipfix, otherSockets: true, isNewPool: true)])
         let text = facts.problems[0].text
         #expect(text.contains("the kernel distributes its traffic over the sockets that are bound there"), "\(text)")
-        #expect(text.contains("register each collector again with a socket for udp port 4739"))
+        #expect(text.contains("register each collector, registered ones again, with a socket for udp port 4739"))
         #expect(Self.problems(Self.facts([.empty, .empty], groups: [apart[1]])) == [])
     }
 
@@ -93,7 +93,7 @@ import Testing
             #expect(Self.problems(facts) == names)
             #expect(facts.losses == [losses])
         }
-        let problem = AuditProblem.groupNotJoined(sflow, otherSockets: false)
+        let problem = AuditProblem.groupNotJoined(sflow, otherSockets: false, isNewPool: false)
         #expect(problem.level == .problem && problem.text.contains("the agent's program isn't attached to it"))
     }
 
@@ -230,8 +230,7 @@ import Testing
 }
 
 @Suite struct ReadinessTests {
-    static func status(_ collectors: [(state: String, groups: [String])], isAttached: Bool = true) -> PoolStatus
-    {
+    static func status(_ collectors: [(state: String, groups: [String])], isAttached: Bool = true) -> PoolStatus {
         PoolStatus(
             pool: "edge", assignment: "rendezvous", tableSize: 256,
             collectors: collectors.enumerated().map { index, collector in
@@ -261,13 +260,13 @@ import Testing
     @Test func `a host isn't ready without a usable collector or the program in a group, and each reason is named`() {
         for state in ["empty", "holding", "failed", "stalled", "a state of a later version"] {
             let reasons = Readiness(of: Self.status([(state, ["ipfix", "bmp"])])).reasons
-            #expect(reasons.count == 2 && reasons[0].hasPrefix("group ipfix has no usable collector; register a"))
+            #expect(reasons.count == 2 && reasons[0].hasPrefix("group ipfix has no usable collector; reuseport"))
         }
         let part = Readiness(of: Self.status([("active", ["ipfix"]), ("failed", ["bmp"])]))
         #expect(
             !part.ok
                 && part.reasons == [
-                    "group bmp has no usable collector; register a collector with a socket for tcp port 1790"
+                    "group bmp has no usable collector; reuseport-agent status has the next step for each"
                 ])
         // The finding says that an unverified collector receives nothing.
         let users = ReuseportGroup(name: "ipfix", transport: .udp, address: .v4(0), port: 4_739)

@@ -34,7 +34,7 @@ struct ControlRegistration {
         let passed = hasOwner ? try passedProcess(request, act: act) : nil
         if let passed, let identity = passed.identity {
             try checkMayName(identity, ofUser: passed.user, request.peer, act: act)
-            guard SocketOwner.mayRead(identity, sockets) else {
+            guard manner == .renewal || SocketOwner.mayRead(identity, sockets) else {
                 throw Failure(
                     .unfitSocket, act: act, cause: "process \(identity.pid) has none of these sockets open",
                     remedy: "name the process that reads them: --owner PID, or leave it out if that is the one that "

@@ -63,7 +63,8 @@ final class PredecessorEnd {
         guard let identity = predecessor.process, identity.isAlive else { return nil }
         let failure = Failure(
             .conflict, act: act, cause: "it still runs \(Self.endTime) after SIGTERM",
-            remedy: "it has read its queued data, and gets no more: look whether it still works on that, and end it by: "
+            remedy:
+                "it has read its queued data, and gets no more: look whether it still works on that, and end it by: "
                 + "kill -KILL \(identity.pid)")
         return ExecLine(level: .warning, text: "\(failure)")
     }

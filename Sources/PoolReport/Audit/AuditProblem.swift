@@ -29,8 +29,9 @@ public enum AuditProblem: Hashable, Sendable {
     case exportersWithoutCollector
     /// All traffic of the group is dropped.
     case groupWithoutCollector(ReuseportGroup)
-    /// The program hasn't come to the group yet. `otherSockets`: some receive its traffic meanwhile.
-    case groupNotJoined(ReuseportGroup, otherSockets: Bool)
+    /// The program hasn't come to the group yet. `otherSockets`: some receive its traffic meanwhile. `isNewPool`:
+    /// nobody has joined any group.
+    case groupNotJoined(ReuseportGroup, otherSockets: Bool, isNewPool: Bool)
     case reloadFailed(problem: String, remedy: String)
 
     /// A socket that shouldn't be where it is.
@@ -139,7 +140,7 @@ public enum AuditProblem: Hashable, Sendable {
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
             .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
             .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _), .stalled(let group, _),
-            .multicastJoined(let group, _, _), .groupWithoutCollector(let group), .groupNotJoined(let group, _):
+            .multicastJoined(let group, _, _), .groupWithoutCollector(let group), .groupNotJoined(let group, _, _):
             group
         case .oneSource, .sessionNotEnded, .noCollector, .exportersWithoutCollector, .reloadFailed: nil
         }
@@ -159,7 +160,8 @@ public enum AuditProblem: Hashable, Sendable {
     /// before UDP and registers then, and a probe may be late on a busy machine.
     var reportDelay: Duration {
         switch self {
-        case .stranger, .leftOver, .programUnseen, .groupNotJoined, .trafficStolen(_, _, .peer): .seconds(10)
+        case .stranger, .leftOver, .programUnseen, .groupNotJoined(_, _, isNewPool: true), .trafficStolen(_, _, .peer):
+            .seconds(10)
         default: .zero
         }
     }

@@ -83,7 +83,7 @@ extension AuditProblem {
         case .groupWithoutCollector:
             return "no usable collector has a socket in it: its traffic is dropped, and counted as LOST (as HELD "
                 + "during a hold)"
-        case .groupNotJoined(_, let otherSockets):
+        case .groupNotJoined(_, let otherSockets, _):
             return "no collector has registered a socket in it yet, and the agent's program isn't attached to it: "
                 + (otherSockets
                     ? "the kernel distributes its traffic over the sockets that are bound there"
@@ -141,7 +141,7 @@ extension AuditProblem {
         case .groupWithoutCollector(let group):
             return "register a collector with a socket for \(group.transport.rawValue) port \(group.port): "
                 + "reuseport-agent register --collector NAME --pid PID"
-        case .groupNotJoined(let group, _):
+        case .groupNotJoined(let group, _, _):
             return "register each collector, registered ones again, with a socket for \(group.transport.rawValue) port "
                 + "\(group.port); "
                 + "from the first registration on, only registered collectors receive the group's traffic"

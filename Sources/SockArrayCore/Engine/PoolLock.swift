@@ -15,7 +15,8 @@ final class PoolLock {
         } catch  where error.errno == KernelError.again {
             throw Failure(
                 .conflict, act: act, cause: "another agent runs pool \(pool) (\(folder.path) is locked)",
-                remedy: "stop that agent first, or use it: reuseport-agent status --control PATH, with its control_socket")
+                remedy:
+                    "stop that agent first, or use it: reuseport-agent status --control PATH, with its control_socket")
         } catch {
             throw PoolError.call(error).failure(act: act, pool: pool)
         }

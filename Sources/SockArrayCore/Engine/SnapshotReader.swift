@@ -36,7 +36,8 @@ struct SnapshotReader {
         return PoolSnapshot(
             configuration: deployment.configuration, tableSize: deployment.table.tableSize, collectors: collectors,
             groups: groups, tracking: tracking,
-            delivery: try DeliveryReader(deployment: deployment, holds: holds).read(collectors.map(DeliveryFacts.Collector.init)))
+            delivery: try DeliveryReader(deployment: deployment, holds: holds).read(
+                collectors.map(DeliveryFacts.Collector.init)))
     }
 
     private func collector(

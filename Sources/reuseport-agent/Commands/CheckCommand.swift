@@ -21,7 +21,7 @@ struct CheckCommand: ParsableCommand {
             ✓ works. ✗ must be corrected. – is optional: the line names what is missing or deserves \
             attention. Sockets of this pool's running agent are fine; sockets of another process get a ✗.
 
-            With --live, the running agent compares its pool with the kernel now, as it does every 5 \
+            With --live, the running agent compares its pool with the kernel now, as it does every 4 \
             seconds. Exit code 5 means that traffic goes wrong or may go wrong. With a –, nothing is lost.
             """)
 

@@ -110,7 +110,7 @@ import Testing
                 receiverIsOurs: true),
             .stalled(group, collector: "c1"), .multicastJoined(group, collector: "c1", [.v4(0xefff_0001)]),
             .noCollector, .exportersWithoutCollector, .groupWithoutCollector(group),
-            .groupNotJoined(group, otherSockets: true), .reloadFailed(problem: "p", remedy: "r"),
+            .groupNotJoined(group, otherSockets: true, isNewPool: false), .reloadFailed(problem: "p", remedy: "r"),
         ]
         let kinds = AuditProblem.kinds.map { "\($0.name) \($0.level)" }
         #expect(Set(problems.map { "\($0.name) \($0.level)" }) == Set(kinds))
