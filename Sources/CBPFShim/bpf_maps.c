@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <fcntl.h>
+#include <unistd.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -102,6 +103,12 @@ int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size
 		options.btf_fd = (uint32_t)types;
 	}
 	map = bpf_map_create(map_type(kind), name, key_size(kind), value_size, max_entries, &options);
+	/* Within a memory limit: the kernel frees the maps of a process that has just ended, like
+	 * `check` before `run`, in a work queue, which a busy machine serves late. */
+	for (int tries = 0; map == -ENOMEM && tries < 20; tries++) {
+		usleep(50000);
+		map = bpf_map_create(map_type(kind), name, key_size(kind), value_size, max_entries, &options);
+	}
 	if (types >= 0)
 		close(types);
 	return map;
