@@ -4,10 +4,10 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <fcntl.h>
-#include <unistd.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 #include "result.h"
 
@@ -92,7 +92,7 @@ int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = map_flags(kind));
 
-	int map, types = -1;
+	int map = -ENOMEM, types = -1;
 
 	if (kind == RPA_MAP_OF_SOCKARRAYS)
 		options.inner_map_fd = (uint32_t) template;
@@ -102,12 +102,14 @@ int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size
 			return types;
 		options.btf_fd = (uint32_t)types;
 	}
-	map = bpf_map_create(map_type(kind), name, key_size(kind), value_size, max_entries, &options);
-	/* Within a memory limit: the kernel frees the maps of a process that has just ended, like
-	 * `check` before `run`, in a work queue, which a busy machine serves late. */
-	for (int tries = 0; map == -ENOMEM && tries < 20; tries++) {
-		usleep(50000);
+	/* Within a memory limit, there may be no memory yet: the kernel frees the maps of a process
+	 * that has just ended, like `check` before `run`, in a work queue, which a busy machine serves late. */
+	for (int tries = 0; tries <= 20; tries++) {
+		if (tries)
+			usleep(50000);
 		map = bpf_map_create(map_type(kind), name, key_size(kind), value_size, max_entries, &options);
+		if (map != -ENOMEM)
+			break;
 	}
 	if (types >= 0)
 		close(types);

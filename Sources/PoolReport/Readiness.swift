@@ -42,8 +42,9 @@ extension PoolStatus {
 }
 
 extension PoolStatus.Collector {
-    /// It receives what the table assigns to it, or the kernel queues that for it. Without a probe's answer (a firewall drops probes), traffic is the
-    /// proof: a host that waited for it would never get any.
+    /// It receives what the table assigns to it, or the kernel queues that for it. If no probe is answered (a firewall
+    /// drops them), only traffic can verify a collector. A host that isn't ready receives no traffic, so an unverified
+    /// collector must count.
     fileprivate func isUsable(isStarved: Bool) -> Bool {
         let states: [SlotState] =
             isStarved ? [.active, .draining, .queueing] : [.active, .draining, .queueing, .unverified]

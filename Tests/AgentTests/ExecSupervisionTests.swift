@@ -257,7 +257,9 @@ import TestSupport
             #expect(try agent.isActive() && old.process.exitCode == nil)
         }
     }
-    @Test func `the exec of a replaced process is told who has the name, and doesn't take it back`() async throws {
+    @Test func `exec of a replaced process reports which process replaced it, and doesn't register its own again`()
+        async throws
+    {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let old = try Exec(in: sandbox)

@@ -38,6 +38,19 @@ import TestSupport
         } catch { return "\((error as? RegistrationPlan.Refusal)?.failure.description ?? "\(error)")" }
     }
 
+    /// c1 of user 1001 is registered, and then user 1002 binds a socket that receives everything.
+    private static func starvedPool(in sandbox: Sandbox) throws -> (
+        kernel: Pool, sockets: (registered: InternetSocket, obstacle: InternetSocket, second: InternetSocket)
+    ) {
+        let kernel = try Pool(adopting: configuration(["c1"]))
+        let registered = try socket(of: 1_001, sandbox)
+        // In the way of the agent's own socket, which would keep the second user out.
+        let obstacle = try socket(of: 1_002, sandbox, IPAddress("127.0.0.9")!)
+        try register("c1", registered, in: kernel)
+        #expect(try states(kernel) == [.active])
+        return (kernel, (registered, obstacle, try socket(of: 1_002, sandbox)))
+    }
+
     /// Sends datagrams from 40 addresses.
     private static func send(to address: IPAddress = .v4(0x7f00_0001)) throws {
         for index in 0..<UInt32(40) {
@@ -100,13 +113,7 @@ import TestSupport
         async throws
     {
         try await Sandbox.run { sandbox in
-            let kernel = try Pool(adopting: Self.configuration(["c1"]))
-            let registered = try Self.socket(of: 1_001, sandbox)
-            // In the way of the agent's own socket, which would keep the second user out.
-            let obstacle = try Self.socket(of: 1_002, sandbox, IPAddress("127.0.0.9")!)
-            try Self.register("c1", registered, in: kernel)
-            #expect(try Self.states(kernel) == [.active])
-            let second = try Self.socket(of: 1_002, sandbox)
+            let (kernel, sockets) = try Self.starvedPool(in: sandbox)
             var history = AuditHistory()
             func findings() throws -> [AuditFinding] {
                 try history.judge(kernel.auditFacts(act: "test"), at: .init(instant: .now, time: 0)).findings
@@ -117,8 +124,7 @@ import TestSupport
                 #expect(finding?.text.contains("a socket of user 1002 (inode ") == true, "\(finding?.text ?? "none")")
                 #expect(finding?.text.contains("a socket of user 1001 (inode ") == true, "\(finding?.text ?? "none")")
             }
-            #expect(second.receiveWaiting().isEmpty)
-            _ = obstacle
+            #expect(sockets.second.receiveWaiting().isEmpty)
         }
     }
 
@@ -175,11 +181,8 @@ import TestSupport
         async throws
     {
         try await Sandbox.run { sandbox in
-            let kernel = try Pool(adopting: Self.configuration(["c1"]))
-            let registered = try Self.socket(of: 1_001, sandbox)
-            let obstacle = try Self.socket(of: 1_002, sandbox, IPAddress("127.0.0.9")!)
-            try Self.register("c1", registered, in: kernel)
-            let second = try Self.socket(of: 1_002, sandbox)
+            let (kernel, sockets) = try Self.starvedPool(in: sandbox)
+            let second = sockets.second
             #expect(fchown(second.number, 1_001, UInt32.max) == 0)
             #expect(rpa_attach_reuseport(second.number, kernel.groups[0].dispatcher.number) == 0)
             var history = AuditHistory()
@@ -187,7 +190,6 @@ import TestSupport
             let finding = findings.first { $0.name == "socket_unselectable" }
             #expect(finding?.collector == "c1" && finding?.text.contains("(EBADFD)") == true, "\(findings)")
             #expect(try Self.states(kernel) == [.unverified])
-            _ = obstacle
         }
     }
 

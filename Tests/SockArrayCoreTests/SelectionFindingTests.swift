@@ -35,7 +35,8 @@ import Testing
         let partly = history.judge(facts, at: AuditTests.moment(1)).findings.first { $0.name == "two_users" }
         #expect(partly?.collector == "c1" && partly?.isOutage == true)
         #expect(
-            partly?.text.contains("what belongs to collectors c1, c2, 50 % of the table, is dropped until") == true,
+            partly?.text.contains(
+                "the traffic of the exporters of collectors c1, c2, 50 % of the table, is dropped until") == true,
             "\(partly?.text ?? "none")")
         facts.groups[0].entries = AuditTests.facts().groups[0].entries
         // The other way round, the pool's own collectors lose nothing.

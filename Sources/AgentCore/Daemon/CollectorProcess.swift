@@ -103,7 +103,7 @@ enum SocketOwner {
         let cookies = Set(sockets.map(\.offer.socket.cookie))
         var candidate = ProcessFacts.parent(of: command)
         while let pid = candidate, pid > 0, !isServiceManager(pid) {
-            if let process = holder(of: cookies, pid) { return process }
+            if let process = (try? holder(of: cookies, pid)) ?? nil { return process }
             candidate = ProcessFacts.parent(of: pid)
         }
         return nil
@@ -120,7 +120,7 @@ enum SocketOwner {
         var keeper: ProcessIdentity?
         var candidate = ProcessFacts.parent(of: pid)
         while let pid = candidate, pid > 0 {
-            if !besides.contains(pid), let process = holder(of: cookies, pid) { keeper = process }
+            if !besides.contains(pid), let process = (try? holder(of: cookies, pid)) ?? nil { keeper = process }
             candidate = ProcessFacts.parent(of: pid)
         }
         return keeper
@@ -128,9 +128,7 @@ enum SocketOwner {
 
     /// False: the process has none of the sockets. True also if the agent may not look into it.
     static func mayRead(_ process: ProcessIdentity, _ sockets: [OfferedSocket]) -> Bool {
-        let cookies = Set(sockets.map(\.offer.socket.cookie))
-        guard let other = try? OtherProcess(pid: process.pid) else { return true }
-        do { return try other.firstSocket(of: cookies) != nil } catch { return true }
+        do { return try holder(of: Set(sockets.map(\.offer.socket.cookie)), process.pid) != nil } catch { return true }
     }
 
     /// In a container, process 1 is a collector as any other.
@@ -139,9 +137,11 @@ enum SocketOwner {
             && ["systemd", "init", "openrc-init", "s6-svscan", "runit", "launchd"].contains(ProcessFacts.name(of: 1))
     }
 
-    private static func holder(of cookies: Set<UInt64>, _ pid: Int32) -> ProcessIdentity? {
-        guard let process = try? OtherProcess(pid: pid), (try? process.firstSocket(of: cookies)) ?? nil != nil
-        else { return nil }
-        return process.identity
+    /// The process, if it has one of the sockets.
+    ///
+    /// - Throws: it is gone, or the agent may not look into it.
+    private static func holder(of cookies: Set<UInt64>, _ pid: Int32) throws(KernelError) -> ProcessIdentity? {
+        let process = try OtherProcess(pid: pid)
+        return try process.firstSocket(of: cookies) == nil ? nil : process.identity
     }
 }

@@ -36,7 +36,7 @@ struct ControlRegistration {
             try checkMayName(identity, ofUser: passed.user, request.peer, act: act)
             guard manner == .renewal || SocketOwner.mayRead(identity, sockets) else {
                 throw Failure(
-                    .unfitSocket, act: act, cause: "process \(identity.pid) has none of these sockets open",
+                    .unfitSocket, act: act, cause: "process \(identity.pid) doesn't hold any of these sockets",
                     remedy: "name the process that reads them: --owner PID, or leave it out if that is the one that "
                         + "runs this command")
             }
@@ -104,8 +104,7 @@ struct ControlRegistration {
         if let owner, let successor = try pool.kernel.successor(of: owner, collector, act: act) {
             throw Failure(
                 .conflict, act: act, cause: "process \(successor.pid) was registered in its place",
-                remedy: "end process \(owner.pid) when it has read what waits for it (SIGTERM); nothing new comes to it"
-            )
+                remedy: "end process \(owner.pid) by SIGTERM when it has read its queued data: it receives no more")
         }
         guard try pool.kernel.isDismissed(collector, owner, act: act) else { return }
         throw Failure(

@@ -10,10 +10,12 @@ final class PredecessorEnd {
     private let predecessor: RegistrationChange.Predecessor
     private var wait: QueueWaitPolicy
     private var exchange: ControlExchange?
+    /// The process has been sent SIGTERM.
     private var hasTerminated = false
     /// A process that still runs so long after SIGTERM is reported.
     private static let endTime: Duration = .seconds(10)
-    /// When to look at the queues, or whether the process has ended; nil: an answer is pending, or nothing remains to be done.
+    /// When to look at the queues, or whether the process has ended; nil: an answer is pending, or nothing remains to
+    /// be done.
     private(set) var next: ContinuousClock.Instant?
 
     init(
@@ -38,13 +40,10 @@ final class PredecessorEnd {
     /// - Returns: lines to log.
     func proceed(at now: ContinuousClock.Instant) -> [ExecLine] {
         do {
-            if let next, now >= next, hasTerminated {
-                self.next = nil
-                return lateEnd.map { [$0] } ?? []
-            }
             if let next, now >= next {
-                exchange = try ControlExchange(.queues(cookies: predecessor.cookies), to: client, act: act)
                 self.next = nil
+                if hasTerminated { return [lateEnd].compactMap(\.self) }
+                exchange = try ControlExchange(.queues(cookies: predecessor.cookies), to: client, act: act)
             }
             guard let exchange, let reply = try exchange.proceed() else { return [] }
             self.exchange = nil
@@ -64,7 +63,7 @@ final class PredecessorEnd {
         let failure = Failure(
             .conflict, act: act, cause: "it still runs \(Self.endTime) after SIGTERM",
             remedy:
-                "it has read its queued data, and gets no more: look whether it still works on that, and end it by: "
+                "it has read its queued data and receives no more: check whether it still processes them, then run: "
                 + "kill -KILL \(identity.pid)")
         return ExecLine(level: .warning, text: "\(failure)")
     }

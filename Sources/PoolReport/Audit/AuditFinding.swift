@@ -19,6 +19,12 @@ public struct AuditFinding: Equatable, Sendable, Codable {
         self.since = since
     }
 
+    /// The log's line when it is over. Without the cause, which would read like news.
+    public var endText: String {
+        let subject = text.firstRange(of: ": ").map { text[..<$0.lowerBound] } ?? ""
+        return "\(name) is over: \(subject)\(collector.map { ", collector \($0)" } ?? "")"
+    }
+
     /// As long as it lasts, registered collectors don't receive what they should.
     public var isOutage: Bool {
         AuditProblem.outages.contains(name) && !(name == AuditProblem.twoUsers && collector == nil)

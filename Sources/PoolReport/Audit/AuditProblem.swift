@@ -120,7 +120,7 @@ public enum AuditProblem: Hashable, Sendable {
         }
     }
 
-    /// Names of problems as long as which registered collectors don't receive what they should.
+    /// Names of the problems during which registered collectors don't receive what they should.
     static let outages: Set = [
         "no_collector", "exporters_without_collector", "group_without_collector", notJoined, twoUsers,
         unselectable,

@@ -160,7 +160,7 @@ extension AuditProblem.Loser {
         if collectors.isEmpty { return "" }
         let names =
             collectors.count == 1 ? "collector \(collectors[0])" : "collectors \(collectors.joined(separator: ", "))"
-        return "; what belongs to \(names), \(percent) % of the table, is dropped until it goes to other collectors "
+        return "; the traffic of the exporters of \(names), \(percent) % of the table, is dropped until they fail over "
             + "after restart_hold"
     }
 }

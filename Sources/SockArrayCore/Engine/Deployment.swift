@@ -58,7 +58,7 @@ final class Deployment {
         group.keep(for: configuration.collectorUser, registered, else: presentUsers)
     }
 
-    /// The sockets of the group's port. If the agent's own is in the way of all others, it is replaced first.
+    /// The sockets of the group's port. If the agent's own socket is in the way of the others, it is replaced first.
     func members(atPortOf group: PoolGroup) throws(KernelError) -> [BoundSocket] {
         let found = try sockets(atPortOf: group)
         let users = Set(found.filter(group.group.hasMember).map(\.user))
@@ -69,9 +69,12 @@ final class Deployment {
         return try sockets(atPortOf: group)
     }
 
-    private func registeredCookies(in group: PoolGroup) throws(KernelError) -> Set<UInt64> {
+    /// SO_COOKIE of the group's registered sockets.
+    ///
+    /// - Parameter besides: a slot that doesn't count.
+    func registeredCookies(in group: PoolGroup, besides: Slot? = nil) throws(KernelError) -> Set<UInt64> {
         var cookies: Set<UInt64> = []
-        for slot in maps.tenants.all().keys {
+        for slot in maps.tenants.all().keys where slot != besides {
             if let cookie = try group.sockets.cookie(at: slot) { cookies.insert(cookie) }
         }
         return cookies
@@ -79,9 +82,7 @@ final class Deployment {
 
     /// Users (uid) of the collectors that have a socket, in ascending order.
     private var presentUsers: [UInt32] {
-        let present = maps.tenants.all().filter { slot, _ in
-            groups.contains { ((try? $0.sockets.cookie(at: slot)) ?? nil) != nil }
-        }
+        let present = maps.tenants.all().filter { slot, _ in (try? sockets(of: slot))?.isEmpty == false }
         return Set(present.values.compactMap(\.user)).sorted()
     }
 

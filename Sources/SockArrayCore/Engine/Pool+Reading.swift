@@ -194,7 +194,11 @@ extension Pool {
     public func successor(of process: ProcessIdentity, _ collector: String, act: String) throws(Failure)
         -> ProcessIdentity?
     {
-        engine.registrar.successor(of: process, at: try checked(collector, act: act))
+        let slot = try checked(collector, act: act)
+        guard let tenant = engine.active.maps.tenants.tenant(of: slot), tenant.former == process,
+            let owner = tenant.owner, owner.isAlive
+        else { return nil }
+        return owner
     }
 
     /// Collectors that read nothing, and whose exporters were given to others.
@@ -207,16 +211,17 @@ extension Pool {
     public func livingOwnersOfAwayCollectors(act: String) throws(Failure) -> [String: ProcessIdentity] {
         let away = try awayCollectors(act: act)
         if away.isEmpty { return [:] }
-        let tenants = engine.active.maps.tenants.all().values
-        let stalled = Set(try moments(act: act).filter { $0.state == .stalled }.map(\.name))
-        return Dictionary(
-            uniqueKeysWithValues: tenants.compactMap { tenant in
-                guard away.contains(tenant.name), !tenant.isDismissed, !stalled.contains(tenant.name),
-                    let owner = tenant.owner, owner.isAlive,
-                    tenants.count(where: { $0.owner == owner }) == 1
-                else { return nil }
-                return (tenant.name, owner)
-            })
+        let tenants = engine.active.maps.tenants.all()
+        return try attempt(act) { () throws(KernelError) in
+            var owners: [String: ProcessIdentity] = [:]
+            for (slot, tenant) in tenants {
+                guard away.contains(tenant.name), !tenant.isDismissed, let owner = tenant.owner, owner.isAlive,
+                    tenants.values.count(where: { $0.owner == owner }) == 1, try deployment.state(of: slot) != .stalled
+                else { continue }
+                owners[tenant.name] = owner
+            }
+            return owners
+        }
     }
 
     /// Configured collectors that do not get what the table gives them, sorted.

@@ -173,14 +173,6 @@ final class Registrar {
         return RegistrationChange.Predecessor(process: process, cookies: cookies + sessions)
     }
 
-    /// The process that was registered in place of this one.
-    func successor(of process: ProcessIdentity, at slot: Slot) -> ProcessIdentity? {
-        guard let tenant = pool.maps.tenants.tenant(of: slot), tenant.former == process, let owner = tenant.owner,
-            owner.isAlive
-        else { return nil }
-        return owner
-    }
-
     // MARK: - Undoing a registration
 
     /// Takes a collector's sockets out. Its exporters fail over at once: there is no restart hold.

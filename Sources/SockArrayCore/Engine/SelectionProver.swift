@@ -26,7 +26,7 @@ final class SelectionProver {
 
     // MARK: - Before a registration
 
-    /// Tries whether the kernel takes a socket that is about to be registered.
+    /// Checks that the kernel accepts a socket that is about to be registered.
     ///
     /// - Throws: what the kernel refuses before it is a question of selection: see `SocketArray.place`.
     func tryPlacing(_ offered: borrowing OfferedSocket, in group: PoolGroup) throws(KernelError) {
@@ -36,8 +36,8 @@ final class SelectionProver {
         try group.sockets.clear(.proof)
     }
 
-    /// Asks the program for a socket that is about to be registered. The program is attached by nothing that may be
-    /// refused yet: where it isn't, the collectors that run there keep their traffic.
+    /// Asks the program for a socket that is about to be registered. The program isn't attached for it, because the
+    /// socket may still be refused: in a group without the program, running collectors keep their traffic.
     ///
     /// - Parameter members: sockets of the port.
     /// - Returns: the errno of the selection, 0: selected; nil: no answer, because no probe can be sent, or the
@@ -59,7 +59,8 @@ final class SelectionProver {
         return note(try ask(for: slot, in: group, among: members), of: cookie)
     }
 
-    /// Sockets that nobody can ask for are registered without proof: a vacant slot of theirs is filled once.
+    /// Whether a vacant slot may be filled with sockets for which no probe is answered. It may once: later, runs have
+    /// shown that the program can't select them.
     ///
     /// - Returns: false: it was, and became vacant again.
     func mayFill(vacant cookies: Set<UInt64>) -> Bool {
@@ -82,10 +83,7 @@ final class SelectionProver {
     ) throws(KernelError) -> Bool {
         let theirs = Set(members.filter { $0.user == user && group.group.hasMember($0) }.map(\.cookie))
         if let placeholder = group.placeholder, theirs.contains(placeholder.cookie) { return true }
-        for slot in pool.maps.tenants.all().keys where slot != besides {
-            if let cookie = try group.sockets.cookie(at: slot), theirs.contains(cookie) { return true }
-        }
-        return false
+        return try !deployment.registeredCookies(in: group, besides: besides).isDisjoint(with: theirs)
     }
 
     private func ask(for slot: Slot, in group: PoolGroup, among members: [BoundSocket]) throws(KernelError) -> Int32? {
@@ -134,7 +132,7 @@ final class SelectionProver {
         return refused
     }
 
-    /// The program can't select the slot's socket, or doesn't run for it, any more.
+    /// The program can no longer select the slot's socket, or no longer runs for it.
     func withdraw(_ cookie: UInt64, at slot: Slot) throws(KernelError) {
         selected.remove(cookie)
         try setProven(false, slot)

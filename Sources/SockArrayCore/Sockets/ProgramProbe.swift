@@ -67,6 +67,10 @@ struct ProgramProbe {
         return false
     }
 
+    /// No probe is under way any more. Only after an answer: otherwise the setting stays until the next probe, because
+    /// the program must not take a late one for an exporter's datagram.
+    func end() { settings.setProbe(0, asking: .proof) }
+
     /// Checks the route: neither the probe nor the kernel's answer may leave the host, even
     /// where addresses of other hosts can be bound (ip_nonlocal_bind).
     private func checkStaysHere() throws(KernelError) {
@@ -77,7 +81,6 @@ struct ProgramProbe {
 
     private mutating func isSeenAgain() throws(KernelError) -> Bool {
         let now = try group.probeCounts()
-        guard now.total != counts.total else { return false }
         guard let answer = now.answer(since: counts) else { return false }
         counts = now
         self.answer = answer
@@ -101,8 +104,9 @@ struct ProbeCounts {
 /// The kernel's answer to the program's attempt to select the socket of a slot.
 struct ProbeAnswer: Equatable {
     let slot: Slot
-    /// ENOENT: the slot has no socket, or the group that received the probe has no registered one. EBADFD, EAFNOSUPPORT, EPROTOTYPE: its
-    /// socket is in another group than the one that received the probe. 0: it is selected.
+    /// ENOENT: the slot has no socket, or the group that received the probe has no registered one. EBADFD,
+    /// EAFNOSUPPORT, EPROTOTYPE: its socket is in another group than the one that received the probe. 0: it is
+    /// selected.
     let errno: Int32
 
     /// - Parameters:
@@ -133,18 +137,12 @@ extension PoolGroup {
         asking slots: [Slot], among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash,
         unanswered: inout Int, attachAgain: () -> Bool
     ) throws(KernelError) -> (result: ProbeResult, answers: [ProbeAnswer]) {
-        var isAnswered = false
-        // A late probe must not become an exporter's datagram: without an answer, the setting stays until the next.
-        defer { if isAnswered { settings.setProbe(0, asking: .proof) } }
         var probes: [ProgramProbe] = []
         var refusal: Int32?
         for target in group.probeTargets(among: sockets) {
             var probe = try ProgramProbe(at: target, of: self, settings, hash)
             do {
-                if try probe.send(asking: slots[0]) {
-                    isAnswered = true
-                    return (.attached, answers(of: &probe, asking: slots))
-                }
+                if try probe.send(asking: slots[0]) { return (.attached, answers(of: &probe, asking: slots)) }
                 unanswered += probe.unanswered
                 probes.append(probe)
             } catch {
@@ -158,7 +156,6 @@ extension PoolGroup {
                 unanswered += 1
                 continue
             }
-            isAnswered = true
             // Two answers: the first one was late, and the program is attached.
             return (probe.seen == 1 ? .replaced : .attached, answers(of: &probe, asking: slots))
         }
@@ -176,7 +173,7 @@ extension PoolGroup {
             var probe = try ProgramProbe(at: target, of: self, settings, hash)
             guard let isSeen = try? probe.send(asking: slot, within: ProgramProbe.timeout * 3) else { continue }
             guard isSeen, let answer = probe.answer, answer.slot == slot else { return (nil, true) }
-            settings.setProbe(0, asking: .proof)
+            probe.end()
             return (answer.errno, true)
         }
         return (nil, false)
@@ -184,6 +181,7 @@ extension PoolGroup {
 
     /// - Parameter probe: has an answer for the first slot.
     private func answers(of probe: inout ProgramProbe, asking slots: [Slot]) -> [ProbeAnswer] {
+        defer { probe.end() }
         var answers = [probe.answer].compactMap(\.self)
         for slot in slots.dropFirst() {
             guard (try? probe.send(asking: slot)) == true, let answer = probe.answer else { break }

@@ -106,7 +106,6 @@ private final class ActivatedService {
     static var isThere: Bool { UsageReceiver.isThere }
 
     private static let script = #"""
-        import os, signal, socket, subprocess, sys, time
         folder, agent, from_manager = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
         service = r'''
         import os, select, socket, subprocess, sys
@@ -127,13 +126,7 @@ private final class ActivatedService {
         '''
         import textwrap
         service = textwrap.dedent(service)
-        def bound(kind, port):
-            s = socket.socket(socket.AF_INET, kind)
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            s.bind(("0.0.0.0", port))
-            return s
-        udp, tcp = bound(socket.SOCK_DGRAM, 4739), bound(socket.SOCK_STREAM, 1790)
-        tcp.listen(64)
+        udp, tcp = bound_sockets()
         os.dup2(udp.fileno(), 13); os.dup2(tcp.fileno(), 14)
         udp.close(); tcp.close()
         def start():
@@ -161,8 +154,7 @@ private final class ActivatedService {
         folder = sandbox.newPath("service")
         mkdir(folder, 0o755)
         let script = folder + "/manager.py"
-        let lines = Self.script.split(separator: "\n", omittingEmptySubsequences: false)
-        try FileText.write(lines.map { String($0) + "\n" }.joined(), to: script)
+        try SocketScript.write(Self.script, to: script)
         process = try ChildProcess(
             ["python3", script, folder, AgentUnderTest.program, registersFromManager ? "1" : "0"], in: sandbox)
         self.sandbox = sandbox

@@ -10,15 +10,8 @@ struct FirstProcessTests {
     /// Binds the sockets, starts the agent, and registers the sockets by commands of its own, each of which writes a
     /// line with its exit code.
     private static let script = #"""
-        import os, socket, subprocess, sys, time
         folder, agent, config = sys.argv[1:4]
-        def bound(kind, port):
-            s = socket.socket(socket.AF_INET, kind)
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            s.bind(("0.0.0.0", port))
-            return s
-        udp, tcp = bound(socket.SOCK_DGRAM, 4739), bound(socket.SOCK_STREAM, 1790)
-        tcp.listen(64)
+        udp, tcp = bound_sockets()
         numbers = (udp.fileno(), tcp.fileno())
         subprocess.Popen([agent, "run", "--config", config], stderr=open(folder + "/agent.log", "w"))
         deadline = time.time() + 60
@@ -45,8 +38,7 @@ struct FirstProcessTests {
     ) {
         let folder = sandbox.newPath("first")
         mkdir(folder, 0o755)
-        let lines = script.split(separator: "\n", omittingEmptySubsequences: false)
-        try FileText.write(lines.map { "\($0)\n" }.joined(), to: folder + "/first.py")
+        try SocketScript.write(script, to: folder + "/first.py")
         try FileText.write(AgentFixture.configuration(collectors: ["c1"]), to: folder + "/agent.yaml")
         // The kernel names a process by its file.
         #expect(symlink("/usr/bin/python3", "\(folder)/\(name)") == 0)

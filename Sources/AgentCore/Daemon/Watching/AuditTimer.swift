@@ -89,11 +89,7 @@ final class AuditTimer: EventSource {
             let level: Logger.Level = finding.isOutage ? .error : finding.level == .problem ? .warning : .notice
             log.log(level: level, "\(finding.text)")
         }
-        for finding in changes.over {
-            // Without the cause, which would read like news.
-            let subject = finding.text.firstRange(of: ": ").map { finding.text[..<$0.lowerBound] } ?? ""
-            log.notice("\(finding.name) is over: \(subject)\(finding.collector.map { ", collector \($0)" } ?? "")")
-        }
+        for finding in changes.over { log.notice("\(finding.endText)") }
     }
 
     private func count() throws(Failure) {

@@ -31,16 +31,16 @@ final class StallWatch: EventSource {
         guard next <= now else { return }
         next = now + min(.seconds(1), limit / Self.looks)
         do {
+            let aside = pool.kernel.collectorsSetAside
             let stalled = detector.look(
-                try pool.kernel.queueReadings(act: act), at: now, after: limit,
-                presumed: pool.kernel.collectorsSetAside)
+                try pool.kernel.queueReadings(act: act), at: now, after: limit, presumed: aside)
             for (name, group) in stalled.sorted(by: { $0.key < $1.key }) where since[name] == nil {
                 since[name] = now
                 report(name, group)
             }
-            // The agent before may have set one aside that reads since.
-            for name in pool.kernel.collectorsSetAside.union(since.keys).sorted() where stalled[name] == nil {
-                try noteEnd(of: name)
+            // An earlier agent may have set aside a collector that has read since.
+            for name in aside.union(since.keys).sorted() where stalled[name] == nil {
+                try noteEnd(of: name, wasAside: aside.contains(name))
             }
             if pool.stalled != stalled { pool.stalled = stalled }
             try failOver(now: now)
@@ -60,9 +60,8 @@ final class StallWatch: EventSource {
     }
 
     /// It reads again, or its sockets are gone.
-    private func noteEnd(of name: String) throws(Failure) {
+    private func noteEnd(of name: String, wasAside: Bool) throws(Failure) {
         since[name] = nil
-        let wasAside = pool.kernel.collectorsSetAside.contains(name)
         guard try pool.kernel.isRegistered(name, act: act) else { return }
         let text = "collector \(name) reads again"
         let back = wasAside ? ": its exporters return" : ""
