@@ -48,6 +48,12 @@ extension DrainProgress {
         return steps.joined(separator: "; ")
     }
 
+    /// For whoever has just asked for the drain: why it can't end; nil if nothing stands in the way.
+    public var warning: String? {
+        guard takers == 0, rows > 0 else { return nil }
+        return "no other collector is registered that doesn't drain, too: exporters stay until one is"
+    }
+
     private static func count(_ number: UInt64, _ noun: String) -> String {
         "\(number) \(noun)" + (number == 1 ? "" : "s")
     }

@@ -56,7 +56,9 @@ extension DeliveryFacts {
         if attached.isEmpty { return unjoined }
         guard !usableCollectors.isEmpty else {
             // A collector that is still held makes no difference: nothing takes the others' exporters.
-            return unjoined + (collectors.contains { $0.state.standing == .away } ? [.noCollector] : [])
+            let isNew = collectors.allSatisfy { $0.state == .empty }
+            let isOver = collectors.contains { $0.state.standing == .away }
+            return unjoined + (isNew || isOver ? [.noCollector(isNewPool: isNew)] : [])
         }
         return unjoined
             + attached.filter { usableCollectors(in: $0.group).isEmpty }.map { .groupWithoutCollector($0.group) }

@@ -46,6 +46,27 @@ import TestSupport
         }
     }
 
+    @Test func `a command whose bind is refused beside another user's socket is told whose it is`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(
+                in: sandbox, program: AgentUnderTest.program,
+                configuration: AgentFixture.configuration(extra: "collector_user: 1001"))
+            // The command binds when exec knows the groups.
+            let exec = try Exec(["sh", "-c", "sleep 1; exec \"$@\"", "sh"] + Exec.collector, in: sandbox)
+            #expect(try exec.process.wait() != 0, "\(exec.said)")
+            #expect(
+                exec.said.contains(
+                    "sockets of user 1001 are bound to udp 0.0.0.0:4739, tcp 0.0.0.0:1790, the agent's own perhaps"),
+                "\(exec.said)")
+            #expect(
+                exec.said.contains("run the command as user 1001, or, if all collectors are to run as user 0, set"),
+                "\(exec.said)")
+            let other = try Exec(["sh", "-c", "sleep 1; exit 3"], in: sandbox, user: 1_001)
+            #expect(try other.process.wait() == 3 && !other.said.contains("sockets of user"), "\(other.said)")
+            _ = agent
+        }
+    }
+
     @Test func `exec keeps no copy of the sockets that its command inherits, and registers the command with them`()
         async throws
     {

@@ -1,3 +1,4 @@
+import AgentCore
 import Glibc
 import PoolModel
 import TelemetryLab
@@ -109,6 +110,42 @@ import TestSupport
                 changed.exitCode == 5 && changed.output.contains("✗ status_http 127.0.0.1:9478"), "\(changed.output)")
             #expect(changed.output.ranges(of: "this pool's agent listens there").count == 2)
             _ = other
+        }
+    }
+
+    @Test func `check is exit 5 beside another agent of the pool, which listens elsewhere, as run is`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let file = sandbox.newPath("elsewhere.yaml")
+            let sockets = "control_socket: {path: /run/a.sock}\nstatus_socket: {path: /run/a-status.sock}"
+            try FileText.write(AgentFixture.configuration(extra: sockets), to: file)
+            for command in ["check", "run"] {
+                let result = try agent.command([command, "--config", file])
+                #expect(result.exitCode == 5, "\(result)")
+                #expect((result.output + result.errorOutput).contains("runs "), "\(result)")
+            }
+            let check = try agent.command(["check", "--config", file]).output
+            let words = "✗ agent of pool edge: process \(agent.process.pid) runs this pool already"
+            #expect(check.contains(words), "\(check)")
+            try agent.kill()
+            let free = try agent.command(["check", "--config", file])
+            #expect(free.exitCode == 0 && !free.output.contains("agent of pool"), "\(free)")
+        }
+    }
+
+    @Test func `a hung agent is exit 3, and only a request that changes something may have been done`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            agent.process.send(SIGSTOP)
+            defer { agent.process.send(SIGCONT) }
+            let client = ControlClient(path: AgentFixture.controlPath, timeout: .milliseconds(300))
+            let requests: [(ControlRequest, Bool)] = [(.status, true), (.drain(collector: "c1"), false)]
+            for (request, isReadOnly) in requests {
+                let failure = #expect(throws: Failure.self) { _ = try client.send(request, act: "ask") }
+                #expect(failure?.kind == .absent, "\(String(describing: failure))")
+                #expect(failure?.problem.contains("gave no answer (for 0.3 s)") == true)
+                #expect(failure?.remedy.contains("may have done it already") == !isReadOnly)
+            }
         }
     }
 

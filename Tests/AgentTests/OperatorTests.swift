@@ -28,6 +28,9 @@ import TestSupport
             let collectors = try ["c1", "c2"].map { try CollectorSockets($0) }
             for collector in collectors { #expect(try collector.register(with: agent).exitCode == 0) }
             #expect(try agent.command(["unregister", "--collector", "c2"]).exitCode == 0)
+            let begun = try agent.command(["drain", "--collector", "c1"])
+            #expect(begun.exitCode == 0 && begun.output == "c1 is draining\n", "\(begun)")
+            #expect(begun.errorOutput.contains("no other collector is registered that doesn't drain"), "\(begun)")
             let drained = try agent.command(["drain", "--collector", "c1", "--wait", "--timeout", "0.5"])
             #expect(drained.exitCode == 5 && drained.output.isEmpty)
             #expect(
@@ -97,6 +100,8 @@ import TestSupport
             let agent = try Self.agent(in: sandbox, ["c1", "c2"])
             for collector in collectors { #expect(try collector.register(with: agent).exitCode == 0) }
             let own = try agent.owners(of: sources).count { $0 == "c1" }
+            let begun = try agent.command(["drain", "--collector", "c1"])
+            #expect(begun.output == "c1 is draining\n" && begun.errorOutput.isEmpty, "\(begun)")
             try #require(own > 0, "with the default seed and these addresses")
             let drained = try agent.command(["drain", "--collector", "c1", "--wait", "--timeout", "0.5"])
             #expect(drained.exitCode == 5, "\(drained)")

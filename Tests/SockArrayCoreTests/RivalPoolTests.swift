@@ -76,6 +76,19 @@ import Testing
                 == true)
     }
 
+    @Test func `sockets of a new pool that collector_user would have to stand beside are told as such`() {
+        func text(_ users: [UInt32], _ expected: UInt32?) -> String {
+            let sockets = users.enumerated().map { index, user in
+                BoundSocket(
+                    transport: .udp, address: .v4(0), port: 4_739, cookie: UInt64(index + 1), user: user)
+            }
+            return UnclaimedSockets(Self.ipfix, among: sockets, expectedUser: expected)?.problem ?? ""
+        }
+        let words = "collector_user is 998: while sockets of another user are bound there, the kernel refuses those of "
+        #expect(text([0, 0], 998).contains(words) && text([0, 998], 998).contains(words))
+        #expect(!text([998, 998], 998).contains("collector_user") && !text([0], nil).contains("collector_user"))
+    }
+
     @Test func `the next step for sockets of a new pool depends on which collectors the agent recognizes`() {
         func remedy(_ recognitions: [Recognition?]) -> String {
             let collectors = recognitions.enumerated().map { index, recognition in

@@ -42,7 +42,7 @@ import Testing
         for hasAffinity in [true, false] {
             let facts = Self.facts(states, hasAffinity: hasAffinity)
             #expect(facts.losses.first == .noCollector)
-            #expect(facts.problems == [.noCollector])
+            #expect(facts.problems == [.noCollector(isNewPool: false)])
             var history = AuditHistory()
             let report = history.judge(
                 AuditFacts(groups: [], state: .init(delivery: facts)), at: AuditTests.moment(0))
@@ -62,6 +62,18 @@ import Testing
         let report = history.judge(AuditFacts(groups: [], state: .init(delivery: facts)), at: AuditTests.moment(0))
         let line = report.checks.first { $0.check == "collectors" }
         #expect(line?.detail == "0 of 2 are usable, not: c1 (holding), c2 (holding)" && line?.isMissingOption == true)
+    }
+
+    @Test func `a new pool that has its program and no collector has 10 s before that is a problem`() {
+        let facts = Self.facts([.empty, .empty])
+        #expect(facts.losses == [.noCollector])
+        var history = AuditHistory()
+        for (second, exitCode) in [(0, 0), (9, 0), (10, 5)] as [(Int64, Int32)] {
+            let report = history.judge(
+                AuditFacts(groups: [], state: .init(delivery: facts)), at: AuditTests.moment(second))
+            #expect(report.exitCode == exitCode)
+            #expect(report.findings.map(\.name) == (exitCode == 5 ? ["no_collector"] : []))
+        }
     }
 
     @Test func `a pool that nobody has joined drops nothing: the kernel distributes its groups' traffic`() {

@@ -11,8 +11,9 @@ package struct PoolChecks {
 
     /// - Parameters:
     ///   - path: the path of the configuration.
+    ///   - agentAnswers: the pool's agent runs and answers at the configuration's control socket.
     ///   - callsBPF: false: bpf(2) is not called, because a seccomp filter may kill the process.
-    package init(_ configuration: PoolConfiguration, path: String, callsBPF: Bool) {
+    package init(_ configuration: PoolConfiguration, path: String, agentAnswers: Bool, callsBPF: Bool) {
         let file = StateFile(configuration)
         var failure: Failure?
         var state = CheckList.Item(check: "state_file \(file.path)", ok: true, detail: "it can be written")
@@ -27,9 +28,23 @@ package struct PoolChecks {
             state = CheckList.Item(check: state.check, ok: false, detail: error.problem, remedy: error.remedy)
         }
         let survey = StartSurvey(configuration, callsBPF: callsBPF)
-        items = [state] + survey.rivals.compactMap(Self.item) + survey.unclaimed.map { Self.item($0, configuration) }
-        let conflict = survey.rivals.contains(where: \.isHere) ? Failure.Kind.conflict.rawValue : 0
+        let otherAgent = agentAnswers ? nil : survey.agent.map { Self.item(ofAgent: $0, configuration) }
+        items =
+            [otherAgent, state].compactMap(\.self) + survey.rivals.compactMap(Self.item)
+            + survey.unclaimed.map { Self.item($0, configuration) }
+        let isRefused = otherAgent != nil || survey.rivals.contains(where: \.isHere)
+        let conflict = isRefused ? Failure.Kind.conflict.rawValue : 0
         exitCode = CheckList.exitCode(failure?.exitCode ?? 0, and: conflict)
+    }
+
+    /// `run` refuses a pool that another agent has.
+    private static func item(ofAgent pid: Int32, _ configuration: PoolConfiguration) -> CheckList.Item {
+        CheckList.Item(
+            check: "agent of pool \(configuration.pool)", ok: false,
+            detail: "process \(pid) runs this pool already, and check had no answer at control_socket "
+                + "\(configuration.controlSocket.path): that agent listens elsewhere, hangs, or may not be asked by "
+                + "this user",
+            remedy: "end process \(pid) before run (the collectors continue), or use the configuration that it has")
     }
 
     /// Nil: the other pool is in another network namespace.

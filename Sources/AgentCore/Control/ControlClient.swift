@@ -12,6 +12,9 @@ package struct ControlClient {
     /// answers one request at a time, and a large table takes seconds.
     package var timeout: Duration = .seconds(60)
 
+    /// The same for a status that somebody waits for: an agent that takes longer hangs.
+    package static let statusTimeout: Duration = .seconds(10)
+
     package init(path: String, timeout: Duration = .seconds(60)) {
         self.path = path
         self.timeout = timeout
@@ -43,10 +46,13 @@ package struct ControlClient {
         return content
     }
 
-    func gaveNoAnswer(_ reason: String, act: String) -> Failure {
+    func gaveNoAnswer(_ reason: String, to request: ControlRequest, act: String) -> Failure {
         Failure(
             .absent, act: act, cause: "the agent at \(path) gave no answer (\(reason))",
-            remedy: "check the agent's log, and repeat the command: what is already done stays")
+            remedy: "check the agent's log"
+                + (request.isReadOnly
+                    ? ", and repeat the command"
+                    : "; the agent may have done it already: see reuseport-agent status before you repeat the command"))
     }
 
     package func reply(in bytes: [UInt8], act: String) throws(Failure) -> ControlReply {

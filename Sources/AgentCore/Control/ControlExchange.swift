@@ -1,12 +1,14 @@
 import CBPFShim
 import Glibc
 import PoolModel
+import PoolReport
 import SockArrayCore
 
 /// A request to an agent that doesn't block the caller while the answer is pending.
 final class ControlExchange {
     private let client: ControlClient
     private let act: String
+    private let request: ControlRequest
     private let stream: Descriptor
     let deadline: ContinuousClock.Instant
     private var answer: [UInt8] = []
@@ -22,11 +24,12 @@ final class ControlExchange {
     ) throws(Failure) {
         self.client = client
         self.act = act
+        self.request = request
         stream = try ControlClient(path: client.path, timeout: connectTimeout).connect(act: act)
         do {
             try client.write(try JSON.encode(request), descriptors, to: stream)
         } catch {
-            throw client.gaveNoAnswer("\(error)", act: act)
+            throw client.gaveNoAnswer("\(error)", to: request, act: act)
         }
         // From here on: an agent with a long queue of connections has its whole time for the answer.
         deadline = ContinuousClock.now + client.timeout
@@ -48,9 +51,9 @@ final class ControlExchange {
             if length > 0 {
                 answer += part[..<length]
             } else if errno != EAGAIN {
-                throw client.gaveNoAnswer("read: \(ErrnoName.of(errno))", act: act)
+                throw client.gaveNoAnswer("read: \(ErrnoName.of(errno))", to: request, act: act)
             } else if ContinuousClock.now >= deadline {
-                throw client.gaveNoAnswer("for \(client.timeout)", act: act)
+                throw client.gaveNoAnswer("for \(HoldText.seconds(client.timeout))", to: request, act: act)
             } else {
                 return nil
             }

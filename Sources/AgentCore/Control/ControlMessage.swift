@@ -42,6 +42,15 @@ package enum ControlRequest: Codable, Equatable, Sendable {
     /// - Parameter reshuffle: whether to apply another assignment, seed or table size.
     case reload(reshuffle: Bool)
 
+    /// The request changes nothing in the agent or the kernel.
+    var isReadOnly: Bool {
+        switch self {
+        case .drainProgress, .queues, .status, .events, .audit, .places, .explain, .plan: true
+        case .register, .registerProcess, .unregister, .drain, .undrain, .extendHold, .markLoads, .rebalance, .reload:
+            false
+        }
+    }
+
     /// The collector that the request concerns; nil if it concerns the pool or several collectors.
     var collector: String? {
         switch self {

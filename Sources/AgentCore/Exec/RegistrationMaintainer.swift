@@ -66,6 +66,16 @@ package final class RegistrationMaintainer {
     /// The command was asked to end.
     func noteEndRequest(at now: ContinuousClock.Instant) { retryPolicy.noteEndRequest(at: now) }
 
+    /// Sockets of other users in the pool's groups, which keep those of this process's user out; empty if the agent
+    /// has never named the groups.
+    func socketsOfOtherUsers() -> [(group: ReuseportGroup, user: UInt32)] {
+        let own = geteuid()
+        return known.groups.compactMap { group in
+            let members = (try? SocketDump.members(of: group.transport, port: group.port)) ?? []
+            return members.first { group.hasMember($0) && $0.user != own }.map { (group, $0.user) }
+        }
+    }
+
     /// The process that lost the name to the command; nil from the second call on.
     func takePredecessor() -> RegistrationChange.Predecessor? {
         defer { predecessor = nil }

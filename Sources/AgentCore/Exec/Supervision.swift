@@ -76,6 +76,11 @@ package final class Supervision {
         let end = CommandEnd(
             status: status, wasAskedToEnd: command.wasAskedToEnd,
             wasCollector: maintainer.isRegisteredProcessOver(command.pid), left: command.leftProcesses())
+        if status != 0, !command.wasAskedToEnd, !maintainer.wasRegistered,
+            let line = CommandEnd.line(about: maintainer.socketsOfOtherUsers(), user: geteuid())
+        {
+            log.say(line)
+        }
         guard end.wentToBackground else { return true }
         // What is registered works, and nobody asked exec to end it.
         guard wait != nil, !maintainer.wasRegistered else {

@@ -18,7 +18,7 @@ final class StatusPoll {
     private var asksForEvents = false
 
     init(_ client: ControlClient) {
-        self.client = ControlClient(path: client.path, timeout: .seconds(10))
+        self.client = ControlClient(path: client.path, timeout: ControlClient.statusTimeout)
     }
 
     /// The descriptor to poll for an answer; nil if no request is in progress.

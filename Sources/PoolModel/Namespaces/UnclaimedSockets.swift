@@ -4,14 +4,18 @@ public struct UnclaimedSockets: Equatable, Sendable {
     public var count: Int
     /// Owners of the sockets, in order.
     public var users: [UInt32]
+    /// `collector_user` of the configuration.
+    public var expectedUser: UInt32?
 
     /// Nil: the group has no socket.
     ///
-    /// - Parameter sockets: all sockets of the group's protocol and port.
-    public init?(_ group: ReuseportGroup, among sockets: [BoundSocket]) {
+    /// - Parameters:
+    ///   - sockets: all sockets of the group's protocol and port.
+    ///   - expectedUser: `collector_user` of the configuration.
+    public init?(_ group: ReuseportGroup, among sockets: [BoundSocket], expectedUser: UInt32? = nil) {
         let members = sockets.filter(group.hasMember)
         guard !members.isEmpty else { return nil }
-        self.group = group
+        (self.group, self.expectedUser) = (group, expectedUser)
         count = members.count
         users = Set(members.map(\.user)).sorted()
     }
@@ -21,7 +25,15 @@ public struct UnclaimedSockets: Equatable, Sendable {
             + "\(users.map { "\($0)" }.joined(separator: ", "))"
             + (users.count > 1 ? " (the kernel gives all traffic to the sockets of one of the users)" : "")
             + "; until their collectors register, exporters have no affinity, or their traffic is dropped; an earlier "
-            + "agent may have lost its pins"
+            + "agent may have lost its pins" + (excludedUser.map(Self.words) ?? "")
+    }
+
+    /// `collector_user`, if sockets of another user keep its sockets out.
+    private var excludedUser: UInt32? { expectedUser.flatMap { users == [$0] ? nil : $0 } }
+
+    private static func words(forExcluded user: UInt32) -> String {
+        ". collector_user is \(user): while sockets of another user are bound there, the kernel refuses those of user "
+            + "\(user) (EADDRINUSE); set it to the user whose sockets are to stay"
     }
 
     /// - Parameter recognized: the agent finds the processes of so many of the collectors by itself.

@@ -23,8 +23,8 @@ public enum AuditProblem: Hashable, Sendable {
     case multicastJoined(ReuseportGroup, collector: String, [IPAddress])
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
-    /// All traffic is dropped.
-    case noCollector
+    /// All traffic is dropped. `isNewPool`: no collector has been missed yet.
+    case noCollector(isNewPool: Bool)
     /// Exporters of absent collectors are dropped: the usable collectors drain.
     case exportersWithoutCollector
     /// All traffic of the group is dropped.
@@ -160,7 +160,8 @@ public enum AuditProblem: Hashable, Sendable {
     /// before UDP and registers then, and a probe may be late on a busy machine.
     var reportDelay: Duration {
         switch self {
-        case .stranger, .leftOver, .programUnseen, .groupNotJoined(_, _, isNewPool: true), .trafficStolen(_, _, .peer):
+        case .stranger, .leftOver, .programUnseen, .groupNotJoined(_, _, isNewPool: true),
+            .noCollector(isNewPool: true), .trafficStolen(_, _, .peer):
             .seconds(10)
         default: .zero
         }

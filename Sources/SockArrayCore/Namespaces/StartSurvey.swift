@@ -8,11 +8,14 @@ public struct StartSurvey: Sendable {
     public let rivals: [RivalPool]
     /// Only of a pool without pins, and not of groups that another pool has in this network namespace.
     public let unclaimed: [UnclaimedSockets]
+    /// The process that holds the pool's lock; nil: none, or this process may not see it.
+    public let agent: Int32?
 
     /// Changes nothing.
     ///
     /// - Parameter callsBPF: false: bpf(2) is not called, because a seccomp filter may kill the process.
     public init(_ configuration: PoolConfiguration, callsBPF: Bool = true) {
+        agent = FileIdentity(of: PinFolder(configuration).path).flatMap { Self.holder(of: $0, Self.locks()) }
         rivals = Self.rivals(of: configuration, groups: configuration.groups, callsBPF: callsBPF)
         guard PinnedPools.isNew(configuration) else {
             unclaimed = []
@@ -21,7 +24,7 @@ public struct StartSurvey: Sendable {
         let taken = rivals.filter(\.isHere).map(\.group)
         unclaimed = configuration.groups.filter { !taken.contains($0) }.compactMap { group in
             (try? SocketDump.members(of: group.transport, port: group.port))
-                .flatMap { UnclaimedSockets(group, among: $0) }
+                .flatMap { UnclaimedSockets(group, among: $0, expectedUser: configuration.collectorUser) }
         }
     }
 
@@ -42,7 +45,7 @@ public struct StartSurvey: Sendable {
         let identity = FileIdentity(of: own.path)
         let others = PinnedPools.all(besides: configuration.bpffs).filter { $0.identity != identity }
         guard !others.isEmpty else { return [] }
-        let locks = SmallFile.read("/proc/locks", limit: 4 << 20).map(FileLock.all) ?? []
+        let locks = locks()
         let network = Directory.target(ofLink: "/proc/self/ns/net")
         return groups.flatMap { group in
             others.filter { $0.groups.contains(group.pinName) }.map { other in
@@ -63,7 +66,14 @@ public struct StartSurvey: Sendable {
     /// The network namespace of the agent that holds the pool's lock (`PoolLock`). Nil: no agent runs, or
     /// this process may not see it.
     private static func agentNetwork(of other: PinnedPools.Found, _ locks: [FileLock]) -> String? {
-        let lock = locks.first { $0.device == other.identity.device && $0.inode == other.identity.inode }
-        return lock.flatMap { Directory.target(ofLink: "/proc/\($0.pid)/ns/net") }
+        holder(of: other.identity, locks).flatMap { Directory.target(ofLink: "/proc/\($0)/ns/net") }
+    }
+
+    private static func locks() -> [FileLock] {
+        SmallFile.read("/proc/locks", limit: 4 << 20).map(FileLock.all) ?? []
+    }
+
+    private static func holder(of folder: FileIdentity, _ locks: [FileLock]) -> Int32? {
+        locks.first { $0.device == folder.device && $0.inode == folder.inode }?.pid
     }
 }

@@ -72,12 +72,14 @@ struct CheckCommand: ParsableCommand {
         let host = HostFacts.probe(bpffs: bpffs)
         // The trial runs first because its children inherit the memory of this process.
         let trial = try StartTrial.report(of: TrialStep.sets, for: (try? result?.get()) ?? .example)
+        let sockets = sockets(try? result?.get())
         let list = CheckList(
-            host, trial: trial, limits: .current(callsBPF: false), configuration: result,
-            sockets: sockets(try? result?.get()))
+            host, trial: trial, limits: .current(callsBPF: false), configuration: result, sockets: sockets)
         guard let config, let configuration = try? result?.get() else { return (list.items, list.exitCode) }
         let usage = UsageChecks(configuration, host)
-        let pool = PoolChecks(configuration, path: config, callsBPF: trial.passed.contains(.systemCalls))
+        let pool = PoolChecks(
+            configuration, path: config, agentAnswers: sockets.contains(where: \.isTheAgents),
+            callsBPF: trial.passed.contains(.systemCalls))
         return (
             list.items + pool.items + usage.items,
             CheckList.exitCode(CheckList.exitCode(list.exitCode, and: pool.exitCode), and: usage.exitCode)

@@ -55,7 +55,8 @@ struct StatusCommand: ParsableCommand {
     }
 
     func run() throws {
-        let client = try options.client
+        var client = try options.client
+        client.timeout = ControlClient.statusTimeout
         guard watch else {
             let status = try client.ask(.status, act: "show the status", for: \.status)
             return check ? try report(status) : try Output.write(try text(of: status), terminator: "")

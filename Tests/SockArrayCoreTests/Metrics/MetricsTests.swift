@@ -109,7 +109,7 @@ import Testing
                 group, receiver: culprit, loser: .init(socket: culprit, collectors: [], percent: 0),
                 receiverIsOurs: true),
             .stalled(group, collector: "c1"), .multicastJoined(group, collector: "c1", [.v4(0xefff_0001)]),
-            .noCollector, .exportersWithoutCollector, .groupWithoutCollector(group),
+            .noCollector(isNewPool: false), .exportersWithoutCollector, .groupWithoutCollector(group),
             .groupNotJoined(group, otherSockets: true, isNewPool: false), .reloadFailed(problem: "p", remedy: "r"),
         ]
         let kinds = AuditProblem.kinds.map { "\($0.name) \($0.level)" }

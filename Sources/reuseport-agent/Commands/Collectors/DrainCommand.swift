@@ -40,6 +40,10 @@ struct DrainCommand: ParsableCommand {
         let changed = try options.client.ask(.drain(collector: collector), act: act, for: \.done)
         guard wait else {
             try Output.write("\(collector) \(changed ? "is" : "was already") draining")
+            // The drain is in force, even if its progress can't be read.
+            let left = try? options.client.ask(
+                .drainProgress(collector: collector), act: "show the drain of \(collector)", for: \.progress)
+            if let warning = left?.warning { Output.complain("reuseport-agent: \(warning)") }
             return
         }
         let left = try options.client.waitUntilEmpty(
