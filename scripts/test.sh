@@ -33,7 +33,11 @@ run_all() {
     builder=
     finish() {
         [ -z "$builder" ] || kill -- -"$builder" 2>/dev/null || true
-        rm -rf "$logs" || true
+        # The build's last processes may still write there.
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            rm -rf "$logs" 2>/dev/null && break
+            sleep 0.5
+        done
     }
     trap finish EXIT
     trap 'exit 130' INT TERM
