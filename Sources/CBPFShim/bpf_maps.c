@@ -92,7 +92,7 @@ int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = map_flags(kind));
 
-	int map = -ENOMEM, types = -1;
+	int map, types = -1;
 
 	if (kind == RPA_MAP_OF_SOCKARRAYS)
 		options.inner_map_fd = (uint32_t) template;
@@ -102,14 +102,13 @@ int rpa_map_create(enum rpa_map_kind kind, const char *name, uint32_t value_size
 			return types;
 		options.btf_fd = (uint32_t)types;
 	}
-	/* Within a memory limit, there may be no memory yet: the kernel frees the maps of a process
-	 * that has just ended, like `check` before `run`, in a work queue, which a busy machine serves late. */
-	for (int tries = 0; tries <= 20; tries++) {
-		if (tries)
-			usleep(50000);
+	/* With a memory limit, memory may be missing for a moment: the kernel frees the maps of a process
+	 * that has just ended (`check` before `run`) in a work queue, which lags on a busy machine. */
+	for (int tries = 0;; tries++) {
 		map = bpf_map_create(map_type(kind), name, key_size(kind), value_size, max_entries, &options);
-		if (map != -ENOMEM)
+		if (map != -ENOMEM || tries == 20)
 			break;
+		usleep(50000);
 	}
 	if (types >= 0)
 		close(types);

@@ -38,21 +38,23 @@ extension DrainProgress {
     public func remedy(for collector: String) -> String {
         var steps = ["it continues to drain"]
         if sessions > 0 { steps.append("exporters leave when their sessions end, or are cleared on the router") }
-        if takers == 0, rows > 0 {
-            steps.append("no other collector can take its exporters: register one")
+        if lacksTaker {
+            steps.append(Self.noTaker)
         } else if sessions == 0, rows > 0, takers != nil {
             steps.append("the exporters' next collector is absent: they leave when it registers or its hold ends")
         }
-        let wait = takers == 0 && rows > 0 ? "" : "wait longer (--timeout), or "
+        let wait = lacksTaker ? "" : "wait longer (--timeout), or "
         steps.append("\(wait)to stop draining, run: reuseport-agent undrain --collector \(collector)")
         return steps.joined(separator: "; ")
     }
 
-    /// For whoever has just asked for the drain: why it can't end; nil if nothing stands in the way.
-    public var warning: String? {
-        guard takers == 0, rows > 0 else { return nil }
-        return "no other collector is registered that doesn't drain, too: exporters stay until one is"
-    }
+    /// Why the drain can't end, for the answer to `drain`; nil: nothing prevents it.
+    public var warning: String? { lacksTaker ? Self.noTaker : nil }
+
+    /// Exporters stay, because every other collector is absent or drains.
+    private var lacksTaker: Bool { takers == 0 && rows > 0 }
+
+    private static let noTaker = "no other collector can take its exporters: register one"
 
     private static func count(_ number: UInt64, _ noun: String) -> String {
         "\(number) \(noun)" + (number == 1 ? "" : "s")

@@ -56,7 +56,7 @@ extension DeliveryFacts {
         if attached.isEmpty { return unjoined }
         guard !usableCollectors.isEmpty else {
             // A collector that is still held makes no difference: nothing takes the others' exporters.
-            let isNew = collectors.allSatisfy { $0.state == .empty }
+            let isNew = !collectors.contains(where: \.hasRegistered)
             let isOver = collectors.contains { $0.state.standing == .away }
             return unjoined + (isNew || isOver ? [.noCollector(isNewPool: isNew)] : [])
         }

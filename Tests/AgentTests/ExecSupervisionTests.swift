@@ -46,7 +46,7 @@ import TestSupport
         }
     }
 
-    @Test func `a command whose bind is refused beside another user's socket is told whose it is`() async throws {
+    @Test func `exec names the user whose sockets keep its command from binding`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,
@@ -56,10 +56,11 @@ import TestSupport
             #expect(try exec.process.wait() != 0, "\(exec.said)")
             #expect(
                 exec.said.contains(
-                    "sockets of user 1001 are bound to udp 0.0.0.0:4739, tcp 0.0.0.0:1790, the agent's own perhaps"),
+                    "sockets of user 1001 at udp 0.0.0.0:4739, tcp 0.0.0.0:1790, such as the agent's own"),
                 "\(exec.said)")
             #expect(
-                exec.said.contains("run the command as user 1001, or, if all collectors are to run as user 0, set"),
+                exec.said.contains(
+                    "run the command as user 1001; or, to run all collectors as user 0, set collector_user: 0"),
                 "\(exec.said)")
             let other = try Exec(["sh", "-c", "sleep 1; exit 3"], in: sandbox, user: 1_001)
             #expect(try other.process.wait() == 3 && !other.said.contains("sockets of user"), "\(other.said)")

@@ -113,7 +113,7 @@ import TestSupport
         }
     }
 
-    @Test func `check is exit 5 beside another agent of the pool, which listens elsewhere, as run is`() async throws {
+    @Test func `check and run exit with 5 if another agent runs the pool and listens elsewhere`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let file = sandbox.newPath("elsewhere.yaml")
@@ -125,7 +125,7 @@ import TestSupport
                 #expect((result.output + result.errorOutput).contains("runs "), "\(result)")
             }
             let check = try agent.command(["check", "--config", file]).output
-            let words = "✗ agent of pool edge: process \(agent.process.pid) runs this pool already"
+            let words = "✗ agent of pool edge: process \(agent.process.pid) already runs this pool"
             #expect(check.contains(words), "\(check)")
             try agent.kill()
             let free = try agent.command(["check", "--config", file])
@@ -133,7 +133,7 @@ import TestSupport
         }
     }
 
-    @Test func `a hung agent is exit 3, and only a request that changes something may have been done`() async throws {
+    @Test func `a hung agent is exit 3, and the remedy says if the request may have taken effect`() async throws {
         try await Sandbox.run { sandbox in
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             agent.process.send(SIGSTOP)
@@ -144,7 +144,7 @@ import TestSupport
                 let failure = #expect(throws: Failure.self) { _ = try client.send(request, act: "ask") }
                 #expect(failure?.kind == .absent, "\(String(describing: failure))")
                 #expect(failure?.problem.contains("gave no answer (for 0.3 s)") == true)
-                #expect(failure?.remedy.contains("may have done it already") == !isReadOnly)
+                #expect(failure?.remedy.contains("may have taken effect") == !isReadOnly)
             }
         }
     }

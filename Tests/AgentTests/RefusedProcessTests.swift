@@ -71,7 +71,7 @@ import TestSupport
             let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
             let sockets = try CollectorSockets("c1")
             let other = try Self.process([], in: sandbox)
-            try Self.refuse(4, "process \(other.pid) doesn't hold any of these sockets") {
+            try Self.refuse(4, "none of these sockets is open in process \(other.pid)") {
                 try agent.command(
                     ["register", "--collector", "c1", "--fd", "10", "--fd", "11", "--owner", "\(other.pid)"],
                     descriptors: [10: sockets.udp.number, 11: sockets.tcp.number])

@@ -28,7 +28,9 @@ import Testing
             ],
             state: .init(
                 delivery: DeliveryFacts(
-                    collectors: ["c1", "c2"].map { .init(name: $0, state: .active, groups: ["ipfix"]) },
+                    collectors: ["c1", "c2"].map {
+                        .init(name: $0, state: .active, hasRegistered: true, groups: ["ipfix"])
+                    },
                     groups: [.init(ipfix)])))
     }
 

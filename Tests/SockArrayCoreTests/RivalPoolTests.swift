@@ -76,7 +76,7 @@ import Testing
                 == true)
     }
 
-    @Test func `sockets of a new pool that collector_user would have to stand beside are told as such`() {
+    @Test func `the problem names collector_user if sockets of another user keep its sockets out`() {
         func text(_ users: [UInt32], _ expected: UInt32?) -> String {
             let sockets = users.enumerated().map { index, user in
                 BoundSocket(
@@ -84,7 +84,8 @@ import Testing
             }
             return UnclaimedSockets(Self.ipfix, among: sockets, expectedUser: expected)?.problem ?? ""
         }
-        let words = "collector_user is 998: while sockets of another user are bound there, the kernel refuses those of "
+        let words =
+            "collector_user is 998: while sockets of another user are bound there, sockets of user 998 can't be bound "
         #expect(text([0, 0], 998).contains(words) && text([0, 998], 998).contains(words))
         #expect(!text([998, 998], 998).contains("collector_user") && !text([0], nil).contains("collector_user"))
     }

@@ -12,11 +12,13 @@ import Testing
     /// c1, c2, … with a socket in each group where they are usable.
     private static func facts(
         _ states: [SlotState], groups: [DeliveryFacts.Group] = [.init(ipfix), .init(bmp)], hasAffinity: Bool = true,
-        lostRows: Int = 0
+        hasRegistered: Bool = true, lostRows: Int = 0
     ) -> DeliveryFacts {
         DeliveryFacts(
             collectors: states.enumerated().map { index, state in
-                .init(name: "c\(index + 1)", state: state, groups: state.standing == .usable ? both : [])
+                .init(
+                    name: "c\(index + 1)", state: state, hasRegistered: hasRegistered,
+                    groups: state.standing == .usable ? both : [])
             }, groups: groups, hasAffinity: hasAffinity, lostRows: lostRows)
     }
 
@@ -64,15 +66,25 @@ import Testing
         #expect(line?.detail == "0 of 2 are usable, not: c1 (holding), c2 (holding)" && line?.isMissingOption == true)
     }
 
-    @Test func `a new pool that has its program and no collector has 10 s before that is a problem`() {
-        let facts = Self.facts([.empty, .empty])
-        #expect(facts.losses == [.noCollector])
+    @Test func `a new pool without a registered collector is a problem after 10 s, until one registers`() {
         var history = AuditHistory()
-        for (second, exitCode) in [(0, 0), (9, 0), (10, 5)] as [(Int64, Int32)] {
-            let report = history.judge(
+        func report(_ states: [SlotState], at second: Int64) -> AuditReport {
+            let facts = Self.facts(states, hasRegistered: false)
+            #expect(facts.losses.first == .noCollector)
+            return history.judge(
                 AuditFacts(groups: [], state: .init(delivery: facts)), at: AuditTests.moment(second))
+        }
+        for (second, exitCode) in [(0, 0), (9, 0), (10, 5)] as [(Int64, Int32)] {
+            let report = report([.empty, .empty], at: second)
             #expect(report.exitCode == exitCode)
             #expect(report.findings.map(\.name) == (exitCode == 5 ? ["no_collector"] : []))
+        }
+        // The first traffic starts the holds of collectors that were never there: the finding stays.
+        for (second, states) in [(11, [.holding(left: .seconds(9)), .empty]), (25, [.absent, .empty])]
+            as [(Int64, [SlotState])]
+        {
+            let report = report(states, at: second)
+            #expect(report.exitCode == 5 && report.over.isEmpty && report.new.isEmpty, "\(states)")
         }
     }
 

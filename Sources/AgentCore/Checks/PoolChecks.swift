@@ -28,7 +28,8 @@ package struct PoolChecks {
             state = CheckList.Item(check: state.check, ok: false, detail: error.problem, remedy: error.remedy)
         }
         let survey = StartSurvey(configuration, callsBPF: callsBPF)
-        let otherAgent = agentAnswers ? nil : survey.agent.map { Self.item(ofAgent: $0, configuration) }
+        let otherAgent =
+            agentAnswers ? nil : StartSurvey.agent(of: configuration).map { Self.item(ofAgent: $0, configuration) }
         items =
             [otherAgent, state].compactMap(\.self) + survey.rivals.compactMap(Self.item)
             + survey.unclaimed.map { Self.item($0, configuration) }
@@ -37,14 +38,14 @@ package struct PoolChecks {
         exitCode = CheckList.exitCode(failure?.exitCode ?? 0, and: conflict)
     }
 
-    /// `run` refuses a pool that another agent has.
+    /// For another agent of the pool, because of which `run` fails.
     private static func item(ofAgent pid: Int32, _ configuration: PoolConfiguration) -> CheckList.Item {
         CheckList.Item(
             check: "agent of pool \(configuration.pool)", ok: false,
-            detail: "process \(pid) runs this pool already, and check had no answer at control_socket "
-                + "\(configuration.controlSocket.path): that agent listens elsewhere, hangs, or may not be asked by "
-                + "this user",
-            remedy: "end process \(pid) before run (the collectors continue), or use the configuration that it has")
+            detail: "process \(pid) already runs this pool, and did not answer check at control_socket "
+                + "\(configuration.controlSocket.path): it listens elsewhere, it hangs, or this user may not connect to it",
+            remedy: "stop process \(pid) before you start another agent (the collectors continue), or use the "
+                + "configuration of that agent")
     }
 
     /// Nil: the other pool is in another network namespace.

@@ -12,7 +12,7 @@ package struct ControlClient {
     /// answers one request at a time, and a large table takes seconds.
     package var timeout: Duration = .seconds(60)
 
-    /// The same for a status that somebody waits for: an agent that takes longer hangs.
+    /// Maximum time to wait for a status. An agent that takes longer hangs.
     package static let statusTimeout: Duration = .seconds(10)
 
     package init(path: String, timeout: Duration = .seconds(60)) {
@@ -52,7 +52,7 @@ package struct ControlClient {
             remedy: "check the agent's log"
                 + (request.isReadOnly
                     ? ", and repeat the command"
-                    : "; the agent may have done it already: see reuseport-agent status before you repeat the command"))
+                    : "; the request may have taken effect: run reuseport-agent status before you repeat the command"))
     }
 
     package func reply(in bytes: [UInt8], act: String) throws(Failure) -> ControlReply {

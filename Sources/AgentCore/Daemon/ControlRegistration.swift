@@ -36,7 +36,7 @@ struct ControlRegistration {
             try checkMayName(identity, ofUser: passed.user, request.peer, act: act)
             guard manner == .renewal || SocketOwner.mayRead(identity, sockets) else {
                 throw Failure(
-                    .unfitSocket, act: act, cause: "process \(identity.pid) doesn't hold any of these sockets",
+                    .unfitSocket, act: act, cause: "none of these sockets is open in process \(identity.pid)",
                     remedy: "name the process that reads them: --owner PID, or leave it out if that is the one that "
                         + "runs this command")
             }

@@ -24,21 +24,21 @@ struct CommandEnd {
         (left.count == 1 ? "process " : "processes ") + left.map { "\($0.pid) (\($0.name))" }.joined(separator: ", ")
     }
 
-    /// For a command that failed before it was registered: why its bind may have been refused.
+    /// For a command that failed before it was registered: whose sockets may have kept it from binding.
     ///
     /// - Parameters:
     ///   - sockets: those of other users in the pool's groups.
     ///   - user: that started the command.
     /// - Returns: nil if there is no such socket.
     static func line(about sockets: [(group: ReuseportGroup, user: UInt32)], user: UInt32) -> ExecLine? {
-        guard let first = sockets.first else { return nil }
-        let places = sockets.map(\.group.endpoint).joined(separator: ", ")
+        guard let other = sockets.first?.user else { return nil }
+        let places = sockets.filter { $0.user == other }.map(\.group.endpoint).joined(separator: ", ")
         return ExecLine(
             level: .error,
-            text: "the command ended before it was registered; if its bind was refused (EADDRINUSE): sockets of user "
-                + "\(first.user) are bound to \(places), the agent's own perhaps, and the kernel refuses those of user "
-                + "\(user) beside them: run the command as user \(first.user), or, if all collectors are to run as user "
-                + "\(user), set collector_user: \(user) in the agent's configuration")
+            text: "the command ended before it was registered; if the kernel refused its bind (EADDRINUSE), the cause "
+                + "may be sockets of user \(other) at \(places), such as the agent's own, because only sockets of one user "
+                + "can share a port: run the command as user \(other); or, to run all collectors as user \(user), set "
+                + "collector_user: \(user) in the agent's configuration")
     }
 
     /// For a command that is terminated, because `--wait` was given.

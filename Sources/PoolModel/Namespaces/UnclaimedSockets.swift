@@ -32,8 +32,8 @@ public struct UnclaimedSockets: Equatable, Sendable {
     private var excludedUser: UInt32? { expectedUser.flatMap { users == [$0] ? nil : $0 } }
 
     private static func words(forExcluded user: UInt32) -> String {
-        ". collector_user is \(user): while sockets of another user are bound there, the kernel refuses those of user "
-            + "\(user) (EADDRINUSE); set it to the user whose sockets are to stay"
+        ". collector_user is \(user): while sockets of another user are bound there, sockets of user \(user) can't be bound "
+            + "(EADDRINUSE); set collector_user to the user of the sockets that should stay"
     }
 
     /// - Parameter recognized: the agent finds the processes of so many of the collectors by itself.

@@ -17,6 +17,8 @@ public struct DeliveryFacts: Equatable, Sendable {
     public struct Collector: Equatable, Sendable {
         public var name: String
         public var state: SlotState
+        /// It has registered at least once.
+        public var hasRegistered: Bool
         /// Names of the groups in which it has a socket.
         public var groups: Set<String>
         /// Of the pool's `lostRows`, those that it owns.
@@ -26,8 +28,11 @@ public struct DeliveryFacts: Equatable, Sendable {
         /// Its command starts, and its hold is extended: how long the hold can last from now on.
         public var extendedHold: Duration?
 
-        public init(name: String, state: SlotState, groups: Set<String>, lostRows: Int = 0) {
-            (self.name, self.state, self.groups, self.lostRows) = (name, state, groups, lostRows)
+        public init(
+            name: String, state: SlotState, hasRegistered: Bool, groups: Set<String>, lostRows: Int = 0
+        ) {
+            (self.name, self.state, self.hasRegistered) = (name, state, hasRegistered)
+            (self.groups, self.lostRows) = (groups, lostRows)
         }
 
         public var isUsable: Bool { state.standing == .usable }
@@ -70,7 +75,7 @@ extension DeliveryFacts {
 extension DeliveryFacts.Collector {
     public init(_ snapshot: PoolSnapshot.Collector) {
         self.init(
-            name: snapshot.configured.name, state: snapshot.state,
+            name: snapshot.configured.name, state: snapshot.state, hasRegistered: snapshot.hasRegistered,
             groups: Set(snapshot.memberships.filter { $0.value.cookie != nil }.keys))
         ownsRows = snapshot.share > 0
         extendedHold = snapshot.extendedHold

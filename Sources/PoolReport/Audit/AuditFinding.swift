@@ -19,7 +19,7 @@ public struct AuditFinding: Equatable, Sendable, Codable {
         self.since = since
     }
 
-    /// The log's line when it is over. Without the cause, which would read like news.
+    /// The log's text when the finding ends. It omits the cause, which would read like a new problem.
     public var endText: String {
         let subject = text.firstRange(of: ": ").map { text[..<$0.lowerBound] } ?? ""
         return "\(name) is over: \(subject)\(collector.map { ", collector \($0)" } ?? "")"

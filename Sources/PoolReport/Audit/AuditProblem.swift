@@ -23,7 +23,7 @@ public enum AuditProblem: Hashable, Sendable {
     case multicastJoined(ReuseportGroup, collector: String, [IPAddress])
     case oneSource(IPAddress)
     case sessionNotEnded(errno: Int32)
-    /// All traffic is dropped. `isNewPool`: no collector has been missed yet.
+    /// All traffic is dropped. `isNewPool`: no collector has ever registered.
     case noCollector(isNewPool: Bool)
     /// Exporters of absent collectors are dropped: the usable collectors drain.
     case exportersWithoutCollector

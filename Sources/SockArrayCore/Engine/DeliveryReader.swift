@@ -12,6 +12,7 @@ struct DeliveryReader {
                 uniqueKeysWithValues: try deployment.sockets(of: slot).map { ($0.group.group.name, $0.cookie) })
             var facts = DeliveryFacts.Collector(
                 name: collector.name, state: deployment.state(of: slot) { cookies[$0.group.name] },
+                hasRegistered: deployment.maps.slots[slot].registrationNumber != 0,
                 groups: Set(cookies.keys))
             facts.extendedHold = holds.longestHold(of: slot)
             collectors.append(facts)

@@ -8,14 +8,11 @@ public struct StartSurvey: Sendable {
     public let rivals: [RivalPool]
     /// Only of a pool without pins, and not of groups that another pool has in this network namespace.
     public let unclaimed: [UnclaimedSockets]
-    /// The process that holds the pool's lock; nil: none, or this process may not see it.
-    public let agent: Int32?
 
     /// Changes nothing.
     ///
     /// - Parameter callsBPF: false: bpf(2) is not called, because a seccomp filter may kill the process.
     public init(_ configuration: PoolConfiguration, callsBPF: Bool = true) {
-        agent = FileIdentity(of: PinFolder(configuration).path).flatMap { Self.holder(of: $0, Self.locks()) }
         rivals = Self.rivals(of: configuration, groups: configuration.groups, callsBPF: callsBPF)
         guard PinnedPools.isNew(configuration) else {
             unclaimed = []
@@ -26,6 +23,11 @@ public struct StartSurvey: Sendable {
             (try? SocketDump.members(of: group.transport, port: group.port))
                 .flatMap { UnclaimedSockets(group, among: $0, expectedUser: configuration.collectorUser) }
         }
+    }
+
+    /// The agent that runs the pool: the process that holds the pool's lock. Nil: none, or this process may not see it.
+    public static func agent(of configuration: PoolConfiguration) -> Int32? {
+        FileIdentity(of: PinFolder(configuration).path).flatMap { holder(of: $0, locks()) }
     }
 
     /// - Throws: `.conflict` if another pool has one of these groups in this network namespace.

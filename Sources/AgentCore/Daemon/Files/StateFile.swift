@@ -45,12 +45,10 @@ struct StateFile {
     }
 
     private func refusal(_ error: Int32, act: String) -> Failure {
-        let isThere = access(folder, F_OK) == 0
+        let step = access(folder, F_OK) == 0 ? "make \(folder) writable" : "create \(folder), writable"
         let remedy =
             [EACCES, EPERM, EROFS, ENOENT].contains(error)
-            ? "\(isThere ? "make" : "make the folder") \(folder)\(isThere ? " writable" : ", writable") for the agent, or "
-                + "set state_file in its configuration"
-            : "check the file system of \(folder)"
+            ? "\(step) for the agent, or set state_file in its configuration" : "check the file system of \(folder)"
         return Failure(.privilege, act: act, cause: "\(path) could not be replaced", errno: error, remedy: remedy)
     }
 
