@@ -40,7 +40,7 @@ public struct PoolConfiguration: Equatable, Sendable {
 
     public static let defaultSeed = "reuseport-agent"
     public static let defaultRestartHold = Duration.seconds(10)
-    public static let defaultStalledAfter = Duration.seconds(10)
+    public static let defaultStalledAfter = Duration.seconds(8)
     public static let defaultControlSocket = SocketFile(
         path: "/run/reuseport-agent/control.sock", mode: 0o660)
     public static let defaultStatusSocket = SocketFile(

@@ -65,6 +65,12 @@ public struct StallDetector: Sendable {
         return stalled
     }
 
+    /// When the next collector counts as stalled if it goes on reading nothing; nil: none of the readings is so near.
+    public func nextStall(after limit: Duration) -> ContinuousClock.Instant? {
+        guard let lastLook else { return nil }
+        return watched.values.lazy.map { $0.readAt + limit }.filter { $0 > lastLook }.min()
+    }
+
     private static func hasRead(from before: Reading, to now: Reading) -> Bool {
         // The socket got another slot, or the counters are new ones.
         if now.collector != before.collector || now.traffic.runs < before.traffic.runs { return true }

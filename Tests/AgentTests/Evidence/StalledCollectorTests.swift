@@ -15,7 +15,7 @@ import TestSupport
         let stopped: ContinuousClock.Instant
 
         /// Stops c1 of four under load.
-        init(in sandbox: Sandbox, _ extra: String) throws {
+        init(in sandbox: Sandbox, _ extra: String = "") throws {
             agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program,
                 configuration: AgentFixture.configuration(hold: "1s", extra: extra))
@@ -39,7 +39,7 @@ import TestSupport
         async throws
     {
         try await Sandbox.run { sandbox in
-            let stage = try Stage(in: sandbox, "stalled_after: 10s")
+            let stage = try Stage(in: sandbox)
             let time = try stage.waitForReport()
             #expect(time <= .seconds(10), "\(time)")
             print("a stopped collector was reported after \(time)")

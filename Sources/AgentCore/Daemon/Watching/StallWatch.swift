@@ -34,6 +34,7 @@ final class StallWatch: EventSource {
             let aside = pool.kernel.collectorsSetAside
             let stalled = detector.look(
                 try pool.kernel.queueReadings(act: act), at: now, after: limit, presumed: aside)
+            if let stall = detector.nextStall(after: limit) { next = min(next, stall) }
             for (name, group) in stalled.sorted(by: { $0.key < $1.key }) where since[name] == nil {
                 since[name] = now
                 report(name, group)
