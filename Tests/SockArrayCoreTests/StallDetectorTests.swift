@@ -38,22 +38,22 @@ import Testing
 
     @Test func `the next look is due when the first of the collectors counts as stalled`() {
         var detector = StallDetector()
-        func look(_ collectors: [String], at time: Double) -> Duration? {
+        func look(_ collectors: [String], at time: Int) -> Duration? {
             let readings = collectors.enumerated().map { index, name in
                 StallDetector.Reading(
                     collector: name, group: "ipfix", cookie: UInt64(index), transport: .udp, queued: 768,
                     cpuTicks: 50)
             }
-            _ = detector.look(readings, at: Self.start + .seconds(time), after: Self.limit)
+            _ = detector.look(readings, at: Self.start + .milliseconds(time), after: Self.limit)
             return detector.nextStall(after: Self.limit).map { $0 - Self.start }
         }
         #expect(look([], at: 0) == nil)
-        #expect(look(["c1"], at: 0.9) == .seconds(10))
+        #expect(look(["c1"], at: 900) == .seconds(10))
         // c2's queue was last empty at 0.9 s.
-        #expect(look(["c1", "c2"], at: 1.8) == .seconds(10))
-        #expect(look(["c1", "c2"], at: 10) == .seconds(10.9))
-        #expect(look(["c1", "c2"], at: 10.9) == nil)
-        #expect(look([], at: 11.8) == nil)
+        #expect(look(["c1", "c2"], at: 1_800) == .seconds(10))
+        #expect(look(["c1", "c2"], at: 10_000) == .milliseconds(10_900))
+        #expect(look(["c1", "c2"], at: 10_900) == nil)
+        #expect(look([], at: 11_800) == nil)
     }
 
     @Test func `a full queue from which nothing is read is found, even if the process is busy`() {
