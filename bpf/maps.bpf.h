@@ -56,7 +56,7 @@ struct {
 	__type(value, struct rpa_settings);
 } settings SEC(".maps");
 
-/* This group's sockets, by slot. Values of 8 bytes let the agent look up socket cookies. */
+/* This group's sockets, by entry: see RPA_SOCKET_ENTRIES. Values of 8 bytes let the agent look up socket cookies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
 	__uint(max_entries, RPA_SOCKET_ENTRIES);

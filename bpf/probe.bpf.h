@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The agent's probe: an empty datagram or a SYN that shows whether this program is attached
- * to the group, and whether it can select the socket of a slot.
+ * to the group, and whether it can select the socket of an entry.
  */
 #ifndef PROBE_BPF_H
 #define PROBE_BPF_H
@@ -42,18 +42,18 @@ __noinline int answer_probe(struct sk_reuseport_md *ctx)
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 	struct rpa_losses *counters;
 	struct map_key key;
-	__u64 slot, error, count;
+	__u64 entry, error, count;
 
 	if (!pool)
 		return SK_DROP;
-	slot = READ_ONCE(pool->probe_slot);
-	key.index = slot;
+	entry = READ_ONCE(pool->probe_entry);
+	key.index = entry;
 	error = (__u16)-bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0);
 	counters = bpf_map_lookup_elem(&losses, ONLY);
 	if (!counters)
 		return SK_DROP;
 	count = counters->probes + 1;
-	WRITE_ONCE(counters->probe_result, count << 32 | slot << 16 | error);
+	WRITE_ONCE(counters->probe_result, count << 32 | entry << 16 | error);
 	WRITE_ONCE(counters->probes, count);
 	return SK_DROP;
 }

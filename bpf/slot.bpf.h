@@ -93,11 +93,120 @@ __noinline enum delivery start_hold_clock(__u32 slot_index, __u64 registration_n
 	return check_hold_time(down_since);
 }
 
+/* The slot's entries in a group among which a run chooses. */
+static __always_inline __u32 span_of(const struct rpa_slot *slot, __u32 group)
+{
+	__u32 span = slot->spans[group / RPA_SPANS_PER_WORD] >> group % RPA_SPANS_PER_WORD * RPA_SPAN_BITS;
+
+	return span & ((1 << RPA_SPAN_BITS) - 1);
+}
+
+static __always_inline bool has_several(__u64 groups, __u32 group)
+{
+	return groups >> (RPA_SEVERAL_SHIFT + group) & 1;
+}
+
+/* The worker of the slot that a run is for. span isn't 0. */
+static __always_inline __u32 choose_worker(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 choice,
+					   __u32 span)
+{
+	struct source source;
+
+	if (choice == RPA_CHOOSE_BY_CPU)
+		return bpf_get_smp_processor_id() % span;
+	if (choice == RPA_CHOOSE_IN_TURN) {
+		const struct rpa_traffic *counters;
+		struct map_key key;
+
+		key.index = slot_index;
+		counters = bpf_map_lookup_elem(&traffic, key_at(&key));
+		return counters ? (counters->selected + counters->failed_over) % span : 0;
+	}
+	/* The low half of the hash: the high half has chosen the bucket. A connection that migrates has
+	 * no packet, and takes the flow's hash. */
+	if (choice == RPA_CHOOSE_BY_EXPORTER && read_source(ctx, &source))
+		return (source.hash & 0xffffffff) * span >> 32;
+	return (__u64)ctx->hash * span >> 32;
+}
+
+/* Tries 8 of the slot's workers, from this one on. span isn't 0. */
+__noinline int try_workers(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 worker, __u32 span)
+{
+	struct map_key key;
+
+#pragma unroll
+	for (__u32 step = 0; step < 8; step++) {
+		key.index = (worker + step) % span * RPA_MAX_SLOTS + slot_index;
+		if (!bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Selects one of the slot's several sockets in this group: the chosen worker's, or the next one that
+ * there is. 0: there is none.
+ */
+__noinline int select_worker(struct sk_reuseport_md *ctx, __u32 slot_index)
+{
+	const struct rpa_slot *slot;
+	struct map_key key;
+	__u32 span, worker;
+
+	key.index = slot_index;
+	slot = bpf_map_lookup_elem(&slots, key_at(&key));
+	if (!slot)
+		return 0;
+	span = span_of(slot, constants.group & 31);
+	if (!span)
+		span = 1;
+	worker = choose_worker(ctx, slot_index, slot->policy >> RPA_CHOICE_SHIFT, span);
+	key.index = worker * RPA_MAX_SLOTS + slot_index;
+	if (!bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0))
+		return 1;
+#pragma unroll
+	for (__u32 tried = 0; tried < RPA_MAX_WORKERS; tried += 8) {
+		if (tried < span && try_workers(ctx, slot_index, worker + 1 + tried, span))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Whether all of the slot's sockets in another group are gone. The kernel refuses to select a socket of
+ * another group, and its errno shows whether there is one: ENOENT means that there is none. A refusal
+ * leaves the socket that the run has already selected in place.
+ */
+__noinline bool has_lost_group(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 number)
+{
+	const struct rpa_slot *slot;
+	void *sockets_of_group;
+	struct map_key key;
+	__u32 span;
+
+	key.index = slot_index;
+	slot = bpf_map_lookup_elem(&slots, key_at(&key));
+	if (!slot)
+		return false;
+	span = span_of(slot, number % RPA_MAX_GROUPS);
+	key.index = number;
+	sockets_of_group = bpf_map_lookup_elem(&group_sockets, key_at(&key));
+	if (!sockets_of_group)
+		return false;
+#pragma unroll
+	for (__u32 worker = 0; worker < RPA_MAX_WORKERS; worker++) {
+		if (worker && worker >= span)
+			continue;
+		key.index = worker * RPA_MAX_SLOTS + slot_index;
+		if (bpf_sk_select_reuseport(ctx, sockets_of_group, key_at(&key), 0) != -ENOENT)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Whether the slot's socket is gone in one of the groups: then the collector is not
- * usable as a whole. The kernel refuses to select a socket of another group, and its errno
- * shows whether there is one: ENOENT means that there is none. A refusal leaves the socket
- * that the run has already selected in place.
+ * usable as a whole. Most slots have one entry in each group, which is the first one to try.
  */
 __noinline bool has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, __u64 groups)
 {
@@ -113,14 +222,15 @@ __noinline bool has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, _
 		group.index = number;
 		sockets_of_group = bpf_map_lookup_elem(&group_sockets, key_at(&group));
 		if (sockets_of_group &&
-		    bpf_sk_select_reuseport(ctx, sockets_of_group, key_at(&slot), 0) == -ENOENT)
+		    bpf_sk_select_reuseport(ctx, sockets_of_group, key_at(&slot), 0) == -ENOENT &&
+		    (!has_several(groups, number) || has_lost_group(ctx, slot_index, number)))
 			return true;
 	}
 	return false;
 }
 
 /*
- * Selects the socket of one slot and counts the run. is_owner: the slot is
+ * Selects a socket of one slot and counts the run. is_owner: the slot is
  * the row's first rank.
  *
  * The first run that finds a socket gone, in this group or in another one, starts the slot's
@@ -130,10 +240,12 @@ __noinline bool has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, _
  */
 __noinline enum delivery deliver_to_slot(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 is_owner)
 {
-	__u64 registration_number, down_since, other_groups;
+	const __u32 group = constants.group & 31;
+	__u64 registration_number, down_since, groups;
 	struct rpa_traffic *counters;
 	struct rpa_slot *slot;
 	struct map_key key;
+	bool is_selected;
 
 	key.index = slot_index;
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
@@ -145,21 +257,25 @@ __noinline enum delivery deliver_to_slot(struct sk_reuseport_md *ctx, __u32 slot
 	down_since = READ_ONCE(slot->down_since);
 	if (is_down(registration_number, down_since))
 		return check_hold_time(down_since);
-	if (bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0)) {
-		if (registration_number && !(slot->groups >> (constants.group & 31) & 1))
+	groups = READ_ONCE(slot->groups);
+	if (has_several(groups, group))
+		is_selected = select_worker(ctx, slot_index);
+	else
+		is_selected = !bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0);
+	if (!is_selected) {
+		if (registration_number && !(groups >> group & 1))
 			return NEXT_RANK;
 		return start_hold_clock(key.index, registration_number);
 	}
 	counters = bpf_map_lookup_elem(&traffic, key_at(&key));
 	if (!counters)
 		return DELIVERED;
-	other_groups = slot->groups & ~(1ULL << (constants.group & 31));
-	if (other_groups) {
+	if ((__u32)groups & ~(1U << group)) {
 		__u64 now = bpf_jiffies64();
 
 		if (counters->checked != now) {
 			counters->checked = now;
-			if (has_lost_socket(ctx, key.index, other_groups))
+			if (has_lost_socket(ctx, key.index, groups & ~(1ULL << group)))
 				return start_hold_clock(key.index, registration_number);
 		}
 	}
@@ -184,7 +300,7 @@ __noinline bool deliver_to_stand_in(struct sk_reuseport_md *ctx, __u32 slot_inde
 	slot = bpf_map_lookup_elem(&slots, key_at(&key));
 	if (!slot)
 		return false;
-	if (!slot->registration_number || slot->closed)
+	if (!slot->registration_number || slot->policy & RPA_IS_CLOSED)
 		return false;
 	return deliver_to_slot(ctx, slot_index, 0) == DELIVERED;
 }

@@ -9,7 +9,10 @@ case ${1:-build} in
 build) ;;
 check) packages="$packages clang-format" ;;
 demo) packages="$packages pmacct" ;;
-test) packages="$packages chromium chromium-driver pmacct gobgpd curl prometheus python3 strace util-linux valgrind" ;;
+test)
+    packages="$packages chromium chromium-driver pmacct gobgpd curl haproxy prometheus python3 strace unbound util-linux"
+    packages="$packages valgrind"
+    ;;
 kernels) packages="$packages binutils busybox-static cpio debian-archive-keyring qemu-system-x86 util-linux xz-utils" ;;
 bench) packages="$packages pmacct nftables nginx libnginx-mod-stream haproxy curl python3 python3-matplotlib" ;;
 *)
@@ -39,7 +42,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 echo "setup: installing$missing"
-# pmacct, gobgpd and prometheus bring services that would bind the very ports that
+# pmacct, gobgpd, unbound and others bring services that would bind the very ports that
 # are wanted here: none is started while this policy stands (invoke-rc.d(8)).
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then

@@ -102,6 +102,8 @@ int rpa_socket_inspect(int socket, struct rpa_socket_facts *facts)
 		return error;
 	/* Linux 5.1 or later; on older kernels assume 0, the common case. */
 	option(socket, SOL_SOCKET, SO_BINDTOIFINDEX, &facts->interface);
+	if (option(socket, SOL_SOCKET, SO_INCOMING_CPU, &facts->incoming_cpu))
+		facts->incoming_cpu = -1;
 	if (facts->domain == AF_INET6 &&
 	    (error = option(socket, IPPROTO_IPV6, IPV6_V6ONLY, &facts->ipv6_only)))
 		return error;

@@ -22,6 +22,11 @@ extension PoolConfiguration {
             return difference(
                 "recognition of collector \(collector.name)", words(collector.recognition), words(other.recognition))
         }
+        texts += collectors.map { collector in
+            guard let other = later.collectors.first(where: { $0.name == collector.name }) else { return nil }
+            return difference(
+                "workers of collector \(collector.name)", collector.workers.rawValue, other.workers.rawValue)
+        }
         return texts.compactMap(\.self)
     }
 

@@ -94,7 +94,7 @@ extension PoolStatus {
         return collectors.contains { collector in
             // The finding names one of them.
             if collector.state == SlotState.unverified.name, let group = finding.group {
-                return collector.groups[group]?.cookie != nil
+                return collector.groups[group]?.isRegistered == true
             }
             return collector.name == named && [SlotState.active, .draining].map(\.name).contains(collector.state)
         }

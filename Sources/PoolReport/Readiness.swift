@@ -19,7 +19,7 @@ public struct Readiness: Equatable, Sendable, Codable {
         reasons = status.groups.compactMap { group in
             let subject = "group \(group.name)"
             guard status.hasUsableCollector(in: group.name) else {
-                let isRegistered = status.collectors.contains { $0.groups[group.name]?.cookie != nil }
+                let isRegistered = status.collectors.contains { $0.groups[group.name]?.isRegistered == true }
                 return "\(subject) has no usable collector; "
                     + (isRegistered
                         ? "reuseport-agent status has the next step for each"
@@ -37,7 +37,7 @@ extension PoolStatus {
     /// A usable collector has a socket in the group.
     func hasUsableCollector(in group: String) -> Bool {
         let isStarved = findings.contains { $0.isStarvation && $0.group == group }
-        return collectors.contains { $0.isUsable(isStarved: isStarved) && $0.groups[group]?.cookie != nil }
+        return collectors.contains { $0.isUsable(isStarved: isStarved) && $0.groups[group]?.isRegistered == true }
     }
 }
 

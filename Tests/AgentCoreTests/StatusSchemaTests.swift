@@ -42,8 +42,9 @@ import Testing
                     drain: drain,
                     groups: [
                         "bmp": .init(
-                            cookie: .max, runs: 1, failedOver: 0, bytes: 2, queuedBytes: 0, queuedConnections: 3,
-                            drops: 4)
+                            [1, 2].map {
+                                .init(number: $0, cookie: .max, queuedBytes: 0, queuedConnections: 3, drops: 2)
+                            }, of: .tcp, runs: 1, failedOver: 0, bytes: 2, drops: 4)
                     ])
             ],
             groups: [

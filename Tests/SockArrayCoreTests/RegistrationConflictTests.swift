@@ -15,7 +15,7 @@ import Testing
 
     /// c2 is to be registered with sockets of cookies 10 and 20.
     private static func failure(
-        _ sockets: [SocketFacts] = [udp, tcp], cookies: [[Slot: UInt64]] = [[:], [:]],
+        _ sockets: [SocketFacts] = [udp, tcp], cookies: [[SocketEntry: UInt64]] = [[:], [:]],
         others: [Slot: ProcessIdentity] = [:], owner: ProcessIdentity? = nil, process: ProcessIdentity? = nil,
         departed: Set<Slot> = []
     ) -> Failure? {
@@ -35,7 +35,8 @@ import Testing
     @Test func `a wrong pid is told whose it is, and no remedy takes that collector out`() throws {
         let failure = try #require(
             Self.failure(
-                cookies: [[Slot(0): 10], [Slot(0): 20]], others: [Slot(0): Self.process(811)],
+                cookies: [[SocketEntry(index: 0): 10], [SocketEntry(index: 0): 20]],
+                others: [Slot(0): Self.process(811)],
                 process: Self.process(811)))
         #expect(failure.exitCode == 5)
         #expect(failure.cause == "fd 3 (udp 0.0.0.0:4739) is registered as c1: process 811 is that collector")
@@ -46,20 +47,21 @@ import Testing
     @Test func `a socket that two processes share is named as shared, with both pids, and isn't moved`() throws {
         let failure = try #require(
             Self.failure(
-                cookies: [[Slot(0): 10], [:]], others: [Slot(0): Self.process(811)], process: Self.process(812)))
+                cookies: [[SocketEntry(index: 0): 10], [:]], others: [Slot(0): Self.process(811)],
+                process: Self.process(812)))
         #expect(failure.cause.contains("collector c1, whose process 811 shares it with process 812"))
         #expect(failure.remedy.contains("let each collector bind a socket of its own with SO_REUSEPORT"))
         #expect(!failure.remedy.contains("unregister"))
     }
 
     @Test func `a registered socket of an unknown process asks for a socket of the collector's own`() throws {
-        let failure = try #require(Self.failure(cookies: [[Slot(0): 10], [:]]))
+        let failure = try #require(Self.failure(cookies: [[SocketEntry(index: 0): 10], [:]]))
         #expect(failure.cause.hasSuffix("is registered as c1") && failure.remedy.contains("c2's own"))
         #expect(!failure.remedy.contains("unregister"))
     }
 
     @Test func `a departed collector's socket is unregistered by name, unless another process shares it`() throws {
-        let cookies: [[Slot: UInt64]] = [[Slot(0): 10], [:]]
+        let cookies: [[SocketEntry: UInt64]] = [[SocketEntry(index: 0): 10], [:]]
         let own = try #require(
             Self.failure(
                 cookies: cookies, others: [Slot(0): Self.process(811)], process: Self.process(811),
@@ -74,7 +76,8 @@ import Testing
 
     @Test func `a name that a live process has is handed over by replace, which is never advised to end it`() throws {
         let failure = try #require(
-            Self.failure(cookies: [[Slot(1): 77], [:]], owner: Self.process(812), process: Self.process(900)))
+            Self.failure(
+                cookies: [[SocketEntry(index: 1): 77], [:]], owner: Self.process(812), process: Self.process(900)))
         #expect(failure.cause.contains("another live socket in group ipfix (of process 812, cookie 77)"))
         #expect(failure.remedy.hasPrefix("if you mean another collector, give its name with --collector; "))
         #expect(failure.remedy.hasSuffix("run: reuseport-agent replace --collector c2 --pid 900"))

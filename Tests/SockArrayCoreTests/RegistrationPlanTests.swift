@@ -11,7 +11,7 @@ import Testing
     private static let tcp = SocketFacts(kind: .tcp, address: .v4(0), port: 1790, isListening: true, cookie: 20)
 
     private func plan(
-        _ sockets: [SocketFacts], cookies: [[Slot: UInt64]] = [[:], [:]], ownerIsGone: Bool = false,
+        _ sockets: [SocketFacts], cookies: [[SocketEntry: UInt64]] = [[:], [:]], ownerIsGone: Bool = false,
         ownerPid: Int32? = nil, departed: [Slot: String] = [:], sockets members: [[BoundSocket]] = []
     ) throws(RegistrationPlan.Refusal) -> RegistrationPlan {
         try RegistrationPlan(
@@ -33,12 +33,12 @@ import Testing
 
     @Test func `two sockets in any order go to their two groups`() throws {
         let plan = try plan([Self.tcp, Self.udp])
-        #expect(plan.placements.map(\.group) == [1, 0])
+        #expect(plan.placements.map { [$0.group, $0.socket] } == [[0, 1], [1, 0]])
         #expect(plan.placements.allSatisfy { !$0.isPresent })
     }
 
     @Test func `a registered socket is present, and may come under two descriptors`() throws {
-        let plan = try plan([Self.udp, Self.tcp, Self.udp], cookies: [[Slot(0): 10], [:]])
+        let plan = try plan([Self.udp, Self.tcp, Self.udp], cookies: [[SocketEntry(index: 0): 10], [:]])
         #expect(plan.placements.map(\.isPresent) == [true, false])
     }
 
@@ -51,12 +51,12 @@ import Testing
         #expect(failure.kind == .unfitSocket)
         #expect(failure.description.contains("it has no socket for group ipfix (udp 0.0.0.0:4739)"))
         #expect(failure.description.contains("--wait 30"))
-        let completed = try plan([Self.tcp], cookies: [[Slot(0): 99], [:]])
+        let completed = try plan([Self.tcp], cookies: [[SocketEntry(index: 0): 99], [:]])
         #expect(completed.placements.count == 1)
     }
 
     @Test func `a slot held by another live socket is a conflict, an orphan's is not`() throws {
-        let held: [[Slot: UInt64]] = [[Slot(0): 77], [:]]
+        let held: [[SocketEntry: UInt64]] = [[SocketEntry(index: 0): 77], [:]]
         let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.udp, Self.tcp], cookies: held) }
         #expect(refused?.failure.kind == .conflict)
         let text = "registered with another live socket in group ipfix (cookie 77)"
@@ -71,7 +71,7 @@ import Testing
 
     @Test func `a socket of another slot is a conflict that names its collector`() {
         let refused = refusal { () throws(RegistrationPlan.Refusal) in
-            try plan([Self.udp, Self.tcp], cookies: [[Slot(1): 10], [:]])
+            try plan([Self.udp, Self.tcp], cookies: [[SocketEntry(index: 1): 10], [:]])
         }
         #expect(refused?.failure.kind == .conflict)
         #expect(refused?.failure.description.contains("is registered as c2") == true)
@@ -79,7 +79,7 @@ import Testing
 
     @Test func `a socket of a collector that left is refused with its name and unregister as the remedy`() throws {
         let refused = refusal { () throws(RegistrationPlan.Refusal) in
-            try plan([Self.udp, Self.tcp], cookies: [[:], [Slot(7): 20]], departed: [Slot(7): "c0"])
+            try plan([Self.udp, Self.tcp], cookies: [[:], [SocketEntry(index: 7): 20]], departed: [Slot(7): "c0"])
         }
         let failure = try #require(refused?.failure)
         #expect(failure.kind == .conflict)
@@ -89,11 +89,70 @@ import Testing
         #expect(failure.remedy.hasPrefix("run: reuseport-agent unregister --collector c0, and repeat it at once"))
     }
 
-    @Test func `two sockets of one group are refused`() {
-        var second = Self.udp
-        second.cookie = 11
-        let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan([Self.udp, second, Self.tcp]) }
-        #expect(refused?.failure.description.contains("fd 3 and fd 4 are two sockets of group ipfix") == true)
+    private static func udp(_ cookies: [UInt64], user: UInt32 = 0) -> [SocketFacts] {
+        cookies.map { cookie in
+            var socket = udp
+            (socket.cookie, socket.user) = (cookie, user)
+            return socket
+        }
+    }
+
+    private static func workers(_ cookies: [Int: UInt64]) -> [SocketEntry: UInt64] {
+        Dictionary(uniqueKeysWithValues: cookies.map { (SocketEntry(Slot(0), worker: $0.key), $0.value) })
+    }
+
+    @Test func `several sockets of one group are workers, up to 64`() throws {
+        let several = try plan(Self.udp([10, 11, 12]) + [Self.tcp])
+        #expect(several.placements.map(\.entry.worker) == [0, 1, 2, 0] && several.spans == [3, 1])
+        let most = try plan(Self.udp(Array(100..<164)) + [Self.tcp])
+        #expect(most.spans == [64, 1])
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in
+            try plan(Self.udp(Array(100..<165)) + [Self.tcp])
+        }
+        #expect(refused?.failure.description.contains("it has 65 sockets in group ipfix (udp 0.0.0.0:4739)") == true)
+    }
+
+    @Test func `workers of two users are refused`() {
+        let refused = refusal { () throws(RegistrationPlan.Refusal) in
+            try plan(Self.udp([10], user: 1) + Self.udp([11], user: 2) + [Self.tcp])
+        }
+        let text = "fd 3 belongs to user 1 and fd 4 to user 2, and both are sockets of group ipfix"
+        #expect(refused?.failure.description.contains(text) == true)
+    }
+
+    @Test func `a further socket of the same process joins, another process's is a conflict or replaces all`() throws {
+        let owner = ProcessIdentity(pid: 812, startTime: 1)
+        func plan(of process: ProcessIdentity?, replacing: Bool = false) throws(RegistrationPlan.Refusal)
+            -> RegistrationPlan
+        {
+            try RegistrationPlan(
+                collector: "c1", slot: Slot(0),
+                offers: (Self.udp([12, 13]) + [Self.tcp]).map { .init(label: "fd", socket: $0) },
+                groups: Self.groups,
+                occupancy: .init(
+                    cookies: [Self.workers([0: 10, 1: 11]), Self.workers([0: 20])], ownerIsGone: false,
+                    names: [Slot(0): "c1"], owner: owner), process: process, replacing: replacing)
+        }
+        let joined = try plan(of: owner)
+        #expect(joined.placements.map(\.entry.worker) == [2, 3, 0] && joined.spans == [4, 1] && joined.removals == [])
+        for process in [nil, ProcessIdentity(pid: 813, startTime: 2)] {
+            let refused = refusal { () throws(RegistrationPlan.Refusal) in try plan(of: process) }
+            #expect(refused?.failure.kind == .conflict)
+            let replaced = try plan(of: process, replacing: true)
+            #expect(replaced.placements.map(\.entry.worker) == [0, 1, 0] && replaced.spans == [2, 1])
+            #expect(replaced.removals.map(\.cookie).sorted() == [10, 11])
+        }
+    }
+
+    @Test func `a renewal closes gaps, and leaves a single socket where it is`() throws {
+        let gaps = try plan(
+            Self.udp([13, 14]) + [Self.tcp], cookies: [Self.workers([3: 13, 4: 14]), Self.workers([5: 20])])
+        #expect(gaps.placements.map(\.entry.worker) == [0, 1, 5] && gaps.spans == [2, 6])
+        #expect(gaps.placements.map(\.isMove) == [true, true, false] && gaps.freshPlacements.isEmpty)
+        // A socket that isn't offered can't move.
+        let partial = try plan(
+            Self.udp([13]) + [Self.tcp], cookies: [Self.workers([3: 13, 4: 14]), Self.workers([0: 20])])
+        #expect(partial.placements.map(\.entry.worker) == [0, 0] && partial.spans == [5, 1] && partial.removals == [])
     }
 
     struct Unfit: Sendable, CustomTestStringConvertible {
@@ -168,7 +227,7 @@ import Testing
     {
         var own = Self.udp
         own.user = 1_001
-        let cookies: [[Slot: UInt64]] = [[Slot(1): 55], [:]]
+        let cookies: [[SocketEntry: UInt64]] = [[SocketEntry(index: 1): 55], [:]]
         // The first member receives.
         let members = [[Self.member(55, user: 1_002), Self.member(10, user: 1_001)], []]
         let refused = refusal { () throws(RegistrationPlan.Refusal) in

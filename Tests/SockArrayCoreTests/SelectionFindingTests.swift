@@ -52,7 +52,7 @@ import Testing
     @Test func `a socket that the program can't select, and a collector that reads nothing, are problems at once`() {
         var history = AuditHistory()
         var facts = AuditTests.facts()
-        facts.groups[0].unselectable = [.init(collector: "c2", slot: Slot(1), errno: 77)]
+        facts.groups[0].unselectable = [.init(collector: "c2", cookie: 2, errno: 77)]
         facts.stalled = ["c1": "ipfix"]
         let report = history.judge(facts, at: AuditTests.moment(0))
         #expect(report.findings.map(\.name).sorted() == ["collector_stalled", "socket_unselectable"])

@@ -13,7 +13,8 @@ public struct PinnedMaps: Equatable, Sendable {
         "slots": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_slot>.size, false),
         "settings": (1, MemoryLayout<rpa_settings>.size, false),
         "tenants": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_tenant>.size, false),
-        "sockets": (UInt32(RPA_MAX_SLOTS), 8, false),
+        // Of the first two workers of each slot.
+        "sockets": (2 * UInt32(RPA_MAX_SLOTS), 8, false),
         "group_sockets": (UInt32(RPA_MAX_GROUPS), 4, false),
         "traffic": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_traffic>.size, true),
         "bases": (UInt32(RPA_MAX_SLOTS), MemoryLayout<rpa_base>.size, false),
@@ -52,7 +53,7 @@ public struct PinnedMaps: Equatable, Sendable {
         }
         // Without the agent's probes, which change although the pool doesn't.
         for word in [
-            MemoryLayout<rpa_settings>.offset(of: \.probe)!, MemoryLayout<rpa_settings>.offset(of: \.probe_slot)!,
+            MemoryLayout<rpa_settings>.offset(of: \.probe)!, MemoryLayout<rpa_settings>.offset(of: \.probe_entry)!,
         ] {
             content["settings"]!.replaceSubrange(word..<word + 8, with: repeatElement(0, count: 8))
         }

@@ -32,6 +32,9 @@ struct CollectorReader {
         if let weight = try section.optional("weight") {
             collector.weight = try weight.integer(in: PoolConfiguration.Collector.weights)
         }
+        if let workers = try section.optional("workers") {
+            collector.workers = try workers.choice(of: "workers")
+        }
         collector.recognition = try recognition(section, of: collector.name)
         return collector
     }

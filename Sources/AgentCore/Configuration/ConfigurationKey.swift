@@ -78,6 +78,8 @@ struct ConfigurationKey: Equatable {
             "collectors[].command", "string",
             limits: "1 to \(CommandPattern.limit) bytes, no spaces around, not only `*` and `?`"),
         ConfigurationKey("collectors[].user", "user"),
+        ConfigurationKey(
+            "collectors[].workers", "word", code(WorkerChoice.exporter.rawValue), limits: words(of: WorkerChoice.self)),
     ]
 
     private static let groups = [

@@ -58,7 +58,8 @@ package final class Agent {
         // Readers come last: registrations come first.
         sources = [
             ConnectionServer([(control, ControlCodec(service: commands))], limits: .control), watch,
-            Discovery(pool: pool, log: log), RebindWatch(pool: pool, log: log), StallWatch(pool: pool, log: log),
+            Discovery(pool: pool, log: log), RebindWatch(pool: pool, log: log),
+            WorkerWatch(pool: pool, log: log), StallWatch(pool: pool, log: log),
             ExporterWatch(pool: pool, log: log),
             SessionSweep(pool: pool, log: log), audit, usage, eventRecorder, ConnectionServer(readers, limits: .status),
             service.exporters, output,

@@ -18,6 +18,7 @@ struct rpa_socket_facts {
 	int32_t accepting;   /* it listens (SO_ACCEPTCONN) */
 	int32_t ipv6_only;   /* IPV6_V6ONLY; 0 for AF_INET */
 	int32_t interface;   /* index of the interface it is bound to, or 0 */
+	int32_t incoming_cpu; /* SO_INCOMING_CPU; -1: not set */
 	uint32_t user;       /* uid that made it, or that fchown(2) gave it to */
 	uint16_t port;       /* local port, host byte order; 0: unbound */
 	uint16_t peer_port;  /* 0: it has no peer */

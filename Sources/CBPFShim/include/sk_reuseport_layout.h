@@ -12,18 +12,22 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 8
+#define RPA_LAYOUT_VERSION 9
 
 /* Slots of a pool. */
 #define RPA_MAX_SLOTS 256
 
+/* Sockets that a slot can have in each group: the workers of its collector. */
+#define RPA_MAX_WORKERS 64
+
 /*
- * Entries of each REUSEPORT_SOCKARRAY: one for each slot, and a last one that no row names. The
- * agent puts a socket there before it is registered, and asks the program by a probe whether
- * it can select the socket.
+ * Entries of each REUSEPORT_SOCKARRAY: RPA_MAX_WORKERS blocks with an entry for each slot, so that the
+ * entry of a collector with one socket is its slot; and a last one that no row names. The agent puts
+ * a socket there before it is registered, and asks the program by a probe whether it can select
+ * the socket.
  */
-#define RPA_PROOF_SLOT RPA_MAX_SLOTS
-#define RPA_SOCKET_ENTRIES (RPA_MAX_SLOTS + 1)
+#define RPA_PROOF_ENTRY (RPA_MAX_WORKERS * RPA_MAX_SLOTS)
+#define RPA_SOCKET_ENTRIES (RPA_PROOF_ENTRY + 1)
 
 /* Bytes of a collector's name, without the NUL. */
 #define RPA_MAX_NAME 63
@@ -68,14 +72,37 @@
  * or when no exporter is to wait for the slot. A late write that raced with a registration names
  * the old registration number and therefore means nothing: no compare-and-exchange is needed,
  * and neither side ever waits.
+ *
+ * A slot that has more than one entry in a group has a bit and a span there. The span is the number
+ * of entries, from worker 0 on, among which a run chooses. An entry whose socket was closed is
+ * empty: the run takes the next one that isn't. Only when all of them are empty has the collector
+ * lost its socket in the group.
  */
+#define RPA_SPAN_BITS 8
+#define RPA_SPANS_PER_WORD 8
+#define RPA_SEVERAL_SHIFT 32
+
+/* Which of its entries in a group gets a run of the slot. */
+enum rpa_choice {
+	RPA_CHOOSE_BY_EXPORTER, /* by the source address */
+	RPA_CHOOSE_BY_FLOW,     /* by the kernel's 4-tuple hash */
+	RPA_CHOOSE_IN_TURN,     /* one after the other, counted on each CPU */
+	RPA_CHOOSE_BY_CPU,      /* by the CPU that runs the program */
+};
+
+#define RPA_IS_CLOSED 1u /* of "policy": the slot is no stand-in for rows whose ranks are all down */
+#define RPA_CHOICE_SHIFT 8
+
 #define RPA_LONG_AGO 1u /* since_ticks of a slot whose exporters fail over at once */
 
 struct rpa_slot {
 	__u64 registration_number; /* counts registrations; 0: never had a collector */
 	__u64 down_since; /* since_ticks << 16 | low 16 bits of the vacant registration_number; 0: none */
-	__u64 groups;     /* bit n: its collector has, or had, a socket in group n of "group_sockets" */
-	__u64 closed;     /* not 0: it is no stand-in for rows whose ranks are all down */
+	/* Bit n: its collector has, or had, a socket in group n of "group_sockets". Bit
+	 * RPA_SEVERAL_SHIFT + n: its span in group n is more than 1. */
+	__u64 groups;
+	__u64 policy; /* RPA_IS_CLOSED, and an rpa_choice from RPA_CHOICE_SHIFT on */
+	__u64 spans[RPA_MAX_GROUPS / RPA_SPANS_PER_WORD]; /* of each group; 0 and 1: one entry */
 };
 
 /* Map "group_sockets" of the pool: the sockarray of each group, by the group's number. A run
@@ -104,7 +131,7 @@ struct rpa_base {
  * Map "drops" of a group, one entry for each slot: what the collector's sockets had no room
  * for since the slot got its present name. Only the agent uses it; the map outlives the agent.
  */
-#define RPA_DROP_READINGS 4
+#define RPA_DROP_READINGS (2 * RPA_MAX_WORKERS)
 
 struct rpa_drop_reading {
 	__u64 cookie; /* of a socket that the slot has or had; 0: none */
@@ -123,8 +150,8 @@ struct rpa_losses {
 	__u64 bad_packet;   /* no source address could be read */
 	__u64 bytes;        /* of held and no_collector; as in rpa_traffic */
 	__u64 probes;       /* the agent's own, see "probe" of rpa_settings: they are no outcome */
-	/* Of the last probe: the low 32 bits of "probes" with it << 32 | the slot that it asked for << 16 |
-	 * the errno of the attempt to select the slot's socket, 0: it was selected. Without the same
+	/* Of the last probe: the low 32 bits of "probes" with it << 32 | the entry that it asked for << 16 |
+	 * the errno of the attempt to select the entry's socket, 0: it was selected. Without the same
 	 * number in "probes", the agent has copied the two words at different times. */
 	__u64 probe_result;
 };
@@ -318,7 +345,7 @@ struct rpa_settings {
 	__u64 sampling;       /* in ticks of RPA_TRACKING_TICK_SHIFT: interval of an exporter's events << 32
 	                       * | silence after which it may lose its entry; interval 0: each run is an event */
 	__u64 incarnation;    /* random, drawn when the pool was made: its counters began at 0 then */
-	__u64 probe_slot;     /* entry of "sockets" that a probe asks for */
+	__u64 probe_entry;    /* entry of "sockets" that a probe asks for */
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 

@@ -45,6 +45,8 @@ public struct AuditFacts: Equatable, Sendable {
         public var unselectable: [Unselectable] = []
         /// Collectors whose registered socket joined multicast groups.
         public var multicast: [Membership] = []
+        /// Collectors of which one socket drops while others are idle.
+        public var uneven: [Uneven] = []
         /// The program has come to the group. False: its sockets receive their traffic as without the agent.
         public var isClaimed: Bool
 
@@ -91,7 +93,7 @@ public struct AuditFacts: Equatable, Sendable {
         }
     }
 
-    /// A slot's place in a group's sockarray, by SO_COOKIE.
+    /// An entry of a group's sockarray, by SO_COOKIE.
     public struct Entry: Equatable, Sendable {
         public var collector: String
         /// The registered socket.
@@ -112,12 +114,13 @@ public struct AuditFacts: Equatable, Sendable {
     /// A registered socket that the program can't select.
     public struct Unselectable: Equatable, Sendable {
         public var collector: String
-        public var slot: Slot
+        /// SO_COOKIE.
+        public var cookie: UInt64
         /// Of bpf_sk_select_reuseport(). ENOENT, EBADFD: another group receives the traffic.
         public var errno: Int32
 
-        public init(collector: String, slot: Slot, errno: Int32) {
-            (self.collector, self.slot, self.errno) = (collector, slot, errno)
+        public init(collector: String, cookie: UInt64, errno: Int32) {
+            (self.collector, self.cookie, self.errno) = (collector, cookie, errno)
         }
     }
 
@@ -129,6 +132,17 @@ public struct AuditFacts: Equatable, Sendable {
 
         public init(collector: String, addresses: [IPAddress]) {
             (self.collector, self.addresses) = (collector, addresses)
+        }
+    }
+
+    /// A collector whose sockets get uneven parts of its traffic.
+    public struct Uneven: Equatable, Sendable {
+        public var collector: String
+        /// Which of them receives a run.
+        public var choice: WorkerChoice
+
+        public init(collector: String, choice: WorkerChoice) {
+            (self.collector, self.choice) = (collector, choice)
         }
     }
 

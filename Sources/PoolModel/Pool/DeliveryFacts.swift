@@ -76,7 +76,7 @@ extension DeliveryFacts.Collector {
     public init(_ snapshot: PoolSnapshot.Collector) {
         self.init(
             name: snapshot.configured.name, state: snapshot.state, hasRegistered: snapshot.hasRegistered,
-            groups: Set(snapshot.memberships.filter { $0.value.cookie != nil }.keys))
+            groups: Set(snapshot.memberships.filter(\.value.isRegistered).keys))
         ownsRows = snapshot.share > 0
         extendedHold = snapshot.extendedHold
     }

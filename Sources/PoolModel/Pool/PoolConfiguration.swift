@@ -98,6 +98,8 @@ public struct PoolConfiguration: Equatable, Sendable {
         public var weight: Int
         /// How its process is found when nobody registers it; nil: it registers.
         public var recognition: Recognition?
+        /// Which of its sockets in a group receives a run.
+        public var workers = WorkerChoice.exporter
 
         public static let weights = 1...1_000
 

@@ -50,7 +50,7 @@ public struct PoolSnapshot: Sendable {
 
     /// A collector in one group.
     public struct Membership: Equatable, Sendable, Codable {
-        /// SO_COOKIE of its socket; nil: it has none now.
+        /// SO_COOKIE of its socket, of several the first one's; nil: it has none now.
         public var cookie: UInt64?
         /// Since its name came to the pool.
         public var runs: UInt64
@@ -58,14 +58,18 @@ public struct PoolSnapshot: Sendable {
         public var failedOver: UInt64
         /// UDP header and payload, or the TCP header of a SYN.
         public var bytes: UInt64
-        /// Received and not yet read; 0 for TCP.
+        /// Received and not yet read, of all its sockets; 0 for TCP.
         public var queuedBytes: UInt64
-        /// TCP: connections that wait to be accepted.
+        /// TCP: connections that wait to be accepted, of all its sockets.
         public var queuedConnections: UInt64?
-        /// What its sockets had no room for, one socket after the other, since its name came to the
+        /// What its sockets had no room for, those that have ended included, since its name came to the
         /// pool: datagrams; of TCP, SYNs and connections. What a socket dropped in the seconds
         /// before it ended may be missing.
         public var drops: UInt64
+        /// Its sockets, if it has several now.
+        public var workers: [Worker]?
+
+        public var isRegistered: Bool { cookie != nil }
 
         public init(
             cookie: UInt64? = nil, runs: UInt64, failedOver: UInt64, bytes: UInt64, queuedBytes: UInt64,
@@ -73,6 +77,38 @@ public struct PoolSnapshot: Sendable {
         ) {
             (self.cookie, self.runs, self.failedOver, self.bytes) = (cookie, runs, failedOver, bytes)
             (self.queuedBytes, self.queuedConnections, self.drops) = (queuedBytes, queuedConnections, drops)
+        }
+
+        /// - Parameter workers: all of its sockets.
+        public init(
+            _ workers: [Worker], of transport: ReuseportGroup.TransportProtocol, runs: UInt64, failedOver: UInt64,
+            bytes: UInt64, drops: UInt64
+        ) {
+            self.init(
+                cookie: workers.first?.cookie, runs: runs, failedOver: failedOver, bytes: bytes,
+                queuedBytes: workers.reduce(0) { $0 + $1.queuedBytes },
+                queuedConnections: transport == .udp
+                    ? nil : workers.reduce(0) { $0 + ($1.queuedConnections ?? 0) }, drops: drops)
+            if workers.count > 1 { self.workers = workers }
+        }
+    }
+
+    /// One of several sockets of a collector in one group.
+    public struct Worker: Equatable, Sendable, Codable {
+        /// Its place among the collector's sockets in the group, from 0 on.
+        public var number: Int
+        /// SO_COOKIE.
+        public var cookie: UInt64
+        /// Received and not yet read; 0 for TCP.
+        public var queuedBytes: UInt64
+        /// TCP: connections that wait to be accepted.
+        public var queuedConnections: UInt64?
+        /// The kernel's count of this socket, modulo 2^32.
+        public var drops: UInt64
+
+        public init(number: Int, cookie: UInt64, queuedBytes: UInt64, queuedConnections: UInt64?, drops: UInt64) {
+            (self.number, self.cookie, self.queuedBytes) = (number, cookie, queuedBytes)
+            (self.queuedConnections, self.drops) = (queuedConnections, drops)
         }
     }
 

@@ -1,11 +1,12 @@
-/// What the sockarrays are to hold, as it was registered: SO_COOKIE by group and slot.
+/// What the sockarrays are to hold, as it was registered: SO_COOKIE by group and entry.
 package struct RegisteredCookies {
-    private var cookies: [ReuseportGroup: [Slot: UInt64]] = [:]
+    private var cookies: [ReuseportGroup: [Slot: [SocketEntry: UInt64]]] = [:]
 
     package init() {}
 
-    package subscript(group: ReuseportGroup, slot: Slot) -> UInt64? {
-        get { cookies[group]?[slot] }
+    /// Those of a slot in a group. Empty: none.
+    package subscript(group: ReuseportGroup, slot: Slot) -> [SocketEntry: UInt64] {
+        get { cookies[group]?[slot] ?? [:] }
         set { cookies[group, default: [:]][slot] = newValue }
     }
 

@@ -1,4 +1,4 @@
-/// Drops of the successive sockets of one collector in one group. The total never
+/// Drops of the sockets of one collector in one group, those that have ended included. The total never
 /// decreases, in whatever order the sockets are read.
 ///
 /// The kernel counts from the creation of each socket and discards the count with the
@@ -22,7 +22,7 @@ public struct SocketDrops: Equatable, Sendable {
     }
 
     /// Number of readings that are kept (RPA_DROP_READINGS).
-    package static let capacity = 4
+    package static let capacity = 2 * SocketEntry.workerLimit
 
     public init(total: UInt64 = 0, readings: [Reading] = []) {
         self.total = total

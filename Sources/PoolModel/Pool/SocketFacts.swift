@@ -23,6 +23,8 @@ public struct SocketFacts: Equatable, Sendable {
     public var ipv6Only: Bool
     /// Index of the interface it is bound to, 0 for none.
     public var interface: Int32
+    /// SO_INCOMING_CPU; nil: not set.
+    public var incomingCPU: Int?
     /// SO_COOKIE.
     public var cookie: UInt64
     /// The user (uid) that it belongs to: sockets of one group all have the same.

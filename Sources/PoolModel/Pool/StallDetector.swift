@@ -6,16 +6,16 @@
 /// the process must have used no CPU time, or everything that came must have been dropped. How much the queue has
 /// grown says nothing: the kernel charges a small datagram with 700 to 4,400 bytes (truesize), by the driver.
 public struct StallDetector: Sendable {
-    /// A socket with a queue that isn't empty.
+    /// A collector whose queues in a group aren't all empty: the sums of its sockets there.
     public struct Reading: Equatable, Sendable {
         public var collector: String
         public var group: String
-        /// SO_COOKIE.
+        /// SO_COOKIE, of several sockets the least one.
         public var cookie: UInt64
         public var transport: ReuseportGroup.TransportProtocol
         /// UDP: bytes of memory (skb truesize) not yet read. TCP: connections not yet accepted.
         public var queued: UInt64
-        /// The socket's own counter, modulo 2^32.
+        /// The sockets' own counters, modulo 2^32.
         public var drops: UInt32
         /// What the program has delivered to the slot in this group.
         public var traffic: SlotTraffic
@@ -43,7 +43,7 @@ public struct StallDetector: Sendable {
     public init() {}
 
     /// - Parameters:
-    ///   - readings: all registered sockets whose queue isn't empty.
+    ///   - readings: all registered collectors whose queues aren't empty.
     ///   - limit: how long a collector may read nothing.
     ///   - presumed: collectors that were stalled when another detector looked at them last.
     /// - Returns: for each collector that has read nothing for so long, the group in which it is so.

@@ -19,6 +19,8 @@ public enum AuditProblem: Hashable, Sendable {
     /// Sockets of two users, of which one receives the group's traffic.
     case twoUsers(ReuseportGroup, receiver: Culprit, loser: Loser, receiverIsOurs: Bool)
     case stalled(ReuseportGroup, collector: String)
+    /// One of the collector's sockets drops what comes, and others have nothing to do.
+    case unevenWorkers(ReuseportGroup, collector: String, WorkerChoice)
     /// A collector's socket joined the multicast groups with these addresses.
     case multicastJoined(ReuseportGroup, collector: String, [IPAddress])
     case oneSource(IPAddress)
@@ -80,6 +82,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .unselectable: Self.unselectable
         case .twoUsers: Self.twoUsers
         case .stalled: Self.stalled
+        case .unevenWorkers: "worker_overloaded"
         case .multicastJoined: Self.multicastJoined
         case .oneSource: "one_source_address"
         case .sessionNotEnded: "session_not_ended"
@@ -105,7 +108,7 @@ public enum AuditProblem: Hashable, Sendable {
         ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
         ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
         ("session_not_ended", .note), (unselectable, .problem), (twoUsers, .problem),
-        (stalled, .problem), (multicastJoined, .problem),
+        (stalled, .problem), ("worker_overloaded", .problem), (multicastJoined, .problem),
         ("no_collector", .problem), ("exporters_without_collector", .problem),
         ("group_without_collector", .problem), (notJoined, .problem), (failedReload, .problem),
     ]
@@ -113,7 +116,8 @@ public enum AuditProblem: Hashable, Sendable {
     public var level: Level {
         switch self {
         case .programReplaced, .programUnreachable, .stranger, .socketReplaced, .trafficStolen, .unselectable,
-            .twoUsers, .stalled, .multicastJoined, .noCollector, .exportersWithoutCollector, .groupWithoutCollector,
+            .twoUsers, .stalled, .unevenWorkers, .multicastJoined, .noCollector, .exportersWithoutCollector,
+            .groupWithoutCollector,
             .groupNotJoined, .reloadFailed:
             .problem
         case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
@@ -140,7 +144,8 @@ public enum AuditProblem: Hashable, Sendable {
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
             .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
             .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _), .stalled(let group, _),
-            .multicastJoined(let group, _, _), .groupWithoutCollector(let group), .groupNotJoined(let group, _, _):
+            .unevenWorkers(let group, _, _), .multicastJoined(let group, _, _), .groupWithoutCollector(let group),
+            .groupNotJoined(let group, _, _):
             group
         case .oneSource, .sessionNotEnded, .noCollector, .exportersWithoutCollector, .reloadFailed: nil
         }
@@ -149,7 +154,7 @@ public enum AuditProblem: Hashable, Sendable {
     public var collector: String? {
         switch self {
         case .leftOver(_, _, let name), .socketReplaced(_, let name), .unselectable(_, let name, _, _),
-            .stalled(_, let name), .multicastJoined(_, let name, _):
+            .stalled(_, let name), .unevenWorkers(_, let name, _), .multicastJoined(_, let name, _):
             name
         case .twoUsers(_, _, let loser, _): loser.collectors.first
         default: nil
@@ -193,16 +198,16 @@ extension AuditFacts {
         case .attached, .empty, .skipped, .overshadowed: break
         }
         problems += facts.unselectable.map { unselectable in
-            let cookie = facts.entries.first { $0.collector == unselectable.collector }?.present
-            let socket = facts.sockets.first { $0.cookie == cookie }
+            let socket = facts.sockets.first { $0.cookie == unselectable.cookie }
             return .unselectable(
                 group, collector: unselectable.collector, socket.map(AuditProblem.Culprit.init),
                 errno: unselectable.errno)
         }
         problems += facts.twoUsers
+        problems += facts.uneven.map { .unevenWorkers(group, collector: $0.collector, $0.choice) }
         problems += facts.multicast.map { .multicastJoined(group, collector: $0.collector, $0.addresses) }
-        problems += facts.entries.filter { $0.present != nil && $0.present != $0.registered }
-            .map { .socketReplaced(group, collector: $0.collector) }
+        problems += Set(facts.entries.filter { $0.present != nil && $0.present != $0.registered }.map(\.collector))
+            .sorted().map { .socketReplaced(group, collector: $0) }
         // Before the program comes to the group, each of its sockets may be about to register.
         // Another user's are no members of the same kernel group: `twoUsers` has them.
         let strangers = facts.strangers.filter { socket in facts.own.map { $0.user == socket.user } ?? true }
@@ -239,10 +244,11 @@ extension AuditFacts.Group {
             guard let socket = theirs.first(where: { $0.cookie == starved.first?.present }) ?? theirs.first else {
                 return nil
             }
-            let percent = Int((100 * starved.reduce(0) { $0 + $1.share }).rounded())
+            let shares = Dictionary(starved.map { ($0.collector, $0.share) }) { $1 }
+            let percent = Int((100 * shares.values.reduce(0, +)).rounded())
             return .twoUsers(
                 group, receiver: .init(receiver),
-                loser: .init(socket: .init(socket), collectors: starved.map(\.collector), percent: percent),
+                loser: .init(socket: .init(socket), collectors: shares.keys.sorted(), percent: percent),
                 receiverIsOurs: isOurs)
         }
     }

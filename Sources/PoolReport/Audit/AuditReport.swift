@@ -82,7 +82,7 @@ private struct AuditSubject {
             AuditSubject(
                 title: "group \(facts.group.name): collectors",
                 wellText: usable == 0 ? "none is usable" : "\(usable) usable", group: facts.group,
-                names: ["group_without_collector", "group_not_joined", "collector_stalled"],
+                names: ["group_without_collector", "group_not_joined", "collector_stalled", "worker_overloaded"],
                 hint: usable == 0 ? "reuseport-agent status has the next step for each collector" : nil),
             subject("program", program, ["program_replaced", "program_unverified"]),
             subject("map", "it has the registered sockets", ["socket_replaced"]),

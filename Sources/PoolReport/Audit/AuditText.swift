@@ -64,6 +64,10 @@ extension AuditProblem {
             return
                 "collector \(name) reads nothing, and data waits in its socket: the process may be stopped, hang, or "
                 + "wait for a disk"
+        case .unevenWorkers(_, let name, let choice):
+            return
+                "one of the sockets of collector \(name) drops packets, and at least half of them have nothing to read: "
+                + "workers: \(choice.rawValue) doesn't spread its traffic"
         case .multicastJoined(_, let name, let addresses):
             return "collector \(name) joined the multicast \(addresses.count == 1 ? "group" : "groups") "
                 + "\(addresses.map(\.description).joined(separator: ", ")): the kernel gives a copy of what is sent "
@@ -121,6 +125,19 @@ extension AuditProblem {
             return
                 "look at its process (reuseport-agent status shows the pid of \(name)): kill -CONT continues a stopped "
                 + "one; restart one that hangs"
+        case .unevenWorkers(_, let name, let choice):
+            switch choice {
+            case .exporter:
+                return
+                    "set workers: flow for \(name); or workers: packet, if its threads share templates (reload puts it in "
+                    + "force)"
+            case .flow:
+                return "set workers: packet for \(name), if its threads share templates (reload puts it in force)"
+            case .cpu:
+                return "let all CPUs of its threads receive packets (queues of the network card, or RPS), or set "
+                    + "workers: packet for \(name), if its threads share templates"
+            case .packet: return "look at its threads: one of them is too slow, or hangs"
+            }
         case .multicastJoined(_, let name, _):
             return "let the exporters send to a unicast address of this host, and start \(name) again without the "
                 + "multicast groups (pmacct: nfacctd_mcast_groups)"

@@ -66,7 +66,7 @@ extension PoolStatus {
             for group in groups {
                 guard let member = collector.groups[group.name] else { continue }
                 let labels = [MetricFamily.Label("collector", collector.name), .init("group", group.name)]
-                registered.add(labels, member.cookie != nil)
+                registered.add(labels, member.isRegistered)
                 runs.add(labels + [.init("outcome", "selected")], member.runs - member.failedOver)
                 runs.add(labels + [.init("outcome", "failed_over")], member.failedOver)
                 bytes.add(labels, member.bytes)

@@ -8,12 +8,11 @@ struct DeliveryReader {
     func read() throws(KernelError) -> DeliveryFacts {
         var collectors: [DeliveryFacts.Collector] = []
         for (collector, slot) in deployment.collectorsAndSlots() {
-            let cookies = Dictionary(
-                uniqueKeysWithValues: try deployment.sockets(of: slot).map { ($0.group.group.name, $0.cookie) })
+            let groups = Set(try deployment.sockets(of: slot).map(\.group.group.name))
             var facts = DeliveryFacts.Collector(
-                name: collector.name, state: deployment.state(of: slot) { cookies[$0.group.name] },
+                name: collector.name, state: deployment.state(of: slot) { groups.contains($0.group.name) },
                 hasRegistered: deployment.maps.slots[slot].registrationNumber != 0,
-                groups: Set(cookies.keys))
+                groups: groups)
             facts.extendedHold = holds.longestHold(of: slot)
             collectors.append(facts)
         }

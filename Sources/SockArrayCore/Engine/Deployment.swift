@@ -75,7 +75,7 @@ final class Deployment {
     func registeredCookies(in group: PoolGroup, besides: Slot? = nil) throws(KernelError) -> Set<UInt64> {
         var cookies: Set<UInt64> = []
         for slot in maps.tenants.all().keys where slot != besides {
-            if let cookie = try group.sockets.cookie(at: slot) { cookies.insert(cookie) }
+            cookies.formUnion(try sockets(of: slot, in: group).map(\.cookie))
         }
         return cookies
     }
@@ -125,18 +125,18 @@ extension Deployment {
 /// The state of slots, as the maps have it now. Reading it changes nothing.
 extension Deployment {
     func state(of slot: Slot) throws(KernelError) -> SlotState {
-        try state(of: slot) { group throws(KernelError) in try group.sockets.cookie(at: slot) }
+        try state(of: slot) { group throws(KernelError) in try !sockets(of: slot, in: group).isEmpty }
     }
 
-    /// - Parameter cookie: SO_COOKIE of the socket that the slot has in a group; nil: the socket is gone.
+    /// - Parameter hasSocket: the slot has a socket in the group; false: all of them are gone.
     func state<Problem>(
-        of slot: Slot, cookie: (PoolGroup) throws(Problem) -> UInt64?
+        of slot: Slot, hasSocket: (PoolGroup) throws(Problem) -> Bool
     ) throws(Problem) -> SlotState {
         let (words, members) = (maps.slots[slot], maps.slots.groups(of: slot))
         let tenant = maps.tenants.tenant(of: slot)
         var isFilled = words.registrationNumber != 0
         for group in groups where isFilled && members >> UInt64(group.number) & 1 == 1 {
-            isFilled = try cookie(group) != nil
+            isFilled = try hasSocket(group)
         }
         return SlotState(
             registrations: words.registrationNumber, downFor: words.downFor, hold: configuration.restartHold,
@@ -178,20 +178,48 @@ extension Deployment {
         return closed
     }
 
-    /// The groups in which the slot has a socket, with its SO_COOKIE.
-    func sockets(of slot: Slot) throws(KernelError) -> [(group: PoolGroup, cookie: UInt64)] {
-        var sockets: [(PoolGroup, UInt64)] = []
+    /// The slot's sockets in all groups, with their SO_COOKIE.
+    func sockets(of slot: Slot) throws(KernelError) -> [(group: PoolGroup, entry: SocketEntry, cookie: UInt64)] {
+        var all: [(PoolGroup, SocketEntry, UInt64)] = []
         for group in groups {
-            if let cookie = try group.sockets.cookie(at: slot) { sockets.append((group, cookie)) }
+            for (entry, cookie) in try sockets(of: slot, in: group) { all.append((group, entry, cookie)) }
+        }
+        return all
+    }
+
+    /// The slot's sockets in one group, with their SO_COOKIE, the first worker's first.
+    func sockets(
+        of slot: Slot, in group: PoolGroup
+    ) throws(KernelError) -> [(entry: SocketEntry, cookie: UInt64)] {
+        var sockets: [(SocketEntry, UInt64)] = []
+        for worker in 0..<maps.slots.span(of: slot, in: group.number) {
+            let entry = SocketEntry(slot, worker: worker)
+            if let cookie = try group.sockets.cookie(at: entry) { sockets.append((entry, cookie)) }
         }
         return sockets
+    }
+
+    /// The slot has several sockets in a group, and one of its entries there is empty. A single socket that is left
+    /// can't be moved.
+    func hasGap(_ slot: Slot) throws(KernelError) -> Bool {
+        for group in groups {
+            let span = maps.slots.span(of: slot, in: group.number)
+            if span > 2, try (2..<span).contains(sockets(of: slot, in: group).count) { return true }
+        }
+        return false
+    }
+
+    /// Which of the slot's sockets in a group receives a run.
+    func workers(of slot: Slot) -> WorkerChoice {
+        let name = collector(at: slot)
+        return configuration.collectors.first { $0.name == name }?.workers ?? .exporter
     }
 
     /// SO_COOKIE of every registered socket, and its slot.
     func registeredSockets() throws(KernelError) -> [UInt64: Slot] {
         var slots: [UInt64: Slot] = [:]
         for slot in maps.tenants.all().keys {
-            for (_, cookie) in try sockets(of: slot) { slots[cookie] = slot }
+            for socket in try sockets(of: slot) { slots[socket.cookie] = slot }
         }
         return slots
     }

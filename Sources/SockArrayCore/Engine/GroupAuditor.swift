@@ -11,6 +11,7 @@ final class GroupAuditor {
     private let registrar: Registrar
     /// Index of the group that is probed first: the one for which the last audit had no time.
     private var firstGroup = 0
+    private var load = WorkerLoad()
 
     /// After so many probes without an answer, 8 ms each, the other groups are probed by the next
     /// audit: commands and rows wait meanwhile.
@@ -64,20 +65,30 @@ final class GroupAuditor {
         try sockets.countDrops(in: group, facts.sockets)
         let users = Set(facts.sockets.filter(group.group.hasMember).map(\.user))
         let shares = users.count > 1 ? deployment.shares() : [:]
-        var present: [(slot: Slot, cookie: UInt64)] = []
+        var present: [(entry: SocketEntry, cookie: UInt64)] = []
         for slot in slots {
-            let entry = AuditFacts.Entry(
-                collector: deployment.name(of: slot), registered: sockets.registered[group.group, slot],
-                present: try group.sockets.cookie(at: slot), share: shares[slot] ?? 0)
-            if entry.registered != nil || entry.present != nil { facts.entries.append(entry) }
-            if let cookie = entry.present { present.append((slot, cookie)) }
+            let found = try deployment.sockets(of: slot, in: group)
+            let registered = sockets.registered[group.group, slot]
+            let cookies = Dictionary(uniqueKeysWithValues: found)
+            for entry in Set(registered.keys).union(cookies.keys).sorted() {
+                facts.entries.append(
+                    AuditFacts.Entry(
+                        collector: deployment.name(of: slot), registered: registered[entry], present: cookies[entry],
+                        share: shares[slot] ?? 0))
+            }
+            present += found
         }
-        facts.multicast = present.compactMap { slot, cookie in
-            let addresses = memberships.addresses(of: cookie)
-            return addresses.isEmpty ? nil : .init(collector: deployment.name(of: slot), addresses: addresses)
-        }
+        facts.multicast = Dictionary(grouping: present, by: \.entry.slot).sorted { $0.key < $1.key }
+            .compactMap { slot, sockets in
+                let addresses = sockets.flatMap { memberships.addresses(of: $0.cookie) }
+                    .reduce(into: [IPAddress]()) { all, address in
+                        if !all.contains(address) { all.append(address) }
+                    }
+                return addresses.isEmpty ? nil : .init(collector: deployment.name(of: slot), addresses: addresses)
+            }
+        facts.uneven = uneven(among: facts.sockets, present, in: group)
         let starved = Set(facts.starved.compactMap(\.present))
-        for (slot, cookie) in present where starved.contains(cookie) { try prover.withdraw(cookie, at: slot) }
+        for (entry, cookie) in present where starved.contains(cookie) { try prover.withdraw(cookie, at: entry.slot) }
         facts.isClaimed = try deployment.isClaimed(group)
         if facts.placeholder == nil, present.isEmpty {
             facts.probe = .empty
@@ -88,15 +99,30 @@ final class GroupAuditor {
             facts.probe = .skipped
         } else {
             let (result, answers) = try group.probe(
-                asking: prover.slotsToAsk(in: group, present), among: facts.sockets, pool.maps.settings,
+                asking: prover.entriesToAsk(in: group, present), among: facts.sockets, pool.maps.settings,
                 deployment.table.hash, unanswered: &unanswered
             ) { attachAgain(group, slots) }
             facts.probe = result
-            facts.unselectable = try prover.note(answers, in: group, present)
-                .map { .init(collector: deployment.name(of: $0), slot: $0, errno: $1) }
+            let cookies = Dictionary(uniqueKeysWithValues: present)
+            facts.unselectable = try prover.note(answers, in: group, present).sorted { $0.key < $1.key }
+                .map { .init(collector: deployment.name(of: $0.slot), cookie: cookies[$0]!, errno: $1) }
             _ = group.placeholder?.discardWaiting(of: group.group.transport)
         }
         return facts
+    }
+
+    private func uneven(
+        among members: [BoundSocket], _ present: [(entry: SocketEntry, cookie: UInt64)], in group: PoolGroup
+    ) -> [AuditFacts.Uneven] {
+        let sockets = Dictionary(members.map { ($0.cookie, $0) }) { $1 }
+        return Dictionary(grouping: present, by: \.entry.slot).sorted { $0.key < $1.key }.compactMap { slot, present in
+            let workers = present.compactMap { sockets[$0.cookie] }.map {
+                WorkerLoad.Worker(
+                    cookie: $0.cookie, drops: UInt32(truncatingIfNeeded: $0.drops), queued: $0.queued)
+            }
+            guard load.isUneven(workers, of: slot, in: group.number, at: .now) else { return nil }
+            return .init(collector: deployment.name(of: slot), choice: deployment.workers(of: slot))
+        }
     }
 
     /// The slots of the configuration, and those that had a collector once.
@@ -113,10 +139,10 @@ final class GroupAuditor {
             return true
         }
         for slot in slots {
-            guard let cookie = (try? group.sockets.cookie(at: slot)) ?? nil,
+            guard let found = try? deployment.sockets(of: slot, in: group), !found.isEmpty,
                 let owner = pool.maps.tenants.tenant(of: slot)?.owner, owner.isAlive,
                 let process = try? OtherProcess(pid: owner.pid),
-                let socket = (try? process.firstSocket(of: [cookie])) ?? nil
+                let socket = (try? process.firstSocket(of: Set(found.map(\.cookie)))) ?? nil
             else { continue }
             if (try? group.attach(through: socket.descriptor)) != nil { return true }
         }

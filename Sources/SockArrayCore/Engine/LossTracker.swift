@@ -40,6 +40,8 @@ final class LossTracker {
         if isUnreported {
             if words.downFor == nil { pool.maps.slots.markDown(slot) }
             pool.noteChange()
+        } else if try pool.deployment.hasGap(slot) {
+            pool.noteChange()
         }
         if hasEnded {
             try sockets.noteOrphans(of: slot)

@@ -155,22 +155,22 @@ extension Pool {
         return Set(deployment.allocation.slotOfName.filter { availability[$0.value] != .usable }.keys)
     }
 
-    /// The registered sockets in whose queue something waits, without those that nobody can read now.
+    /// The collectors in whose queues of a group something waits, without those that nobody can read now.
     public func queueReadings(act: String) throws(Failure) -> [StallDetector.Reading] {
         try attempt(act) { () throws(KernelError) in
             let slots = try deployment.registeredSockets()
             var readings: [StallDetector.Reading] = []
             for group in deployment.groups {
-                for socket in try SocketDump.members(of: group.group.transport, port: group.group.port)
-                where socket.queued > 0 {
-                    guard let slot = slots[socket.cookie], try deployment.state(of: slot) != .queueing else {
-                        continue
-                    }
+                let members = try SocketDump.members(of: group.group.transport, port: group.group.port)
+                for (slot, sockets) in Dictionary(grouping: members, by: { slots[$0.cookie] }) {
+                    let queued = sockets.reduce(0) { $0 + $1.queued }
+                    guard let slot, queued > 0, try deployment.state(of: slot) != .queueing else { continue }
                     readings.append(
                         .init(
-                            collector: deployment.name(of: slot), group: group.group.name, cookie: socket.cookie,
-                            transport: group.group.transport, queued: socket.queued,
-                            drops: UInt32(truncatingIfNeeded: socket.drops), traffic: try group.rawTraffic(of: slot),
+                            collector: deployment.name(of: slot), group: group.group.name,
+                            cookie: sockets.map(\.cookie).min()!, transport: group.group.transport, queued: queued,
+                            drops: UInt32(truncatingIfNeeded: sockets.reduce(0) { $0 &+ $1.drops }),
+                            traffic: try group.rawTraffic(of: slot),
                             cpuTicks: engine.active.maps.tenants.tenant(of: slot)?.owner
                                 .flatMap { ProcessFacts.cpuTicks(of: $0) }))
                 }
@@ -209,13 +209,16 @@ extension Pool {
     /// The processes of collectors that are not usable although the process lives, have sockets to bind anew, and
     /// were not unregistered. A process that has several collectors is left out.
     public func livingOwnersOfAwayCollectors(act: String) throws(Failure) -> [String: ProcessIdentity] {
-        let away = try awayCollectors(act: act)
-        if away.isEmpty { return [:] }
+        try livingOwners(of: try awayCollectors(act: act), act: act)
+    }
+
+    func livingOwners(of names: Set<String>, act: String) throws(Failure) -> [String: ProcessIdentity] {
+        if names.isEmpty { return [:] }
         let tenants = engine.active.maps.tenants.all()
         return try attempt(act) { () throws(KernelError) in
             var owners: [String: ProcessIdentity] = [:]
             for (slot, tenant) in tenants {
-                guard away.contains(tenant.name), !tenant.isDismissed, let owner = tenant.owner, owner.isAlive,
+                guard names.contains(tenant.name), !tenant.isDismissed, let owner = tenant.owner, owner.isAlive,
                     tenants.values.count(where: { $0.owner == owner }) == 1, try deployment.state(of: slot) != .stalled
                 else { continue }
                 owners[tenant.name] = owner

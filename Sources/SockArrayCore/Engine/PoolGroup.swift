@@ -201,14 +201,15 @@ extension PoolGroup {
     /// What each slot had counted when its present name came to it, by index.
     func baseTraffic() throws(KernelError) -> [SlotTraffic] { try traffic.allBases() }
 
-    /// Drops of each slot's sockets, one after the other, since its present name came to it, by index.
-    func totalDrops() throws(KernelError) -> [UInt64] { try drops.totals() }
+    /// Drops of the slot's sockets since its present name came to it.
+    func totalDrops(of slot: Slot) throws(KernelError) -> UInt64 { try drops.drops(of: slot).total }
 
-    /// - Parameter count: the socket's own, modulo 2^32.
-    func count(_ count: UInt32, of cookie: UInt64, at slot: Slot) throws(KernelError) {
+    /// - Parameter counts: of sockets by SO_COOKIE: their own, modulo 2^32.
+    func count(_ counts: [(cookie: UInt64, drops: UInt32)], at slot: Slot) throws(KernelError) {
+        if counts.isEmpty { return }
         let before = try drops.drops(of: slot)
         var after = before
-        after.note(count, of: cookie)
+        for (cookie, count) in counts { after.note(count, of: cookie) }
         if after != before { try drops.set(after, of: slot) }
     }
 
@@ -272,10 +273,8 @@ enum GroupRemoval {
         var cookies: [String: Set<UInt64>] = [:]
         for name in names {
             guard let map = try? groups.subfolder(name).open("sockets") else { continue }
-            let sockets = SocketArray(map: map)
-            for index in 0..<UInt16(SlotAllocation.capacity) {
-                if let cookie = try? sockets.cookie(at: Slot(index)) { cookies[name, default: []].insert(cookie) }
-            }
+            guard let found = try? SocketArray(map: map).cookies(), !found.isEmpty else { continue }
+            cookies[name] = Set(found.values)
         }
         for owner in owners(in: pool) {
             let sought = Set(cookies.values.joined())

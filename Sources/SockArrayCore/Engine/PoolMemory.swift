@@ -22,8 +22,10 @@ public enum PoolMemory {
         // Key, value, and the kernel's own part of an entry (struct htab_elem, and its place in the list).
         let session = MemoryLayout<rpa_session>.stride + MemoryLayout<rpa_session_start>.stride + 72
         let slot =
-            MemoryLayout<rpa_traffic>.stride * cpuCount + MemoryLayout<rpa_base>.stride + MemoryLayout<rpa_drops>.stride
-            + 8
+            MemoryLayout<rpa_traffic>.stride * cpuCount + MemoryLayout<rpa_base>.stride
+            + MemoryLayout<rpa_drops>.stride
+            // An entry of the sockarray for each worker.
+            + SocketEntry.workerLimit * MemoryLayout<UInt64>.stride
         let pool =
             Int(RPA_MAX_SLOTS) * (MemoryLayout<rpa_slot>.stride + MemoryLayout<rpa_tenant>.stride + 64)
             + Int(RPA_SESSIONS) * session + Int(RPA_EXPORTER_EVENT_BYTES)

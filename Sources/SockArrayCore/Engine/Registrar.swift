@@ -53,7 +53,7 @@ final class Registrar {
                 plan = try RegistrationPlan(
                     collector: collector, slot: slot, offers: offered.map(\.offer),
                     groups: deployment.configuration.groups, occupancy: occupancy, process: owner,
-                    replacing: replacing)
+                    replacing: replacing, workers: deployment.workers(of: slot))
             } catch { throw .plan(error) }
             return try carryOut(
                 plan, collector, at: slot, offered, accepted: accepted, owner: owner, keeper: keeper,
@@ -86,7 +86,8 @@ final class Registrar {
                 changed: false, slot: slot.index, groups: deployment.groups.map(\.group.name))
         }
         let placing = SocketPlacing(
-            plan: plan, offered: offered, slot: slot, occupancy: occupancy, groups: deployment.groups, prover: prover)
+            plan: plan, offered: offered, slot: slot, occupancy: occupancy, groups: deployment.groups, slots: slots,
+            prover: prover)
         let unproven = try placing.prove()
         // A registration that changes nothing would restart the hold, again and again.
         if fresh.isEmpty, !unproven.isEmpty, slots[slot].downFor != nil,
@@ -95,10 +96,10 @@ final class Registrar {
             throw .plan(.refused(.notSelected(act: act)))
         }
         let replaced: RegistrationChange.Predecessor?
-        let changed: Bool
+        let (changed, isNews): (Bool, Bool)
         let clock = slots.holdClock(of: slot)
         do throws(KernelError) {
-            replaced = try predecessor(in: occupancy, of: slot, fresh, by: owner)
+            replaced = try predecessor(in: occupancy, of: slot, plan.removals, by: owner)
             // After the sessions were listed, which takes its time: a run may mark the slot as down.
             let before = slots[slot]
             let isVacant = before.downFor != nil
@@ -111,6 +112,7 @@ final class Registrar {
                 user: offered.first?.offer.socket.user ?? tenant?.user, drain: tenant?.drain)
             present.former = changed ? replaced?.process : tenant?.former
             if !changed { present.provenRegistration = tenant?.provenRegistration ?? 0 }
+            isNews = changed || present != tenant || plan.placements.contains(where: \.isMove)
             try pool.maps.tenants.set(present, at: slot)
         } catch {
             slots.setHoldClock(clock, of: slot)
@@ -124,17 +126,22 @@ final class Registrar {
             do { try pool.maps.tenants.set(tenant, at: slot) } catch { throw .call(error) }
             throw error
         }
+        slots.setChoice(deployment.workers(of: slot), of: slot)
         memberships.look(at: offered)
-        for placement in plan.placements {
-            sockets.noteRegistered(
-                offered[placement.socket].offer.socket.cookie, in: deployment.groups[placement.group], at: slot)
-        }
+        let placed = Set(plan.placements.map(\.group))
+        do throws(KernelError) {
+            for group in placed {
+                let present = try deployment.sockets(of: slot, in: deployment.groups[group])
+                sockets.noteRegistered(
+                    Dictionary(uniqueKeysWithValues: present), in: deployment.groups[group], at: slot)
+            }
+        } catch { throw .call(error) }
         pool.maps.orphans.remove(Set(offered.map(\.offer.socket.cookie)))
         if replaced != nil || changed { predecessors[slot] = replaced }
         sessions.note(accepted, of: slot)
         if changed { slots.markFilled(slot) }
         pool.attemptLater(act) { () throws(KernelError) in try prover.settle(slot) }
-        pool.noteChange()
+        if isNews { pool.noteChange() }
         deployment.keepGroups()
         // It is registered: nothing is taken back any more.
         pool.attemptLater(act) { () throws(KernelError) in
@@ -143,8 +150,9 @@ final class Registrar {
         }
         // From here on nothing is on its way to the sockets that were there.
         if replaced != nil { waitForRuns() }
-        let placed = Set(plan.placements.map(\.group))
-        let filled = deployment.groups.indices.filter { placed.contains($0) || occupancy.cookies[$0][slot] != nil }
+        let filled = deployment.groups.indices.filter { group in
+            placed.contains(group) || occupancy.cookies[group].keys.contains { $0.slot == slot }
+        }
         return RegistrationChange(
             changed: changed, slot: slot.index, groups: filled.map { deployment.groups[$0].group.name },
             waitingRows: rows.rowsComing(to: slot), predecessor: replacing ? predecessors[slot] : nil)
@@ -162,10 +170,10 @@ final class Registrar {
     }
 
     private func predecessor(
-        in occupancy: RegistrationPlan.Occupancy, of slot: Slot, _ fresh: [RegistrationPlan.Placement],
+        in occupancy: RegistrationPlan.Occupancy, of slot: Slot, _ removals: [RegistrationPlan.Removal],
         by owner: ProcessIdentity?
     ) throws(KernelError) -> RegistrationChange.Predecessor? {
-        let cookies = fresh.compactMap { occupancy.cookies[$0.group][slot] }
+        let cookies = removals.map(\.cookie)
         if cookies.isEmpty { return nil }
         let sessions = try sessions.live().filter { $0.slot == slot }.map(\.connection.cookie)
         // A process that replaces sockets of its own is not its own predecessor.
@@ -177,7 +185,8 @@ final class Registrar {
 
     /// Takes a collector's sockets out. Its exporters fail over at once: there is no restart hold.
     func unregister(at slot: Slot, act: String) throws(KernelError) -> RegistrationChange {
-        let filled = try deployment.sockets(of: slot).map(\.group.group.name)
+        let sockets = try deployment.sockets(of: slot)
+        let filled = deployment.groups.filter { group in sockets.contains { $0.group === group } }.map(\.group.name)
         var changed = !filled.isEmpty
         if case .holding = try deployment.state(of: slot) { changed = true }
         if slots[slot].registrationNumber != 0, var tenant = pool.maps.tenants.tenant(of: slot) {
@@ -225,7 +234,8 @@ final class Registrar {
     }
 
     private func complete(_ slot: Slot, of owner: ProcessIdentity) throws(KernelError) {
-        let cookies = try deployment.sockets(of: slot).map(\.cookie)
+        let present = try deployment.sockets(of: slot)
+        let cookies = Set(present.map(\.cookie))
         guard let process = try? OtherProcess(pid: owner.pid),
             let borrowed = try? process.sockets(borrowing: { cookies.contains($0.cookie) })
         else { return }
@@ -237,7 +247,8 @@ final class Registrar {
             try group.attach(through: socket.descriptor)
         }
         let seen = slots[slot]
-        guard cookies.count == deployment.groups.count, seen.downFor != nil || seen.registrationNumber == 0
+        guard Set(present.map(\.group.number)).count == deployment.groups.count,
+            seen.downFor != nil || seen.registrationNumber == 0
         else { return }
         if seen.downFor != nil { try prepare(slot) }
         slots.markFilled(slot)

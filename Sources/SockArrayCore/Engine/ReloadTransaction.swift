@@ -78,7 +78,7 @@ final class ReloadTransaction {
     ///
     /// - Returns: the pool ran, and not all of its rows were those of the configuration.
     func commit(to engine: PoolEngine, act: String) -> Bool {
-        let settings = deployment.maps.settings
+        let (settings, slots) = (deployment.maps.settings, deployment.maps.slots)
         // A group that has another name now keeps its placeholder until the new one is there; without
         // collectors, the kernel's group would end in between.
         let renamed = engine.active.deployment.groups.filter { old in
@@ -90,6 +90,9 @@ final class ReloadTransaction {
         named.forEach(engine.losses.forget)
         engine.exporters.followConfiguration()
         engine.traffic.replaceDeparted(by: departedTraffic)
+        for collector in deployment.configuration.collectors {
+            slots.setChoice(collector.workers, of: deployment.allocation[collector.name]!)
+        }
         settings.setHold(deployment.configuration.restartHold)
         settings.sampling = Sampling(interval: engine.exporters.interval)
         let desired = deployment.rows(for: deployment.collectorsWithFreeSlots)
@@ -148,6 +151,9 @@ final class ReloadTransaction {
         let numbers = groups.reduce(0) { $0 | UInt64(1) << UInt64($1.number) }
         for slot in maps.tenants.all().keys where maps.slots.groups(of: slot) & ~numbers != 0 {
             maps.slots.setGroups(of: slot, maps.slots.groups(of: slot) & numbers)
+        }
+        for number in 0..<PoolConfiguration.groupLimit where numbers >> UInt64(number) & 1 == 0 {
+            for slot in maps.tenants.all().keys { maps.slots.setSpan(1, of: slot, in: number) }
         }
         try maps.registry.keepOnly(Set(groups.map(\.number)))
         if deployment.configuration.usage == nil, departedTraffic.isEmpty { DepartedTraffic.removeAll(in: maps.folder) }

@@ -51,12 +51,13 @@ final class SelectionProver {
         return note(try ask(for: .proof, in: group, among: members), of: offered.offer.socket.cookie)
     }
 
-    /// The same for a socket that has its slot already. One that is proven isn't asked for: audits do that.
-    func ask(for cookie: UInt64, at slot: Slot, in group: PoolGroup, among members: [BoundSocket]) throws(KernelError)
+    /// The same for a socket that has its entry already. One that is proven isn't asked for: audits do that.
+    func ask(for cookie: UInt64, at entry: SocketEntry, in group: PoolGroup, among members: [BoundSocket])
+        throws(KernelError)
         -> Int32?
     {
         if selected.contains(cookie) { return 0 }
-        return note(try ask(for: slot, in: group, among: members), of: cookie)
+        return note(try ask(for: entry, in: group, among: members), of: cookie)
     }
 
     /// Whether a vacant slot may be filled with sockets for which no probe is answered. It may once: later, runs have
@@ -86,40 +87,44 @@ final class SelectionProver {
         return try !deployment.registeredCookies(in: group, besides: besides).isDisjoint(with: theirs)
     }
 
-    private func ask(for slot: Slot, in group: PoolGroup, among members: [BoundSocket]) throws(KernelError) -> Int32? {
+    private func ask(
+        for entry: SocketEntry, in group: PoolGroup, among members: [BoundSocket]
+    ) throws(KernelError) -> Int32? {
         if silent.contains(group.number) { return nil }
-        let (errno, isSent) = try group.ask(for: slot, among: members, pool.maps.settings, deployment.table.hash)
+        let (errno, isSent) = try group.ask(for: entry, among: members, pool.maps.settings, deployment.table.hash)
         if isSent, errno == nil { silent.insert(group.number) }
         return errno
     }
 
     // MARK: - After it
 
-    /// Slots that an audit of the group should ask for: those that aren't proven, and one of the others in turn. At
+    /// Entries that an audit of the group should ask for: those that aren't proven, and one of the others in turn. At
     /// least one.
-    func slotsToAsk(in group: PoolGroup, _ entries: [(slot: Slot, cookie: UInt64)]) -> [Slot] {
-        let unproven = entries.filter { !isProven($0.slot) }.map(\.slot).prefix(Self.askedAtOnce)
+    func entriesToAsk(in group: PoolGroup, _ entries: [(entry: SocketEntry, cookie: UInt64)]) -> [SocketEntry] {
+        let unproven = entries.filter { !isProven($0.entry.slot) && !selected.contains($0.cookie) }.map(\.entry)
+            .prefix(Self.askedAtOnce)
         guard !entries.isEmpty else { return [.proof] }
         turn &+= 1
-        let inTurn = entries[turn % entries.count].slot
+        let inTurn = entries[turn % entries.count].entry
         return unproven.contains(inTurn) ? Array(unproven) : [inTurn] + unproven
     }
 
     /// Takes the answers of an audit, and the runs that slots without an answer have received.
     ///
-    /// - Returns: slots whose socket the program can't select, with the errno.
+    /// - Returns: entries whose socket the program can't select, with the errno.
     func note(
-        _ answers: [ProbeAnswer], in group: PoolGroup, _ entries: [(slot: Slot, cookie: UInt64)]
-    ) throws(KernelError) -> [Slot: Int32] {
+        _ answers: [ProbeAnswer], in group: PoolGroup, _ entries: [(entry: SocketEntry, cookie: UInt64)]
+    ) throws(KernelError) -> [SocketEntry: Int32] {
         if !answers.isEmpty { silent.remove(group.number) }
-        var refused: [Slot: Int32] = [:]
-        let answers = Dictionary(answers.map { ($0.slot, $0.errno) }) { $1 }
-        for (slot, cookie) in entries {
-            switch answers[slot] {
+        var refused: [SocketEntry: Int32] = [:]
+        let answers = Dictionary(answers.map { ($0.entry, $0.errno) }) { $1 }
+        for (entry, cookie) in entries {
+            let slot = entry.slot
+            switch answers[entry] {
             case 0?: selected.insert(cookie)
             // The socket may have been closed since it was listed.
-            case let errno? where try group.sockets.cookie(at: slot) == cookie:
-                refused[slot] = errno
+            case let errno? where try group.sockets.cookie(at: entry) == cookie:
+                refused[entry] = errno
                 try withdraw(cookie, at: slot)
             case _?: break
             case nil where isProven(slot) || selected.contains(cookie): break

@@ -14,10 +14,10 @@ final class SlotSockets {
 
     private var deployment: Deployment { pool.deployment }
 
-    /// The slot's collector has this socket in the group from now on.
-    func noteRegistered(_ cookie: UInt64, in group: PoolGroup, at slot: Slot) {
+    /// The slot's collector has these sockets in the group from now on.
+    func noteRegistered(_ cookies: [SocketEntry: UInt64], in group: PoolGroup, at slot: Slot) {
         noteMember(slot, of: group)
-        registered[group.group, slot] = cookie
+        registered[group.group, slot] = cookies
     }
 
     func noteMember(_ slot: Slot, of group: PoolGroup) {
@@ -28,8 +28,11 @@ final class SlotSockets {
     /// as the slot's words say.
     func takeOut(_ slot: Slot) throws(KernelError) {
         countDrops(of: slot)
-        for (_, cookie) in try deployment.sockets(of: slot) { takenOut[cookie] = deployment.name(of: slot) }
-        for group in deployment.groups { try group.sockets.clear(slot) }
+        for (group, entry, cookie) in try deployment.sockets(of: slot) {
+            takenOut[cookie] = deployment.name(of: slot)
+            try group.sockets.clear(entry)
+        }
+        for group in deployment.groups { pool.maps.slots.setSpan(1, of: slot, in: group.number) }
         registered.forget(slot)
     }
 
@@ -50,8 +53,8 @@ final class SlotSockets {
     func followMaps() throws(KernelError) {
         var cookies = RegisteredCookies()
         for slot in pool.maps.tenants.all().keys {
-            for (group, present) in try deployment.sockets(of: slot) {
-                cookies[group.group, slot] = registered[group.group, slot] ?? present
+            for (group, entry, present) in try deployment.sockets(of: slot) {
+                cookies[group.group, slot][entry] = registered[group.group, slot][entry] ?? present
             }
         }
         registered = cookies
@@ -75,10 +78,7 @@ final class SlotSockets {
         let dropping = members.filter { $0.drops != 0 }
         guard !dropping.isEmpty else { return }
         for slot in pool.maps.tenants.all().keys {
-            guard let cookie = try group.sockets.cookie(at: slot),
-                let socket = dropping.first(where: { $0.cookie == cookie })
-            else { continue }
-            try group.count(UInt32(truncatingIfNeeded: socket.drops), of: cookie, at: slot)
+            try count(dropping, of: slot, in: group)
         }
     }
 
@@ -86,11 +86,16 @@ final class SlotSockets {
     /// audit are not counted.
     func countDrops(of slot: Slot) {
         for group in deployment.groups {
-            guard let cookie = try? group.sockets.cookie(at: slot),
-                let members = try? SocketDump.members(of: group.group.transport, port: group.group.port),
-                let socket = members.first(where: { $0.cookie == cookie })
+            guard let members = try? SocketDump.members(of: group.group.transport, port: group.group.port)
             else { continue }
-            try? group.count(UInt32(truncatingIfNeeded: socket.drops), of: cookie, at: slot)
+            try? count(members.filter { $0.drops != 0 }, of: slot, in: group)
         }
+    }
+
+    private func count(_ members: [BoundSocket], of slot: Slot, in group: PoolGroup) throws(KernelError) {
+        let cookies = Set(try deployment.sockets(of: slot, in: group).map(\.cookie))
+        let counts = members.filter { cookies.contains($0.cookie) }
+            .map { ($0.cookie, UInt32(truncatingIfNeeded: $0.drops)) }
+        try group.count(counts, at: slot)
     }
 }

@@ -29,7 +29,7 @@ struct SnapshotReader {
         }
         var groups: [PoolSnapshot.Group] = []
         for (index, group) in deployment.groups.enumerated() {
-            let isAttached = group.placeholder != nil || memberships[index].values.contains { $0.cookie != nil }
+            let isAttached = group.placeholder != nil || memberships[index].values.contains { $0.isRegistered }
             groups.append(
                 try self.group(group, counts[index].reduce(SlotTraffic(), +), isAttached: isAttached))
         }
@@ -46,11 +46,11 @@ struct SnapshotReader {
     ) throws(KernelError) -> PoolSnapshot.Collector {
         let tenant = deployment.maps.tenants.tenant(of: slot)
         let isDraining = tenant?.drain != nil
-        let owner = memberships.values.contains { $0.cookie != nil } ? tenant?.owner : nil
+        let owner = memberships.values.contains { $0.isRegistered } ? tenant?.owner : nil
         var snapshot = PoolSnapshot.Collector(
             collector, slot: slot,
-            // By the cookies that the memberships have, so that state and memberships agree.
-            state: deployment.state(of: slot) { memberships[$0.group.name]?.cookie },
+            // By the sockets that the memberships have, so that state and memberships agree.
+            state: deployment.state(of: slot) { memberships[$0.group.name]?.isRegistered ?? false },
             hasRegistered: deployment.maps.slots[slot].registrationNumber != 0, isDraining: isDraining, share: share,
             pid: owner.flatMap { $0.isAlive ? $0.pid : nil },
             drain: isDraining ? try drainer.progress(of: slot) : nil, memberships: memberships)
@@ -63,17 +63,22 @@ struct SnapshotReader {
         in group: PoolGroup, _ members: [BoundSocket], _ counts: [SlotTraffic]
     ) throws(KernelError) -> [Slot: PoolSnapshot.Membership] {
         let socketByCookie = Dictionary(uniqueKeysWithValues: members.map { ($0.cookie, $0) })
-        let (bases, drops) = (try group.baseTraffic(), try group.totalDrops())
+        let bases = try group.baseTraffic()
         let isUDP = group.group.transport == .udp
         var memberships: [Slot: PoolSnapshot.Membership] = [:]
         for (_, slot) in deployment.collectorsAndSlots() {
             let index = Int(slot.index)
-            let cookie = try group.sockets.cookie(at: slot)
-            let queued = cookie.flatMap { socketByCookie[$0] }?.queued ?? 0
+            let workers = try deployment.sockets(of: slot, in: group).map { entry, cookie in
+                let socket = socketByCookie[cookie]
+                let queued = socket?.queued ?? 0
+                return PoolSnapshot.Worker(
+                    number: entry.worker, cookie: cookie, queuedBytes: isUDP ? queued : 0,
+                    queuedConnections: isUDP ? nil : queued, drops: socket?.drops ?? 0)
+            }
             let traffic = counts[index] - bases[index]
             memberships[slot] = PoolSnapshot.Membership(
-                cookie: cookie, runs: traffic.runs, failedOver: traffic.failedOver, bytes: traffic.bytes,
-                queuedBytes: isUDP ? queued : 0, queuedConnections: isUDP ? nil : queued, drops: drops[index])
+                workers, of: group.group.transport, runs: traffic.runs, failedOver: traffic.failedOver,
+                bytes: traffic.bytes, drops: try group.totalDrops(of: slot))
         }
         return memberships
     }

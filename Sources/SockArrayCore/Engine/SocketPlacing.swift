@@ -9,6 +9,7 @@ struct SocketPlacing {
     let slot: Slot
     let occupancy: RegistrationPlan.Occupancy
     let groups: [PoolGroup]
+    let slots: SlotTable
     let prover: SelectionProver
 
     /// Tries what the kernel takes, and asks the programs that are attached already.
@@ -30,14 +31,27 @@ struct SocketPlacing {
 
     /// Writes the sockets, attaches the program, and asks it for the sockets that aren't proven. Takes back what it
     /// wrote when one is refused.
+    ///
+    /// At any moment, the slot's span covers all of its sockets, and a run that comes across an empty entry takes
+    /// the next one: the slot is usable all the time if it was before.
     func carryOut(_ unproven: [RegistrationPlan.Placement]) throws(RegistrationRefusal) {
         let fresh = plan.freshPlacements
+        widen()
         for (index, placement) in fresh.enumerated() {
             let socket = offered[placement.socket]
-            do throws(KernelError) { try groups[placement.group].sockets.place(socket.descriptor, at: slot) } catch {
+            do throws(KernelError) {
+                try groups[placement.group].sockets.place(socket.descriptor, at: placement.entry)
+            } catch {
                 takeBack(fresh[..<index], joined: [])
                 throw .socket(error, socket.offer)
             }
+        }
+        do throws(KernelError) {
+            try move()
+            try narrow()
+        } catch {
+            takeBack(fresh, joined: [])
+            throw .call(error)
         }
         var joined: [RegistrationPlan.Placement] = []
         do throws(RegistrationRefusal) {
@@ -60,7 +74,9 @@ struct SocketPlacing {
         let socket = offered[placement.socket]
         let errno = try RegistrationRefusal.wrap { () throws(KernelError) in
             placement.isPresent || isPlaced
-                ? try prover.ask(for: socket.offer.socket.cookie, at: slot, in: group, among: members)
+                ? try prover.ask(
+                    for: socket.offer.socket.cookie, at: isPlaced ? placement.entry : placement.present!, in: group,
+                    among: members)
                 : try prover.ask(for: socket, in: group, among: members)
         }
         if let errno, errno != 0 { throw .unselectable(errno: errno, socket.offer) }
@@ -78,10 +94,41 @@ struct SocketPlacing {
         }
     }
 
+    private func widen() {
+        for (group, span) in zip(groups, plan.spans) {
+            guard let span, span > slots.span(of: slot, in: group.number) else { continue }
+            slots.setSpan(span, of: slot, in: group.number)
+        }
+    }
+
+    /// Puts sockets that the slot has already into other entries. A socket can be in one entry at a time, and leaves
+    /// the old one first: the plan moves none that is the only one.
+    private func move() throws(KernelError) {
+        for placement in plan.placements where placement.isMove {
+            let (group, socket) = (groups[placement.group], offered[placement.socket])
+            let old = placement.present!
+            // Another socket may have replaced it there just before.
+            if try group.sockets.cookie(at: old) == socket.offer.socket.cookie { try group.sockets.clear(old) }
+            try group.sockets.place(socket.descriptor, at: placement.entry)
+        }
+    }
+
+    private func narrow() throws(KernelError) {
+        for removal in plan.removals {
+            let group = groups[removal.group]
+            if try group.sockets.cookie(at: removal.entry) == removal.cookie { try group.sockets.clear(removal.entry) }
+        }
+        for (group, span) in zip(groups, plan.spans) {
+            if let span, span < slots.span(of: slot, in: group.number) {
+                slots.setSpan(span, of: slot, in: group.number)
+            }
+        }
+    }
+
     private func takeBack(
         _ placements: some Sequence<RegistrationPlan.Placement>, joined: [RegistrationPlan.Placement]
     ) {
-        for placement in placements { try? groups[placement.group].sockets.clear(slot) }
+        for placement in placements { try? groups[placement.group].sockets.clear(placement.entry) }
         for placement in joined { rpa_detach_reuseport(offered[placement.socket].number) }
     }
 }

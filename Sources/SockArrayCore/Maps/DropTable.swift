@@ -20,9 +20,6 @@ struct DropTable: ~Copyable {
         return SocketDrops(total: raw.total, readings: readings.filter { $0.cookie != 0 })
     }
 
-    /// The drops of all slots, by index.
-    func totals() throws(KernelError) -> [UInt64] { try entries.reduce(0) { $0 = $1.total } }
-
     func set(_ drops: SocketDrops, of slot: Slot) throws(KernelError) {
         var raw = rpa_drops()
         raw.total = drops.total

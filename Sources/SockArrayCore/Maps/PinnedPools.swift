@@ -39,7 +39,7 @@ public enum PinnedPools {
     private static func slot(of cookie: UInt64, in group: PinFolder) -> Slot? {
         do {
             guard let map = try group.open("sockets") else { return nil }
-            return SocketArray(map: map).slot(of: cookie)
+            return try SocketArray(map: map).cookies().first { $0.value == cookie }?.key.slot
         } catch { return nil }
     }
 
@@ -98,12 +98,7 @@ extension PinFolder {
     func registeredSockets(ofGroup name: String) -> Set<UInt64>? {
         do {
             guard let map = try subfolder("groups").subfolder(name).open("sockets") else { return [] }
-            let sockets = SocketArray(map: map)
-            var cookies: Set<UInt64> = []
-            for index in 0..<UInt16(SlotAllocation.capacity) {
-                if let cookie = try sockets.cookie(at: Slot(index)) { cookies.insert(cookie) }
-            }
-            return cookies
+            return Set(try SocketArray(map: map).cookies().values)
         } catch {
             return nil
         }

@@ -63,9 +63,9 @@ struct PoolSettings {
 
     /// - Parameters:
     ///   - probe: source hash and source port of the probe in progress; 0: none.
-    ///   - slot: whose socket the probe asks for.
-    func setProbe(_ probe: UInt64, asking slot: Slot) {
-        words[7] = UInt64(slot.index)
+    ///   - entry: whose socket the probe asks for.
+    func setProbe(_ probe: UInt64, asking entry: SocketEntry) {
+        words[7] = UInt64(entry.index)
         words[4] = probe
     }
 

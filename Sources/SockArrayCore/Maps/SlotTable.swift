@@ -4,7 +4,7 @@ import PoolModel
 /// The words of the pool's slots (rpa_slot), which the program reads and writes, too.
 struct SlotTable {
     private let words: MappedArray
-    private static let wordsPerSlot = 4
+    private static let wordsPerSlot = MemoryLayout<rpa_slot>.stride / MemoryLayout<UInt64>.stride
 
     init(in folder: PinFolder) throws(PoolError) {
         words = try MappedArray.pinned(
@@ -67,26 +67,67 @@ struct SlotTable {
     }
 
     /// The groups in which its collector has, or had, a socket: a bit for each group number.
-    func groups(of slot: Slot) -> UInt64 { self[slot, .groups] }
+    func groups(of slot: Slot) -> UInt64 { self[slot, .groups] & Self.memberBits }
 
-    func setGroups(of slot: Slot, _ groups: UInt64) { self[slot, .groups] = groups }
+    func setGroups(of slot: Slot, _ groups: UInt64) {
+        self[slot, .groups] = self[slot, .groups] & ~Self.memberBits | groups
+    }
 
-    func isClosed(_ slot: Slot) -> Bool { self[slot, .closed] != 0 }
+    private static let memberBits = UInt64(1) << UInt64(RPA_SEVERAL_SHIFT) - 1
+
+    /// The slot's entries in a group among which the program chooses, at least 1. All of the slot's sockets are among
+    /// them.
+    func span(of slot: Slot, in group: Int) -> Int {
+        let word = words[Self.spanIndex(of: slot, in: group)]
+        return max(1, Int(word >> Self.spanShift(in: group) & Self.spanMask))
+    }
+
+    /// - Parameter span: 1 … `SocketEntry.workerLimit`.
+    func setSpan(_ span: Int, of slot: Slot, in group: Int) {
+        if span == self.span(of: slot, in: group) { return }
+        let index = Self.spanIndex(of: slot, in: group)
+        let shift = Self.spanShift(in: group)
+        words[index] = words[index] & ~(Self.spanMask << shift) | UInt64(span) << shift
+        let bit = UInt64(1) << UInt64(Int(RPA_SEVERAL_SHIFT) + group)
+        // Last: a run that sees the bit sees the span.
+        self[slot, .groups] = span > 1 ? self[slot, .groups] | bit : self[slot, .groups] & ~bit
+    }
+
+    private static func spanIndex(of slot: Slot, in group: Int) -> Int {
+        wordsPerSlot * Int(slot.index) + Word.firstSpan.rawValue + group / Int(RPA_SPANS_PER_WORD)
+    }
+
+    private static func spanShift(in group: Int) -> UInt64 {
+        UInt64(group % Int(RPA_SPANS_PER_WORD) * Int(RPA_SPAN_BITS))
+    }
+
+    private static let spanMask = UInt64(1) << UInt64(RPA_SPAN_BITS) - 1
+
+    /// Which of the slot's several sockets in a group gets a run.
+    func setChoice(_ choice: WorkerChoice, of slot: Slot) {
+        let policy = self[slot, .policy] & UInt64(RPA_IS_CLOSED) | choice.code << UInt64(RPA_CHOICE_SHIFT)
+        if self[slot, .policy] != policy { self[slot, .policy] = policy }
+    }
+
+    func isClosed(_ slot: Slot) -> Bool { self[slot, .policy] & UInt64(RPA_IS_CLOSED) != 0 }
 
     /// Excludes these slots from failover; all others can stand in.
     func close(_ closed: Set<Slot>) {
         for index in 0..<UInt16(SlotAllocation.capacity) {
             let slot = Slot(index)
-            if isClosed(slot) != closed.contains(slot) { self[slot, .closed] = closed.contains(slot) ? 1 : 0 }
+            if isClosed(slot) != closed.contains(slot) { self[slot, .policy] ^= UInt64(RPA_IS_CLOSED) }
         }
     }
 
     /// Resets the slot to the state of one that never had a collector.
     func clear(_ slot: Slot) {
-        for word in [Word.groups, .closed, .registrationNumber, .downSince] { self[slot, word] = 0 }
+        for word in [Word.groups, .policy, .registrationNumber, .downSince] { self[slot, word] = 0 }
+        for index in Word.firstSpan.rawValue..<Self.wordsPerSlot {
+            words[Self.wordsPerSlot * Int(slot.index) + index] = 0
+        }
     }
 
-    private enum Word: Int { case registrationNumber, downSince, groups, closed }
+    private enum Word: Int { case registrationNumber, downSince, groups, policy, firstSpan }
 
     private subscript(slot: Slot, word: Word) -> UInt64 {
         get { words[Self.wordsPerSlot * Int(slot.index) + word.rawValue] }

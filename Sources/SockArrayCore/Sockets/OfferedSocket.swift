@@ -27,13 +27,15 @@ public final class OfferedSocket {
         var ourNamespace: UInt64 = 0
         try kernel("getsockopt", rpa_socket_inspect(descriptor.number, &raw))
         try kernel("getsockopt SO_NETNS_COOKIE", rpa_netns_cookie(&ourNamespace))
-        return SocketFacts(
+        var facts = SocketFacts(
             kind: kind(of: raw), address: IPAddress(family: raw.domain, bytes: raw.address), port: raw.port,
             hasReuseport: raw.reuseport != 0, isListening: raw.accepting != 0,
             peer: raw.peer_port == 0
                 ? nil : .init(address: IPAddress(family: raw.domain, bytes: raw.peer), port: raw.peer_port),
             ipv6Only: raw.ipv6_only != 0, interface: raw.interface,
             cookie: raw.cookie, user: raw.user, isInOurNamespace: raw.netns == ourNamespace)
+        if raw.incoming_cpu >= 0 { facts.incomingCPU = Int(raw.incoming_cpu) }
+        return facts
     }
 
     /// IPPROTO_MPTCP, which glibc names from 2.32 on.

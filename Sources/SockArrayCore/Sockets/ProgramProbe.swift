@@ -3,7 +3,7 @@ import Glibc
 import PoolModel
 
 /// Sends an empty datagram or a SYN to a group, from an address and port that its program
-/// knows (`probe` of the settings). The program tries to select the socket of the slot that the
+/// knows (`probe` of the settings). The program tries to select the socket of the entry that the
 /// probe asks for, counts the probe with the kernel's answer, and drops it, which nothing
 /// else does. The kernel has no call that shows a group's program, or which sockets it can select.
 struct ProgramProbe {
@@ -38,11 +38,11 @@ struct ProgramProbe {
     /// Sends one probe. The settings' probe stays set.
     ///
     /// - Parameters:
-    ///   - slot: whose socket the program tries to select.
+    ///   - entry: whose socket the program tries to select.
     ///   - timeout: for the answer.
     /// - Returns: whether the program has counted a probe since.
     /// - Throws: EADDRNOTAVAIL, ENETUNREACH, EPERM (a firewall): nothing was sent.
-    mutating func send(asking slot: Slot, within timeout: Duration = Self.timeout) throws(KernelError) -> Bool {
+    mutating func send(asking entry: SocketEntry, within timeout: Duration = Self.timeout) throws(KernelError) -> Bool {
         let transport = group.group.transport
         let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
         var source = target.endpoint(port: port)
@@ -50,7 +50,7 @@ struct ProgramProbe {
             owning: try kernel("bind a probe of group \(group.group.name)", rpa_prober(number, &source)))
         port = source.port
         try checkStaysHere()
-        settings.setProbe(hash(target) &+ UInt64(port), asking: slot)
+        settings.setProbe(hash(target) &+ UInt64(port), asking: entry)
         try kernel(
             "probe group \(group.group.name)",
             rpa_send_probe(prober.number, number, target.endpoint(port: group.group.port)))
@@ -101,10 +101,10 @@ struct ProbeCounts {
     }
 }
 
-/// The kernel's answer to the program's attempt to select the socket of a slot.
+/// The kernel's answer to the program's attempt to select the socket of an entry.
 struct ProbeAnswer: Equatable {
-    let slot: Slot
-    /// ENOENT: the slot has no socket, or the group that received the probe has no registered one. EBADFD,
+    let entry: SocketEntry
+    /// ENOENT: the entry has no socket, or the group that received the probe has no registered one. EBADFD,
     /// EAFNOSUPPORT, EPROTOTYPE: its socket is in another group than the one that received the probe. 0: it is
     /// selected.
     let errno: Int32
@@ -115,26 +115,26 @@ struct ProbeAnswer: Equatable {
     /// - Returns: nil: they were copied at different times.
     init?(word: UInt64, count: UInt64) {
         guard UInt32(truncatingIfNeeded: word >> 32) == UInt32(truncatingIfNeeded: count) else { return nil }
-        slot = Slot(UInt16(truncatingIfNeeded: word >> 16))
+        entry = SocketEntry(index: UInt32(UInt16(truncatingIfNeeded: word >> 16)))
         errno = Int32(UInt16(truncatingIfNeeded: word))
     }
 }
 
-extension Slot {
-    /// The entry of each sockarray where a socket is proven before it is registered. No row names it.
-    static let proof = Slot(UInt16(RPA_PROOF_SLOT))
+extension SocketEntry {
+    /// Where a socket is proven before it is registered. No row names it.
+    static let proof = SocketEntry(index: UInt32(RPA_PROOF_ENTRY))
 }
 
 extension PoolGroup {
     /// Checks whether our program is attached, and attaches it if it isn't.
     ///
     /// - Parameters:
-    ///   - slots: for which the program is asked, in order, as long as it answers; at least one.
+    ///   - entries: for which the program is asked, in order, as long as it answers; at least one.
     ///   - sockets: sockets of the port: no probe is sent where other sockets are bound.
     ///   - unanswered: number of probes that timed out.
     ///   - attachAgain: false: no member could be reached.
     func probe(
-        asking slots: [Slot], among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash,
+        asking entries: [SocketEntry], among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash,
         unanswered: inout Int, attachAgain: () -> Bool
     ) throws(KernelError) -> (result: ProbeResult, answers: [ProbeAnswer]) {
         var probes: [ProgramProbe] = []
@@ -142,7 +142,7 @@ extension PoolGroup {
         for target in group.probeTargets(among: sockets) {
             var probe = try ProgramProbe(at: target, of: self, settings, hash)
             do {
-                if try probe.send(asking: slots[0]) { return (.attached, answers(of: &probe, asking: slots)) }
+                if try probe.send(asking: entries[0]) { return (.attached, answers(of: &probe, asking: entries)) }
                 unanswered += probe.unanswered
                 probes.append(probe)
             } catch {
@@ -152,39 +152,39 @@ extension PoolGroup {
         if probes.isEmpty { return (.unsendable(errno: refusal), []) }
         guard attachAgain() else { return (.unreachable, []) }
         for var probe in probes {
-            guard (try? probe.send(asking: slots[0])) == true else {
+            guard (try? probe.send(asking: entries[0])) == true else {
                 unanswered += 1
                 continue
             }
             // Two answers: the first one was late, and the program is attached.
-            return (probe.seen == 1 ? .replaced : .attached, answers(of: &probe, asking: slots))
+            return (probe.seen == 1 ? .replaced : .attached, answers(of: &probe, asking: entries))
         }
         return (.unseen, [])
     }
 
-    /// Asks the program for the socket of one slot, once: if the program isn't attached, a collector reads the probe.
+    /// Asks the program for the socket of one entry, once: if the program isn't attached, a collector reads the probe.
     ///
     /// - Parameter sockets: sockets of the port: no probe is sent where other sockets are bound.
     /// - Returns: the errno; nil: no answer in time, or no probe can be sent.
     func ask(
-        for slot: Slot, among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash
+        for entry: SocketEntry, among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash
     ) throws(KernelError) -> (errno: Int32?, isSent: Bool) {
         for target in group.probeTargets(among: sockets) {
             var probe = try ProgramProbe(at: target, of: self, settings, hash)
-            guard let isSeen = try? probe.send(asking: slot, within: ProgramProbe.timeout * 3) else { continue }
-            guard isSeen, let answer = probe.answer, answer.slot == slot else { return (nil, true) }
+            guard let isSeen = try? probe.send(asking: entry, within: ProgramProbe.timeout * 3) else { continue }
+            guard isSeen, let answer = probe.answer, answer.entry == entry else { return (nil, true) }
             probe.end()
             return (answer.errno, true)
         }
         return (nil, false)
     }
 
-    /// - Parameter probe: has an answer for the first slot.
-    private func answers(of probe: inout ProgramProbe, asking slots: [Slot]) -> [ProbeAnswer] {
+    /// - Parameter probe: has an answer for the first entry.
+    private func answers(of probe: inout ProgramProbe, asking entries: [SocketEntry]) -> [ProbeAnswer] {
         defer { probe.end() }
         var answers = [probe.answer].compactMap(\.self)
-        for slot in slots.dropFirst() {
-            guard (try? probe.send(asking: slot)) == true, let answer = probe.answer else { break }
+        for entry in entries.dropFirst() {
+            guard (try? probe.send(asking: entry)) == true, let answer = probe.answer else { break }
             answers.append(answer)
         }
         return answers

@@ -20,13 +20,16 @@ final class CountedCollector {
     /// - Parameters:
     ///   - launcher: a command that runs it, ended by its command line.
     ///   - pidFile: where it writes its pid when all is bound.
+    ///   - workers: its UDP sockets; half as many listeners.
     init(
-        _ name: String, in sandbox: Sandbox, launcher: [String] = [], pidFile: String? = nil, user: UInt32? = nil
+        _ name: String, in sandbox: Sandbox, launcher: [String] = [], pidFile: String? = nil, user: UInt32? = nil,
+        workers: Int = 1
     ) throws {
         self.name = name
         self.sandbox = sandbox
         let path = sandbox.newPath("\(name).ledger")
         ledger = try Ledger(path, creating: 2_000_000)
+        ledger[.workers] = UInt64(workers)
         process = try ChildProcess(
             launcher + [Self.program, "collector", path] + (pidFile.map { [$0] } ?? []), in: sandbox, user: user)
     }

@@ -62,14 +62,16 @@ final class ModelledPool {
         }
         var answer: (isDone: Bool, acceptedBy: Int?) = (true, nil)
         switch operation {
-        case .register(let name, let replacing), .registerTaken(let name, let replacing):
+        case .register(let name, let replacing, _), .registerTaken(let name, let replacing):
             let process = model.processes.filter { $0.value.collector == name }.keys.max()!
-            let offered = model.processes[process]!.sockets.map { sockets[$0!]!.socket }
-            if case .registerTaken = operation { try foreign.take(offered[1]) }
+            let offered = model.openSockets(of: process).map { sockets[$0]!.socket }
+            if case .registerTaken = operation { try foreign.take(offered.last!) }
             answer.isDone = register(name, offered, replacing: replacing)
-        case .mend(let name):
-            let process = model.processes[model.registered(name)!]!
-            answer.isDone = register(name, process.sockets.map { sockets[$0!]!.socket }, replacing: false)
+        case .mend(let name), .join(let name):
+            let offered = model.openSockets(of: model.registered(name)!).map { sockets[$0]!.socket }
+            var isJoining = false
+            if case .join = operation { isJoining = true }
+            answer.isDone = register(name, offered, replacing: isJoining)
         case .unregister(let name): _ = try kernel!.unregister(name)
         case .drain(let name): _ = try kernel!.drain(name)
         case .undrain(let name): _ = try kernel!.undrain(name)
@@ -91,7 +93,12 @@ final class ModelledPool {
     static let bmpPort = PoolFixture.bmpPort
 
     static func list(_ collectors: [String: Int]) -> [PoolConfiguration.Collector] {
-        collectors.sorted { $0.key < $1.key }.map { .init(name: $0.key, weight: $0.value) }
+        collectors.sorted { $0.key < $1.key }.map { name, weight in
+            var collector = PoolConfiguration.Collector(name: name, weight: weight)
+            // Each name with another one.
+            collector.workers = WorkerChoice.allCases[Int(name.dropFirst())! % WorkerChoice.allCases.count]
+            return collector
+        }
     }
 
     private static func member(_ stream: PoolModel.Stream) throws -> Member {
@@ -108,7 +115,7 @@ final class ModelledPool {
         let slots = try kernel?.registeredSockets(act: "test") ?? [:]
         var ended: Set<Slot> = []
         if case .leaveOrphan(let process) = operation {
-            ended = Set(processes[process]!.sockets.compactMap { $0 }.compactMap { slots[sockets[$0]!.cookie] })
+            ended = Set(processes[process]!.sockets.joined().compactMap { slots[sockets[$0]!.cookie] })
         }
         processes = model.processes
         sessions = sessions.filter { model.sessions[$0.key] != nil }

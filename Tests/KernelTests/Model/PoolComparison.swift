@@ -106,14 +106,15 @@ struct PoolComparison {
         try check(maps.slotsWithoutTenant.isEmpty, "rows name slots without a collector: \(maps.slotsWithoutTenant)")
         let behind = maps.rowsWithAnotherOwner
         try check(behind.isEmpty, "\(behind.count) rows differ from the map owners; the first is \(behind.first ?? 0)")
-        for (stream, folder) in [(PoolModel.Stream.udp, "udp-4739-0_0_0_0"), (.tcp, "tcp-1790-0_0_0_0")] {
-            var wanted = [UInt64](repeating: 0, count: Int(Self.slotCount))
-            for (name, place) in model.places {
-                wanted[place.slot] = model.socket(name, stream).map { pool.sockets[$0]!.cookie } ?? 0
+        guard let kernel = pool.kernel else { return }
+        var wanted: [UInt64: Slot] = [:]
+        for (name, place) in model.places {
+            for socket in PoolModel.Stream.allCases.flatMap({ model.sockets(name, $0) }) {
+                wanted[pool.sockets[socket]!.cookie] = Slot(UInt16(place.slot))
             }
-            let present = maps.content["\(folder)/sockets"]!.withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
-            try check(present == wanted, "sockets of \(stream): cookies \(present), not \(wanted)")
         }
+        let present = try kernel.registeredSockets(act: "test")
+        try check(present == wanted, "registered cookies \(present), not \(wanted)")
     }
 
     private func compareStates() throws {
@@ -164,7 +165,7 @@ struct PoolComparison {
         _ outcome: PoolModel.Outcome, _ stream: PoolModel.Stream, _ receivers: [PoolModel.Socket]
     ) -> Bool {
         switch outcome {
-        case .delivered(let name): receivers == [model.socket(name, stream)!]
+        case .delivered(let name): receivers.count == 1 && model.sockets(name, stream).contains(receivers[0])
         case .held, .nobody: receivers.isEmpty
         case .unasked: receivers.count == (model.openSockets.values.contains(stream) ? 1 : 0)
         }
@@ -172,7 +173,7 @@ struct PoolComparison {
 
     private func name(_ socket: PoolModel.Socket?) -> String {
         guard let socket else { return "nobody" }
-        let owner = model.processes.first { $0.value.sockets.contains(socket) }
+        let owner = model.processes.first { $0.value.sockets.joined().contains(socket) }
         return owner.map { "\($0.value.collector) (process \($0.key))" } ?? "socket \(socket), which no process has"
     }
 

@@ -7,10 +7,10 @@ extension PoolModel {
     /// Puts all sockets into the slot, or none.
     ///
     /// - Parameter sockets: by stream, including the sockets that the slot already has.
-    mutating func register(_ name: String, _ sockets: [Socket?], replacing: Bool) -> Registration {
+    mutating func register(_ name: String, _ sockets: [[Socket]], replacing: Bool) -> Registration {
         let place = places[name]!
         let isHeld = Stream.allCases.contains {
-            socket(name, $0) != nil && socket(name, $0) != sockets[$0.rawValue]
+            !Set(self.sockets(name, $0)).isSubset(of: sockets[$0.rawValue])
         }
         if isHeld, !replacing { return .refused }
         if [.failed, .absent].contains(state(name)) { keepFromReturning(to: name) }
@@ -26,7 +26,7 @@ extension PoolModel {
 
     mutating func unregister(_ name: String) {
         if places[name]!.registrations > 0 { places[name]!.clock = .longAgo }
-        places[name]!.sockets = [nil, nil]
+        places[name]!.sockets = [[], []]
         letGo()
     }
 
@@ -151,7 +151,7 @@ extension PoolModel {
     /// The agent's own sockets need a user: that of the group's sockets, or else of the registered collectors.
     mutating func keepGroups() {
         guard places.values.contains(where: \.hasUser) else { return }
-        let isAnyPresent = places.keys.contains { name in Stream.allCases.contains { socket(name, $0) != nil } }
+        let isAnyPresent = places.keys.contains { name in Stream.allCases.contains { !sockets(name, $0).isEmpty } }
         for stream in Stream.allCases where isAnyPresent || openSockets.values.contains(stream) {
             hasPlaceholder[stream.rawValue] = true
             isAttached[stream.rawValue] = true

@@ -16,8 +16,8 @@ extension PoolModel {
 
     private mutating func act(_ operation: PoolOperation) -> Answer {
         switch operation {
-        case .register(let name, let replacing):
-            let process = launch(name)
+        case .register(let name, let replacing, let workers):
+            let process = launch(name, workers: workers)
             let result = register(name, processes[process]!.sockets, replacing: replacing)
             return result == .done ? .done : .refused
         case .registerTaken(let name, _):
@@ -25,15 +25,19 @@ extension PoolModel {
             return .refused
         case .mend(let name):
             let process = registered(name)!
-            for stream in Stream.allCases where processes[process]!.sockets[stream.rawValue] == nil {
-                processes[process]!.sockets[stream.rawValue] = openSocket(stream)
+            for stream in Stream.allCases where processes[process]!.sockets[stream.rawValue].isEmpty {
+                processes[process]!.sockets[stream.rawValue] = [openSocket(stream)]
             }
             return register(name, processes[process]!.sockets, replacing: false) == .done ? .done : .refused
+        case .join(let name):
+            let process = registered(name)!
+            for stream in Stream.allCases { processes[process]!.sockets[stream.rawValue].append(openSocket(stream)) }
+            return register(name, processes[process]!.sockets, replacing: true) == .done ? .done : .refused
         case .unregister(let name): unregister(name)
         case .endProcess(let process): end(process)
-        case .loseSocket(let process, let stream):
-            close(processes[process]!.sockets[stream.rawValue])
-            processes[process]!.sockets[stream.rawValue] = nil
+        case .loseSocket(let process, let socket):
+            close(socket)
+            for stream in Stream.allCases { processes[process]!.sockets[stream.rawValue].removeAll { $0 == socket } }
         case .leaveOrphan(let process): leaveOrphan(of: process)
         case .drain(let name): drain(name)
         case .undrain(let name): undrain(name)
@@ -62,7 +66,7 @@ extension PoolModel {
         end(process, keeping: .tcp)
         guard isRegistered else { return }
         if places[name]!.clock == nil, places[name]!.registrations > 0 { places[name]!.clock = .since(now) }
-        places[name]!.sockets = [nil, nil]
+        places[name]!.sockets = [[], []]
     }
 
     private func isStillIntact(_ session: Session) -> Bool {

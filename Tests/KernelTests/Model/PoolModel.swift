@@ -12,7 +12,8 @@ struct PoolModel {
     /// A collector's process with its open sockets.
     struct Process {
         let collector: String
-        var sockets: [Socket?]
+        /// By stream.
+        var sockets: [[Socket]]
     }
 
     /// The time since which a slot is known to be vacant.
@@ -31,7 +32,8 @@ struct PoolModel {
     struct Place {
         let slot: Int
         var registrations = 0
-        var sockets: [Socket?] = [nil, nil]
+        /// By stream, those that were closed since included.
+        var sockets: [[Socket]] = [[], []]
         var clock: Clock?
         var drain: Drain?
         /// Whether the sockets' user is known, so that the agent can make placeholders.
@@ -115,20 +117,23 @@ struct PoolModel {
     func isUsable(_ name: String) -> Bool { [.active, .draining].contains(state(name)) }
 
     func isWhole(_ place: Place) -> Bool {
-        place.sockets.allSatisfy { $0.map { openSockets[$0] != nil } ?? false }
+        place.sockets.allSatisfy { $0.contains { openSockets[$0] != nil } }
     }
 
-    /// The slot's socket, if it is open.
-    func socket(_ name: String, _ stream: Stream) -> Socket? {
-        places[name]?.sockets[stream.rawValue].flatMap { openSockets[$0] == nil ? nil : $0 }
+    /// The slot's sockets that are open.
+    func sockets(_ name: String, _ stream: Stream) -> [Socket] {
+        places[name]?.sockets[stream.rawValue].filter { openSockets[$0] != nil } ?? []
     }
+
+    func openSockets(of process: Int) -> [Socket] { processes[process]!.sockets.flatMap(\.self) }
 
     // MARK: - Processes
 
-    /// A process with a socket for each group, not registered yet.
-    mutating func launch(_ name: String) -> Int {
+    /// A process with so many sockets for each group, not registered yet.
+    mutating func launch(_ name: String, workers: Int = 1) -> Int {
         lastProcess += 1
-        processes[lastProcess] = Process(collector: name, sockets: [openSocket(.udp), openSocket(.tcp)])
+        processes[lastProcess] = Process(
+            collector: name, sockets: Stream.allCases.map { stream in (0..<workers).map { _ in openSocket(stream) } })
         return lastProcess
     }
 
@@ -138,8 +143,8 @@ struct PoolModel {
         return lastSocket
     }
 
-    mutating func close(_ socket: Socket?) {
-        guard let socket, let stream = openSockets.removeValue(forKey: socket) else { return }
+    mutating func close(_ socket: Socket) {
+        guard let stream = openSockets.removeValue(forKey: socket) else { return }
         // The kernel drops a group, and with it the program, with its last socket.
         if !openSockets.values.contains(stream), !hasPlaceholder[stream.rawValue] {
             isAttached[stream.rawValue] = false
@@ -148,15 +153,17 @@ struct PoolModel {
 
     /// Ends a process and the sessions that it has accepted.
     mutating func end(_ process: Int, keeping kept: Stream? = nil) {
-        for stream in Stream.allCases where stream != kept { close(processes[process]?.sockets[stream.rawValue]) }
+        for stream in Stream.allCases where stream != kept {
+            processes[process]!.sockets[stream.rawValue].forEach { close($0) }
+        }
         processes[process] = nil
         sessions = sessions.filter { $0.value.process != process }
     }
 
     /// The process whose sockets are in the slot, if any.
     func registered(_ name: String) -> Int? {
-        let sockets = places[name]!.sockets.compactMap(\.self)
-        return processes.first { $0.value.sockets.contains { $0.map(sockets.contains) ?? false } }?.key
+        let sockets = places[name]!.sockets.flatMap(\.self)
+        return processes.first { $0.value.sockets.joined().contains(where: sockets.contains) }?.key
     }
 
     /// Whether the agent has a socket of its own in the group, by stream.

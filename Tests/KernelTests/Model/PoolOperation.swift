@@ -1,14 +1,17 @@
 /// An operation on a pool, or an event that happens to it.
 enum PoolOperation {
-    /// A new process of the collector registers with sockets of its own.
-    case register(String, replacing: Bool)
+    /// A new process of the collector registers with sockets of its own, so many in each group.
+    case register(String, replacing: Bool, workers: Int)
     /// A collector registers with a TCP socket that the kernel refuses, because another array has it.
     case registerTaken(String, replacing: Bool)
-    /// The process that lost a socket opens a new one and registers again.
+    /// The process that lost its last socket in a group opens a new one and registers again.
     case mend(String)
+    /// The process opens another socket in each group and registers again.
+    case join(String)
     case unregister(String)
     case endProcess(Int)
-    case loseSocket(Int, PoolModel.Stream)
+    /// A process closes one of its sockets.
+    case loseSocket(Int, PoolModel.Socket)
     /// The process ends, and a child keeps its listener.
     case leaveOrphan(Int)
     case drain(String)
@@ -45,6 +48,8 @@ struct SeededGenerator: RandomNumberGenerator {
 
 extension PoolStep {
     static let mostCollectors = 6
+    /// Of a process, in each group, when it starts.
+    static let mostWorkers = 3
 
     /// Picks a random operation that is possible in the model's state.
     static func random(_ model: PoolModel, using generator: inout SeededGenerator) -> PoolStep {
@@ -72,23 +77,30 @@ extension PoolStep {
     private static func withAgent(_ model: PoolModel, _ generator: inout SeededGenerator) -> [Choice] {
         let names = model.collectors.keys.sorted()
         let name = names.randomElement(using: &generator)!
+        let workers = Int.random(in: 1...mostWorkers, using: &generator)
         var choices: [Choice] = [
-            (6, .register(name, replacing: false)), (3, .register(name, replacing: true)),
+            (6, .register(name, replacing: false, workers: workers)),
+            (3, .register(name, replacing: true, workers: workers)),
             (1, .registerTaken(name, replacing: Bool.random(using: &generator))),
             (3, .unregister(name)), (3, .drain(name)),
             (4, .killAgent), (1, .configure(model.collectors)),
         ]
         if let away = names.filter({ !model.isUsable($0) }).randomElement(using: &generator) {
-            choices.append((14, .register(away, replacing: false)))
+            choices.append((14, .register(away, replacing: false, workers: workers)))
         }
         if let half = names.filter({ isHalf($0, model) }).randomElement(using: &generator) {
             choices.append((8, .mend(half)))
         }
+        let growing = names.filter { name in
+            model.isUsable(name)
+                && model.registered(name).map { model.openSockets(of: $0).count < 2 * mostWorkers } == true
+        }
+        if let growing = growing.randomElement(using: &generator) { choices.append((6, .join(growing))) }
         if let draining = names.filter({ model.places[$0]!.drain != nil }).randomElement(using: &generator) {
             choices.append((6, .undrain(draining)))
         }
         if let process = model.processes.keys.sorted().randomElement(using: &generator),
-            model.processes[process]!.sockets[1] != nil
+            !model.processes[process]!.sockets[1].isEmpty
         {
             choices.append((3, .leaveOrphan(process)))
         }
@@ -105,9 +117,8 @@ extension PoolStep {
         ]
         if let process = model.processes.keys.sorted().randomElement(using: &generator) {
             choices.append((10, .endProcess(process)))
-            let stream = PoolModel.Stream.allCases.randomElement(using: &generator)!
-            if model.processes[process]!.sockets[stream.rawValue] != nil {
-                choices.append((6, .loseSocket(process, stream)))
+            if let socket = model.openSockets(of: process).randomElement(using: &generator) {
+                choices.append((10, .loseSocket(process, socket)))
             }
         }
         let source = model.sources.randomElement(using: &generator)!
@@ -115,11 +126,11 @@ extension PoolStep {
         return choices
     }
 
-    /// Whether one of the collector's sockets is open and in the slot, and the other isn't.
+    /// Whether the collector has sockets in its slot for one of the groups only.
     private static func isHalf(_ name: String, _ model: PoolModel) -> Bool {
         guard let process = model.registered(name) else { return false }
-        let open = model.processes[process]!.sockets.compactMap(\.self)
-        return open.count == 1 && PoolModel.Stream.allCases.contains { model.socket(name, $0) == open[0] }
+        return model.processes[process]!.sockets.count(where: \.isEmpty) == 1
+            && PoolModel.Stream.allCases.count { model.sockets(name, $0).isEmpty } == 1
     }
 
     /// The configuration with one name more or less, or with another weight.

@@ -130,6 +130,7 @@ enum MetricsGolden {
         reuseport_agent_audit_findings{pool="edge",name="socket_unselectable",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="two_users",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="collector_stalled",level="problem"} 0
+        reuseport_agent_audit_findings{pool="edge",name="worker_overloaded",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="multicast_joined",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="no_collector",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="exporters_without_collector",level="problem"} 0
