@@ -11,7 +11,7 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
 mount -t bpf bpf /sys/fs/bpf
-for module in inet_diag tcp_diag udp_diag; do insmod "/modules/$module.ko"; done
+for module in inet_diag tcp_diag udp_diag veth vrf; do insmod "/modules/$module.ko"; done
 ip link set lo up
 # As in the unit: before Linux 5.11, maps count as locked memory.
 ulimit -l unlimited

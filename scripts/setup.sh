@@ -13,7 +13,7 @@ test)
     packages="$packages chromium chromium-driver pmacct gobgpd curl haproxy prometheus python3 strace unbound util-linux"
     packages="$packages valgrind"
     ;;
-kernels) packages="$packages binutils busybox-static cpio debian-archive-keyring qemu-system-x86 util-linux xz-utils" ;;
+kernels) packages="$packages binutils busybox-static cpio debian-archive-keyring iproute2 qemu-system-x86 util-linux xz-utils" ;;
 bench) packages="$packages pmacct nftables nginx libnginx-mod-stream haproxy curl python3 python3-matplotlib" ;;
 *)
     echo "usage: setup.sh build|check|demo|test|kernels|bench" >&2

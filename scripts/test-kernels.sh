@@ -26,13 +26,15 @@ sessions='SessionTests/.failback'
 adoption='LifeTests/.a new agent'
 refusals='LifeTests/.another seed|ReplaceTests/.a slot'
 migration='ReplaceTests/.50 connections'
+workers='WorkerTests/.all streams'
+interfaces='InterfaceTests/.a VRF'
 # The report of check on this kernel, and the agent's behaviour if the kernel lacks a feature.
 agent='RefusedStartTests/.a limit of locked memory|OlderKernelTests/.on a kernel without'
 jobs="unit affinity-variants KernelTests\\.AffinityVariantTests
-unit tests KernelTests\\.($selection|$failover|$reload|$drain|$sessions|$adoption|$refusals|$migration)
+unit tests KernelTests\\.($selection|$failover|$reload|$drain|$sessions|$adoption|$refusals|$migration|$workers)
 unit other-variants KernelTests\\.OtherVariantTests
 unit agent AgentTests\\.PrivilegeTests/.(with the unit|pins that an agent)
-root tests KernelTests\\.($selection|$failover|$reload|$refusals|$migration)
+root tests KernelTests\\.($selection|$failover|$reload|$refusals|$migration|$workers|$interfaces)
 root affinity-variants KernelTests\\.AffinityVariantTests
 root agent AgentTests\\.($agent)
 root other-variants KernelTests\\.OtherVariantTests"
@@ -43,7 +45,7 @@ fail() {
 }
 
 [ "$(uname -m)" = x86_64 ] || fail "it boots x86_64 kernels, and this machine is $(uname -m); run it on an x86_64 machine"
-for command in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio xz:xz-utils strip:binutils; do
+for command in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio xz:xz-utils strip:binutils ip:iproute2; do
     command -v "${command%:*}" >/dev/null ||
         fail "${command%:*} is missing; install the package ${command#*:}, or all that are needed: scripts/setup.sh kernels"
 done
@@ -76,7 +78,7 @@ pack_tests() {
     for folder in bin sbin lib lib64; do ln -s "usr/$folder" "$root/$folder"; done
     cp "$(command -v busybox)" "$root/bin/busybox"
     echo 'root:x:0:0::/root:/bin/sh' >"$root/etc/passwd"
-    copy "$bundle" "$build/reuseport-agent" /usr/bin/{setpriv,prlimit,install,chown,chgrp,chmod}
+    copy "$bundle" "$build/reuseport-agent" /usr/bin/{setpriv,prlimit,install,chown,chgrp,chmod} "$(command -v ip)"
     strip "$root$bundle" "$root$build/reuseport-agent"
     cp -r examples "$root$PWD/examples"
     cp scripts/kernel-guest.sh "$root/init"
@@ -92,10 +94,10 @@ boot() {
     package=$(scripts/kernel-package.sh "$version") || exit 1
     mkdir -p "$root/modules"
     dpkg-deb --fsys-tarfile "$package" |
-        tar -x -C "$root" --wildcards './boot/vmlinuz-*' './lib/modules/*_diag.ko*'
+        tar -x -C "$root" --wildcards './boot/vmlinuz-*' './lib/modules/*_diag.ko*' './lib/modules/*/net/v*.ko*'
     mv "$root"/boot/vmlinuz-* "$work/vmlinuz"
     find "$root/lib" -name '*.xz' -exec xz -d {} +
-    for module in inet_diag tcp_diag udp_diag; do
+    for module in inet_diag tcp_diag udp_diag veth vrf; do
         find "$root/lib" -name "$module.ko" -exec mv {} "$root/modules" \;
     done
     rm -r "$root/boot" "$root/lib"

@@ -20,7 +20,8 @@ extension Part {
 enum Parts {
     static var all: [any Part.Type] {
         [
-            DatagramPart.self, StreamPart.self, ModePart.self, ScalePart.self, ProgramPart.self, PrivilegePart.self,
+            DatagramPart.self, StreamPart.self, ModePart.self, WorkerPart.self, ScalePart.self, ProgramPart.self,
+            PrivilegePart.self,
             StepPart.self, IdeaPart.self, HashPart.self, LookupPart.self, AgentPart.self, TablePart.self,
         ]
     }

@@ -119,6 +119,7 @@ struct Contestants {
         switch peer {
         case .plain: plain
         case .agent: on
+        case .turn: "round robin by packet"
         case .nft: "nft jhash redirect"
         case .nginx: "nginx stream"
         case .nginxOneWay: "nginx stream, proxy_responses 0"
@@ -128,11 +129,12 @@ struct Contestants {
     }
 
     mutating func add(
-        _ subject: Subject, name: String? = nil, collectors: Int = 4, configuration: String = "", aliases: Int = 0
+        _ subject: Subject, name: String? = nil, collectors: Int = 4, configuration: String = "", aliases: Int = 0,
+        workers: String = ""
     ) {
         let setting = StageSetting(
             subject: subject, transport: transport, collectors: collectors, agentProgram: options.agent,
-            configuration: configuration, aliases: aliases)
+            configuration: configuration, aliases: aliases, workers: workers)
         all.append(Comparison.Contestant(name: name ?? Self.name(subject), setting: setting))
     }
 

@@ -88,6 +88,7 @@ enum Figure: String, Codable {
     case balancerTime = "balancer's CPU, us"
     case balancerMemory = "balancer, MiB"
     case split = "exporters split, %"
+    case unevenness = "most by mean of a socket"
     case median = "p50, us"
     case ninetyNinth = "p99, us"
     case last = "p99.9, us"

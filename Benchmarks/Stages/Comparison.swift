@@ -49,6 +49,7 @@ struct Comparison {
         case .datagrams, .messages:
             add(.deliveredShare, Double(outcome.received) / Double(max(1, outcome.sent)) * 100)
             add(.messagesPerSecond, perSecond)
+            add(.unevenness, outcome.unevenness)
             add(.split, Double(outcome.split) / Double(max(1, outcome.seen)) * 100)
             add(.median, outcome.latencies[0])
             add(.ninetyNinth, outcome.latencies[1])

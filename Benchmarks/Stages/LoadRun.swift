@@ -113,9 +113,13 @@ final class LoadRun {
             latencies.isEmpty
                 ? 0 : Double(latencies[min(latencies.count - 1, Int(Double(latencies.count) * share))]) / 1_000
         }
+        let messages = ledgers.map { Double($0.messages) }
+        let mean = messages.reduce(0, +) / Double(messages.count)
+        let unevenness = mean == 0 ? 0 : messages.max()! / mean
         return LoadOutcome(
             sent: sent, received: received, windowSeconds: window.seconds, windowReceived: window.received,
             busyMicroseconds: window.busyMicroseconds, switches: window.switches, seen: seen, split: split,
+            unevenness: unevenness,
             latencies: [percentile(0.5), percentile(0.99), percentile(0.999)],
             balancerMicroseconds: window.balancerMicroseconds, balancerKibibytes: window.balancerKibibytes)
     }

@@ -8,6 +8,8 @@ struct StageSetting: Codable {
     var configuration = ""
     /// The number of configured exporters, of one address each: the first of those that send.
     var aliases = 0
+    /// The agent's collectors are one, which has this choice among their sockets; empty: one socket each.
+    var workers = ""
 
     enum Transport: String, Codable { case datagrams, streams }
 
@@ -20,10 +22,10 @@ struct StageSetting: Codable {
 
 /// The software that distributes the exporters over the collectors.
 enum Subject: String, Codable, CaseIterable {
-    case plain, agent, nft, nginx, nginxOneWay, tee, haproxy
+    case plain, agent, turn, nft, nginx, nginxOneWay, tee, haproxy
 
     /// The collectors are members of one reuseport group.
-    var sharesPort: Bool { self == .plain || self == .agent }
+    var sharesPort: Bool { [.plain, .agent, .turn].contains(self) }
 }
 
 /// The load that a stage sends.
@@ -52,6 +54,8 @@ struct LoadOutcome: Codable {
     /// Sources that reached a collector, and sources that reached several.
     var seen: Int
     var split: Int
+    /// Of the messages that the collectors received: the most by the mean.
+    var unevenness: Double
     /// Microseconds: p50, p99, p99.9.
     var latencies: [Double]
     var balancerMicroseconds: Double

@@ -10,18 +10,18 @@
 struct route_request {
 	struct nlmsghdr header;
 	struct rtmsg route;
-	char attributes[2 * RTA_SPACE(16)];
+	char attributes[2 * RTA_SPACE(16) + RTA_SPACE(4)];
 };
 
-static void add_address(struct route_request *request, unsigned short type, const uint8_t *address,
-			unsigned short size)
+static void add_attribute(struct route_request *request, unsigned short type, const void *value,
+			  unsigned short size)
 {
 	struct rtattr *attribute =
 		(struct rtattr *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
 
 	attribute->rta_type = type;
 	attribute->rta_len = RTA_LENGTH(size);
-	memcpy(RTA_DATA(attribute), address, size);
+	memcpy(RTA_DATA(attribute), value, size);
 	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_SPACE(size);
 }
 
@@ -52,7 +52,7 @@ static int ask(int netlink, const struct route_request *request)
 	return answer.route.rtm_type;
 }
 
-int rpa_is_local(struct rpa_endpoint endpoint)
+int rpa_is_local(struct rpa_endpoint endpoint, uint32_t interface)
 {
 	unsigned short size = endpoint.family == AF_INET ? 4 : 16;
 	struct route_request request = {
@@ -73,8 +73,10 @@ int rpa_is_local(struct rpa_endpoint endpoint)
 
 	if (netlink < 0)
 		return -errno;
-	add_address(&request, RTA_DST, endpoint.address, size);
-	add_address(&request, RTA_SRC, endpoint.address, size);
+	add_attribute(&request, RTA_DST, endpoint.address, size);
+	add_attribute(&request, RTA_SRC, endpoint.address, size);
+	if (interface)
+		add_attribute(&request, RTA_OIF, &interface, sizeof(interface));
 	type = ask(netlink, &request);
 	close(netlink);
 	return type < 0 ? type : type == RTN_LOCAL;

@@ -160,7 +160,15 @@ static int bind_reusing(int reuse, int socket, struct rpa_endpoint endpoint, int
 	return error ? error : result(bind(socket, &name.any, length));
 }
 
-int rpa_placeholder(struct rpa_endpoint endpoint, int protocol, int ipv6_only, uint32_t user)
+static int bind_to_interface(int socket, const char *interface)
+{
+	if (!interface)
+		return 0;
+	return result(setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)));
+}
+
+int rpa_placeholder(struct rpa_endpoint endpoint, int protocol, int ipv6_only, const char *interface,
+		    uint32_t user)
 {
 	int error = 0, fd = open_socket(endpoint, protocol);
 
@@ -171,6 +179,8 @@ int rpa_placeholder(struct rpa_endpoint endpoint, int protocol, int ipv6_only, u
 		error = result(fchown(fd, user, (gid_t)-1));
 	/* The socket should receive nothing; what arrives by mistake must not take memory. */
 	set_option(fd, SOL_SOCKET, SO_RCVBUF, 1);
+	if (!error)
+		error = bind_to_interface(fd, interface);
 	if (!error)
 		error = bind_reusing(SO_REUSEPORT, fd, endpoint, ipv6_only);
 	if (!error && protocol == IPPROTO_TCP)
@@ -199,11 +209,14 @@ static int bind_prober(int socket, struct rpa_endpoint *source)
 	return 0;
 }
 
-int rpa_prober(int protocol, struct rpa_endpoint *source)
+int rpa_prober(int protocol, struct rpa_endpoint *source, const char *interface)
 {
-	int fd = open_socket(*source, protocol);
+	int error, fd = open_socket(*source, protocol);
 
-	return fd < 0 ? fd : fd_or(bind_prober(fd, source), fd);
+	if (fd < 0)
+		return fd;
+	error = bind_to_interface(fd, interface);
+	return fd_or(error ? error : bind_prober(fd, source), fd);
 }
 
 int rpa_send_probe(int prober, int protocol, struct rpa_endpoint target)

@@ -281,6 +281,11 @@ int lab_run_on_cpu(int cpu)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
+int lab_enter_network(int number)
+{
+	return setns(number, CLONE_NEWNET) ? -errno : 0;
+}
+
 const char *lab_executed_path(void)
 {
 	return (const char *)getauxval(AT_EXECFN);

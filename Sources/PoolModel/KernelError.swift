@@ -30,6 +30,7 @@ public struct KernelError: Error, Equatable, Sendable {
     package static let notSupported: Int32 = 95
     static let noFamily: Int32 = 97
     package static let noSuchAddress: Int32 = 99
+    package static let noDevice: Int32 = 19
     package static let addressInUse: Int32 = 98
     package static let noBuffers: Int32 = 105
 

@@ -22,7 +22,10 @@ import Testing
         ("address: 224.0.0.18", "is a multicast address: the kernel gives a copy of each datagram to every collector"),
         ("address: 239.1.2.3", "let the exporters send to an address of this host"),
         ("address: \"ff02::1\"", "is a multicast address"), ("address: 255.255.255.255", "is a broadcast address"),
-        ("address: \"fe80::1\"", "is link-local: its sockets are bound to an interface, and a group has none"),
+        ("address: \"fe80::1\"", "is link-local: its sockets are bound to an interface, and the group has none"),
+        ("interface: \"eth 0\"", "interface \"eth 0\" is not the name of an interface; write it as ip link shows it"),
+        ("interface: abcdefghijklmnop", "is not the name of an interface"),
+        ("address: \"fe80::1%\"", " after % is not the name of an interface; write it like fe80::1%eth0"),
         ("protocol: sctp", "protocol sctp is not known; write udp or tcp"),
         ("protocol: UDP", "protocol UDP is not known"), ("ipv6_only: yes", "neither true nor false"),
         ("ipv6_only: true", "ipv6_only is set on the IPv4 address"), ("name: \"\"", "name"),
@@ -74,5 +77,38 @@ import Testing
               - {name: d, protocol: udp, address: "::", port: 4739, ipv6_only: true}
             """)
         #expect(read.groups.count == 4)
+    }
+
+    @Test func `a group has an interface by its key, or by the zone of a link-local address`() throws {
+        func group(_ keys: String) throws -> ReuseportGroup {
+            let text = "pool: edge\ncollectors: [c1]\ngroups:\n  - {name: g, protocol: udp, port: 4739, \(keys)}"
+            return try ConfigurationText.read(text).groups[0]
+        }
+        #expect(try group("address: 0.0.0.0, interface: vrf-red").endpoint == "udp 0.0.0.0%vrf-red:4739")
+        let local = try group("address: \"fe80::1%eth0.100\"")
+        #expect(local.address == IPAddress("fe80::1")! && local.interface == "eth0.100")
+        #expect(local.endpoint == "udp [fe80::1%eth0.100]:4739")
+        #expect(try group("address: \"fe80::1%eth0\", interface: eth0").interface == "eth0")
+        let failure = try #require(throws: Failure.self) { _ = try group("address: \"fe80::1%eth0\", interface: eth1") }
+        #expect(failure.description.contains("interface eth1 is another one than address fe80::1%eth0 has"))
+    }
+
+    @Test(arguments: [
+        ("0.0.0.0", "0.0.0.0, interface: a", false), ("0.0.0.0, interface: a", "0.0.0.0, interface: a", true),
+        ("0.0.0.0, interface: a", "0.0.0.0, interface: b", false), ("192.0.2.1, interface: a", "0.0.0.0", false),
+        // The kernel prefers the address.
+        ("0.0.0.0, interface: a", "192.0.2.1", true), ("0.0.0.0, interface: a", "192.0.2.1, interface: a", true),
+    ])
+    func `groups of different interfaces don't overlap`(first: String, second: String, overlap: Bool) {
+        for (one, other) in [(first, second), (second, first)] {
+            let text = """
+                pool: edge
+                collectors: [c1]
+                groups:
+                  - {name: a, protocol: udp, port: 4739, address: \(one)}
+                  - {name: b, protocol: udp, port: 4739, address: \(other)}
+                """
+            #expect((try? ConfigurationText.read(text)) == nil ? overlap : !overlap)
+        }
     }
 }

@@ -49,7 +49,7 @@ import Testing
             ],
             groups: [
                 .init(
-                    name: "bmp", protocol: "tcp", address: "::", port: 1_790, attached: true,
+                    name: "bmp", protocol: "tcp", address: "::", port: 1_790, interface: "eth0", attached: true,
                     outcomes: .init(selected: 1, failedOver: 2, held: 3, noCollector: 4, badPacket: 5), droppedBytes: 6)
             ])
         let group = ReuseportGroup(name: "bmp", transport: .tcp, address: .v6(0, 0), port: 1_790)

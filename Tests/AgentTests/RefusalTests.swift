@@ -59,10 +59,10 @@ import TestSupport
             let bound = try InternetSocket(.udp, reuseport: true)
             _ = "lo".withCString { setsockopt(bound.number, SOL_SOCKET, SO_BINDTODEVICE, $0, 3) }
             try bound.bind(.v4(0), 4_739)
-            try refuse(bound.number, "is bound to interface 1")
+            try refuse(bound.number, "(udp 0.0.0.0%lo:4739) is bound to interface lo")
             let linkLocal = try InternetSocket(.udp, reuseport: true, family: AF_INET6)
             try linkLocal.bind(IPAddress("fe80::1")!, 4_739, interface: 1)
-            try refuse(linkLocal.number, "(udp [fe80::1]:4739) has a link-local address, and therefore is bound to")
+            try refuse(linkLocal.number, "(udp [fe80::1%lo]:4739) has a link-local address, and therefore is bound to")
             let mptcp = try InternetSocket.collector(.mptcp, .v4(0), port: 1_790)
             try refuse(mptcp.number, "(tcp 0.0.0.0:1790) is an MPTCP listener (protocol 262)")
             try Self.refuse(4, "fd 4000 is not open (EBADF)") {

@@ -79,6 +79,22 @@ import TestSupport
         }
     }
 
+    @Test func `sockets of two processes in one call are refused, with the socket and the process`() async throws {
+        try await Sandbox.run { sandbox in
+            let agent = try AgentFixture(in: sandbox, program: AgentUnderTest.program)
+            let first = try CollectorSockets("c1")
+            let second = try CollectorSockets("c2")
+            let owner = try Self.process([first.udp, first.tcp], in: sandbox)
+            try Self.refuse(4, "(udp 0.0.0.0:4739) is not open in process \(owner.pid), which has the other sockets") {
+                try agent.command(
+                    [
+                        "register", "--collector", "c1", "--fd", "10", "--fd", "11", "--fd", "12", "--owner",
+                        "\(owner.pid)",
+                    ], descriptors: [10: first.udp.number, 11: first.tcp.number, 12: second.udp.number])
+            }
+        }
+    }
+
     /// CAP_NET_BIND_SERVICE, permitted and effective: struct vfs_cap_data of linux/capability.h.
     private static let setcap = """
         import os, shutil, struct, sys

@@ -46,7 +46,7 @@ extension SocketDiagTests {
                             && member.inode == SocketIdentity.inode(of: socket.number))
                 }
                 #expect(members.filter(\.ipv6Only).count == 2 && members.filter(\.hasPeer).count == 1)
-                #expect(members.filter { $0.interface == 1 }.count == 1)
+                #expect(members.filter { $0.interface == "lo" }.count == 1)
                 _ = other
             }
         }

@@ -75,7 +75,7 @@ import TestSupport
         try await Sandbox.run { _ in
             let stage = try Stage()
             var sockets: Set<String> = []
-            for index in 0..<UInt32(1_000) {
+            for index in 0..<UInt32(SlowMachine.isHere ? 30 : 1_000) {
                 let source = IPAddress.v4(0x0a0b_0000 + index)
                 let expected = try stage.pool.kernel.explain(source).collector!
                 for _ in 0..<4 { try stage.pool.send(from: source) }
@@ -90,7 +90,7 @@ import TestSupport
                 #expect(accepted[expected]!.reduce(0) { $0 + $1.count } == 1)
                 sockets.formUnion(full)
             }
-            #expect(sockets.count == 8)
+            #expect(sockets.count == 8 || SlowMachine.isHere)
         }
     }
 

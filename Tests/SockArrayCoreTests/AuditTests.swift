@@ -180,7 +180,7 @@ import Testing
     @Test func `a stolen group's remedy keeps to the group's address: its groups can't overlap`() {
         let narrow = Self.socket(6, at: .v4(0x7f00_0001))
         var device = Self.socket(7)
-        device.interface = 2
+        device.interface = "eth2"
         for (socket, words) in [(narrow, "bind udp 0.0.0.0:4739, as the group"), (device, "no SO_BINDTODEVICE")] {
             var history = AuditHistory()
             let report = history.judge(Self.facts([socket]), at: Self.moment(0))

@@ -108,13 +108,13 @@ import Testing
     @Test func `a link-local bind is told as such, without SO_BINDTODEVICE, which nobody called`() throws {
         let address = try #require(IPAddress("fe80::1"))
         let group = ReuseportGroup(name: "six", transport: .udp, address: .v6(0, 0), port: 4739)
-        let socket = SocketFacts(kind: .udp, address: address, port: 4739, interface: 2, cookie: 1)
+        let socket = SocketFacts(kind: .udp, address: address, port: 4739, interface: "eth2", cookie: 1)
         let refused = #expect(throws: RegistrationPlan.Refusal.self) {
             try RegistrationPlan.fittingGroup(for: .init(label: "fd 3", socket: socket), in: [group], act: "")
         }
         let failure = try #require(refused?.failure)
-        #expect(failure.cause.contains("has a link-local address, and therefore is bound to interface 2"))
-        #expect(failure.remedy.hasSuffix("address of a group, which has no interface: the pool has udp [::]:4739"))
+        #expect(failure.cause.contains("has a link-local address, and therefore is bound to interface eth2"))
+        #expect(failure.cause.hasSuffix("makes it a group of its own; the pool has udp [::]:4739"))
         #expect(!failure.description.contains("SO_BINDTODEVICE"))
     }
 

@@ -178,8 +178,11 @@ import Testing
         Unfit(testDescription: "other address", text: "(udp 127.0.0.1:4739) is of no group") {
             $0.address = .v4(0x7f00_0001)
         },
-        Unfit(testDescription: "device", text: "is bound to interface 2, which makes it a group of its own; bind it") {
-            $0.interface = 2
+        Unfit(
+            testDescription: "device",
+            text: "is bound to interface eth2, which makes it a group of its own; the pool has udp 0.0.0.0:4739"
+        ) {
+            $0.interface = "eth2"
         },
         Unfit(testDescription: "no SO_REUSEPORT", text: "was bound without SO_REUSEPORT; set SO_REUSEPORT before bind")
         {

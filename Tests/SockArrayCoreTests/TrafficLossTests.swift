@@ -217,7 +217,7 @@ import Testing
 
     private static func socket(
         _ address: String, port: UInt16 = 4_739, transport: ReuseportGroup.TransportProtocol = .udp,
-        ipv6Only: Bool = false, interface: Int32 = 0, hasPeer: Bool = false
+        ipv6Only: Bool = false, interface: String? = nil, hasPeer: Bool = false
     ) -> BoundSocket {
         BoundSocket(
             transport: transport, address: IPAddress(address)!, port: port, ipv6Only: ipv6Only, interface: interface,
@@ -246,7 +246,7 @@ import Testing
             (Self.group("0.0.0.0"), Self.socket("::", ipv6Only: true)),
             (Self.group("::"), Self.socket("0.0.0.0")), (Self.group("0.0.0.0"), Self.socket("0.0.0.0", port: 2_055)),
             (Self.group("0.0.0.0"), Self.socket("0.0.0.0", transport: .tcp)),
-            (Self.group("0.0.0.0"), Self.socket("0.0.0.0", interface: 3)),
+            (Self.group("0.0.0.0"), Self.socket("0.0.0.0", interface: "eth3")),
             (Self.group("192.0.2.1"), Self.socket("0.0.0.0", hasPeer: true)),
             (Self.group("192.0.2.1"), Self.socket("192.0.2.2")),
         ] { #expect(!group.takesTraffic(of: socket), "\(group.endpoint), \(socket.address)") }

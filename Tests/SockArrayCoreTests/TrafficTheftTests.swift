@@ -7,7 +7,7 @@ import Testing
 
     private static func socket(
         _ address: String, of transport: ReuseportGroup.TransportProtocol = .udp, ipv6Only: Bool = false,
-        interface: Int32 = 0, hasPeer: Bool = false, port: UInt16 = 4_739
+        interface: String? = nil, hasPeer: Bool = false, port: UInt16 = 4_739
     ) -> BoundSocket {
         BoundSocket(
             transport: transport, address: IPAddress(address)!, port: port, ipv6Only: ipv6Only, interface: interface,
@@ -45,13 +45,28 @@ import Testing
     }
 
     @Test func `a socket on an interface may take a group's traffic; a bind to an address wins over an interface`() {
-        #expect(Self.group("0.0.0.0").theft(by: Self.socket("0.0.0.0", interface: 3)) == .interface(3))
-        #expect(Self.group("0.0.0.0").theft(by: Self.socket("::", interface: 3)) == nil)
-        #expect(Self.group("::").theft(by: Self.socket("0.0.0.0", interface: 3)) == .interface(3))
-        #expect(Self.group("::").theft(by: Self.socket("::", interface: 3)) == .interface(3))
-        #expect(Self.group("127.0.0.1").theft(by: Self.socket("127.0.0.1", interface: 3)) == .interface(3))
-        #expect(Self.group("127.0.0.1").theft(by: Self.socket("0.0.0.0", interface: 3)) == nil)
+        #expect(Self.group("0.0.0.0").theft(by: Self.socket("0.0.0.0", interface: "eth3")) == .interface("eth3"))
+        #expect(Self.group("0.0.0.0").theft(by: Self.socket("::", interface: "eth3")) == nil)
+        #expect(Self.group("::").theft(by: Self.socket("0.0.0.0", interface: "eth3")) == .interface("eth3"))
+        #expect(Self.group("::").theft(by: Self.socket("::", interface: "eth3")) == .interface("eth3"))
+        #expect(Self.group("127.0.0.1").theft(by: Self.socket("127.0.0.1", interface: "eth3")) == .interface("eth3"))
+        #expect(Self.group("127.0.0.1").theft(by: Self.socket("0.0.0.0", interface: "eth3")) == nil)
         #expect(Self.group("127.0.0.1").theft(by: Self.socket("127.0.0.2")) == nil)
+    }
+
+    @Test func `of a group's interface an address takes its traffic, and no interface does by the order of binding`() {
+        var red = Self.group("0.0.0.0")
+        red.interface = "red"
+        #expect(red.theft(by: Self.socket("0.0.0.0", interface: "red")) == nil)
+        #expect(red.theft(by: Self.socket("0.0.0.0", interface: "blue")) == nil)
+        #expect(red.theft(by: Self.socket("0.0.0.0")) == .interface("red"))
+        #expect(red.theft(by: Self.socket("192.0.2.1")) == .address(.v4(0xc000_0201)))
+        #expect(red.theft(by: Self.socket("192.0.2.1", interface: "red")) == .address(.v4(0xc000_0201)))
+        #expect(red.theft(by: Self.socket("192.0.2.1", interface: "blue")) == nil)
+        #expect(red.probeTargets(among: []) == [])
+        let own = [IPAddress.v6(0xfe80 << 48, 1), .v4(0xc000_0201), .v4(0xc000_0202)]
+        #expect(red.probeTargets(among: [], own: own) == [.v4(0xc000_0201), .v4(0xc000_0202)])
+        #expect(red.probeTargets(among: [Self.socket("192.0.2.1")], own: own) == [.v4(0xc000_0202)])
     }
 
     @Test func `a socket with a peer takes that peer's traffic`() {
@@ -64,8 +79,8 @@ import Testing
         let any4 = Self.group("0.0.0.0"), both = Self.group("::")
         #expect(any4.probeTargets(among: []) == [Self.loopback])
         #expect(any4.probeTargets(among: [Self.socket("127.0.0.1")]) == [.v4(0x7f00_0002)])
-        #expect(any4.probeTargets(among: [Self.socket("0.0.0.0", interface: 1)]).isEmpty)
-        #expect(any4.probeTargets(among: [Self.socket("0.0.0.0", interface: 2)]) == [Self.loopback])
+        #expect(any4.probeTargets(among: [Self.socket("0.0.0.0", interface: "lo")]).isEmpty)
+        #expect(any4.probeTargets(among: [Self.socket("0.0.0.0", interface: "eth2")]) == [Self.loopback])
         #expect(both.probeTargets(among: []) == [.v6(0, 1), Self.loopback])
         #expect(both.probeTargets(among: [Self.socket("::1")]) == [Self.loopback])
         #expect(both.probeTargets(among: [Self.socket("0.0.0.0")]) == [.v6(0, 1)])

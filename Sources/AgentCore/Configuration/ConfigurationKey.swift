@@ -89,8 +89,11 @@ struct ConfigurationKey: Equatable {
         ConfigurationKey(
             "groups[].protocol", "word", required, limits: words(of: ReuseportGroup.TransportProtocol.self)),
         ConfigurationKey(
-            "groups[].address", "address", required, limits: "not multicast, broadcast or IPv6 link-local"),
+            "groups[].address", "address", required,
+            limits: "not multicast or broadcast; IPv6 link-local only with an interface"),
         ConfigurationKey("groups[].port", "integer", required, limits: "1 to 65535"),
+        ConfigurationKey(
+            "groups[].interface", "string", limits: "1 to 15 bytes; no `/`, `:` or white space"),
         ConfigurationKey(
             "groups[].ipv6_only", "boolean", "`false`", limits: "`true`, `false`; `true` only with an IPv6 address"),
     ]

@@ -70,7 +70,7 @@ struct ConfigurationReader {
         let endpoint = try value.endpoint()
         let place = ReuseportGroup(
             name: "status_http", transport: .tcp, address: endpoint.address, port: endpoint.port)
-        if let group = groups.first(where: { $0.overlaps(place) }) {
+        if let group = groups.first(where: { $0.on(interface: nil).overlaps(place) }) {
             throw value.problem(
                 "status_http \(endpoint) overlaps with group \(group.name) (\(group.endpoint))",
                 "give it a port of its own, like \(endpoint.address.withPort(9_477))")
@@ -163,10 +163,10 @@ struct ConfigurationReader {
             throw transportValue.problem(
                 "protocol \(try transportValue.string().prefix(80)) is not known", "write udp or tcp")
         }
-        let address = try groupAddress(try section.required("address", like: "address: 0.0.0.0"))
+        let (address, interface) = try boundAddress(section)
         var group = ReuseportGroup(
             name: try section.required("name").name(), transport: transport, address: address,
-            port: UInt16(try section.required("port").integer(in: 1...65_535)))
+            port: UInt16(try section.required("port").integer(in: 1...65_535)), interface: interface)
         if let ipv6Only = try section.optional("ipv6_only") {
             group.ipv6Only = try ipv6Only.boolean()
             if case .v4 = group.address, group.ipv6Only {
@@ -176,9 +176,32 @@ struct ConfigurationReader {
         return group
     }
 
+    /// The keys `address` and `interface`. A link-local address may have the interface as its zone: `fe80::1%eth0`
+    /// (RFC 4007, 11).
+    private func boundAddress(_ section: Section) throws(Failure) -> (IPAddress, interface: String?) {
+        let value = try section.required("address", like: "address: 0.0.0.0")
+        let parts = try value.string().split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+        let key = try section.optional("interface")
+        let interface = try key.map { value throws(Failure) in try value.interface() }
+        let address = try groupAddress(value, String(parts[0]), hasInterface: interface != nil || parts.count == 2)
+        guard parts.count == 2 else { return (address, interface) }
+        let zone = String(parts[1])
+        guard Value.isInterface(zone) else {
+            throw value.problem(
+                "\(zone.prefix(80)) after % is not the name of an interface", "write it like fe80::1%eth0")
+        }
+        if let key, let interface, interface != zone {
+            throw key.problem(
+                "interface \(interface) is another one than address \(parts[0])%\(zone) has", "write one of them")
+        }
+        return (address, zone)
+    }
+
     /// An address at which the program can select a collector.
-    private func groupAddress(_ value: Value) throws(Failure) -> IPAddress {
-        let address = try value.address()
+    ///
+    /// - Parameter text: of the value, without a zone.
+    private func groupAddress(_ value: Value, _ text: String, hasInterface: Bool) throws(Failure) -> IPAddress {
+        let address = try value.address(text)
         if address.isMulticast || address == .v4(.max) {
             throw value.problem(
                 "address \(address) is a \(address.isMulticast ? "multicast" : "broadcast") address: the kernel gives a "
@@ -186,10 +209,10 @@ struct ConfigurationReader {
                 "let the exporters send to an address of this host, and write the address that the collectors bind, "
                     + "like 0.0.0.0")
         }
-        if address.isIPv6LinkLocal {
+        if address.isIPv6LinkLocal, !hasInterface {
             throw value.problem(
-                "address \(address) is link-local: its sockets are bound to an interface, and a group has none",
-                "write \"::\" or an address of this host that is not link-local, and let the collectors bind it")
+                "address \(address) is link-local: its sockets are bound to an interface, and the group has none",
+                "add the key interface, or write \(address)%eth0")
         }
         return address
     }
@@ -215,8 +238,19 @@ extension ReuseportGroup {
     /// address, and IPv4 over dual-stack, and reports no error.
     func overlaps(_ other: ReuseportGroup) -> Bool {
         guard transport == other.transport, port == other.port else { return false }
-        if address == other.address { return true }
-        return covers(other.address) || other.covers(address)
+        switch (interface, other.interface) {
+        case (let own?, let theirs?) where own != theirs: return false
+        // What comes by the interface goes to one of them by the order of binding, but the other one has the rest.
+        case (nil, _?): return address != other.address && other.covers(address)
+        case (_?, nil): return address != other.address && covers(other.address)
+        default: return address == other.address || covers(other.address) || other.covers(address)
+        }
+    }
+
+    func on(interface: String?) -> ReuseportGroup {
+        var group = self
+        group.interface = interface
+        return group
     }
 
     private func covers(_ address: IPAddress) -> Bool {

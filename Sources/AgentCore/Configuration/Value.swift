@@ -32,6 +32,23 @@ struct Value {
         return text
     }
 
+    /// The name of a network interface.
+    func interface() throws(Failure) -> String {
+        let text = try string()
+        guard Self.isInterface(text) else {
+            throw problem(
+                "\(key) \"\(text.prefix(80))\" is not the name of an interface",
+                "write it as ip link shows it, like eth0")
+        }
+        return text
+    }
+
+    /// As the kernel's dev_valid_name() (net/core/dev.c).
+    static func isInterface(_ text: String) -> Bool {
+        (1...15).contains(text.utf8.count) && text != "." && text != ".."
+            && !text.contains { "/:".contains($0) || $0.isWhitespace }
+    }
+
     /// One of a set of words.
     func choice<Choice: RawRepresentable<String> & CaseIterable>(of key: String) throws(Failure) -> Choice {
         let text = try string()
@@ -89,8 +106,10 @@ struct Value {
         }
     }
 
-    func address() throws(Failure) -> IPAddress {
-        let text = try string()
+    func address() throws(Failure) -> IPAddress { try address(try string()) }
+
+    /// - Parameter text: of the value, or a part of it.
+    func address(_ text: String) throws(Failure) -> IPAddress {
         guard let address = IPAddress(text) else {
             throw problem(
                 "\(key) \(text.prefix(80)) is not an IPv4 or IPv6 address",

@@ -131,6 +131,16 @@ enum SocketOwner {
         do { return try holder(of: Set(sockets.map(\.offer.socket.cookie)), process.pid) != nil } catch { return true }
     }
 
+    /// The first of the sockets that the process doesn't have. Nil: it has all of them, or the agent may not look into
+    /// it.
+    static func socketOfAnother(than process: ProcessIdentity, _ sockets: [OfferedSocket]) -> RegistrationPlan.Offer? {
+        guard sockets.count > 1, let holder = try? OtherProcess(pid: process.pid), holder.identity == process,
+            let own = try? holder.sockets(borrowing: { _ in false })
+        else { return nil }
+        let cookies = Set(own.all.map(\.cookie))
+        return sockets.map(\.offer).first { !cookies.contains($0.socket.cookie) }
+    }
+
     /// In a container, process 1 is a collector as any other.
     private static func isServiceManager(_ pid: Int32) -> Bool {
         pid == 1

@@ -42,6 +42,9 @@ struct ControlRegistration {
             }
         }
         let owner = passed.map(\.identity) ?? SocketOwner.find(of: sockets, passedBy: request.peer.pid)
+        if let owner, manner != .renewal, let other = SocketOwner.socketOfAnother(than: owner, sockets) {
+            throw Self.isOfTwo(other, owner, act: act)
+        }
         try checkMayRenew(collector, owner, manner, act: act)
         let command = request.peer.pid
         func keeper() -> ProcessIdentity? {
@@ -67,6 +70,15 @@ struct ControlRegistration {
         try checkMayName(owner, ofUser: process.user, request.peer, act: act)
         try checkMayRenew(collector, owner, manner, act: act)
         return try pool.register(collector, process, owner: owner, replacing: manner == .takeover)
+    }
+
+    private static func isOfTwo(_ socket: RegistrationPlan.Offer, _ owner: ProcessIdentity, act: String) -> Failure {
+        Failure(
+            .unfitSocket, act: act,
+            cause:
+                "\(socket.label) (\(socket.socket.endpoint)) is not open in process \(owner.pid), which has the other "
+                + "sockets: a collector is one process",
+            remedy: "register the sockets of each process under a collector's name of its own")
     }
 
     private static func hasNoReader(_ keeper: ProcessIdentity, act: String) -> Failure {

@@ -242,6 +242,7 @@ extension ReuseportGroup {
         guard let transport = TransportProtocol(rawValue: group.protocol), let address = IPAddress(group.address),
             let port = UInt16(exactly: group.port)
         else { return nil }
-        self.init(name: group.name, transport: transport, address: address, port: port)
+        self.init(
+            name: group.name, transport: transport, address: address, port: port, interface: group.interface)
     }
 }

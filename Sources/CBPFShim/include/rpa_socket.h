@@ -42,8 +42,10 @@ int rpa_socket_has_joined(int socket, struct rpa_endpoint group, int32_t interfa
  * with SO_REUSEPORT and belongs to the user, like a collector's socket. It keeps
  * the reuseport group and the attached program while no collector exists. -EPERM:
  * another user requires CAP_CHOWN. -EADDRINUSE: a socket of another user is bound.
+ * interface: its name, or NULL. -ENODEV: there is none. -EPERM: Linux before 5.7 requires CAP_NET_RAW.
  */
-int rpa_placeholder(struct rpa_endpoint endpoint, int protocol, int ipv6_only, uint32_t user);
+int rpa_placeholder(struct rpa_endpoint endpoint, int protocol, int ipv6_only, const char *interface,
+		    uint32_t user);
 
 /*
  * New fd of a non-blocking TCP socket that is bound to the address and port with
@@ -56,15 +58,17 @@ int rpa_tcp_bind(struct rpa_endpoint endpoint);
 int rpa_netns_cookie(uint64_t *netns);
 
 /* New fd of a non-blocking socket for probes, bound to the source. Port 0: the kernel chooses
- * one, and it is stored there. A connection that comes of it is reset by its close. */
-int rpa_prober(int protocol, struct rpa_endpoint *source);
+ * one, and it is stored there. A connection that comes of it is reset by its close. interface:
+ * its name, or NULL. */
+int rpa_prober(int protocol, struct rpa_endpoint *source, const char *interface);
 
 /* Sends an empty datagram or a SYN, and never waits. What comes of it shows in
  * poll(2): refused POLLERR, a connection POLLOUT. */
 int rpa_send_probe(int prober, int protocol, struct rpa_endpoint target);
 
 /* 1: what is sent to the endpoint's address from itself stays on this host, by the routes that
- * there are now (RTN_LOCAL), 0: it doesn't, or -errno: -ENETUNREACH: no way at all. */
-int rpa_is_local(struct rpa_endpoint endpoint);
+ * there are now (RTN_LOCAL), 0: it doesn't, or -errno: -ENETUNREACH: no way at all. interface: the
+ * index of the interface that the sender is bound to, or 0. */
+int rpa_is_local(struct rpa_endpoint endpoint, uint32_t interface);
 
 #endif

@@ -52,5 +52,7 @@ const char *lab_executed_path(void);
 
 /* Binds the calling thread to that CPU. */
 int lab_run_on_cpu(int cpu);
+/* The calling thread enters the network namespace of that descriptor. */
+int lab_enter_network(int number);
 
 #endif

@@ -47,6 +47,10 @@ public struct AuditFacts: Equatable, Sendable {
         public var multicast: [Membership] = []
         /// Collectors of which one socket drops while others are idle.
         public var uneven: [Uneven] = []
+        /// The group's interface exists; true also without one.
+        public var hasInterface = true
+        /// Sockets that are bound to no interface receive nothing of what comes by the group's: it is a VRF.
+        public var isApart = false
         /// The program has come to the group. False: its sockets receive their traffic as without the agent.
         public var isClaimed: Bool
 

@@ -3,9 +3,9 @@
 public enum TrafficTheft: Hashable, Sendable {
     /// What is sent to the address.
     case address(IPAddress)
-    /// What the interface with that index receives, or nothing of it, by the order
+    /// What the interface with that name receives, or nothing of it, by the order
     /// of binding: see `theft(by:)`.
-    case interface(Int32)
+    case interface(String)
     /// All IPv4: an IPv4 wildcard goes before a dual-stack one.
     case allIPv4
     /// All IPv6, or nothing of it: `::` dual-stack and `::` IPv6-only are equals.
@@ -24,10 +24,13 @@ extension ReuseportGroup {
     /// among themselves the last to be bound is the first, of IPv6 the first.
     public func theft(by socket: BoundSocket) -> TrafficTheft? {
         guard socket.transport == transport, socket.port == port, !hasMember(socket) else { return nil }
+        // What comes by one interface never reaches a socket of another.
+        if let interface, let other = socket.interface, interface != other { return nil }
         if socket.hasPeer { return covers(socket.address) ? .peer : nil }
+        // One of the two is bound to an interface.
+        let narrower = interface == socket.interface ? nil : interface ?? socket.interface
         guard address.isWildcard else {
-            return socket.interface != 0 && socket.address == address
-                ? .interface(socket.interface) : nil
+            return socket.address == address ? narrower.map(TrafficTheft.interface) : nil
         }
         guard socket.address.isWildcard else {
             return covers(socket.address) ? .address(socket.address.unmapped) : nil
@@ -35,10 +38,13 @@ extension ReuseportGroup {
         switch (address, socket.address) {
         case (.v6, .v4) where ipv6Only: return nil
         case (.v4, .v6): return nil
-        case _ where socket.interface != 0: return .interface(socket.interface)
-        case (.v6, .v4): return .allIPv4
-        case (.v6, .v6): return .perhapsAllIPv6
-        default: return nil
+        case (.v4, .v4), (.v6, _):
+            if let narrower { return .interface(narrower) }
+        }
+        return switch (address, socket.address) {
+        case (.v6, .v4): .allIPv4
+        case (.v6, .v6): .perhapsAllIPv6
+        default: nil
         }
     }
 
@@ -53,12 +59,18 @@ extension ReuseportGroup {
     }
 
     /// Addresses of this host at which a probe reaches the group and no other
-    /// socket, the best first. None for multicast and link-local addresses.
-    public func probeTargets(among sockets: [BoundSocket]) -> [IPAddress] {
+    /// socket, the best first. None for multicast addresses.
+    ///
+    /// - Parameter own: addresses of the group's interface. What the host sends to one of them from a socket that is
+    ///   bound to the interface counts as received by it (rt_iif of the route, net/ipv4/route.c).
+    public func probeTargets(among sockets: [BoundSocket], own: [IPAddress] = []) -> [IPAddress] {
         let thefts = Set(sockets.compactMap { theft(by: $0) })
+        if interface != nil {
+            let candidates = own.filter { covers($0) && !$0.isMulticast }
+            return Array(candidates.filter { !thefts.contains(.address($0.unmapped)) }.prefix(2))
+        }
         guard address.isWildcard else { return address.isOrdinary ? [address.unmapped] : [] }
-        // The loopback interface has index 1 in every network namespace.
-        guard !thefts.contains(.interface(1)) else { return [] }
+        guard !thefts.contains(.interface("lo")) else { return [] }
         var candidates: [IPAddress] = []
         if case .v6 = address { candidates.append(.v6(0, 1)) }
         if covers(.v4(0x7f00_0001)), !thefts.contains(.allIPv4) {

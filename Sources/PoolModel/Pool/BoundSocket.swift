@@ -7,8 +7,8 @@ public struct BoundSocket: Equatable, Sendable {
     public var port: UInt16
     /// IPV6_V6ONLY; false also for an IPv6 socket with a peer, for which the kernel doesn't report it.
     public var ipv6Only: Bool
-    /// Index of the interface it is bound to, 0 for none.
-    public var interface: Int32
+    /// Name of the interface that it is bound to; nil: none.
+    public var interface: String?
     /// UDP: connect(2) was called: the socket receives only that peer's datagrams.
     public var hasPeer: Bool
     /// SO_COOKIE.
@@ -24,7 +24,7 @@ public struct BoundSocket: Equatable, Sendable {
 
     public init(
         transport: ReuseportGroup.TransportProtocol, address: IPAddress, port: UInt16, ipv6Only: Bool = false,
-        interface: Int32 = 0, hasPeer: Bool = false, cookie: UInt64, inode: UInt32 = 0, user: UInt32 = 0,
+        interface: String? = nil, hasPeer: Bool = false, cookie: UInt64, inode: UInt32 = 0, user: UInt32 = 0,
         queued: UInt64 = 0, drops: UInt64 = 0
     ) {
         self.transport = transport

@@ -26,16 +26,19 @@ package enum GroupClaim {
 
 extension ReuseportGroup {
     /// Whether the socket receives what would go to the group: it is a member, or is bound less
-    /// narrowly than the group. A socket that is connected or bound to an interface keeps its traffic.
+    /// narrowly than the group. A socket that is connected or bound to another interface keeps its traffic.
     func takesTraffic(of socket: BoundSocket) -> Bool {
-        guard socket.transport == transport, socket.port == port, !socket.hasPeer, socket.interface == 0 else {
+        guard socket.transport == transport, socket.port == port, !socket.hasPeer,
+            socket.interface == nil || socket.interface == interface
+        else {
             return false
         }
         if hasMember(socket) { return true }
         let other = ReuseportGroup(
-            name: name, transport: transport, address: socket.address, port: port, ipv6Only: socket.ipv6Only)
+            name: name, transport: transport, address: socket.address, port: port, ipv6Only: socket.ipv6Only,
+            interface: socket.interface)
         let member = BoundSocket(
-            transport: transport, address: address, port: port, ipv6Only: ipv6Only, cookie: 0)
+            transport: transport, address: address, port: port, ipv6Only: ipv6Only, interface: interface, cookie: 0)
         return other.theft(by: member) != nil
     }
 }

@@ -117,6 +117,8 @@ public struct PoolSnapshot: Sendable {
         public var `protocol`: String
         public var address: String
         public var port: Int
+        /// Name of the interface that the sockets are bound to; nil: none.
+        public var interface: String?
         /// There is a socket of ours to attach the program through, and the last
         /// audit did not find that in vain.
         public var attached: Bool
@@ -125,10 +127,12 @@ public struct PoolSnapshot: Sendable {
         public var droppedBytes: UInt64
 
         public init(
-            name: String, protocol transport: String, address: String, port: Int, attached: Bool, outcomes: Outcomes,
+            name: String, protocol transport: String, address: String, port: Int, interface: String? = nil,
+            attached: Bool, outcomes: Outcomes,
             droppedBytes: UInt64
         ) {
             (self.name, self.protocol, self.address, self.port) = (name, transport, address, port)
+            self.interface = interface
             (self.attached, self.outcomes, self.droppedBytes) = (attached, outcomes, droppedBytes)
         }
     }

@@ -21,8 +21,8 @@ public struct SocketFacts: Equatable, Sendable {
     public var peer: Peer?
     /// IPV6_V6ONLY.
     public var ipv6Only: Bool
-    /// Index of the interface it is bound to, 0 for none.
-    public var interface: Int32
+    /// Name of the interface that it is bound to; nil: none.
+    public var interface: String?
     /// SO_INCOMING_CPU; nil: not set.
     public var incomingCPU: Int?
     /// SO_COOKIE.
@@ -35,7 +35,7 @@ public struct SocketFacts: Equatable, Sendable {
     public init(
         kind: Kind, address: IPAddress, port: UInt16, hasReuseport: Bool = true,
         isListening: Bool = false, peer: Peer? = nil, ipv6Only: Bool = false,
-        interface: Int32 = 0, cookie: UInt64, user: UInt32 = 0, isInOurNamespace: Bool = true
+        interface: String? = nil, cookie: UInt64, user: UInt32 = 0, isInOurNamespace: Bool = true
     ) {
         self.kind = kind
         self.address = address
@@ -65,8 +65,8 @@ public struct SocketFacts: Equatable, Sendable {
     /// `udp 0.0.0.0:4739`.
     public var endpoint: String {
         switch kind {
-        case .udp: "udp \(address.withPort(port))"
-        case .tcp, .mptcp: "tcp \(address.withPort(port))"
+        case .udp: "udp \(address.withPort(port, interface: interface))"
+        case .tcp, .mptcp: "tcp \(address.withPort(port, interface: interface))"
         case .other: "not UDP or TCP"
         }
     }
@@ -76,7 +76,8 @@ extension ReuseportGroup {
     /// Whether the socket is bound where the group is. It may still be unfit.
     public func isEndpoint(of socket: SocketFacts) -> Bool {
         switch (transport, socket.kind) {
-        case (.udp, .udp), (.tcp, .tcp): address == socket.address && port == socket.port
+        case (.udp, .udp), (.tcp, .tcp):
+            address == socket.address && port == socket.port && interface == socket.interface
         default: false
         }
     }
@@ -96,7 +97,7 @@ extension ReuseportGroup {
     /// Whether the socket is a member of the group, as far as the kernel's list of sockets shows.
     public func hasMember(_ socket: BoundSocket) -> Bool {
         guard transport == socket.transport, address == socket.address, port == socket.port, !socket.hasPeer,
-            socket.interface == 0
+            socket.interface == interface
         else { return false }
         guard case .v6 = address, address.isWildcard else { return true }
         return socket.ipv6Only == ipv6Only

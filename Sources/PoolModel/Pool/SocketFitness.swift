@@ -26,12 +26,20 @@ extension RegistrationPlan {
             throw unfit("\(name) is not bound", "bind it to a group's address and port first")
         }
         let endpoints = groups.map(\.endpoint).joined(separator: ", ")
-        // The kernel has bound it to an interface, although nobody asked for one.
-        if socket.address.isIPv6LinkLocal {
+        if let interface = socket.interface, !groups.contains(where: { $0.isEndpoint(of: socket) }) {
+            // The kernel has bound it to an interface, although nobody asked for one.
+            let cause =
+                socket.address.isIPv6LinkLocal
+                ? "has a link-local address, and therefore is bound to interface \(interface), which"
+                : "is bound to interface \(interface), which"
+            let isNear = groups.contains { $0.address == socket.address && $0.port == socket.port }
             throw unfit(
-                "\(name) has a link-local address, and therefore is bound to interface \(socket.interface), which "
-                    + "makes it a group of its own",
-                "bind it to the address of a group, which has no interface: the pool has \(endpoints)")
+                "\(name) \(cause) makes it a group of its own; the pool has \(endpoints)",
+                isNear
+                    ? "add a group with interface: \(interface) to the agent's configuration; or bind it to no interface: "
+                        + "no SO_BINDTODEVICE (nfacctd: nfacctd_interface), no ip vrf exec"
+                    : "bind it to the address, port and interface of a group, or change groups in the agent's configuration"
+            )
         }
         guard let index = groups.firstIndex(where: { $0.isEndpoint(of: socket) }) else {
             throw unfit(
@@ -44,12 +52,6 @@ extension RegistrationPlan {
                 "\(name) is \(socket.ipv6Only ? "IPv6-only" : "dual-stack"), group \(group.name) is not: "
                     + "the kernel keeps them in groups apart",
                 "set ipv6_only: \(socket.ipv6Only) on group \(group.name), or IPV6_V6ONLY on the socket alike")
-        }
-        guard socket.interface == 0 else {
-            throw unfit(
-                "\(name) is bound to interface \(socket.interface), which makes it a group of its own",
-                "bind it without an interface: without SO_BINDTODEVICE (nfacctd: nfacctd_interface), and not started by "
-                    + "ip vrf exec; ip link lists the interfaces by number")
         }
         guard socket.hasReuseport else {
             throw unfit("\(name) was bound without SO_REUSEPORT", "set SO_REUSEPORT before bind")

@@ -14,6 +14,8 @@ public enum AuditProblem: Hashable, Sendable {
     case socketReplaced(ReuseportGroup, collector: String)
     case trafficStolen(ReuseportGroup, Culprit, TrafficTheft)
     case noPlaceholder(ReuseportGroup, AuditFacts.PlaceholderRefusal)
+    /// The group's interface doesn't exist (yet).
+    case interfaceMissing(ReuseportGroup)
     /// A registered socket that the program can't select.
     case unselectable(ReuseportGroup, collector: String, Culprit?, errno: Int32)
     /// Sockets of two users, of which one receives the group's traffic.
@@ -79,6 +81,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .socketReplaced: "socket_replaced"
         case .trafficStolen: "traffic_stolen"
         case .noPlaceholder: "no_placeholder"
+        case .interfaceMissing: "interface_missing"
         case .unselectable: Self.unselectable
         case .twoUsers: Self.twoUsers
         case .stalled: Self.stalled
@@ -106,7 +109,8 @@ public enum AuditProblem: Hashable, Sendable {
     public static let kinds: [(name: String, level: Level)] = [
         ("program_replaced", .problem), (unverified, .problem), (unverified, .note),
         ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
-        ("traffic_stolen", .problem), ("no_placeholder", .note), ("one_source_address", .note),
+        ("traffic_stolen", .problem), ("no_placeholder", .note), ("interface_missing", .note),
+        ("one_source_address", .note),
         ("session_not_ended", .note), (unselectable, .problem), (twoUsers, .problem),
         (stalled, .problem), ("worker_overloaded", .problem), (multicastJoined, .problem),
         ("no_collector", .problem), ("exporters_without_collector", .problem),
@@ -120,7 +124,9 @@ public enum AuditProblem: Hashable, Sendable {
             .groupWithoutCollector,
             .groupNotJoined, .reloadFailed:
             .problem
-        case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .oneSource, .sessionNotEnded: .note
+        case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .interfaceMissing, .oneSource,
+            .sessionNotEnded:
+            .note
         }
     }
 
@@ -143,6 +149,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .programReplaced(let group), .programUnseen(let group), .programUnreachable(let group),
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
             .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
+            .interfaceMissing(let group),
             .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _), .stalled(let group, _),
             .unevenWorkers(let group, _, _), .multicastJoined(let group, _, _), .groupWithoutCollector(let group),
             .groupNotJoined(let group, _, _):
@@ -216,9 +223,12 @@ extension AuditFacts {
                 ?? .stranger(group, .init(socket))
         }
         for socket in facts.sockets where !groups.contains(where: { $0.group.hasMember(socket) }) {
-            if let theft = group.theft(by: socket) { problems.append(.trafficStolen(group, .init(socket), theft)) }
+            guard let theft = group.theft(by: socket), !(facts.isApart && socket.interface == nil) else { continue }
+            problems.append(.trafficStolen(group, .init(socket), theft))
         }
-        if facts.placeholder == nil, let refusal = facts.placeholderRefusal {
+        if !facts.hasInterface {
+            problems.append(.interfaceMissing(group))
+        } else if facts.placeholder == nil, let refusal = facts.placeholderRefusal {
             problems.append(.noPlaceholder(group, refusal))
         }
         return problems

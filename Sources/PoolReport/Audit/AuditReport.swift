@@ -96,7 +96,7 @@ private struct AuditSubject {
             subject(
                 "agent's socket",
                 facts.placeholder == nil ? "not needed before the first collector" : "it is in the group",
-                ["no_placeholder"]),
+                ["no_placeholder", "interface_missing"]),
         ] + (facts.group.transport == .udp ? [multicast] : [])
     }
 

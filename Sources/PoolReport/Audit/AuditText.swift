@@ -73,6 +73,10 @@ extension AuditProblem {
                 + "\(addresses.map(\.description).joined(separator: ", ")): the kernel gives a copy of what is sent "
                 + "there to each socket that is bound to the port, past the program: data is counted several times, and "
                 + "doesn't reach the exporter's collector alone"
+        case .interfaceMissing(let group):
+            return
+                "interface \(group.interface ?? "") doesn't exist: no socket can be bound to it, and nothing comes by it; "
+                + "the agent waits for it"
         case .oneSource:
             return "nearly everything comes from this address, and therefore goes to one collector: "
                 + "a NAT or a proxy may be in front of the exporters"
@@ -105,6 +109,10 @@ extension AuditProblem {
         case .programUnseen(let group), .probeUnsendable(let group, _?):
             return "let the firewall pass \(group.transport.rawValue) port \(group.port) on the loopback interface, "
                 + "and check that this host has the group's address"
+        case .probeUnsendable(let group, nil) where group.interface != nil:
+            return
+                "give interface \(group.interface ?? "") an address to which the agent can send a probe; until then, only "
+                + "delivered traffic shows that the program runs"
         case .probeUnsendable(let group, nil):
             return "keep one loopback address free of other sockets at port \(group.port)"
         case .programUnreachable:
@@ -145,6 +153,8 @@ extension AuditProblem {
             return "end the processes of one of the users, and run all collectors of the pool as the other one; with "
                 + "collector_user set to it, the agent keeps other users out from then on; to see the port's sockets: "
                 + group.listing
+        case .interfaceMissing(let group):
+            return "create it, and then start the collectors; or correct interface of group \(group.name)"
         case .oneSource: return "let the NAT or proxy keep the source addresses, or run the agent in front of it"
         case .sessionNotEnded(let errno):
             return errno == KernelErrno.notPermitted
@@ -197,7 +207,7 @@ extension TrafficTheft {
     package var words: String {
         switch self {
         case .address(let address): "what is sent to \(address)"
-        case .interface(let index): "what interface \(index) receives (or none of it, by the order of binding)"
+        case .interface(let name): "what interface \(name) receives (or none of it, by the order of binding)"
         case .allIPv4: "all IPv4"
         case .perhapsAllIPv6: "all IPv6 (or none of it, by the order of binding)"
         case .peer: "what its peer sends"
@@ -211,9 +221,12 @@ extension TrafficTheft {
         let bind = "bind \(group.endpoint), as the group"
         switch self {
         case .address: return "let its process use another port or, if it is a collector, \(bind)"
-        case .interface:
-            return "let its process use another port or, if it is a collector, \(bind), and no interface (no "
-                + "SO_BINDTODEVICE, no ip vrf exec)"
+        case .interface(let name):
+            let alike =
+                group.interface == nil
+                ? "and no interface (no SO_BINDTODEVICE, no ip vrf exec); or make it a group, with interface: \(name)"
+                : "and the interface (SO_BINDTODEVICE, or ip vrf exec)"
+            return "let its process use another port or, if it is a collector, \(bind), \(alike)"
         case .allIPv4: return "let its process use another port or, if it is a collector, \(bind), without IPV6_V6ONLY"
         case .perhapsAllIPv6:
             return "let its process use another port or, if it is a collector, \(bind), with IPV6_V6ONLY "

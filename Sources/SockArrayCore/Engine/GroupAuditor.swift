@@ -86,6 +86,10 @@ final class GroupAuditor {
                     }
                 return addresses.isEmpty ? nil : .init(collector: deployment.name(of: slot), addresses: addresses)
             }
+        if let interface = group.group.interface {
+            facts.hasInterface = NetworkInterface.exists(interface)
+            facts.isApart = NetworkInterface.isApart(interface, group.group.transport)
+        }
         facts.uneven = uneven(among: facts.sockets, present, in: group)
         let starved = Set(facts.starved.compactMap(\.present))
         for (entry, cookie) in present where starved.contains(cookie) { try prover.withdraw(cookie, at: entry.slot) }

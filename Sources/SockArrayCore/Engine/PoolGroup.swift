@@ -241,6 +241,18 @@ extension ReuseportGroup {
     var pinName: String {
         let bound = "\(address)".map { $0 == "." || $0 == ":" ? "_" : String($0) }.joined()
         return "\(transport.rawValue)-\(port)-\(bound)\(ipv6Only ? "-ipv6_only" : "")"
+            + (interface.map { "-on-\(Self.escaped($0))" } ?? "")
+    }
+
+    /// An interface's name may have any character but `/`, `:` and white space.
+    private static func escaped(_ name: String) -> String {
+        name.utf8.map { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "_"):
+                String(UnicodeScalar(byte))
+            default: "=" + String(byte, radix: 16)
+            }
+        }.joined()
     }
 }
 

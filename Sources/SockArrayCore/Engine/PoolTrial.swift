@@ -101,8 +101,12 @@ public final class PoolTrial {
                 _ = try Placeholder(in: anyPort, user: geteuid())
             } catch {
                 // It may come later, with a failover of the host's own.
-                guard error.errno == KernelError.noSuchAddress else { throw .groupSocket(error) }
-                facts.absentAddresses = (facts.absentAddresses ?? []) + ["\(group.name): \(group.address)"]
+                guard [KernelError.noSuchAddress, KernelError.noDevice].contains(error.errno) else {
+                    throw .groupSocket(error)
+                }
+                let missing =
+                    error.errno == KernelError.noDevice ? "interface \(group.interface ?? "")" : "\(group.address)"
+                facts.absentAddresses = (facts.absentAddresses ?? []) + ["\(group.name): \(missing)"]
             }
         }
         return facts

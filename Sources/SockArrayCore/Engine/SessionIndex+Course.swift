@@ -13,7 +13,7 @@ extension SessionIndex {
         for port in deployment.groups.streamPorts {
             for connection in try TCPSession.all(onPort: port, withCourse: true) where connection.isLive {
                 let peer = connection.peer.unmapped
-                let listeners = deployment.groups.listeners(of: connection.address, port: port)
+                let listeners = deployment.groups.listeners(of: connection, port: port)
                 guard sessions[peer] != nil || sessions.count < limit, let course = connection.course,
                     let first = listeners.first
                 else { continue }

@@ -22,7 +22,9 @@ final class SessionIndex {
     func note(_ accepted: [SocketFacts], of slot: Slot) {
         for socket in accepted {
             guard let peer = socket.peer else { continue }
-            for group in pool.deployment.groups.listeners(of: socket.address, port: socket.port) {
+            let listeners = pool.deployment.groups.listeners(
+                of: socket.address, port: socket.port, interface: socket.interface)
+            for group in listeners {
                 pool.maps.sessions.note(slot, ofPeer: peer.address, port: peer.port, group: group.number)
             }
         }
@@ -79,7 +81,7 @@ final class SessionIndex {
         var keys: Set<SessionKey> = []
         for port in groups.streamPorts {
             for connection in try TCPSession.all(onPort: port) {
-                for group in groups.listeners(of: connection.address, port: port) {
+                for group in groups.listeners(of: connection, port: port) {
                     keys.insert(SessionKey(peer: connection.peer, port: connection.peerPort, group: group.number))
                 }
             }
@@ -109,7 +111,7 @@ struct LiveSession {
         for port in groups.streamPorts {
             for connection in try TCPSession.all(onPort: port, withCourse: withCourse)
             where connection.isLive && isWanted(connection.peer) {
-                let listeners = groups.listeners(of: connection.address, port: port)
+                let listeners = groups.listeners(of: connection, port: port)
                 guard var group = listeners.first else { continue }
                 var slot: Slot?
                 for listener in listeners where slot == nil {
@@ -127,10 +129,16 @@ extension [PoolGroup] {
     /// Ports of the TCP groups.
     var streamPorts: Set<UInt16> { Set(filter { $0.group.transport == .tcp }.map(\.group.port)) }
 
-    /// TCP groups to which a connection to the address may belong.
-    func listeners(of address: IPAddress, port: UInt16) -> [PoolGroup] {
+    /// TCP groups to which the connection may belong. One that a listener of an interface has accepted is bound to
+    /// the interface, too.
+    func listeners(of connection: TCPSession, port: UInt16) -> [PoolGroup] {
+        listeners(of: connection.address, port: port, interface: NetworkInterface.name(of: connection.interface))
+    }
+
+    func listeners(of address: IPAddress, port: UInt16, interface: String?) -> [PoolGroup] {
         filter {
             $0.group.transport == .tcp && $0.group.port == port
+                && ($0.group.interface == nil || $0.group.interface == interface)
                 && ($0.group.address.isWildcard || $0.group.address.unmapped == address.unmapped)
         }
     }

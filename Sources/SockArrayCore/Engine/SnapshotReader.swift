@@ -89,7 +89,7 @@ struct SnapshotReader {
         let losses = try group.losses()
         return PoolSnapshot.Group(
             name: group.group.name, protocol: group.group.transport.rawValue, address: "\(group.group.address)",
-            port: Int(group.group.port), attached: isAttached,
+            port: Int(group.group.port), interface: group.group.interface, attached: isAttached,
             outcomes: PoolSnapshot.Outcomes(
                 selected: total.selected, failedOver: total.failedOver, held: losses.held,
                 noCollector: losses.noCollector, badPacket: losses.badPacket), droppedBytes: losses.bytes)

@@ -32,7 +32,7 @@ public final class OfferedSocket {
             hasReuseport: raw.reuseport != 0, isListening: raw.accepting != 0,
             peer: raw.peer_port == 0
                 ? nil : .init(address: IPAddress(family: raw.domain, bytes: raw.peer), port: raw.peer_port),
-            ipv6Only: raw.ipv6_only != 0, interface: raw.interface,
+            ipv6Only: raw.ipv6_only != 0, interface: NetworkInterface.name(of: raw.interface),
             cookie: raw.cookie, user: raw.user, isInOurNamespace: raw.netns == ourNamespace)
         if raw.incoming_cpu >= 0 { facts.incomingCPU = Int(raw.incoming_cpu) }
         return facts

@@ -19,10 +19,11 @@ final class Placeholder {
     /// - Throws: EPERM: giving the socket to another user requires CAP_CHOWN.
     ///   EADDRINUSE: sockets of another user are in the group. EACCES: a port
     ///   below 1024 needs CAP_NET_BIND_SERVICE. EADDRNOTAVAIL: no such address here.
+    ///   ENODEV: no such interface.
     init(in group: ReuseportGroup, user: UInt32) throws(KernelError) {
         let result = rpa_placeholder(
             group.address.endpoint(port: group.port), Int32(group.transport == .udp ? IPPROTO_UDP : IPPROTO_TCP),
-            group.ipv6Only ? 1 : 0, user)
+            group.ipv6Only ? 1 : 0, group.interface, user)
         let descriptor = Descriptor(owning: try kernel("make a placeholder in group \(group.name)", result))
         var facts = rpa_socket_facts()
         try kernel("getsockopt", rpa_socket_inspect(descriptor.number, &facts))

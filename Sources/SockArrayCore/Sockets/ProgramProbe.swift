@@ -47,7 +47,8 @@ struct ProgramProbe {
         let number = Int32(transport == .udp ? IPPROTO_UDP : IPPROTO_TCP)
         var source = target.endpoint(port: port)
         let prober = Descriptor(
-            owning: try kernel("bind a probe of group \(group.group.name)", rpa_prober(number, &source)))
+            owning: try kernel(
+                "bind a probe of group \(group.group.name)", rpa_prober(number, &source, group.group.interface)))
         port = source.port
         try checkStaysHere()
         settings.setProbe(hash(target) &+ UInt64(port), asking: entry)
@@ -75,7 +76,8 @@ struct ProgramProbe {
     /// where addresses of other hosts can be bound (ip_nonlocal_bind).
     private func checkStaysHere() throws(KernelError) {
         let act = "find the way of a probe of group \(group.group.name)"
-        let isLocal = try kernel(act, rpa_is_local(target.endpoint(port: 0)))
+        let interface = group.group.interface.map { if_nametoindex($0) } ?? 0
+        let isLocal = try kernel(act, rpa_is_local(target.endpoint(port: 0), interface))
         if isLocal == 0 { throw KernelError(operation: act, errno: EADDRNOTAVAIL) }
     }
 
@@ -139,7 +141,7 @@ extension PoolGroup {
     ) throws(KernelError) -> (result: ProbeResult, answers: [ProbeAnswer]) {
         var probes: [ProgramProbe] = []
         var refusal: Int32?
-        for target in group.probeTargets(among: sockets) {
+        for target in probeTargets(among: sockets) {
             var probe = try ProgramProbe(at: target, of: self, settings, hash)
             do {
                 if try probe.send(asking: entries[0]) { return (.attached, answers(of: &probe, asking: entries)) }
@@ -169,7 +171,7 @@ extension PoolGroup {
     func ask(
         for entry: SocketEntry, among sockets: [BoundSocket], _ settings: PoolSettings, _ hash: ExporterHash
     ) throws(KernelError) -> (errno: Int32?, isSent: Bool) {
-        for target in group.probeTargets(among: sockets) {
+        for target in probeTargets(among: sockets) {
             var probe = try ProgramProbe(at: target, of: self, settings, hash)
             guard let isSeen = try? probe.send(asking: entry, within: ProgramProbe.timeout * 3) else { continue }
             guard isSeen, let answer = probe.answer, answer.entry == entry else { return (nil, true) }
@@ -177,6 +179,10 @@ extension PoolGroup {
             return (answer.errno, true)
         }
         return (nil, false)
+    }
+
+    private func probeTargets(among sockets: [BoundSocket]) -> [IPAddress] {
+        group.probeTargets(among: sockets, own: group.interface.map(NetworkInterface.addresses) ?? [])
     }
 
     /// - Parameter probe: has an answer for the first entry.

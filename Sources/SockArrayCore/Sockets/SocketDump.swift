@@ -17,7 +17,7 @@ public enum SocketDump {
         return try sockets(of: transport, port: port, states: states).map { raw in
             BoundSocket(
                 transport: transport, address: IPAddress(family: raw.family, bytes: raw.address), port: raw.port,
-                ipv6Only: raw.ipv6_only != 0, interface: Int32(bitPattern: raw.interface),
+                ipv6Only: raw.ipv6_only != 0, interface: NetworkInterface.name(of: Int32(bitPattern: raw.interface)),
                 hasPeer: raw.peer_port != 0, cookie: raw.cookie, inode: raw.inode, user: raw.uid,
                 queued: UInt64(raw.queued), drops: UInt64(raw.drops))
         }

@@ -44,11 +44,12 @@ public enum IPAddress: Hashable, Sendable {
         if case .v6(let high, _) = self { high >> 54 == 0xfe80 >> 6 } else { false }
     }
 
-    /// `192.0.2.1:4739` or `[2001:db8::1]:4739`.
-    public func withPort(_ port: UInt16) -> String {
-        switch self {
-        case .v4: "\(self):\(port)"
-        case .v6: "[\(self)]:\(port)"
+    /// `192.0.2.1:4739` or `[2001:db8::1]:4739`; with an interface, as ss(8) writes it: `0.0.0.0%eth0:4739`.
+    public func withPort(_ port: UInt16, interface: String? = nil) -> String {
+        let zone = interface.map { "%\($0)" } ?? ""
+        return switch self {
+        case .v4: "\(self)\(zone):\(port)"
+        case .v6: "[\(self)\(zone)]:\(port)"
         }
     }
 }
