@@ -38,7 +38,8 @@ function makeGroupRow(name) {
 }
 
 function showGroupRow(row, group) {
-  const host = group.address.includes(":") ? `[${group.address}]` : group.address;
+  const bound = group.interface ? `${group.address}%${group.interface}` : group.address;
+  const host = group.address.includes(":") ? `[${bound}]` : bound;
   put(row.address, `${group.protocol} ${host}:${group.port}`);
   row.node.dataset.state = group.attached ? "active" : "failed";
   setShape(row.attached.firstChild, group.attached ? "active" : "failed");

@@ -158,6 +158,47 @@ import TestSupport
         }
     }
 
+    @Test func `sockets without an interface that are bound later receive its traffic until the next audit`()
+        async throws
+    {
+        try await Sandbox.run { sandbox in
+            let link = try Link(in: sandbox)
+            let groups = [Self.group("red", "red0"), Self.group("all", nil)]
+            let pool = try Self.pool(groups)
+            let sockets = try Self.register(groups, in: pool)
+            // At the same collector, before and after.
+            for receiver in [1, 0] {
+                try link.send(from: Self.sources, to: "192.0.2.1")
+                for name in ["c1", "c2"] {
+                    let owned = try Self.sources.filter { try pool.kernel.explain($0).collector == name }
+                    #expect(sockets[name]![1 - receiver].receiveWaiting().isEmpty)
+                    #expect(Set(sockets[name]![receiver].receiveWaiting().map(\.source)) == Set(owned))
+                }
+                let facts = try pool.kernel.auditFacts(act: "audit")
+                #expect(facts.groups.map(\.probe) == [.attached, .attached])
+                #expect(facts.problems(former: [:]).filter { $0.group != nil } == [])
+            }
+            try link.end()
+        }
+    }
+
+    @Test func `of IPv6, sockets without an interface that were bound before receive its traffic: a note`() async throws
+    {
+        try await Sandbox.run { sandbox in
+            let link = try Link(in: sandbox)
+            let groups = [Self.group("all", nil, "::"), Self.group("red", "red0", "::")]
+            let pool = try Self.pool(groups)
+            let sockets = try Self.register(groups, in: pool)
+            try link.send(from: [IPAddress("fe80::2")!], to: "fe80::1")
+            let owner = try #require(try pool.kernel.explain(IPAddress("fe80::2")!).collector)
+            #expect(sockets[owner]!.map { $0.receiveWaiting().count } == [1, 0])
+            let facts = try pool.kernel.auditFacts(act: "audit")
+            #expect(facts.groups.map(\.probe) == [.attached, .overtaken])
+            #expect(facts.problems(former: [:]).filter { $0.group != nil }.map(\.name) == ["interface_overtaken"])
+            try link.end()
+        }
+    }
+
     @Test func `a TCP group of an interface: sessions are known, and follow their exporters`() async throws {
         try await Sandbox.run { sandbox in
             let link = try Link(in: sandbox)

@@ -247,12 +247,6 @@ extension ReuseportGroup {
         }
     }
 
-    func on(interface: String?) -> ReuseportGroup {
-        var group = self
-        group.interface = interface
-        return group
-    }
-
     private func covers(_ address: IPAddress) -> Bool {
         switch (self.address, address) {
         case (.v4(0), .v4), (.v6(0, 0), .v6): true

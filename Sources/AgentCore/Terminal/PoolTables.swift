@@ -92,7 +92,8 @@ struct PoolTables {
         [
             .init("GROUP", of: status.groups, least: 5, rank: 100) { Columns.Cell($0.name) },
             .init("ENDPOINT", of: status.groups, least: 12, rank: 20) {
-                let address = $0.address.contains(":") ? "[\($0.address)]" : $0.address
+                let bound = $0.address + ($0.interface.map { "%\($0)" } ?? "")
+                let address = $0.address.contains(":") ? "[\(bound)]" : bound
                 return Columns.Cell("\($0.protocol) \(address):\($0.port)")
             },
             .init("ATTACHED", of: status.groups, rank: 90) {

@@ -90,6 +90,15 @@ public struct AuditFacts: Equatable, Sendable {
             return receiver.user != own.user && !entries.contains { $0.present == receiver.cookie }
         }
 
+        /// Sockets that are bound to no interface receive what comes by the group's: the kernel finds them first.
+        package var isOvertaken: Bool {
+            guard group.interface != nil, !isApart, let member = sockets.firstIndex(where: group.hasMember) else {
+                return false
+            }
+            let unbound = group.on(interface: nil)
+            return sockets.firstIndex(where: unbound.hasMember).map { $0 < member } ?? false
+        }
+
         /// Members of the kernel's group that no slot has.
         package var strangers: [BoundSocket] {
             let known = Set(entries.flatMap { [$0.present, $0.registered].compactMap(\.self) })
@@ -178,4 +187,6 @@ public enum ProbeResult: Equatable, Sendable {
     case skipped
     /// No probe was sent: sockets of another user receive the group's traffic, and would read it.
     case overshadowed
+    /// No probe was sent: sockets that are bound to no interface would receive it.
+    case overtaken
 }

@@ -34,6 +34,13 @@ public struct ReuseportGroup: Hashable, Sendable {
             && interface == other.interface
     }
 
+    /// The group of the same address and port for another interface.
+    package func on(interface: String?) -> ReuseportGroup {
+        var group = self
+        group.interface = interface
+        return group
+    }
+
     /// `udp 0.0.0.0:4739`, `tcp [::]:1790`, `udp 0.0.0.0%eth0:4739`.
     public var endpoint: String { "\(transport.rawValue) \(address.withPort(port, interface: interface))" }
 }

@@ -16,6 +16,9 @@ public enum AuditProblem: Hashable, Sendable {
     case noPlaceholder(ReuseportGroup, AuditFacts.PlaceholderRefusal)
     /// The group's interface doesn't exist (yet).
     case interfaceMissing(ReuseportGroup)
+    /// Sockets that are bound to no interface receive what comes by the group's, because they were bound later (IPv4)
+    /// or earlier (IPv6).
+    case interfaceOvertaken(ReuseportGroup)
     /// A registered socket that the program can't select.
     case unselectable(ReuseportGroup, collector: String, Culprit?, errno: Int32)
     /// Sockets of two users, of which one receives the group's traffic.
@@ -82,6 +85,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .trafficStolen: "traffic_stolen"
         case .noPlaceholder: "no_placeholder"
         case .interfaceMissing: "interface_missing"
+        case .interfaceOvertaken: "interface_overtaken"
         case .unselectable: Self.unselectable
         case .twoUsers: Self.twoUsers
         case .stalled: Self.stalled
@@ -110,6 +114,7 @@ public enum AuditProblem: Hashable, Sendable {
         ("program_replaced", .problem), (unverified, .problem), (unverified, .note),
         ("stranger_in_group", .problem), ("old_socket_in_group", .note), ("socket_replaced", .problem),
         ("traffic_stolen", .problem), ("no_placeholder", .note), ("interface_missing", .note),
+        ("interface_overtaken", .note),
         ("one_source_address", .note),
         ("session_not_ended", .note), (unselectable, .problem), (twoUsers, .problem),
         (stalled, .problem), ("worker_overloaded", .problem), (multicastJoined, .problem),
@@ -124,7 +129,8 @@ public enum AuditProblem: Hashable, Sendable {
             .groupWithoutCollector,
             .groupNotJoined, .reloadFailed:
             .problem
-        case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .interfaceMissing, .oneSource,
+        case .programUnseen, .probeUnsendable, .leftOver, .noPlaceholder, .interfaceMissing, .interfaceOvertaken,
+            .oneSource,
             .sessionNotEnded:
             .note
         }
@@ -149,7 +155,7 @@ public enum AuditProblem: Hashable, Sendable {
         case .programReplaced(let group), .programUnseen(let group), .programUnreachable(let group),
             .probeUnsendable(let group, _), .stranger(let group, _), .leftOver(let group, _, _),
             .socketReplaced(let group, _), .trafficStolen(let group, _, _), .noPlaceholder(let group, _),
-            .interfaceMissing(let group),
+            .interfaceMissing(let group), .interfaceOvertaken(let group),
             .unselectable(let group, _, _, _), .twoUsers(let group, _, _, _), .stalled(let group, _),
             .unevenWorkers(let group, _, _), .multicastJoined(let group, _, _), .groupWithoutCollector(let group),
             .groupNotJoined(let group, _, _):
@@ -202,6 +208,7 @@ extension AuditFacts {
         case .unseen: problems.append(.programUnseen(group))
         case .unreachable: problems.append(.programUnreachable(group))
         case .unsendable(let errno): problems.append(.probeUnsendable(group, errno: errno))
+        case .overtaken: problems.append(.interfaceOvertaken(group))
         case .attached, .empty, .skipped, .overshadowed: break
         }
         problems += facts.unselectable.map { unselectable in

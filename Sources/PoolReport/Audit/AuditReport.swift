@@ -72,6 +72,7 @@ private struct AuditSubject {
             switch facts.probe {
             case .attached: "the agent's program is attached"
             case .empty: "the pool has no socket in the group, and therefore nothing to check"
+            case .overtaken: "not checked, because sockets that are bound to no interface would receive the probe"
             case .overshadowed: "not checked, because sockets of another user would receive the probe"
             default: "not checked this time"
             }
@@ -96,7 +97,7 @@ private struct AuditSubject {
             subject(
                 "agent's socket",
                 facts.placeholder == nil ? "not needed before the first collector" : "it is in the group",
-                ["no_placeholder", "interface_missing"]),
+                ["no_placeholder", "interface_missing", "interface_overtaken"]),
         ] + (facts.group.transport == .udp ? [multicast] : [])
     }
 

@@ -77,6 +77,11 @@ extension AuditProblem {
             return
                 "interface \(group.interface ?? "") doesn't exist: no socket can be bound to it, and nothing comes by it; "
                 + "the agent waits for it"
+        case .interfaceOvertaken(let group):
+            let interface = group.interface ?? ""
+            return
+                "sockets that are bound to no interface receive what comes by \(interface), because the kernel finds them "
+                + "before those of the group; of the same pool, the same collector receives it"
         case .oneSource:
             return "nearly everything comes from this address, and therefore goes to one collector: "
                 + "a NAT or a proxy may be in front of the exporters"
@@ -155,6 +160,10 @@ extension AuditProblem {
                 + group.listing
         case .interfaceMissing(let group):
             return "create it, and then start the collectors; or correct interface of group \(group.name)"
+        case .interfaceOvertaken(let group):
+            return
+                "let each collector bind the socket of \(group.interface ?? "the interface") before the other one, and "
+                + "start all of them again; or use one group, without interface"
         case .oneSource: return "let the NAT or proxy keep the source addresses, or run the agent in front of it"
         case .sessionNotEnded(let errno):
             return errno == KernelErrno.notPermitted

@@ -89,6 +89,11 @@ final class GroupAuditor {
         if let interface = group.group.interface {
             facts.hasInterface = NetworkInterface.exists(interface)
             facts.isApart = NetworkInterface.isApart(interface, group.group.transport)
+            if facts.isOvertaken, group.group.address.isIPv4 {
+                group.renewPlaceholder()
+                facts.sockets = try deployment.members(atPortOf: group)
+                facts.placeholder = group.placeholder?.cookie
+            }
         }
         facts.uneven = uneven(among: facts.sockets, present, in: group)
         let starved = Set(facts.starved.compactMap(\.present))
@@ -99,6 +104,8 @@ final class GroupAuditor {
         } else if facts.isOvershadowed {
             // A collector of another user would read the probe.
             facts.probe = .overshadowed
+        } else if facts.isOvertaken {
+            facts.probe = .overtaken
         } else if unanswered >= Self.unansweredLimit {
             facts.probe = .skipped
         } else {

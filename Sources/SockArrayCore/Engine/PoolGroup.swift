@@ -143,6 +143,12 @@ package final class PoolGroup {
         placeholderRefusal = refusal
     }
 
+    /// Makes the placeholder anew: of IPv4, the kernel then finds it, and with it the group, before all sockets that
+    /// are bound already. The group has a placeholder all the time.
+    func renewPlaceholder() {
+        if let user = placeholder?.user { _ = keep(for: user) }
+    }
+
     /// - Returns: why there is none.
     private func keep(for user: UInt32) -> KernelError? {
         do throws(KernelError) {

@@ -126,6 +126,7 @@ enum MetricsGolden {
         reuseport_agent_audit_findings{pool="edge",name="traffic_stolen",level="problem"} 0
         reuseport_agent_audit_findings{pool="edge",name="no_placeholder",level="note"} 0
         reuseport_agent_audit_findings{pool="edge",name="interface_missing",level="note"} 0
+        reuseport_agent_audit_findings{pool="edge",name="interface_overtaken",level="note"} 0
         reuseport_agent_audit_findings{pool="edge",name="one_source_address",level="note"} 1
         reuseport_agent_audit_findings{pool="edge",name="session_not_ended",level="note"} 1
         reuseport_agent_audit_findings{pool="edge",name="socket_unselectable",level="problem"} 0

@@ -109,7 +109,7 @@ import Testing
                 group, receiver: culprit, loser: .init(socket: culprit, collectors: [], percent: 0),
                 receiverIsOurs: true),
             .stalled(group, collector: "c1"), .multicastJoined(group, collector: "c1", [.v4(0xefff_0001)]),
-            .interfaceMissing(group), .unevenWorkers(group, collector: "c1", .exporter),
+            .interfaceMissing(group), .interfaceOvertaken(group), .unevenWorkers(group, collector: "c1", .exporter),
             .noCollector(isNewPool: false), .exportersWithoutCollector, .groupWithoutCollector(group),
             .groupNotJoined(group, otherSockets: true, isNewPool: false), .reloadFailed(problem: "p", remedy: "r"),
         ]

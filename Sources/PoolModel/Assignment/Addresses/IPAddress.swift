@@ -21,6 +21,8 @@ public enum IPAddress: Hashable, Sendable {
         }
     }
 
+    package var isIPv4: Bool { if case .v4 = self { true } else { false } }
+
     public var isWildcard: Bool { self == .v4(0) || self == .v6(0, 0) }
 
     /// 127.0.0.0/8 (RFC 1122, 3.2.1.3) or ::1 (RFC 4291, 2.5.3).
