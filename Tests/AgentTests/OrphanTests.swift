@@ -41,7 +41,7 @@ import TestSupport
             let agent = try AgentFixture(
                 in: sandbox, program: AgentUnderTest.program, configuration: Self.configuration)
             let collector = try Self.collector(leaving: true, in: sandbox)
-            #expect(waitUntil(.seconds(5)) { (try? agent.ownerPid()) == collector.pid })
+            #expect(waitUntil(.seconds(20)) { (try? agent.ownerPid()) == collector.pid })
             try FileText.write("", to: "\(sandbox.folder)/go")
             #expect(waitUntil(.seconds(5)) { Self.isChildThere(of: collector) })
             let stranger = meanwhile == .stranger ? try InternetSocket.collector(.udp, .v4(0), port: 4_739) : nil
@@ -60,7 +60,7 @@ import TestSupport
             #expect(try !agent.isActive())
             #expect(try PinnedMaps.read().socketCount == 0)
             let next = try Self.collector(leaving: false, in: sandbox)
-            #expect(waitUntil(.seconds(5)) { (try? agent.ownerPid()) == next.pid })
+            #expect(waitUntil(.seconds(20)) { (try? agent.ownerPid()) == next.pid })
             _ = stranger
         }
     }

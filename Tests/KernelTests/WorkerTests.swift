@@ -246,10 +246,10 @@ import TestSupport
             let stage = try Stage()
             let exporter = try stage.exporter
             var present = stage.collectors["c1"]!
-            for count in [6, 4, 6, 4, 1, 4] {
+            for count in [6, 4, 6, 4, 1, 4, 1, 1, 2] {
                 let next = try Workers(udp: count, tcp: count / 2 + 1)
                 // Few enough for one socket's buffer.
-                let sender = try BackgroundSender(from: exporter, pause: 200)
+                let sender = try BackgroundSender(from: exporter, pause: 1_000)
                 sender.wait(for: 30)
                 let change = try stage.pool.register("c1", next.sockets, replacing: true)
                 sender.wait(for: sender.count + 30)

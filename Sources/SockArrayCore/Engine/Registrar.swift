@@ -222,6 +222,7 @@ final class Registrar {
     func completeInterrupted() throws(KernelError) {
         guard !isRepaired else { return }
         for (slot, tenant) in pool.maps.tenants.all() {
+            try clearBeyondSpan(of: slot)
             if tenant.isDismissed {
                 try dismiss(slot)
             } else if tenant.isSetAside {
@@ -231,6 +232,15 @@ final class Registrar {
             }
         }
         isRepaired = true
+    }
+
+    /// Sockets that were leaving the slot.
+    private func clearBeyondSpan(of slot: Slot) throws(KernelError) {
+        for group in deployment.groups {
+            for worker in slots.span(of: slot, in: group.number)..<SocketEntry.workerLimit {
+                try group.sockets.clear(SocketEntry(slot, worker: worker))
+            }
+        }
     }
 
     private func complete(_ slot: Slot, of owner: ProcessIdentity) throws(KernelError) {

@@ -32,8 +32,9 @@ struct SocketPlacing {
     /// Writes the sockets, attaches the program, and asks it for the sockets that aren't proven. Takes back what it
     /// wrote when one is refused.
     ///
-    /// At any moment, the slot's span covers all of its sockets, and a run that comes across an empty entry takes
-    /// the next one: the slot is usable all the time if it was before.
+    /// The slot's span covers all sockets that stay, and a run that comes across an empty entry takes the next one. A run looks at the entries one after the other, and must not look at each of them while it is
+    /// empty: of the sockets, one stays where it is until all runs have ended that may have missed the others. The
+    /// slot is therefore usable all the time if it was before.
     func carryOut(_ unproven: [RegistrationPlan.Placement]) throws(RegistrationRefusal) {
         let fresh = plan.freshPlacements
         widen()
@@ -104,25 +105,37 @@ struct SocketPlacing {
     /// Puts sockets that the slot has already into other entries. A socket can be in one entry at a time, and leaves
     /// the old one first: the plan moves none that is the only one.
     private func move() throws(KernelError) {
-        for placement in plan.placements where placement.isMove {
-            let (group, socket) = (groups[placement.group], offered[placement.socket])
-            let old = placement.present!
-            // Another socket may have replaced it there just before.
-            if try group.sockets.cookie(at: old) == socket.offer.socket.cookie { try group.sockets.clear(old) }
-            try group.sockets.place(socket.descriptor, at: placement.entry)
+        for (index, group) in groups.enumerated() {
+            let moves = plan.placements.filter { $0.group == index && $0.isMove }
+            guard let last = moves.last else { continue }
+            let moved = Set(moves.compactMap(\.present))
+            let hasAnchor = occupancy.cookies[index].keys.contains { $0.slot == slot && !moved.contains($0) }
+            for placement in moves.dropLast() { try move(placement, in: group) }
+            if !hasAnchor { waitForRuns() }
+            try move(last, in: group)
         }
     }
 
+    private func move(_ placement: RegistrationPlan.Placement, in group: PoolGroup) throws(KernelError) {
+        let (socket, old) = (offered[placement.socket], placement.present!)
+        // Another socket may have replaced it there just before.
+        if try group.sockets.cookie(at: old) == socket.offer.socket.cookie { try group.sockets.clear(old) }
+        try group.sockets.place(socket.descriptor, at: placement.entry)
+    }
+
     private func narrow() throws(KernelError) {
+        var left: [RegistrationPlan.Removal] = []
         for removal in plan.removals {
-            let group = groups[removal.group]
-            if try group.sockets.cookie(at: removal.entry) == removal.cookie { try group.sockets.clear(removal.entry) }
+            if try groups[removal.group].sockets.cookie(at: removal.entry) == removal.cookie { left.append(removal) }
         }
+        // First, so that no run chooses a socket that leaves.
         for (group, span) in zip(groups, plan.spans) {
             if let span, span < slots.span(of: slot, in: group.number) {
                 slots.setSpan(span, of: slot, in: group.number)
             }
         }
+        if !left.isEmpty { waitForRuns() }
+        for removal in left { try groups[removal.group].sockets.clear(removal.entry) }
     }
 
     private func takeBack(

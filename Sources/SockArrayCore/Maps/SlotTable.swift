@@ -76,7 +76,7 @@ struct SlotTable {
     private static let memberBits = UInt64(1) << UInt64(RPA_SEVERAL_SHIFT) - 1
 
     /// The slot's entries in a group among which the program chooses, at least 1. All of the slot's sockets are among
-    /// them.
+    /// them, but those that are about to leave it.
     func span(of slot: Slot, in group: Int) -> Int {
         let word = words[Self.spanIndex(of: slot, in: group)]
         return max(1, Int(word >> Self.spanShift(in: group) & Self.spanMask))
