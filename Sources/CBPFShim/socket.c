@@ -164,7 +164,8 @@ static int bind_to_interface(int socket, const char *interface)
 {
 	if (!interface)
 		return 0;
-	return result(setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)));
+	return result(
+		setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)));
 }
 
 int rpa_placeholder(struct rpa_endpoint endpoint, int protocol, int ipv6_only, const char *interface,

@@ -30,7 +30,7 @@ import TestSupport
                 done
                 ip link add red0 type veth peer name red1 netns \(router.pid)
                 # What comes from the router's addresses isn't this host's own.
-                ip -4 route del local 0.0.0.0/0 dev lo table local
+                ip -4 route del local 0.0.0.0/0 dev lo table local 2>/dev/null || :
                 for name in all red0; do echo 0 > /proc/sys/net/ipv4/conf/$name/rp_filter; done
                 echo 1 > /proc/sys/net/ipv6/conf/red0/addr_gen_mode
                 ip address add 192.0.2.1/24 dev red0
@@ -250,8 +250,15 @@ import TestSupport
             facts = try pool.kernel.auditFacts(act: "audit")
             #expect(facts.groups[0].hasInterface && facts.groups[0].placeholder != nil)
             #expect(facts.groups[0].probe == .attached)
-            _ = try Self.socket(configuration.groups[0])
+            // It is removed, and another one of the name comes.
             try link.end()
+            #expect(waitUntil(.seconds(20)) { !NetworkInterface.exists("red0") })
+            facts = try pool.kernel.auditFacts(act: "audit")
+            #expect(!facts.groups[0].hasInterface && facts.groups[0].placeholder == nil)
+            let next = try Link(in: sandbox)
+            facts = try pool.kernel.auditFacts(act: "audit")
+            #expect(facts.groups[0].placeholder != nil && facts.groups[0].probe == .attached)
+            try next.end()
         }
     }
 

@@ -17,11 +17,12 @@ import Testing
         }
     }
 
-    @Test func `a socket that drops while half of them are idle is found, for a minute`() {
+    @Test func `a socket that drops twice while half of them are idle is found, for a minute`() {
         let idle: [(UInt32, UInt64)] = [(0, 0), (0, 0)]
         let found = looks(
-            [[(5, 9), (0, 9)] + idle, [(9, 9), (0, 9)] + idle] + Array(repeating: [(9, 0), (0, 0)] + idle, count: 16))
-        #expect(found == [false, true] + Array(repeating: true, count: 14) + [false, false])
+            [[(5, 9), (0, 9)] + idle, [(9, 9), (0, 9)] + idle, [(12, 9), (0, 9)] + idle]
+                + Array(repeating: [(12, 0), (0, 0)] + idle, count: 16))
+        #expect(found == [false, false, true] + Array(repeating: true, count: 14) + [false, false])
         func looks(_ rows: [[(UInt32, UInt64)]]) -> [Bool] {
             Self.looks(rows.map { $0.map { (drops: $0.0, queued: $0.1) } })
         }

@@ -11,18 +11,18 @@ struct rpa_endpoint {
 };
 
 struct rpa_socket_facts {
-	int32_t domain;      /* AF_INET, AF_INET6, … (SO_DOMAIN) */
-	int32_t type;        /* SOCK_DGRAM, SOCK_STREAM, … (SO_TYPE) */
-	int32_t protocol;    /* IPPROTO_UDP, … (SO_PROTOCOL) */
-	int32_t reuseport;   /* SO_REUSEPORT is set now */
-	int32_t accepting;   /* it listens (SO_ACCEPTCONN) */
-	int32_t ipv6_only;   /* IPV6_V6ONLY; 0 for AF_INET */
-	int32_t interface;   /* index of the interface it is bound to, or 0 */
+	int32_t domain;       /* AF_INET, AF_INET6, … (SO_DOMAIN) */
+	int32_t type;         /* SOCK_DGRAM, SOCK_STREAM, … (SO_TYPE) */
+	int32_t protocol;     /* IPPROTO_UDP, … (SO_PROTOCOL) */
+	int32_t reuseport;    /* SO_REUSEPORT is set now */
+	int32_t accepting;    /* it listens (SO_ACCEPTCONN) */
+	int32_t ipv6_only;    /* IPV6_V6ONLY; 0 for AF_INET */
+	int32_t interface;    /* index of the interface it is bound to, or 0 */
 	int32_t incoming_cpu; /* SO_INCOMING_CPU; -1: not set */
-	uint32_t user;       /* uid that made it, or that fchown(2) gave it to */
-	uint16_t port;       /* local port, host byte order; 0: unbound */
-	uint16_t peer_port;  /* 0: it has no peer */
-	uint8_t address[16]; /* local address; AF_INET uses the first four bytes */
+	uint32_t user;        /* uid that made it, or that fchown(2) gave it to */
+	uint16_t port;        /* local port, host byte order; 0: unbound */
+	uint16_t peer_port;   /* 0: it has no peer */
+	uint8_t address[16];  /* local address; AF_INET uses the first four bytes */
 	uint8_t peer[16];
 	uint64_t cookie; /* SO_COOKIE: unique per network namespace and boot */
 	uint64_t netns;  /* SO_NETNS_COOKIE, or 0 before Linux 5.14 */

@@ -66,7 +66,9 @@ extension ReuseportGroup {
     public func probeTargets(among sockets: [BoundSocket], own: [IPAddress] = []) -> [IPAddress] {
         let thefts = Set(sockets.compactMap { theft(by: $0) })
         if interface != nil {
-            let candidates = own.filter { covers($0) && !$0.isMulticast }
+            let candidates = own.filter {
+                covers($0) && !$0.isMulticast && !($0.isIPv4 && thefts.contains(.allIPv4))
+            }
             return Array(candidates.filter { !thefts.contains(.address($0.unmapped)) }.prefix(2))
         }
         guard address.isWildcard else { return address.isOrdinary ? [address.unmapped] : [] }

@@ -21,6 +21,8 @@ package struct WorkerLoad {
     }
 
     private var drops: [Place: [UInt64: UInt32]] = [:]
+    /// Looks in a row that found the load uneven.
+    private var streaks: [Place: Int] = [:]
     /// When the load was last found uneven.
     private var unevenSince: [Place: ContinuousClock.Instant] = [:]
     /// A burst isn't over as soon as one look finds no drops.
@@ -31,8 +33,9 @@ package struct WorkerLoad {
     /// - Parameters:
     ///   - group: its number.
     ///   - workers: all sockets of the slot in the group.
-    /// - Returns: whether a socket has dropped something in the last minute while at least half of them were idle:
-    ///   they dropped nothing, and nothing waited in them.
+    /// - Returns: whether a socket has dropped something in two looks in a row, within the last minute, and had a queue
+    ///   then, while at least half of them dropped nothing and had none. One look alone shows nothing: the queues of
+    ///   sockets that are read in time are mostly empty, and one drop may come of a single delay.
     package mutating func isUneven(
         _ workers: [Worker], of slot: Slot, in group: Int, at now: ContinuousClock.Instant
     ) -> Bool {
@@ -45,7 +48,9 @@ package struct WorkerLoad {
         }
         func hasDropped(_ worker: Worker) -> Bool { before[worker.cookie].map { $0 != worker.drops } ?? false }
         let idle = workers.count { $0.queued == 0 && !hasDropped($0) }
-        if workers.contains(where: hasDropped), 2 * idle >= workers.count { unevenSince[place] = now }
+        let isUneven = workers.contains { hasDropped($0) && $0.queued > 0 } && 2 * idle >= workers.count
+        streaks[place] = isUneven ? (streaks[place] ?? 0) + 1 : 0
+        if streaks[place] ?? 0 > 1 { unevenSince[place] = now }
         return unevenSince[place].map { now - $0 < Self.memory } ?? false
     }
 }

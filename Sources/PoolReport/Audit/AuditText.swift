@@ -66,7 +66,7 @@ extension AuditProblem {
                 + "wait for a disk"
         case .unevenWorkers(_, let name, let choice):
             return
-                "one of the sockets of collector \(name) drops packets, and at least half of them have nothing to read: "
+                "one of the sockets of collector \(name) drops packets, and the queues of at least half of them are empty: "
                 + "workers: \(choice.rawValue) doesn't spread its traffic"
         case .multicastJoined(_, let name, let addresses):
             return "collector \(name) joined the multicast \(addresses.count == 1 ? "group" : "groups") "

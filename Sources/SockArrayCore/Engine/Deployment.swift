@@ -64,7 +64,7 @@ final class Deployment {
         let users = Set(found.filter(group.group.hasMember).map(\.user))
         var isInTheWay = false
         if users.count > 1 { isInTheWay = group.isForeign(among: found, try registeredCookies(in: group)) }
-        guard isInTheWay || group.placeholderRefusal != nil else { return found }
+        guard isInTheWay || group.placeholderRefusal != nil || group.hasStalePlaceholder else { return found }
         keep(group)
         return try sockets(atPortOf: group)
     }

@@ -126,6 +126,7 @@ package final class PoolGroup {
     ///   - registered: SO_COOKIE of its registered sockets.
     ///   - others: users of the pool's collectors in other groups, for a group without sockets.
     func keep(for configured: UInt32?, _ registered: Set<UInt64>, else others: @autoclosure () -> [UInt32]) {
+        if hasStalePlaceholder { placeholder = nil }
         let members = users(in: (try? SocketDump.members(of: group.transport, port: group.port)) ?? [], registered)
         let users = configured.map { [$0] } ?? (members.isEmpty ? others() : members)
         if let present = placeholder, !users.isEmpty, !users.contains(present.user) { placeholder = nil }
@@ -142,6 +143,8 @@ package final class PoolGroup {
         }
         placeholderRefusal = refusal
     }
+
+    var hasStalePlaceholder: Bool { placeholder?.isStale(in: group) ?? false }
 
     /// Makes the placeholder anew: of IPv4, the kernel then finds it, and with it the group, before all sockets that
     /// are bound already. The group has a placeholder all the time.

@@ -96,7 +96,7 @@ final class Registrar {
             throw .plan(.refused(.notSelected(act: act)))
         }
         let replaced: RegistrationChange.Predecessor?
-        let (changed, isNews): (Bool, Bool)
+        let (changed, isNews, isSameProcess): (Bool, Bool, Bool)
         let clock = slots.holdClock(of: slot)
         do throws(KernelError) {
             replaced = try predecessor(in: occupancy, of: slot, plan.removals, by: owner)
@@ -110,7 +110,9 @@ final class Registrar {
                 name: collector, owner: owner ?? (fresh.isEmpty ? tenant?.owner : nil),
                 keeper: fresh.isEmpty && owner == tenant?.owner ? tenant?.keeper : keeper(),
                 user: offered.first?.offer.socket.user ?? tenant?.user, drain: tenant?.drain)
-            present.former = changed ? replaced?.process : tenant?.former
+            // A further socket of the same process replaces nobody.
+            isSameProcess = owner != nil && owner == tenant?.owner
+            present.former = !changed || isSameProcess && replaced == nil ? tenant?.former : replaced?.process
             if !changed { present.provenRegistration = tenant?.provenRegistration ?? 0 }
             isNews = changed || present != tenant || plan.placements.contains(where: \.isMove)
             try pool.maps.tenants.set(present, at: slot)
@@ -137,7 +139,7 @@ final class Registrar {
             }
         } catch { throw .call(error) }
         pool.maps.orphans.remove(Set(offered.map(\.offer.socket.cookie)))
-        if replaced != nil || changed { predecessors[slot] = replaced }
+        if replaced != nil || changed && !isSameProcess { predecessors[slot] = replaced }
         sessions.note(accepted, of: slot)
         if changed { slots.markFilled(slot) }
         pool.attemptLater(act) { () throws(KernelError) in try prover.settle(slot) }
@@ -222,6 +224,9 @@ final class Registrar {
     func completeInterrupted() throws(KernelError) {
         guard !isRepaired else { return }
         for (slot, tenant) in pool.maps.tenants.all() {
+            for group in deployment.groups {
+                slots.setSpan(slots.span(of: slot, in: group.number), of: slot, in: group.number)
+            }
             try clearBeyondSpan(of: slot)
             if tenant.isDismissed {
                 try dismiss(slot)

@@ -84,13 +84,14 @@ struct SlotTable {
 
     /// - Parameter span: 1 … `SocketEntry.workerLimit`.
     func setSpan(_ span: Int, of slot: Slot, in group: Int) {
-        if span == self.span(of: slot, in: group) { return }
         let index = Self.spanIndex(of: slot, in: group)
         let shift = Self.spanShift(in: group)
-        words[index] = words[index] & ~(Self.spanMask << shift) | UInt64(span) << shift
         let bit = UInt64(1) << UInt64(Int(RPA_SEVERAL_SHIFT) + group)
-        // Last: a run that sees the bit sees the span.
-        self[slot, .groups] = span > 1 ? self[slot, .groups] | bit : self[slot, .groups] & ~bit
+        let spans = words[index] & ~(Self.spanMask << shift) | UInt64(span) << shift
+        let groups = span > 1 ? self[slot, .groups] | bit : self[slot, .groups] & ~bit
+        // Also the bit alone, which a killed agent may have left out. It comes last: a run that sees it sees the span.
+        if words[index] != spans { words[index] = spans }
+        if self[slot, .groups] != groups { self[slot, .groups] = groups }
     }
 
     private static func spanIndex(of slot: Slot, in group: Int) -> Int {

@@ -15,6 +15,8 @@ final class Placeholder {
     /// SO_COOKIE.
     let cookie: UInt64
     let descriptor: Descriptor
+    /// Of the interface that it is bound to; 0: none. An interface that is made again has another one.
+    private let interfaceIndex: Int32
 
     /// - Throws: EPERM: giving the socket to another user requires CAP_CHOWN.
     ///   EADDRINUSE: sockets of another user are in the group. EACCES: a port
@@ -29,7 +31,13 @@ final class Placeholder {
         try kernel("getsockopt", rpa_socket_inspect(descriptor.number, &facts))
         self.user = user
         cookie = facts.cookie
+        interfaceIndex = facts.interface
         self.descriptor = descriptor
+    }
+
+    /// The interface was removed, or made again since: the socket is in no group that a packet can reach.
+    func isStale(in group: ReuseportGroup) -> Bool {
+        group.interface.map { Int32(bitPattern: if_nametoindex($0)) != interfaceIndex } ?? false
     }
 
     /// Reads and discards what has reached the socket.
