@@ -161,7 +161,7 @@ public struct RegistrationPlan: Equatable, Sendable {
 
     /// The slot's sockets that leave it: those of another process, of which the present one has offered none.
     ///
-    /// - Parameter cookies: what is offered for the group.
+    /// - Parameter cookies: SO_COOKIE of the sockets that are offered for the group.
     private static func leaving(
         _ slot: Slot, of collector: String, for cookies: [UInt64], at index: Int, of group: ReuseportGroup,
         _ occupancy: Occupancy, _ process: ProcessIdentity?, replacing: Bool, act: String
