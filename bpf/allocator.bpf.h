@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Tracked exporters: the index that finds an exporter's entry, and the allocator that gives
- * an entry to an exporter that has none.
+ * Tracked exporters: finds the entry of an exporter in "tracked", and gives one to an exporter that
+ * has none.
  *
- *   hash -> words of the index -> entry in "tracked" and its block entries in "cpu_counters"
- *
- * Runs of known exporters only read the index. The allocator's lock orders the others. A
- * spin lock may not be held across a helper call, so that no map lookup happens under it.
+ * The allocator's lock orders those who give entries. A spin lock may not be held across a helper call,
+ * so that no map lookup happens under it.
  */
 #ifndef ALLOCATOR_BPF_H
 #define ALLOCATOR_BPF_H
 
 #include "exporter.bpf.h"
 
-/* Words that an exporter may have: the primary ones, then the overflow ones. */
-#define INDEX_PROBES (2 * RPA_INDEX_PROBES)
-
 /* Instead of an entry's index. */
 #define NO_ENTRY (-1)
-#define LOST_RACE (-2) /* another run changed the word first: search again */
+#define LOST_RACE (-2) /* another run took the entry first: search again */
 
 /* The time in the unit of tracked exporters. */
 static __always_inline __u32 tracking_tick(void)
@@ -26,15 +21,20 @@ static __always_inline __u32 tracking_tick(void)
 	return bpf_ktime_get_ns() >> RPA_TRACKING_TICK_SHIFT;
 }
 
-static __always_inline __u64 make_index_word(__u32 entry_index, __u32 epoch, __u64 hash)
+__noinline int count_untracked(__u64 runs, __u64 bytes)
 {
-	return (hash >> RPA_FINGERPRINT_SHIFT) << RPA_FINGERPRINT_SHIFT |
-	       (__u64)(__u16)epoch << RPA_EPOCH_SHIFT | (entry_index + 1);
+	struct rpa_untracked *counters = bpf_map_lookup_elem(&untracked, ONLY);
+
+	if (counters) {
+		counters->runs += runs;
+		counters->bytes += bytes;
+	}
+	return 0;
 }
 
-static __always_inline __u32 entry_in_word(__u64 word)
+static __always_inline bool is_entry_of(const struct rpa_tracked_exporter *entry, __u64 high, __u64 low)
 {
-	return (__u32)word - 1;
+	return entry->low == low && entry->high == high;
 }
 
 /* Gives the entry to an exporter. The caller holds the allocator's lock. */
@@ -50,17 +50,14 @@ static __always_inline void assign_entry(struct rpa_tracked_exporter *entry, __u
 	entry->notified_slot = RPA_NOT_NOTIFIED;
 }
 
-/*
- * Assigns a reserved entry to this exporter, unless another run was faster. Returns the
- * entry's index if it is this exporter's afterward, else NO_ENTRY.
- */
-__noinline int assign_reserved_entry(__u32 index, __u64 high, __u64 low)
+/* Gives a free entry to the exporter, if the limit allows it: the entry's index, NO_ENTRY, or LOST_RACE. */
+__noinline int take_free_entry(__u64 high, __u64 low, __u32 index)
 {
-	__u32 now = tracking_tick();
 	struct rpa_exporter_allocator *allocator;
 	struct rpa_tracked_exporter *entry;
+	__u32 now = tracking_tick();
 	struct map_key key;
-	int result = NO_ENTRY;
+	int result = LOST_RACE;
 
 	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	if (!allocator)
@@ -71,42 +68,16 @@ __noinline int assign_reserved_entry(__u32 index, __u64 high, __u64 low)
 		return NO_ENTRY;
 	bpf_spin_lock(&allocator->lock);
 	if (!entry->epoch) {
-		assign_entry(entry, high, low, now);
-		/* The last notification counts as infinitely old: the agent is notified at once. */
-		entry->notified = 0;
-	}
-	if (entry->low == low && entry->high == high)
-		result = index;
-	bpf_spin_unlock(&allocator->lock);
-	return result;
-}
-
-/*
- * Takes the next unused entry, if there is one, and makes a free word lead to it.
- *
- * Which entry is the next one is known only under the lock, and under the lock no entry can
- * be looked up. The entry is therefore reserved first and assigned afterward. A run that comes
- * between the two, mostly one of the same exporter on another CPU, assigns it as well.
- */
-static __always_inline int reserve_entry(__u64 *word, struct rpa_exporter_allocator *allocator, __u64 high,
-					 __u64 low, __u64 hash)
-{
-	int result = LOST_RACE;
-	__u32 index;
-
-	bpf_spin_lock(&allocator->lock);
-	index = allocator->used;
-	if (!*word) {
 		result = NO_ENTRY;
-		if (index < constants.tracked_limit) {
-			allocator->used = index + 1;
+		if (allocator->used < constants.tracked_limit) {
+			allocator->used++;
+			assign_entry(entry, high, low, now);
+			/* The last notification counts as infinitely old: the agent is notified at once. */
+			entry->notified = 0;
 			result = index;
-			WRITE_ONCE(*word, make_index_word(index, 1, hash));
 		}
 	}
 	bpf_spin_unlock(&allocator->lock);
-	if (result >= 0 && assign_reserved_entry(index, high, low) < 0)
-		result = LOST_RACE;
 	return result;
 }
 
@@ -117,141 +88,111 @@ static __always_inline bool is_silent(const struct rpa_tracked_exporter *entry, 
 }
 
 /*
- * Gives the word and the entry of an exporter that has been silent for min_ticks to this
- * exporter. The counts of the former exporter stay under the former epoch.
+ * Gives the entry of an exporter that has been silent for min_ticks to this exporter. The datagrams of
+ * the former one stay counted under the former epoch; its connections join "untracked".
  *
  * The agent is notified of the new exporter only if it sends for longer than an interval: in a
  * flood of addresses that send once each, it is notified of none.
  */
-static __always_inline int replace_silent_entry(__u64 *index_word, struct rpa_exporter_allocator *allocator,
-						__u32 min_ticks, __u64 high, __u64 low, __u64 hash)
+__noinline int replace_silent_entry(__u64 high, __u64 low, __u32 index, __u32 min_ticks)
 {
-	__u64 word = READ_ONCE(*index_word);
-	__u32 now = tracking_tick(), index = entry_in_word(word);
+	struct rpa_exporter_allocator *allocator;
 	struct rpa_tracked_exporter *entry;
-	int result = LOST_RACE;
+	__u64 runs = 0, bytes = 0;
+	__u32 now = tracking_tick();
 	struct map_key key;
+	int result = LOST_RACE;
 
+	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
+	if (!allocator)
+		return NO_ENTRY;
 	key.index = index;
 	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 	if (!entry)
 		return NO_ENTRY;
 	bpf_spin_lock(&allocator->lock);
-	if (*index_word == word && is_silent(entry, now, min_ticks)) {
+	if (is_silent(entry, now, min_ticks)) {
 		assign_entry(entry, high, low, now);
 		entry->notified = now;
+		runs = entry->stream_runs;
+		bytes = entry->stream_bytes;
+		/* Subtracted, not set to 0: another CPU may be adding at this moment. */
+		__sync_fetch_and_add(&entry->stream_runs, -runs);
+		__sync_fetch_and_add(&entry->stream_bytes, -bytes);
 		allocator->evicted++;
 		result = index;
-		/* Last: a run that sees the new word finds the new exporter in the entry. */
-		WRITE_ONCE(*index_word, make_index_word(index, entry->epoch, hash));
 	}
 	bpf_spin_unlock(&allocator->lock);
+	if (runs | bytes)
+		count_untracked(runs, bytes);
 	return result;
 }
 
-/* The entry's index if the entry is this exporter's, else NO_ENTRY. */
-__noinline int match_entry(__u32 index, __u64 high, __u64 low)
-{
-	const struct rpa_tracked_exporter *entry;
-	struct map_key key;
-
-	key.index = index;
-	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
-	if (!entry)
-		return NO_ENTRY;
-	if (!READ_ONCE(entry->epoch))
-		return assign_reserved_entry(index, high, low);
-	return entry->low == low && entry->high == high ? (int)index : NO_ENTRY;
-}
-
 /*
- * Of the exporters in this hash's probe sequence, finds the one that has been silent for
- * longest, and for at least min_ticks: its position, or -1.
- *
- * The search ends at a free word once it has found a silent exporter: runs of the new exporter
- * would stop at the free word, and each of them would have to take the slow path.
+ * Of the exporters in the bucket, finds the one that has been silent for longest, and for more than the given
+ * ticks: its silence << 32 | its entry's index; 0: there is none.
  */
-__noinline int find_silent_entry(__u64 hash, __u32 min_ticks)
+__noinline __u64 find_silent_in(__u32 bucket, __u32 ticks)
 {
 	__u32 now = tracking_tick();
 	struct map_key key;
-	int found = -1;
+	__u64 found = 0;
 
 #pragma unroll
-	for (__u32 position = 0; position < INDEX_PROBES; position++) {
-		const __u64 *word = index_word_at(hash, position, &key);
+	for (__u32 place = 0; place < RPA_BUCKET_ENTRIES; place++) {
 		const struct rpa_tracked_exporter *entry;
 
-		if (!word)
-			return -1;
-		key.index = entry_in_word(READ_ONCE(*word));
+		key.index = bucket * RPA_BUCKET_ENTRIES + place;
 		entry = bpf_map_lookup_elem(&tracked, key_at(&key));
-		if (!entry) {
-			if (found >= 0)
-				break;
-		} else if (is_silent(entry, now, min_ticks)) {
-			min_ticks = now - entry->last_seen;
-			found = position;
+		if (!entry)
+			return 0;
+		if (is_silent(entry, now, ticks + 1)) {
+			ticks = now - entry->last_seen;
+			found = (__u64)ticks << 32 | key.index;
 		}
 	}
 	return found;
 }
 
-/* Allocates an unused entry at the free word of that position: the entry's index, NO_ENTRY if
- * all entries are used, or LOST_RACE. */
-__noinline int allocate_entry_at(__u64 high, __u64 low, __u64 hash, __u32 position)
+/* The index of the entry whose exporter has been silent for longest, and for at least min_ticks, among those
+ * that the exporter may have, or NO_ENTRY. */
+__noinline int find_silent_entry(__u64 hash, __u32 min_ticks)
 {
-	struct rpa_exporter_allocator *allocator;
-	struct map_key key;
-	__u64 *word;
+	__u32 ticks = min_ticks - 1;
+	int found = NO_ENTRY;
 
-	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
-	if (!allocator)
-		return NO_ENTRY;
-	if (READ_ONCE(allocator->used) >= constants.tracked_limit)
-		return NO_ENTRY;
-	word = index_word_at(hash, position, &key);
-	if (!word)
-		return NO_ENTRY;
-	return reserve_entry(word, allocator, high, low, hash);
-}
+#pragma unroll
+	for (__u32 choice = 0; choice < RPA_BUCKET_CHOICES; choice++) {
+		__u64 silent = find_silent_in(bucket_of(hash, choice), ticks);
 
-/* Replaces the silent exporter at that position. Returns the same as allocate_entry_at(). */
-__noinline int replace_entry_at(__u64 high, __u64 low, __u64 hash, __u32 position, __u32 min_ticks)
-{
-	struct rpa_exporter_allocator *allocator;
-	struct map_key key;
-	__u64 *word;
-
-	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
-	if (!allocator)
-		return NO_ENTRY;
-	word = index_word_at(hash, position, &key);
-	if (!word)
-		return NO_ENTRY;
-	return replace_silent_entry(word, allocator, min_ticks, high, low, hash);
+		if (silent) {
+			ticks = silent >> 32;
+			found = silent;
+		}
+	}
+	return found;
 }
 
 /*
- * Gives the exporter an entry: an unused one at the free word of that position, or the entry of
- * a silent exporter.
+ * Gives the exporter an entry: the free one with that index, if it isn't NO_ENTRY, or that of a silent
+ * exporter.
  *
  * A search for a silent exporter takes longer than the rest of a run, and fails for each new
  * exporter while all others send. The number of failed searches is therefore limited.
  */
-__noinline int allocate_or_replace(__u64 high, __u64 low, __u64 hash, __u32 free_position)
+__noinline int allocate_or_replace(__u64 high, __u64 low, __u64 hash, int free)
 {
 	const struct rpa_settings *pool;
 	struct rpa_untracked *searches;
 	__u32 min_ticks;
 	__u64 now;
-	int position;
+	int silent;
 
-	if (free_position < INDEX_PROBES) {
-		int allocated = allocate_entry_at(high, low, hash, free_position);
+	if (free >= 0) {
+		int taken = take_free_entry(high, low, free);
 
-		if (allocated != NO_ENTRY)
-			return allocated;
+		if (taken != NO_ENTRY)
+			return taken;
 	}
 	pool = bpf_map_lookup_elem(&settings, ONLY);
 	if (!pool)
@@ -267,52 +208,78 @@ __noinline int allocate_or_replace(__u64 high, __u64 low, __u64 hash, __u32 free
 	}
 	if (searches->failed_searches >= RPA_MAX_FAILED_SEARCHES)
 		return NO_ENTRY;
-	position = find_silent_entry(hash, min_ticks);
-	if (position < 0) {
+	silent = find_silent_entry(hash, min_ticks);
+	if (silent < 0) {
 		searches->failed_searches++;
 		return NO_ENTRY;
 	}
-	return replace_entry_at(high, low, hash, position, min_ticks);
+	return replace_silent_entry(high, low, silent, min_ticks);
+}
+
+/* Of search_bucket(): there is no entry of the exporter, and none that is free; or the one at that place is free. */
+#define NOT_IN_BUCKET (-1)
+#define FREE_AT(place) (-2 - (place))
+
+/* The index of the exporter's entry in the bucket, FREE_AT() the first free one, or NOT_IN_BUCKET. */
+__noinline int search_bucket(__u64 high, __u64 low, __u32 bucket)
+{
+	int result = NOT_IN_BUCKET;
+	struct map_key key;
+
+#pragma unroll
+	for (int place = RPA_BUCKET_ENTRIES - 1; place >= 0; place--) {
+		const struct rpa_tracked_exporter *entry;
+
+		key.index = bucket * RPA_BUCKET_ENTRIES + place;
+		entry = bpf_map_lookup_elem(&tracked, key_at(&key));
+		if (!entry)
+			return NOT_IN_BUCKET;
+		if (!READ_ONCE(entry->epoch))
+			result = FREE_AT(place);
+		else if (is_entry_of(entry, high, low))
+			return key.index;
+	}
+	return result;
 }
 
 /*
  * The index of the exporter's entry, allocated if it has none yet: NO_ENTRY if none can be
  * had, LOST_RACE if the search must be repeated.
  *
- * A word never becomes free again, and a search therefore ends at the first free word. Once
- * all entries are used, the search passes free words: they stay free, and an exporter that
- * took over a silent one's word may be behind them.
+ * An entry never becomes free again, and a search therefore ends at the first free one. Once the limit
+ * is reached, the search passes free entries: they stay free, and an exporter that took over a silent
+ * one's entry may be behind them.
  */
 __noinline int find_or_allocate(__u64 high, __u64 low, __u64 hash)
 {
 	const struct rpa_exporter_allocator *allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
-	__u32 free_position = INDEX_PROBES;
-	struct map_key key;
+	int free = NO_ENTRY;
 	bool is_full;
 
 	if (!allocator)
 		return NO_ENTRY;
 	is_full = READ_ONCE(allocator->used) >= constants.tracked_limit;
 #pragma unroll
-	for (__u32 position = 0; position < INDEX_PROBES; position++) {
-		const __u64 *index_word = index_word_at(hash, position, &key);
-		__u64 word;
+	for (__u32 choice = 0; choice < RPA_BUCKET_CHOICES; choice++) {
+		__u32 bucket = bucket_of(hash, choice);
+		int found = search_bucket(high, low, bucket);
 
-		if (!index_word)
-			return NO_ENTRY;
-		word = READ_ONCE(*index_word);
-		if (!word) {
-			free_position = position;
-			if (!is_full)
-				break;
-		} else if (has_fingerprint_of(word, hash)) {
-			int found = match_entry(entry_in_word(word), high, low);
-
-			if (found != NO_ENTRY)
-				return found;
+		if (found >= 0)
+			return found;
+		if (found != NOT_IN_BUCKET && !is_full) {
+			free = bucket * RPA_BUCKET_ENTRIES + FREE_AT(found);
+			break;
 		}
 	}
-	return allocate_or_replace(high, low, hash, free_position);
+	return allocate_or_replace(high, low, hash, free);
+}
+
+/* The same, and a lost race once more. Negative: none can be had. */
+static __always_inline int entry_for(__u64 high, __u64 low, __u64 hash)
+{
+	int found = find_or_allocate(high, low, hash);
+
+	return found == LOST_RACE ? find_or_allocate(high, low, hash) : found;
 }
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The exporter that sent a packet: its source address, the keyed hash of it, and the words of
- * the exporter index that the hash leads to.
+ * The exporter that sent a packet: its source address, the keyed hash of it, and the buckets of tracked
+ * exporters that the hash names.
  */
 #ifndef EXPORTER_BPF_H
 #define EXPORTER_BPF_H
@@ -111,20 +111,15 @@ static __always_inline void read_migrating_peer(struct bpf_sock *connection, str
 	source->hash = hash_of_address(source->high, source->low);
 }
 
-/* The word at a position of the hash's probe sequence. */
-static __always_inline __u64 *index_word_at(__u64 hash, __u32 position, struct map_key *key)
+/* One of the buckets where the exporter may have its entries: see RPA_BUCKET_CHOICES. */
+static __always_inline __u32 bucket_of(__u64 hash, __u32 choice)
 {
-	if (position < RPA_INDEX_PROBES)
-		key->index = ((__u32)hash + position) & constants.primary_mask;
-	else
-		key->index = constants.primary_mask + 1 +
-			     (((__u32)(hash >> 32) + position - RPA_INDEX_PROBES) & constants.overflow_mask);
-	return bpf_map_lookup_elem(&exporter_index, key_at(key));
-}
+	/* An odd factor: the high half of the product depends on the whole hash. */
+	__u64 mixed = (hash * (1 + choice * 0x9e3779b97f4a7c14ULL)) >> 32;
 
-static __always_inline bool has_fingerprint_of(__u64 word, __u64 hash)
-{
-	return !((word ^ hash) >> RPA_FINGERPRINT_SHIFT);
+	if (!choice)
+		return (mixed * constants.primary_buckets) >> 32;
+	return constants.primary_buckets + ((mixed * constants.other_buckets) >> 32);
 }
 
 #endif

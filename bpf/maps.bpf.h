@@ -101,16 +101,7 @@ struct {
 	__type(value, struct rpa_losses);
 } losses SEC(".maps");
 
-/* The index of tracked exporters: constants.primary_mask + 1 primary words, followed by
- * constants.overflow_mask + 1 overflow words. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} exporter_index SEC(".maps");
-
-/* Tracked exporters: constants.tracked_limit entries. */
+/* Tracked exporters, in buckets: see rpa_tracked_exporter. The agent sets the number of entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -119,13 +110,13 @@ struct {
 	__type(value, struct rpa_tracked_exporter);
 } tracked SEC(".maps");
 
-/* Per-CPU counters of tracked exporters: blocks of constants.tracked_limit entries. */
+/* Per-CPU counters of tracked exporters: a block for each CPU, with the buckets of "tracked". */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct rpa_cpu_counters);
+	__type(value, struct rpa_counter_bucket);
 } cpu_counters SEC(".maps");
 
 struct {

@@ -13,7 +13,8 @@
 /* The ranks in a row's word, without its count of SYNs. */
 #define RANKS_MASK ((1ULL << RPA_SYN_SHIFT) - 1)
 
-static __always_inline __u64 leading_bits(__u64 word, __u32 count)
+/* A global function: what follows is proven once for any word, not for each case of the count. */
+__noinline __u64 leading_bits(__u64 word, __u32 count)
 {
 	return count >= 64 ? word : count ? word & ~0ULL << (64 - count) : 0;
 }
@@ -52,33 +53,48 @@ __noinline int find_prefix(__u64 high, __u64 low, __u32 length_index)
 	return -1;
 }
 
-/* The row of the longest configured prefix of the address, or RPA_NO_ROW: a binary search
- * over the lengths that occur, see RPA_EXPORTER_PROBES. */
+/*
+ * The state of a binary search over the lengths that occur: the first length's index, the index after the last
+ * one, in 16 bits each, and from RANGE_ROW_SHIFT on, the row that was found.
+ */
+#define RANGE_END_SHIFT 16
+#define RANGE_ROW_SHIFT 32
+
+/*
+ * A step of the search. A global function: Linux 5.10 and 6.1 don't know that two ways through several steps lead
+ * to the same state, and would follow each combination of them.
+ */
+__noinline __u64 halve_range(__u64 high, __u64 low, __u64 range)
+{
+	__u32 from = range & 0xffff, to = range >> RANGE_END_SHIFT & 0xffff, middle = (from + to) / 2;
+	int row = find_prefix(high, low, middle);
+
+	if (row < 0)
+		return (range & ~(0xffffULL << RANGE_END_SHIFT)) | (__u64)middle << RANGE_END_SHIFT;
+	range = (range & ~0xffffULL) | (middle + 1);
+	if (row == RPA_NO_ROW)
+		return range;
+	return (__u32)range | (__u64)row << RANGE_ROW_SHIFT;
+}
+
+/* The row of the longest configured prefix of the address, or RPA_NO_ROW: see RPA_EXPORTER_PROBES. */
 __noinline int find_configured_row(__u64 high, __u64 low)
 {
 	bool is_ipv4 = !high && low >> 32 == 0xffff;
 	/* All three are read first: without CAP_PERFMON, an address may not depend on a branch. */
-	__u32 ipv6 = constants.length_begin[0], ipv4 = constants.length_begin[1],
+	__u64 ipv6 = constants.length_begin[0], ipv4 = constants.length_begin[1],
 	      end = constants.length_begin[2];
-	__u32 from = is_ipv4 ? ipv4 : ipv6;
-	__u32 to = is_ipv4 ? end : ipv4;
-	int found = RPA_NO_ROW;
+	__u64 range = (is_ipv4 ? ipv4 | end << RANGE_END_SHIFT : ipv6 | ipv4 << RANGE_END_SHIFT) |
+		      (__u64)RPA_NO_ROW << RANGE_ROW_SHIFT;
 
 	/* 8 steps are enough for 129 lengths. Unrolled: see verifier.bpf.h. */
 #pragma unroll
-	for (int step = 0; step < 8 && from < to; step++) {
-		__u32 middle = (from + to) / 2;
-		int row = find_prefix(high, low, middle);
-
-		if (row < 0) {
-			to = middle;
-			continue;
-		}
-		if (row != RPA_NO_ROW)
-			found = row;
-		from = middle + 1;
+	for (int step = 0; step < 8; step++) {
+		if ((range & 0xffff) >= (range >> RANGE_END_SHIFT & 0xffff))
+			break;
+		range = halve_range(high, low, range);
 	}
-	return found;
+	return range >> RANGE_ROW_SHIFT;
 }
 
 /* The index of the exporter's row: the configured one, else its bucket. */

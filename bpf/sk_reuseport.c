@@ -20,14 +20,14 @@
  *   2. is_probe(): the agent's probe is answered, counted and dropped.
  *   3. read_source(): the source address and its hash. Without one: dropped as bad_packet.
  *   4. select_tracked(): nearly all datagrams end here. The exporter's counters on this CPU have
- *      the ranks of its row. Its first datagram, and the first one after a change of the rows,
+ *      the owner of its row. Its first datagram, and the first one after a change of the rows,
  *      takes select_uncached(), which gives the exporter an entry and reads the row.
  *      Without tracking: select_untracked() reads the row's owner.
  *   5. deliver_to_slot(): selects the owner's socket, or starts or checks the hold clock of a
  *      vacant slot. During the hold: dropped as held.
  *   6. fail_over(): after the hold, the next ranks, then a stand-in. Without one: dropped as
  *      no_collector.
- *   7. record_receiver(): notifies the agent of the exporter, once an interval.
+ *   7. update_entry(): notes the receiver and notifies the agent of the exporter, once an interval.
  *
  * A SYN differs in step 4: select_for_connection() counts it in its row before it reads the
  * ranks, and records the session. A pool without affinity replaces step 4 by deliver_to_any().
@@ -73,80 +73,109 @@ int dispatch_or_migrate(struct sk_reuseport_md *ctx)
 }
 
 /*
- * The slow path of select_tracked(): a datagram of an exporter without an entry (is_found: 0),
- * or without cached ranks. It reads the packet again: the verifier proves it once, and the fast
+ * The slow path of select_tracked(): a datagram of an exporter without counters on this CPU (found is
+ * negative), or without a cached owner. It reads the packet again: the verifier proves it once, and the fast
  * path keeps fewer variables alive.
  */
-__noinline int select_uncached(struct sk_reuseport_md *ctx, __u32 is_found)
+__noinline int select_uncached(struct sk_reuseport_md *ctx, int found)
 {
-	__u32 number, selected;
 	struct source source;
 	struct map_key key;
+	__u32 selected;
+	__u64 ranks;
 
 	if (!read_source(ctx, &source))
 		return drop(ctx, DROP_BAD_PACKET);
-	if (is_found)
-		number = count_run(source.high, source.low, source.hash, ctx->len);
-	else
-		number = count_first_run(source.high, source.low, source.hash, ctx->len);
-	/* The exporter has no entry to cache ranks in: most of its runs need only the owner. */
-	if (!number) {
+	found = count_datagram(source.high, source.low, source.hash, found, ctx->len);
+	/* The exporter has no counters to cache an owner in: most of its runs need only the owner. */
+	if (found < 0) {
 		__u32 owner = read_owner(row_index(source.high, source.low, source.hash), &key);
 
 		if (deliver_to_slot(ctx, owner, 1) == DELIVERED)
 			return SK_PASS;
 	}
-	selected = deliver_by_ranks(ctx, read_and_cache_ranks(source.high, source.low, source.hash, number),
-				    source.high, source.low);
-	record_selection(number, selected);
+	ranks = read_ranks_and_cache_owner(source.high, source.low, source.hash, found);
+	selected = deliver_by_ranks(ctx, ranks, source.high, source.low);
+	record_datagram(source.hash, found, selected);
 	return end_run(ctx, selected);
 }
 
-/* A datagram of a tracked exporter whose owner did not receive it. ranks begin with rank 2. */
-__noinline int select_next_rank(struct sk_reuseport_md *ctx, __u64 ranks, __u32 number,
-				enum delivery owner_result)
+/* A datagram of a tracked exporter whose owner did not receive it. It has been counted. */
+__noinline int select_from_ranks(struct sk_reuseport_md *ctx, enum delivery owner_result)
 {
 	__u32 selected = SELECTED_NONE_HELD;
 	struct source source;
+	struct map_key key;
+	const __u64 *row;
 
+	if (!read_source(ctx, &source))
+		return drop(ctx, DROP_BAD_PACKET);
 	if (owner_result != SLOT_HELD) {
-		if (!read_source(ctx, &source))
-			return drop(ctx, DROP_BAD_PACKET);
-		selected = fail_over(ctx, ranks, source.high, source.low);
+		row = row_at(row_index(source.high, source.low, source.hash), &key);
+		if (!row)
+			return drop(ctx, DROP_NO_COLLECTOR);
+		selected = deliver_by_ranks(ctx, READ_ONCE(*row), source.high, source.low);
 	}
-	record_selection(number, selected);
+	record_datagram(source.hash, find_counters(source.hash), selected);
 	return end_run(ctx, selected);
 }
 
-/* The path of nearly all datagrams: the exporter has counters with cached ranks. */
+/* Updates the entry of the exporter whose datagram has just been delivered to the slot. */
+__noinline int update_exporter(struct sk_reuseport_md *ctx, __u64 state)
+{
+	struct source source;
+	int index;
+
+	if (!read_source(ctx, &source))
+		return SK_PASS;
+	index = find_counters(source.hash);
+	if (index >= 0 && !update_entry(index, epoch_of(state), state & RPA_STATE_OWNER,
+					state >> RPA_STATE_TIME_SHIFT & STATE_TIME_MASK))
+		release_counters(index, source.hash, epoch_of(state));
+	return SK_PASS;
+}
+
+/* The path of nearly all datagrams: the exporter has counters with a cached owner. */
 static __always_inline int select_tracked(struct sk_reuseport_md *ctx, const struct source *source)
 {
-	const struct rpa_settings *pool;
+	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
+	struct rpa_counter_bucket *bucket;
 	struct rpa_cpu_counters *counters;
-	struct map_key key;
-	__u64 word, ranks;
 	enum delivery delivery;
+	__u64 state, time;
+	struct map_key key;
 
-	word = find_index_word(source->hash, &key);
-	if (!(__u32)word)
-		return select_uncached(ctx, 0);
-	counters = counters_of(word, &key);
-	if (!counters)
-		return select_uncached(ctx, 0);
-	if (!belongs_to(counters, word, source->high, source->low))
-		return select_uncached(ctx, 0);
-	pool = bpf_map_lookup_elem(&settings, ONLY);
 	if (!pool)
 		return drop(ctx, DROP_NO_COLLECTOR);
-	ranks = READ_ONCE(counters->ranks);
-	if (ranks >> RPA_SYN_SHIFT != rank_cache_mark(READ_ONCE(pool->version), source->hash))
-		return select_uncached(ctx, 1);
+	key.index = first_bucket() + bucket_of(source->hash, 0);
+	bucket = bpf_map_lookup_elem(&cpu_counters, key_at(&key));
+	if (!bucket)
+		return drop(ctx, DROP_NO_COLLECTOR);
+	counters = counters_in(bucket, identity_of(source->hash));
+	if (!counters) {
+		int found = find_counters_beyond(source->hash);
+
+		if (found < 0)
+			return select_uncached(ctx, found);
+		counters = counters_at(found, &key);
+		if (!counters)
+			return drop(ctx, DROP_NO_COLLECTOR);
+	}
+	state = READ_ONCE(counters->state);
+	if (state >> RPA_STATE_MARK_SHIFT != owner_mark(READ_ONCE(pool->version), source->hash))
+		return select_uncached(ctx, find_counters(source->hash));
+	time = state_time_of(source->hash);
+	if (is_update_due(state, time, READ_ONCE(pool->update_mask)))
+		state &= ~RPA_STATE_NOTED;
+	state = state_at(state, time);
 	add_run(counters, ctx->len);
-	delivery = deliver_to_slot(ctx, ranks & RPA_NO_SLOT, 1);
+	delivery = deliver_to_slot(ctx, state & RPA_STATE_OWNER, 1);
 	if (delivery != DELIVERED)
-		return select_next_rank(ctx, (ranks & RANKS_MASK) >> RPA_RANK_BITS, number_of_key(&key),
-					delivery);
-	record_receiver(counters, &key, ranks & RPA_NO_SLOT);
+		return select_from_ranks(ctx, delivery);
+	if (!constants.shares_counters || !(state & RPA_STATE_NOTED))
+		WRITE_ONCE(counters->state, (state | RPA_STATE_NOTED) & ~RPA_STATE_AWAY);
+	if (!(state & RPA_STATE_NOTED))
+		return update_exporter(ctx, state);
 	return SK_PASS;
 }
 
@@ -237,14 +266,15 @@ __noinline int deliver_to_any(struct sk_reuseport_md *ctx)
 /* A datagram for collectors that need no affinity. */
 static __always_inline int select_without_affinity(struct sk_reuseport_md *ctx)
 {
-	__u32 number = 0, selected;
+	__u32 selected = deliver_to_any(ctx);
 	struct source source;
 
-	if (constants.primary_mask && read_source(ctx, &source))
-		number = count_run(source.high, source.low, source.hash, ctx->len);
-	selected = deliver_to_any(ctx);
-	if (constants.primary_mask)
-		record_selection(number, selected);
+	if (constants.primary_buckets && read_source(ctx, &source)) {
+		int found = find_counters(source.hash);
+
+		found = count_datagram(source.high, source.low, source.hash, found, ctx->len);
+		record_datagram(source.hash, found, selected);
+	}
 	return end_run(ctx, selected);
 }
 
@@ -272,16 +302,14 @@ static __always_inline __u32 deliver_syn(struct sk_reuseport_md *ctx, __u64 high
 __noinline int select_for_connection(struct sk_reuseport_md *ctx, __u64 high, __u64 low, __u64 hash,
 				     __u32 port)
 {
-	__u32 number = 0, selected;
+	__u32 selected;
 
-	if (constants.primary_mask)
-		number = count_run(high, low, hash, ctx->len);
 	if (constants.selection == RPA_BY_EXPORTER)
 		selected = deliver_syn(ctx, high, low, hash);
 	else
 		selected = deliver_to_any(ctx);
-	if (constants.primary_mask)
-		record_selection(number, selected);
+	if (constants.primary_buckets)
+		record_connection(high, low, hash, selected, ctx->len);
 	if (is_selected(selected))
 		record_session(high, low, port, selected);
 	return end_run(ctx, selected);
@@ -306,7 +334,7 @@ static __always_inline int select_for_packet(struct sk_reuseport_md *ctx)
 		return select_without_affinity(ctx);
 	if (!read_source(ctx, &source))
 		return drop(ctx, DROP_BAD_PACKET);
-	return constants.primary_mask ? select_tracked(ctx, &source) : select_untracked(ctx, &source);
+	return constants.primary_buckets ? select_tracked(ctx, &source) : select_untracked(ctx, &source);
 }
 
 SEC("sk_reuseport")

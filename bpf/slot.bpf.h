@@ -240,7 +240,6 @@ __noinline bool has_lost_socket(struct sk_reuseport_md *ctx, __u32 slot_index, _
  */
 __noinline enum delivery deliver_to_slot(struct sk_reuseport_md *ctx, __u32 slot_index, __u32 is_owner)
 {
-	const __u32 group = constants.group & 31;
 	__u64 registration_number, down_since, groups;
 	struct rpa_traffic *counters;
 	struct rpa_slot *slot;
@@ -258,24 +257,25 @@ __noinline enum delivery deliver_to_slot(struct sk_reuseport_md *ctx, __u32 slot
 	if (is_down(registration_number, down_since))
 		return check_hold_time(down_since);
 	groups = READ_ONCE(slot->groups);
-	if (has_several(groups, group))
+	if (groups & constants.several)
 		is_selected = select_worker(ctx, slot_index);
 	else
 		is_selected = !bpf_sk_select_reuseport(ctx, &sockets, key_at(&key), 0);
 	if (!is_selected) {
-		if (registration_number && !(groups >> group & 1))
+		if (registration_number && !(__u32)(groups & ~constants.other_groups))
 			return NEXT_RANK;
 		return start_hold_clock(key.index, registration_number);
 	}
 	counters = bpf_map_lookup_elem(&traffic, key_at(&key));
 	if (!counters)
 		return DELIVERED;
-	if ((__u32)groups & ~(1U << group)) {
+	if (groups & constants.other_groups) {
 		__u64 now = bpf_jiffies64();
 
 		if (counters->checked != now) {
 			counters->checked = now;
-			if (has_lost_socket(ctx, key.index, groups & ~(1ULL << group)))
+			groups &= constants.other_groups | ~0ULL << RPA_SEVERAL_SHIFT;
+			if (has_lost_socket(ctx, key.index, groups))
 				return start_hold_clock(key.index, registration_number);
 		}
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Tracked exporters: counts their runs for each CPU, caches the ranks of their rows, and
+ * Tracked exporters: counts their runs for each CPU, caches the owners of their rows, and
  * notifies the agent of them.
  */
 #ifndef TRACKING_BPF_H
@@ -10,192 +10,217 @@
 #include "slot.bpf.h"
 
 /*
- * A tracked exporter is identified by its number: 1 + the index of its entry; 0 is no
- * exporter. Each CPU has its own counters of it. A run stays on its CPU, and no run interrupts
- * another on the same CPU.
+ * An exporter is known by the index of its entry, which is the same in "tracked" and in each block
+ * of counters. A run stays on its CPU, and no run interrupts another on the same CPU.
  */
-static __always_inline __u32 first_counters(void)
+
+/* The exporter in its counters. */
+static __always_inline __u64 identity_of(__u64 hash)
 {
-	return (bpf_get_smp_processor_id() & constants.counter_block_mask) * constants.tracked_limit;
+	return hash | 1;
 }
 
-/* This CPU's counters of the exporter, or NULL. */
-static __always_inline struct rpa_cpu_counters *counters_of(__u32 number, struct map_key *key)
+/* The first bucket of this CPU's counters. */
+static __always_inline __u32 first_bucket(void)
 {
-	key->index = first_counters() + number - 1;
-	return bpf_map_lookup_elem(&cpu_counters, key_at(key));
+	return (bpf_get_smp_processor_id() & constants.counter_block_mask) *
+	       (constants.primary_buckets + constants.other_buckets);
 }
 
-/* The number for which counters_of() made the key: no register has to keep the number. */
-static __always_inline __u32 number_of_key(const struct map_key *key)
+/* This CPU's counters with the index, or NULL. */
+static __always_inline struct rpa_cpu_counters *counters_at(__u32 index, struct map_key *key)
 {
-	return key->index - first_counters() + 1;
-}
+	struct rpa_counter_bucket *bucket;
 
-__noinline int count_untracked(__u64 runs, __u64 bytes)
-{
-	struct rpa_untracked *counters = bpf_map_lookup_elem(&untracked, ONLY);
-
-	if (counters) {
-		counters->runs += runs;
-		counters->bytes += bytes;
-	}
-	return 0;
+	key->index = first_bucket() + index / RPA_BUCKET_ENTRIES;
+	bucket = bpf_map_lookup_elem(&cpu_counters, key_at(key));
+	if (!bucket)
+		return NULL;
+	/* Else the compiler would add to a pointer that may be NULL. */
+	asm volatile("" : "+r"(bucket));
+	return &bucket->entries[index % RPA_BUCKET_ENTRIES];
 }
 
 /*
- * Makes this CPU's counters those of the entry's present exporter. What they have counted for
- * the former one joins "untracked". Happens once for each epoch and CPU, under the lock,
- * because CPUs may share counters.
+ * The exporter's counters in the bucket, or NULL. The asm hides each address from the compiler, which would
+ * add a computed index to the bucket's: the verifier refuses that without CAP_PERFMON.
  */
-__noinline int reset_counters(__u32 number)
+static __always_inline struct rpa_cpu_counters *counters_in(struct rpa_counter_bucket *bucket, __u64 identity)
 {
-	__u64 udp_runs = 0, tcp_runs = 0, udp_bytes = 0, tcp_bytes = 0;
+	struct rpa_cpu_counters *counters;
+
+#pragma unroll
+	for (__u32 place = 0; place < RPA_BUCKET_ENTRIES; place++) {
+		if (bucket->entries[place].identity == identity) {
+			counters = &bucket->entries[place];
+			asm volatile("" : "+r"(counters));
+			return counters;
+		}
+	}
+	return NULL;
+}
+
+/* The index of this CPU's counters of the exporter, from one of its buckets on, or NO_ENTRY. */
+static __always_inline int find_counters_from(__u64 hash, __u32 first_choice)
+{
+	const __u32 first = first_bucket();
+	const __u64 identity = identity_of(hash);
+	struct map_key key;
+
+#pragma unroll
+	for (__u32 choice = first_choice; choice < RPA_BUCKET_CHOICES; choice++) {
+		const __u32 number = bucket_of(hash, choice);
+		const struct rpa_counter_bucket *bucket;
+
+		key.index = first + number;
+		bucket = bpf_map_lookup_elem(&cpu_counters, key_at(&key));
+		if (!bucket)
+			return NO_ENTRY;
+#pragma unroll
+		for (__u32 place = 0; place < RPA_BUCKET_ENTRIES; place++) {
+			if (bucket->entries[place].identity == identity)
+				return number * RPA_BUCKET_ENTRIES + place;
+		}
+	}
+	return NO_ENTRY;
+}
+
+__noinline int find_counters(__u64 hash)
+{
+	return find_counters_from(hash, 0);
+}
+
+/* The same, without the primary bucket. */
+__noinline int find_counters_beyond(__u64 hash)
+{
+	return find_counters_from(hash, 1);
+}
+
+static __always_inline __u16 epoch_of(__u64 state)
+{
+	return state >> RPA_STATE_EPOCH_SHIFT;
+}
+
+/* The time in the unit of the states of counters, without the exporter's part. */
+#define STATE_TIME_MASK ((1ULL << RPA_STATE_TIME_BITS) - 1)
+
+/* The time for the state of the exporter's counters. A part of its hash is added, so that not all
+ * exporters are due for an update at once. */
+static __always_inline __u64 state_time_of(__u64 hash)
+{
+	return ((bpf_jiffies64() >> RPA_STATE_JIFFIES_SHIFT) + (hash >> 1)) & STATE_TIME_MASK;
+}
+
+/*
+ * Takes what the counters have counted for the exporter that had them, and gives them to another one, or to
+ * nobody: identity 0. The caller holds the lock, because CPUs may share counters.
+ */
+static __always_inline void hand_over(struct rpa_cpu_counters *counters, __u64 identity, __u64 state,
+				      __u64 *runs, __u64 *bytes)
+{
+	*runs = counters->runs;
+	*bytes = counters->bytes;
+	/* Subtracted, not set to 0: a CPU that shares them may be adding at this moment. */
+	__sync_fetch_and_add(&counters->runs, -*runs);
+	__sync_fetch_and_add(&counters->bytes, -*bytes);
+	WRITE_ONCE(counters->state, state);
+	/* Last: a CPU that shares them finds the exporter by it. */
+	WRITE_ONCE(counters->identity, identity);
+}
+
+/*
+ * Makes this CPU's counters with that index those of the exporter, which has the entry: 1; 0 if the entry
+ * is another exporter's by now. What they have counted for the former one joins "untracked".
+ */
+__noinline int claim_counters(__u64 high, __u64 low, __u64 hash, __u32 index)
+{
+	/* An update is due at once: all bits of the time differ. */
+	const __u64 time = state_time_of(hash) ^ STATE_TIME_MASK;
 	const struct rpa_tracked_exporter *entry;
 	struct rpa_exporter_allocator *allocator;
 	struct rpa_cpu_counters *counters;
+	__u64 runs = 0, bytes = 0;
+	struct map_key key;
+	int is_claimed = 0;
+
+	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
+	if (!allocator)
+		return 0;
+	counters = counters_at(index, &key);
+	if (!counters)
+		return 0;
+	key.index = index;
+	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
+	if (!entry)
+		return 0;
+	bpf_spin_lock(&allocator->lock);
+	if (is_entry_of(entry, high, low)) {
+		is_claimed = 1;
+		if (counters->identity != identity_of(hash) ||
+		    epoch_of(counters->state) != (__u16)entry->epoch)
+			hand_over(counters, identity_of(hash),
+				  (__u64)(__u16)entry->epoch << RPA_STATE_EPOCH_SHIFT |
+					  time << RPA_STATE_TIME_SHIFT,
+				  &runs, &bytes);
+	}
+	bpf_spin_unlock(&allocator->lock);
+	if (runs | bytes)
+		count_untracked(runs, bytes);
+	return is_claimed;
+}
+
+/* Takes this CPU's counters from an exporter whose entry is another one's since this epoch. */
+__noinline int release_counters(__u32 index, __u64 hash, __u32 epoch)
+{
+	struct rpa_exporter_allocator *allocator;
+	struct rpa_cpu_counters *counters;
+	__u64 runs = 0, bytes = 0;
 	struct map_key key;
 
 	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	if (!allocator)
 		return 0;
-	counters = counters_of(number, &key);
+	counters = counters_at(index, &key);
 	if (!counters)
-		return 0;
-	key.index = number - 1;
-	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
-	if (!entry)
 		return 0;
 	bpf_spin_lock(&allocator->lock);
-	if (counters->epoch != entry->epoch) {
-		udp_runs = counters->runs[0];
-		tcp_runs = counters->runs[1];
-		udp_bytes = counters->bytes[0];
-		tcp_bytes = counters->bytes[1];
-		/* Subtracted, not set to 0: a CPU that shares them may be adding at this moment. */
-		__sync_fetch_and_add(&counters->runs[0], -udp_runs);
-		__sync_fetch_and_add(&counters->runs[1], -tcp_runs);
-		__sync_fetch_and_add(&counters->bytes[0], -udp_bytes);
-		__sync_fetch_and_add(&counters->bytes[1], -tcp_bytes);
-		counters->high = entry->high;
-		counters->low = entry->low;
-		WRITE_ONCE(counters->ranks, 0);
-		counters->slot = RPA_NO_SLOT;
-		/* Last: a CPU that shares them sees the exporter if it sees the epoch. */
-		WRITE_ONCE(counters->epoch, entry->epoch);
-	}
+	/* A CPU that shares them may have given them to another exporter. */
+	if (counters->identity == identity_of(hash) && epoch_of(counters->state) == (__u16)epoch)
+		hand_over(counters, 0, 0, &runs, &bytes);
 	bpf_spin_unlock(&allocator->lock);
-	count_untracked(udp_runs + tcp_runs, udp_bytes + tcp_bytes);
-	return 0;
-}
-
-/* The exporter's number, 0 if no entry can be had. This CPU's counters are the exporter's
- * afterward. */
-__noinline __u32 track_exporter(__u64 high, __u64 low, __u64 hash)
-{
-	int found = find_or_allocate(high, low, hash);
-	const struct rpa_tracked_exporter *entry;
-	const struct rpa_cpu_counters *counters;
-	struct map_key key;
-	__u32 epoch;
-
-	if (found == LOST_RACE)
-		found = find_or_allocate(high, low, hash);
-	if (found < 0)
-		return 0;
-	key.index = found;
-	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
-	if (!entry)
-		return 0;
-	epoch = entry->epoch;
-	counters = counters_of(found + 1, &key);
-	if (!counters)
-		return 0;
-	if (counters->epoch != epoch)
-		reset_counters(found + 1);
-	return found + 1;
-}
-
-/* The first word of the index that may be the exporter's, or 0. Its low 32 bits are the
- * exporter's number. */
-static __always_inline __u64 find_index_word(__u64 hash, struct map_key *key)
-{
-#pragma unroll
-	for (__u32 position = 0; position < RPA_INDEX_PROBES + 4; position++) {
-		const __u64 *index_word = index_word_at(hash, position, key);
-		__u64 word;
-
-		if (!index_word)
-			return 0;
-		word = READ_ONCE(*index_word);
-		if (!word || has_fingerprint_of(word, hash))
-			return word;
-	}
-	return 0;
-}
-
-/* Whether the counters that the word leads to are this exporter's. */
-static __always_inline bool belongs_to(const struct rpa_cpu_counters *counters, __u64 word, __u64 high,
-				       __u64 low)
-{
-	return (__u16)counters->epoch == (__u16)(word >> RPA_EPOCH_SHIFT) && counters->low == low &&
-	       counters->high == high;
+	return count_untracked(runs, bytes);
 }
 
 static __always_inline void add_run(struct rpa_cpu_counters *counters, __u64 length)
 {
-	const __u32 protocol = constants.is_stream ? 1 : 0;
-
 	if (constants.shares_counters) {
-		__sync_fetch_and_add(&counters->runs[protocol], 1);
-		__sync_fetch_and_add(&counters->bytes[protocol], length);
+		__sync_fetch_and_add(&counters->runs, 1);
+		__sync_fetch_and_add(&counters->bytes, length);
 	} else {
-		counters->runs[protocol]++;
-		counters->bytes[protocol] += length;
+		counters->runs++;
+		counters->bytes += length;
 	}
 }
 
-/* Counts a run of an exporter that may not be tracked yet: its number, or 0. */
-static __always_inline __u32 track_and_count(__u64 high, __u64 low, __u64 hash, __u64 length)
+/* Counts a datagram. found: what find_counters() has returned. The index of the exporter's
+ * counters, or NO_ENTRY. */
+__noinline int count_datagram(__u64 high, __u64 low, __u64 hash, int found, __u64 length)
 {
-	__u32 number = track_exporter(high, low, hash);
 	struct rpa_cpu_counters *counters;
 	struct map_key key;
 
-	if (!number) {
-		count_untracked(1, length);
-		return 0;
+	if (found < 0) {
+		found = entry_for(high, low, hash);
+		if (found < 0 || !claim_counters(high, low, hash, found)) {
+			count_untracked(1, length);
+			return NO_ENTRY;
+		}
 	}
-	counters = counters_of(number, &key);
+	counters = counters_at(found, &key);
 	if (!counters)
-		return 0;
+		return NO_ENTRY;
 	add_run(counters, length);
-	return number;
-}
-
-/* Counts a run of an exporter: its number, or 0. */
-__noinline __u32 count_run(__u64 high, __u64 low, __u64 hash, __u64 length)
-{
-	struct rpa_cpu_counters *counters;
-	struct map_key key;
-	__u64 word;
-
-	word = find_index_word(hash, &key);
-	if (!(__u32)word)
-		return track_and_count(high, low, hash, length);
-	counters = counters_of(word, &key);
-	if (!counters)
-		return 0;
-	if (!belongs_to(counters, word, high, low))
-		return track_and_count(high, low, hash, length);
-	add_run(counters, length);
-	return word;
-}
-
-/* The same for an exporter that find_index_word() has just not found. */
-__noinline __u32 count_first_run(__u64 high, __u64 low, __u64 hash, __u64 length)
-{
-	return track_and_count(high, low, hash, length);
+	return found;
 }
 
 /* notify_agent() builds this struct of whole words, see verifier.bpf.h, rule 3. */
@@ -237,9 +262,11 @@ static __always_inline void notify_agent(struct rpa_tracked_exporter *entry,
 	}
 }
 
-/* Updates when the exporter was last seen and which slot received its run, unless the entry
- * has another exporter by now. */
-__noinline int update_entry(__u32 number, __u32 epoch, __u32 slot)
+/*
+ * Updates when the exporter was last seen and which slot received its run, if not RPA_NO_SLOT. 0: the entry
+ * is another exporter's by now. state_time: state_time_of() the exporter.
+ */
+__noinline int update_entry(__u32 index, __u32 epoch, __u32 slot, __u32 state_time)
 {
 	const struct rpa_settings *pool;
 	__u32 now = tracking_tick(), interval;
@@ -249,79 +276,121 @@ __noinline int update_entry(__u32 number, __u32 epoch, __u32 slot)
 
 	pool = bpf_map_lookup_elem(&settings, ONLY);
 	if (!pool)
-		return 0;
+		return 1;
 	interval = READ_ONCE(pool->sampling) >> 32;
 	allocator = bpf_map_lookup_elem(&exporter_alloc, ONLY);
 	if (!allocator)
-		return 0;
-	key.index = number - 1;
+		return 1;
+	key.index = index;
 	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
 	if (!entry)
-		return 0;
-	if (entry->epoch != epoch)
+		return 1;
+	if ((__u16)entry->epoch != (__u16)epoch)
 		return 0;
 	/* Written only if they differ, because all CPUs share the cache line. */
 	if (entry->last_seen != now)
 		entry->last_seen = now;
+	if (entry->state_time != state_time)
+		entry->state_time = state_time;
 	if (slot != RPA_NO_SLOT && entry->slot != slot)
 		entry->slot = slot;
 	if (is_notification_due(entry, now, interval))
 		notify_agent(entry, allocator, now, interval);
-	return 0;
+	return 1;
 }
 
 /*
- * Records the slot that received the exporter's run, or RPA_NO_SLOT if the run is dropped.
+ * Whether a run at that time is to update the exporter's entry.
  *
- * The entry is updated once in 64 jiffies for each exporter and CPU, because the clock and the
- * shared cache line cost more than the rest of the run. It is updated at once if the exporter
- * moved to another slot, or if the agent asks for an event for each run.
+ * The entry is updated once in a period for each exporter and CPU, because the clock and the
+ * shared cache line cost more than the rest of the run; by each run if the agent asks for an event for
+ * each. Besides, the first run that goes to another slot than the owner updates it, and the first one that
+ * goes to the owner again.
  */
-static __always_inline void record_receiver(struct rpa_cpu_counters *counters, const struct map_key *key,
-					    __u32 slot)
+static __always_inline bool is_update_due(__u64 state, __u64 time, __u64 update_mask)
 {
-	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
-	__u16 jiffy = bpf_jiffies64() >> 6;
-
-	if (!pool)
-		return;
-	if (counters->jiffy == jiffy && READ_ONCE(pool->sampling) >> 32 &&
-	    (slot == RPA_NO_SLOT || constants.selection != RPA_BY_EXPORTER || counters->slot == slot))
-		return;
-	counters->jiffy = jiffy;
-	if (slot != RPA_NO_SLOT)
-		counters->slot = slot;
-	update_entry(number_of_key(key), counters->epoch, slot);
+	return ((time ^ (state >> RPA_STATE_TIME_SHIFT & STATE_TIME_MASK)) | RPA_UPDATE_ALWAYS) & update_mask;
 }
 
-/* The same for an exporter's number, which may be 0, and for the result of a selection. */
-__noinline int record_selection(__u32 number, __u32 selected)
+static __always_inline __u64 state_at(__u64 state, __u64 time)
 {
-	struct rpa_cpu_counters *counters;
-	struct map_key key;
+	return (state & ~(STATE_TIME_MASK << RPA_STATE_TIME_SHIFT)) | time << RPA_STATE_TIME_SHIFT;
+}
 
-	if (!number)
+/*
+ * Records the receiver of a datagram, with the index of its counters: the result of a selection.
+ * The caller hasn't written the time of the state: whether an update is due depends on the old one.
+ */
+__noinline int record_datagram(__u64 hash, int index, __u32 selected)
+{
+	const struct rpa_settings *pool;
+	struct rpa_cpu_counters *counters;
+	__u64 time = state_time_of(hash), update_mask, state;
+	struct map_key key;
+	bool must_update;
+
+	if (index < 0)
 		return 0;
-	counters = counters_of(number, &key);
+	pool = bpf_map_lookup_elem(&settings, ONLY);
+	if (!pool)
+		return 0;
+	update_mask = READ_ONCE(pool->update_mask);
+	counters = counters_at(index, &key);
 	if (!counters)
 		return 0;
-	record_receiver(counters, &key, is_selected(selected) ? selected : RPA_NO_SLOT);
+	state = READ_ONCE(counters->state);
+	must_update = is_update_due(state, time, update_mask);
+	state = state_at(state, time);
+	if (!is_selected(selected)) {
+		selected = RPA_NO_SLOT;
+	} else if (constants.selection != RPA_BY_EXPORTER || selected == (state & RPA_STATE_OWNER)) {
+		must_update |= !(state & RPA_STATE_NOTED);
+		state = (state | RPA_STATE_NOTED) & ~RPA_STATE_AWAY;
+	} else {
+		must_update |= !(state & RPA_STATE_AWAY);
+		state = (state | RPA_STATE_AWAY) & ~RPA_STATE_NOTED;
+	}
+	WRITE_ONCE(counters->state, state);
+	if (must_update && !update_entry(index, epoch_of(state), selected, time))
+		return release_counters(index, hash, epoch_of(state));
+	return 0;
+}
+
+/* Counts a connection, and records its receiver: the result of a selection. */
+__noinline int record_connection(__u64 high, __u64 low, __u64 hash, __u32 selected, __u64 length)
+{
+	int index = entry_for(high, low, hash);
+	struct rpa_tracked_exporter *entry;
+	struct map_key key;
+	__u32 epoch;
+
+	if (index < 0)
+		return count_untracked(1, length);
+	key.index = index;
+	entry = bpf_map_lookup_elem(&tracked, key_at(&key));
+	if (!entry)
+		return 0;
+	epoch = READ_ONCE(entry->epoch);
+	/* It has just become another exporter's. */
+	if (!is_entry_of(entry, high, low))
+		return count_untracked(1, length);
+	__sync_fetch_and_add(&entry->stream_runs, 1);
+	__sync_fetch_and_add(&entry->stream_bytes, length);
+	update_entry(index, epoch, is_selected(selected) ? selected : RPA_NO_SLOT, state_time_of(hash));
 	return 0;
 }
 
 /*
- * The mark of cached ranks. The ranks of an exporter's row are cached with its counters, whose
- * cache line a run needs anyway. They are valid while neither the program's generation nor the
+ * The mark of a cached owner. The owner of an exporter's row is cached in the state of its counters, whose
+ * cache line a run needs anyway. It is valid while neither the program's generation nor the
  * version of the settings changes. The agent makes the version odd before it writes rows, and
  * even afterward. While it is odd, nothing is cached: an agent that is killed in the middle of
  * writing leaves no exporter with two different rows.
  *
- * Ranks and mark share one word, because CPUs that share the counters may write at the same
- * time. The mark also depends on the exporter, because the counters may be another exporter's
- * by then. It repeats after 2^23 changes of the rows. It is always odd, unlike the mark in a
- * word of 0.
+ * The mark also depends on the exporter, because the counters may be another exporter's
+ * by then. It repeats after 2^23 changes of the rows. It is always odd, unlike that of new counters.
  */
-static __always_inline __u64 rank_cache_mark(__u32 version, __u64 hash)
+static __always_inline __u64 owner_mark(__u32 version, __u64 hash)
 {
 	/* An odd version and the even one after it have the same mark: under the odd one, nothing
 	 * is cached. */
@@ -330,9 +399,9 @@ static __always_inline __u64 rank_cache_mark(__u32 version, __u64 hash)
 	       0xffffff;
 }
 
-/* Reads the ranks of the exporter's row, and caches them if the exporter has counters: number
- * isn't 0. RPA_NO_SLOT in each rank if the row can't be read. */
-__noinline __u64 read_and_cache_ranks(__u64 high, __u64 low, __u64 hash, __u32 number)
+/* Reads the ranks of the exporter's row, and caches its owner if the exporter has counters: index isn't
+ * negative. RPA_NO_SLOT in each rank if the row can't be read. */
+__noinline __u64 read_ranks_and_cache_owner(__u64 high, __u64 low, __u64 hash, int index)
 {
 	const struct rpa_settings *pool = bpf_map_lookup_elem(&settings, ONLY);
 	struct rpa_cpu_counters *counters;
@@ -343,17 +412,22 @@ __noinline __u64 read_and_cache_ranks(__u64 high, __u64 low, __u64 hash, __u32 n
 
 	if (!pool)
 		return ~0ULL;
-	/* Read before the row: ranks that are cached under a version are never older than it. */
+	/* Read before the row: an owner that is cached under a version is never older than it. */
 	version = READ_ONCE(pool->version);
 	row = row_at(row_index(high, low, hash), &key);
 	if (!row)
 		return ~0ULL;
 	ranks = READ_ONCE(*row) & RANKS_MASK;
-	if (!number || version & 1)
+	if (index < 0 || version & 1 || (ranks & RPA_NO_SLOT) > RPA_STATE_OWNER)
 		return ranks;
-	counters = counters_of(number, &key);
-	if (counters)
-		WRITE_ONCE(counters->ranks, ranks | rank_cache_mark(version, hash) << RPA_SYN_SHIFT);
+	counters = counters_at(index, &key);
+	if (counters) {
+		__u64 kept = READ_ONCE(counters->state) & ((1ULL << RPA_STATE_MARK_SHIFT) - 1) &
+			     ~(RPA_STATE_OWNER | RPA_STATE_NOTED | RPA_STATE_AWAY);
+
+		WRITE_ONCE(counters->state, kept | (ranks & RPA_STATE_OWNER) |
+						    owner_mark(version, hash) << RPA_STATE_MARK_SHIFT);
+	}
 	return ranks;
 }
 

@@ -19,6 +19,9 @@
  * 4. Large pieces are global functions (__noinline, not static), which the verifier proves
  *    once instead of at each call. Calls are at most 8 functions deep.
  * 5. No switch on the result of a global function: clang would add a call of __bpf_trap.
+ * 6. If several steps follow each other, and each depends on the result of the one before, each step is
+ *    a global function: for the verifier, its result is any number. Otherwise, Linux 5.10 and 6.1 may
+ *    check every combination of results; whether they do depends on the number of instructions before.
  *
  * A barrier costs more than the instructions around it. A store gets one if it is the first
  * into its part of the stack, if it stores a pointer, or if it overwrites a spilled register.

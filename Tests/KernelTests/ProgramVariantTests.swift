@@ -61,7 +61,7 @@ private struct VariantLoader {
     /// Its maps are new, because the verifier doesn't look at their content.
     private static let maps = [
         "rows", "owners", "exporters", "turns", "slots", "settings", "group_sockets", "sessions", "exporter_events",
-        "exporter_index", "tracked", "cpu_counters", "untracked", "exporter_alloc", "sockets", "traffic", "losses",
+        "tracked", "cpu_counters", "untracked", "exporter_alloc", "sockets", "traffic", "losses",
         "programs",
     ].map { (name: $0, number: Int32(-1)) }
 

@@ -1,3 +1,4 @@
+import CBPFShim
 import CLabShim
 import Glibc
 import PoolModel
@@ -111,21 +112,21 @@ import TestSupport
         async throws
     {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(60))))
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 64)))
             for index in 0..<64 { try pool.send(from: Self.source(index)) }
             try PinnedMaps.ageTrackedExporters(.seconds(61), size: 64)
-            func lastSeen() throws -> [Duration?] {
-                let seen = try pool.kernel.seenExporters(act: "test")
-                return (0..<10).map { index in seen.first { $0.address == Self.source(index) }?.lastSeen }
+            func notes() throws -> [UInt32?] {
+                let notes = try PinnedMaps.lastNotes(ofTable: 64)
+                return (0..<10).map { notes[Self.source($0)] }
             }
-            // 10 of them continue to send, until the program has noted each: it looks at the clock
-            // once in 64 jiffies.
-            let before = try lastSeen()
+            // 10 of them continue to send, until the program has noted each: it does so once in half an
+            // interval.
+            let before = try notes()
             var runs: UInt64 = 1
             let areNoted = try waitUntil(.seconds(30)) {
                 for index in 0..<10 { try pool.send(from: Self.source(index)) }
                 runs += 1
-                return try zip(lastSeen(), before).allSatisfy { $0 != $1 }
+                return try zip(notes(), before).allSatisfy { $0 != $1 }
             }
             #expect(areNoted)
             // In a full table a CPU makes 64 searches in vain, then none until 4 jiffies are over.
@@ -139,7 +140,7 @@ import TestSupport
                 #expect(seen.first { $0.address == Self.source(index) }?.runs == runs, "exporter \(index)")
             }
             let evicted = try #require(try pool.kernel.status().tracking?.evicted)
-            // Nearly all of the 54 that were silent: newcomers reach 16 places each.
+            // Nearly all of the 54 that were silent: newcomers have 16 places each.
             #expect(evicted >= 48 && evicted <= 54)
             #expect(seen.filter { $0.address >= 1_000 }.count == Int(evicted))
             try Self.expectSumsAgree(pool)
@@ -148,11 +149,66 @@ import TestSupport
         }
     }
 
+    @Test func `an exporter whose entry another CPU gave away is tracked again, and no run is lost or counted twice`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(1))))
+            let exporters = (0..<64).map(Self.source)
+            lab_run_on_cpu(0)
+            for source in exporters { try pool.send(from: source) }
+            try PinnedMaps.ageTrackedExporters(.seconds(60), size: 64)
+            // CPU 0 still has counters of those that lose their entries on CPU 1.
+            lab_run_on_cpu(1)
+            for index in (1_000..<1_200).shuffled() { try pool.send(from: Self.source(index)) }
+            let evicted = try #require(try pool.kernel.status().tracking?.evicted)
+            #expect(evicted > 32)
+            try Self.expectSumsAgree(pool)
+            lab_run_on_cpu(0)
+            for source in exporters { try pool.send(from: source) }
+            try Self.expectSumsAgree(pool)
+            // Those of CPU 1 become silent, so that there is room.
+            let areBack = try waitUntil(.seconds(30)) {
+                try PinnedMaps.ageTrackedExporters(.seconds(60), size: 64)
+                for source in exporters { try pool.send(from: source) }
+                _ = pool.takeReceived()
+                return try pool.kernel.seenExporters(act: "test").filter { $0.address < 64 }.count > 48
+            }
+            #expect(areBack)
+            try Self.expectSumsAgree(pool)
+        }
+    }
+
+    @Test func `an exporter is last seen when it sent its last datagram, between two updates of its entry, too`()
+        async throws
+    {
+        try await Sandbox.run { _ in
+            // Its entry is updated once in more than 10 s.
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(3_600))))
+            func lastSeen() throws -> Duration {
+                try #require(try pool.kernel.seenExporters(act: "test").first?.lastSeen)
+            }
+            let isLater = try waitUntil(.seconds(60)) {
+                try pool.send(from: Self.source(1))
+                let (first, notes) = (try lastSeen(), try PinnedMaps.lastNotes(ofTable: 64))
+                let isLater = try waitUntil(.seconds(5)) {
+                    try pool.send(from: Self.source(1))
+                    return try lastSeen() > first
+                }
+                // Otherwise an update came in between.
+                return try isLater && notes == PinnedMaps.lastNotes(ofTable: 64)
+            }
+            #expect(isLater)
+            let age = try Duration.nanoseconds(rpa_monotonic_ns()) - lastSeen()
+            #expect(age < .seconds(2) && age > .seconds(-2))
+        }
+    }
+
     @Test func `an exporter's datagrams within an interval from two CPUs cause one event, in two intervals two`()
         async throws
     {
         try await Sandbox.run { _ in
-            let pool = try PoolFixture(Self.configuration(Tracking(size: 64, interval: .seconds(60))))
+            let pool = try PoolFixture(Self.configuration(Tracking(size: 64)))
             var runs: UInt64 = 0
             func send(_ count: Int = 200) throws {
                 for index in 0..<count {
@@ -167,7 +223,7 @@ import TestSupport
             try send()
             #expect(pool.kernel.exporterEvents.next().isEmpty)
             try PinnedMaps.ageTrackedExporters(.seconds(61), size: 64)
-            // The program looks at the clock once in 64 jiffies, on each CPU.
+            // The program looks at the clock once in half an interval, on each CPU.
             var second: [ExporterEvents.Event] = []
             try waitUntil(.seconds(30)) {
                 try send(2)
@@ -260,7 +316,9 @@ import TestSupport
 }
 
 extension IPAddress {
-    fileprivate static func >= (address: IPAddress, index: Int) -> Bool {
-        if case .v4(let word) = address { word >= 0x0a00_0000 + UInt32(index) } else { false }
+    fileprivate static func >= (address: IPAddress, index: Int) -> Bool { !(address < index) }
+
+    fileprivate static func < (address: IPAddress, index: Int) -> Bool {
+        if case .v4(let word) = address { word < 0x0a00_0000 + UInt32(index) } else { false }
     }
 }

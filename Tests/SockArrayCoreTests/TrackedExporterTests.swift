@@ -16,6 +16,20 @@ import Testing
         #expect(before.since(before) == nil)
     }
 
+    @Test func `an address with two entries is one exporter with both counts, and the slot of the later run`() {
+        var first = TrackedExporter(
+            address: .v4(0xc000_0201), udp: ExporterTraffic(runs: 7, bytes: 700),
+            tcp: ExporterTraffic(runs: 1, bytes: 60))
+        (first.slot, first.firstSeen, first.lastSeen) = (Slot(1), .seconds(5), .seconds(20))
+        var second = Self.exporter(2, 200, firstSeen: .seconds(6))
+        (second.slot, second.lastSeen) = (Slot(2), .seconds(30))
+        for merged in [first.merged(with: second), second.merged(with: first)] {
+            #expect(merged.udp == ExporterTraffic(runs: 9, bytes: 900) && merged.tcp.runs == 1)
+            #expect(merged.slot == Slot(2))
+            #expect(merged.firstSeen == .seconds(5) && merged.lastSeen == .seconds(30))
+        }
+    }
+
     @Test func `an exporter that was evicted and returned between two readings counts in full`() {
         let before = Self.exporter(7, 1_400)
         let again = Self.exporter(9, 900, firstSeen: .seconds(8))

@@ -12,7 +12,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define RPA_LAYOUT_VERSION 9
+#define RPA_LAYOUT_VERSION 10
 
 /* Slots of a pool. */
 #define RPA_MAX_SLOTS 256
@@ -175,22 +175,18 @@ struct rpa_session_start {
 };
 
 /*
- * Map "exporter_index" of the pool: the index of tracked exporters, shared by all CPUs. It is a hash
- * table of words with open addressing: an exporter's word is one of RPA_INDEX_PROBES primary
- * words, from the low bits of the exporter hash on, or of as many overflow words, from its high bits
- * on. A word of 0 is free. Else, its lowest 32 bits are 1 + the index of the exporter's entry in
- * "tracked" and in each block of "cpu_counters", the next 16 bits are the lowest of the entry's
- * epoch, and the highest 16 bits are those of the exporter hash. A word never becomes free
- * again: a search ends at the first free word, until all entries are used. Another exporter may
- * later replace this one, in the word and in the entry.
+ * Tracked exporters have entries of two tables, with the same number in both: in "tracked", which all
+ * CPUs share, and in the blocks of "cpu_counters", of which each CPU has one. Both consist of buckets
+ * of RPA_BUCKET_ENTRIES entries. An exporter may be in one of RPA_BUCKET_CHOICES buckets, which its
+ * hash names: a primary one, then others. It gets the first free entry, in that order; an entry
+ * never becomes free again, but another exporter may replace a silent one.
  *
- * The primary words are few, so that they stay in a CPU's cache. There are RPA_INDEX_SPARE times
- * as many overflow words as exporters, so that nearly every exporter up to the limit finds a free one.
+ * The primary buckets have room for a quarter of the limit. They get most of the first exporters, so
+ * that a run of any of several thousand needs few pages of memory: where no other CPU writes, address
+ * translation (TLB misses) costs the most.
  */
-#define RPA_INDEX_PROBES 8
-#define RPA_INDEX_SPARE 4
-#define RPA_EPOCH_SHIFT 32
-#define RPA_FINGERPRINT_SHIFT 48
+#define RPA_BUCKET_ENTRIES 4
+#define RPA_BUCKET_CHOICES 4
 
 /* Unit of the times below: nanoseconds of CLOCK_MONOTONIC, shifted right; about 0.27 s. */
 #define RPA_TRACKING_TICK_SHIFT 28
@@ -198,37 +194,56 @@ struct rpa_session_start {
 /* The former slot in an exporter's first notification. */
 #define RPA_NOT_NOTIFIED 0xfffeu
 
-/* Map "tracked" of the pool: the tracked exporters, in the order in which they got entries. */
+/* Map "tracked" of the pool. */
 struct rpa_tracked_exporter {
-	__u64 high, low; /* source address; IPv4 in its IPv4-mapped form */
-	__u32 epoch;     /* counts the exporters that have had the entry; 0: none yet */
+	__u64 high, low;   /* source address; IPv4 in its IPv4-mapped form */
+	__u64 stream_runs; /* of TCP: added up here, because few runs are SYNs */
+	__u64 stream_bytes;
+	__u32 epoch; /* counts the exporters that have had the entry; 0: none yet */
 	__u32 first_seen;
-	__u32 last_seen;
+	__u32 last_seen;     /* or up to an update's period earlier: see "update_mask" of rpa_settings */
 	__u32 notified;      /* time of the last notification to the agent */
 	__u16 slot;          /* that received its last run, or RPA_NO_SLOT */
 	__u16 notified_slot; /* in the last notification, or RPA_NOT_NOTIFIED */
-	__u32 unused;
+	__u32 state_time;    /* the time in the state of the CPU's counters that last wrote last_seen */
 };
 
 /*
- * Map "cpu_counters" of the pool: the per-CPU counters of each tracked exporter, a block of entries
- * for each CPU. On a machine with more than RPA_COUNTER_BLOCKS CPUs, CPUs share blocks and count
- * atomically. Counters whose epoch differs from that of the exporter's entry belong to an
- * exporter that is no longer tracked.
+ * Map "cpu_counters" of the pool: what each CPU has counted of the exporters' datagrams. On a machine
+ * with more than RPA_COUNTER_BLOCKS CPUs, CPUs share blocks and count atomically. Counters whose epoch
+ * differs from that of the exporter's entry belong to an exporter that is no longer tracked.
  *
- * Most runs read only these counters, in a cache line that no other CPU writes.
+ * Most runs need nothing else of the two tables, and find their exporter by its hash alone. Two addresses share
+ * a hash with negligible probability, because its keys are secret; they would count as one exporter.
  */
 #define RPA_COUNTER_BLOCKS 16
 
 struct rpa_cpu_counters {
-	__u64 runs[2];   /* UDP, TCP */
-	__u64 bytes[2];  /* as in rpa_traffic, delivered or not */
-	__u64 high, low; /* the address of the exporter that has the entry since this epoch */
-	__u64 ranks; /* cached from its row; from RPA_SYN_SHIFT on, the mark of what they were read under */
-	__u32 epoch;
-	__u16 jiffy; /* when this CPU last updated the exporter's entry: jiffies / 64, modulo 2^16 */
-	__u16 slot;  /* that it wrote to the entry then; another CPU may have written another one since */
+	__u64 identity; /* the exporter's hash with its lowest bit set; 0: none yet */
+	__u64 runs;
+	__u64 bytes; /* as in rpa_traffic, delivered or not */
+	__u64 state; /* one word, because CPUs that share the counters may write at the same time */
 };
+
+struct rpa_counter_bucket {
+	struct rpa_cpu_counters entries[RPA_BUCKET_ENTRIES];
+};
+
+/*
+ * The state of an exporter's counters: from bit 0 on, the owner of its row; whether this CPU has noted in the
+ * exporter's entry of "tracked" that the owner receives its runs, or that another slot does; from
+ * RPA_STATE_TIME_SHIFT on, the time of its last run (if CPUs share the counters, of the last update of the
+ * entry), in 64 jiffies, and with a part of its hash added; 16 bits of the epoch of its entry; and from
+ * RPA_STATE_MARK_SHIFT on, the mark of the table that the owner was read from.
+ */
+#define RPA_STATE_OWNER 0xffull
+#define RPA_STATE_NOTED (1ull << 8)
+#define RPA_STATE_AWAY (1ull << 9)
+#define RPA_STATE_TIME_SHIFT 10
+#define RPA_STATE_TIME_BITS 14
+#define RPA_STATE_EPOCH_SHIFT 24
+#define RPA_STATE_MARK_SHIFT 40
+#define RPA_STATE_JIFFIES_SHIFT 6
 
 /* Limit of failed searches for a silent exporter, for each CPU in 4 jiffies. */
 #define RPA_MAX_FAILED_SEARCHES 64
@@ -302,14 +317,16 @@ enum rpa_selection {
 struct rpa_constants {
 	__u64 hash_keys[6]; /* see ExporterHash.swift; the last one is for prefix lengths */
 	__u64 table_size;   /* rows that are chosen by hash or turn; rows of single exporters may follow */
+	__u64 other_groups; /* the bits of "groups" in rpa_slot of all groups but the program's */
+	__u64 several;      /* the bit there: the span in the program's group is more than 1 */
 	__u32 selection;
 	__u32 generation;         /* that the program was loaded for, modulo 2^32 */
 	__u32 group;              /* number of its group */
 	__u32 is_stream;          /* the group is TCP: each run is a SYN, or a connection that migrates */
 	__u32 exporter_mask;      /* entries of "exporters" - 1; 0: none are configured */
-	__u32 primary_mask;       /* primary words of "exporter_index" - 1; 0: exporters aren't tracked */
-	__u32 overflow_mask;      /* overflow words - 1 */
-	__u32 tracked_limit;      /* entries of "tracked", and of a block of "cpu_counters" */
+	__u32 primary_buckets;    /* of tracked exporters; 0: exporters aren't tracked */
+	__u32 other_buckets;      /* follow the primary ones */
+	__u32 tracked_limit;      /* exporters that may have entries */
 	__u32 counter_block_mask; /* blocks of "cpu_counters" - 1 */
 	__u32 shares_counters;    /* CPUs share blocks of "cpu_counters" */
 	__u32 length_begin[3]; /* IPv6 lengths are from [0] to [1], IPv4 lengths from [1] to [2], ascending */
@@ -334,6 +351,8 @@ struct rpa_shape {
 	__u64 tracked_limit;    /* limit of tracked exporters */
 };
 
+#define RPA_UPDATE_ALWAYS (1u << RPA_STATE_TIME_BITS)
+
 /* Map "settings", one entry. The program doesn't read the shapes. */
 struct rpa_settings {
 	__u64 layout_version; /* written last when a pool is made: if it is set, all pins exist */
@@ -346,6 +365,8 @@ struct rpa_settings {
 	                       * | silence after which it may lose its entry; interval 0: each run is an event */
 	__u64 incarnation;    /* random, drawn when the pool was made: its counters began at 0 then */
 	__u64 probe_entry;    /* entry of "sockets" that a probe asks for */
+	__u64 update_mask; /* an exporter's entry of "tracked" is updated when one of these bits of the time in
+	                       * the state of its counters changes; RPA_UPDATE_ALWAYS: by each run */
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 

@@ -15,8 +15,12 @@ public struct Sampling: Equatable, Sendable {
             return
         }
         self.interval = Self.ticks(interval)
-        idle = self.interval
+        // One interval: the program notes up to half of one late that an exporter was seen.
+        idle = self.interval + self.interval / 2
     }
+
+    /// How often the program updates the entry of an exporter that sends.
+    package var updatePeriod: Duration { Self.tick * Int(interval / 2) }
 
     /// One more than is needed: a tick is over any time after it began.
     private static func ticks(_ duration: Duration) -> UInt32 {

@@ -30,6 +30,18 @@ public struct TrackedExporter: Equatable, Sendable {
         return TrackedExporter(address: address, runs: runs - before.runs, bytes: bytes - before.bytes)
     }
 
+    /// Both, of one address that has had two entries.
+    package func merged(with other: TrackedExporter) -> TrackedExporter {
+        var (udp, tcp) = (udp, tcp)
+        udp += other.udp
+        tcp += other.tcp
+        var merged = TrackedExporter(address: address, udp: udp, tcp: tcp)
+        merged.slot = (lastSeen < other.lastSeen ? other.slot : slot) ?? slot ?? other.slot
+        merged.firstSeen = min(firstSeen, other.firstSeen)
+        merged.lastSeen = max(lastSeen, other.lastSeen)
+        return merged
+    }
+
     /// SYNs, datagrams, or trains of datagrams (UDP GRO).
     public var runs: UInt64 { udp.runs + tcp.runs }
     /// UDP header and payload, or the TCP header of a SYN; delivered or not.

@@ -32,7 +32,9 @@ final class ExporterTracker {
     func read() throws(KernelError) -> (tracked: [TrackedExporter], untracked: ExporterTraffic) {
         let retired = try pool.maps.retiredCounts.counts()
         var all: (tracked: [TrackedExporter], untracked: ExporterTraffic) = ([], ExporterTraffic())
-        if let tracked = pool.deployment.trackedExporters { all = try tracked.read() }
+        if let tracked = pool.deployment.trackedExporters {
+            all = try tracked.read(updatePeriod: Sampling(interval: interval).updatePeriod)
+        }
         all.untracked += ExporterTraffic(runs: retired.runs, bytes: retired.bytes)
         return all
     }

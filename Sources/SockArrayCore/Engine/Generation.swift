@@ -88,7 +88,7 @@ final class Generation {
             ("rows", rows.map.number), ("owners", owners.map.number), ("exporters", exporterMapNumber), ("turns", -1),
         ]
         var constants = self.constants
-        constants.group = UInt32(number)
+        constants.ownGroup = number
         constants.is_stream = isStream ? 1 : 0
         return try SelectionProgram.load(object: object, program: name, maps: own + groupMaps, constants: constants)
     }
@@ -116,6 +116,18 @@ final class Generation {
     }
 }
 
+extension rpa_constants {
+    /// The number of the program's group.
+    package var ownGroup: Int {
+        get { Int(group) }
+        set {
+            group = UInt32(newValue)
+            other_groups = UInt64(UInt32.max) & ~(1 << UInt64(newValue))
+            several = 1 << UInt64(Int(RPA_SEVERAL_SHIFT) + newValue)
+        }
+    }
+}
+
 extension AssignmentTable {
     /// The constants that the program is loaded with.
     func constants(ofGeneration number: UInt64) -> rpa_constants {
@@ -134,8 +146,8 @@ extension AssignmentTable {
         constants.exporter_mask = UInt32(max(lookup.entries.count, 1) - 1)
         if trackedLimit > 0 {
             let shape = TrackingSizes(limit: trackedLimit, cpuCount: max(1, Int(rpa_possible_cpus())))
-            constants.primary_mask = UInt32(shape.primaryWords - 1)
-            constants.overflow_mask = UInt32(shape.spareWords - 1)
+            constants.primary_buckets = UInt32(shape.primaryBuckets)
+            constants.other_buckets = UInt32(shape.otherBuckets)
             constants.tracked_limit = UInt32(trackedLimit)
             constants.counter_block_mask = UInt32(shape.blocks - 1)
             constants.shares_counters = shape.isShared ? 1 : 0

@@ -37,8 +37,7 @@ public enum PoolMemory {
     private static func tracking(_ limit: Int, _ cpuCount: Int) -> Int {
         guard limit > 0 else { return 0 }
         let shape = TrackingSizes(limit: limit, cpuCount: cpuCount)
-        return (shape.primaryWords + shape.spareWords) * MemoryLayout<UInt64>.stride
-            + limit * MemoryLayout<rpa_tracked_exporter>.stride + shape.blocks * limit
-            * MemoryLayout<rpa_cpu_counters>.stride
+        return shape.entries
+            * (MemoryLayout<rpa_tracked_exporter>.stride + shape.blocks * MemoryLayout<rpa_cpu_counters>.stride)
     }
 }

@@ -23,7 +23,7 @@ struct PoolSettings {
 
     var map: Descriptor { _read { yield words.map } }
 
-    private static let shapeStart = 8
+    private static let shapeStart = 9
     private static let shapeWords = 6
     private static let wordCount = shapeStart + Int(RPA_GENERATIONS) * shapeWords
 
@@ -72,7 +72,11 @@ struct PoolSettings {
     /// The minimum interval between two events of an exporter, and the silence after which it can be evicted.
     var sampling: Sampling {
         get { Sampling(word: words[5]) }
-        nonmutating set { words[5] = newValue.word }
+        nonmutating set {
+            // First: from then on, who sends is noted in time.
+            words[8] = StateTime.updateMask(period: newValue.updatePeriod)
+            words[5] = newValue.word
+        }
     }
 
     /// A random number that identifies the pool since it was made; 0: not set yet.
