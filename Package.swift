@@ -81,6 +81,8 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["CBPFShim", "CTestShim", "PoolModel", "SockArrayCore", "TelemetryLab"],
             path: "Tests/TestSupport"),
+        // Runs BPF programs instruction by instruction.
+        .target(name: "CInterpreter", path: "Tests/CInterpreter", linkerSettings: [.linkedLibrary("bpf")]),
         // Pure: they need no privilege.
         .testTarget(
             name: "SockArrayCoreTests",
@@ -96,7 +98,8 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "CBPFShim", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab", "TestSupport",
+                "CBPFShim", "CInterpreter", "CLabShim", "PoolModel", "PoolReport", "SockArrayCore", "TelemetryLab",
+                "TestSupport",
             ]),
         .testTarget(
             name: "AgentTests",
