@@ -99,19 +99,6 @@ import TestSupport
             interface: interface)
     }
 
-    private static func socket(_ group: ReuseportGroup) throws -> InternetSocket {
-        let socket = try InternetSocket(group.transport == .udp ? .udp : .tcp, reuseport: true, family: group.family)
-        if let interface = group.interface {
-            let result = interface.withCString {
-                setsockopt(socket.number, SOL_SOCKET, SO_BINDTODEVICE, $0, socklen_t(interface.utf8.count))
-            }
-            guard result == 0 else { throw LabError("SO_BINDTODEVICE \(interface): errno \(errno)") }
-        }
-        try socket.bind(group.address, group.port)
-        if group.transport == .tcp { try socket.listen() }
-        return socket
-    }
-
     private static func pool(_ groups: [ReuseportGroup]) throws -> PoolFixture {
         var configuration = PoolFixture.configuration(["c1", "c2"])
         configuration.groups = groups
@@ -123,7 +110,7 @@ import TestSupport
     {
         var sockets: [String: [InternetSocket]] = [:]
         for name in ["c1", "c2"] {
-            sockets[name] = try groups.map(socket)
+            sockets[name] = try groups.map { try $0.newMember() }
             try pool.register(name, sockets[name]!)
         }
         return sockets
@@ -267,7 +254,7 @@ import TestSupport
             let link = try Link(in: sandbox, "ip link add blue0 type veth peer name blue1")
             let pool = try Self.pool([Self.group("red", "red0")])
             func refusal(_ interface: String?) throws -> Failure? {
-                let socket = try Self.socket(Self.group("", interface))
+                let socket = try Self.group("", interface).newMember()
                 do {
                     try pool.register("c1", [socket])
                     return nil
@@ -307,6 +294,9 @@ import TestSupport
             }
             let facts = try pool.kernel.auditFacts(act: "audit")
             #expect(facts.groups.map(\.probe) == [.attached, .attached], "\(facts.groups)")
+            #expect(facts.groups.map(\.apart) == [["red"], ["red"]])
+            // The kernel knows an interface in a VRF by the VRF.
+            #expect(NetworkInterface.isApart("red0", .udp) && !NetworkInterface.isApart("lo", .udp))
             #expect(try pool.kernel.status().collectors.map(\.state) == ["active", "active"])
             try link.end()
         }
@@ -324,8 +314,4 @@ enum VRF {
     /// With CI=true a kernel without VRFs isn't a failure: `make test-kernels` has them.
     static let isThere =
         Glibc.system("unshare --net sh -c '\(command)\nip link add red type vrf table 10' 2>/dev/null") == 0
-}
-
-extension ReuseportGroup {
-    fileprivate var family: Int32 { if case .v4 = address { AF_INET } else { AF_INET6 } }
 }

@@ -54,6 +54,17 @@ import Testing
         #expect(report.exitCode == 0)
     }
 
+    @Test func `sockets of a VRF take nothing of a group without an interface, those of another interface do`() {
+        var vrf = Self.socket(5)
+        vrf.interface = "red"
+        var facts = Self.facts([vrf])
+        facts.groups[0].apart = ["red"]
+        var history = AuditHistory()
+        #expect(history.judge(facts, at: Self.moment(0)).findings.isEmpty)
+        facts.groups[0].apart = []
+        #expect(history.judge(facts, at: Self.moment(1)).findings.map(\.name) == ["traffic_stolen"])
+    }
+
     @Test func `a stranger is a finding after 10 s, and is reported once as new and once as over`() {
         var history = AuditHistory()
         let facts = Self.facts([Self.socket(5)])

@@ -71,4 +71,8 @@ int rpa_send_probe(int prober, int protocol, struct rpa_endpoint target);
  * index of the interface that the sender is bound to, or 0. */
 int rpa_is_local(struct rpa_endpoint endpoint, uint32_t interface);
 
+/* 1: the interface with that index is a VRF or in one (IFLA_LINKINFO, rtnetlink(7)), 0: it isn't, or -errno. Of
+ * this thread's network namespace, to which /sys may not belong. */
+int rpa_is_in_vrf(uint32_t interface);
+
 #endif

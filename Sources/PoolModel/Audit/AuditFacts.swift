@@ -49,8 +49,9 @@ public struct AuditFacts: Equatable, Sendable {
         public var uneven: [Uneven] = []
         /// The group's interface exists; true also without one.
         public var hasInterface = true
-        /// Sockets that are bound to no interface receive nothing of what comes by the group's: it is a VRF.
-        public var isApart = false
+        /// Of the interfaces of the group and of `sockets`, those whose traffic doesn't reach sockets that are bound to
+        /// no interface: VRFs, and interfaces in a VRF.
+        public var apart: Set<String> = []
         /// The program has come to the group. False: its sockets receive their traffic as without the agent.
         public var isClaimed: Bool
 
@@ -92,11 +93,24 @@ public struct AuditFacts: Equatable, Sendable {
 
         /// Sockets that are bound to no interface receive what comes by the group's: the kernel finds them first.
         package var isOvertaken: Bool {
-            guard group.interface != nil, !isApart, let member = sockets.firstIndex(where: group.hasMember) else {
+            guard let interface = group.interface, !apart.contains(interface),
+                let member = sockets.firstIndex(where: group.hasMember)
+            else {
                 return false
             }
             let unbound = group.on(interface: nil)
             return sockets.firstIndex(where: unbound.hasMember).map { $0 < member } ?? false
+        }
+
+        /// The traffic that the socket takes from the group: see `ReuseportGroup.theft(by:)`.
+        package func theft(by socket: BoundSocket) -> TrafficTheft? {
+            // One of the two is bound to no interface.
+            if group.interface != socket.interface, group.interface == nil || socket.interface == nil,
+                let interface = group.interface ?? socket.interface, apart.contains(interface)
+            {
+                return nil
+            }
+            return group.theft(by: socket)
         }
 
         /// Members of the kernel's group that no slot has.

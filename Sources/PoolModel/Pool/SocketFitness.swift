@@ -26,6 +26,11 @@ extension RegistrationPlan {
             throw unfit("\(name) is not bound", "bind it to a group's address and port first")
         }
         let endpoints = groups.map(\.endpoint).joined(separator: ", ")
+        if let interface = socket.interface, interface.hasPrefix("#") {
+            throw unfit(
+                "\(name) is bound to an interface that was removed (number \(interface.dropFirst()))",
+                "start the collector again, so that it binds its sockets to the interface that is there now")
+        }
         if let interface = socket.interface, !groups.contains(where: { $0.isEndpoint(of: socket) }) {
             // The kernel has bound it to an interface, although nobody asked for one.
             let cause =

@@ -230,7 +230,7 @@ extension AuditFacts {
                 ?? .stranger(group, .init(socket))
         }
         for socket in facts.sockets where !groups.contains(where: { $0.group.hasMember(socket) }) {
-            guard let theft = group.theft(by: socket), !(facts.isApart && socket.interface == nil) else { continue }
+            guard let theft = facts.theft(by: socket) else { continue }
             problems.append(.trafficStolen(group, .init(socket), theft))
         }
         if !facts.hasInterface {

@@ -86,9 +86,10 @@ final class GroupAuditor {
                     }
                 return addresses.isEmpty ? nil : .init(collector: deployment.name(of: slot), addresses: addresses)
             }
+        facts.apart = Set(facts.sockets.compactMap(\.interface)).union([group.group.interface].compactMap(\.self))
+            .filter { NetworkInterface.isApart($0, group.group.transport) }
         if let interface = group.group.interface {
             facts.hasInterface = NetworkInterface.exists(interface)
-            facts.isApart = NetworkInterface.isApart(interface, group.group.transport)
             if facts.isOvertaken, group.group.address.isIPv4 {
                 group.renewPlaceholder()
                 facts.sockets = try deployment.members(atPortOf: group)

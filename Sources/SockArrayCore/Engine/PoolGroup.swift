@@ -247,7 +247,7 @@ extension PoolGroup {
 
 extension ReuseportGroup {
     /// The name of the group's folder of pins. It identifies the group. (bpffs allows no dots.)
-    var pinName: String {
+    package var pinName: String {
         let bound = "\(address)".map { $0 == "." || $0 == ":" ? "_" : String($0) }.joined()
         return "\(transport.rawValue)-\(port)-\(bound)\(ipv6Only ? "-ipv6_only" : "")"
             + (interface.map { "-on-\(Self.escaped($0))" } ?? "")

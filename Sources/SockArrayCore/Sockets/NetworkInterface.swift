@@ -55,10 +55,11 @@ public enum NetworkInterface {
         }
     }
 
-    /// Whether sockets that are bound to no interface receive nothing of what comes by this one: it is a VRF, and
-    /// the kernel isn't asked to do otherwise (udp_l3mdev_accept, tcp_l3mdev_accept).
-    static func isApart(_ name: String, _ transport: ReuseportGroup.TransportProtocol) -> Bool {
-        guard SmallFile.read("/sys/class/net/\(name)/uevent")?.contains("DEVTYPE=vrf\n") == true else { return false }
+    /// Whether sockets that are bound to no interface receive nothing of what comes by this one: it is a VRF or in
+    /// a VRF, and the kernel isn't asked to do otherwise (udp_l3mdev_accept, tcp_l3mdev_accept).
+    package static func isApart(_ name: String, _ transport: ReuseportGroup.TransportProtocol) -> Bool {
+        let index = if_nametoindex(name)
+        guard index != 0, rpa_is_in_vrf(index) == 1 else { return false }
         return SmallFile.read("/proc/sys/net/ipv4/\(transport.rawValue)_l3mdev_accept")?.first != "1"
     }
 }

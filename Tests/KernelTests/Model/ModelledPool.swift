@@ -58,7 +58,7 @@ final class ModelledPool {
     /// - Returns: whether the pool carried the operation out; for a session, the socket that accepted it.
     func carryOut(_ operation: PoolOperation, _ model: PoolModel) throws -> (isDone: Bool, acceptedBy: Int?) {
         for (socket, stream) in model.openSockets where sockets[socket] == nil {
-            sockets[socket] = try Self.member(stream)
+            sockets[socket] = try member(stream)
         }
         var answer: (isDone: Bool, acceptedBy: Int?) = (true, nil)
         switch operation {
@@ -101,12 +101,9 @@ final class ModelledPool {
         }
     }
 
-    private static func member(_ stream: PoolModel.Stream) throws -> Member {
-        let socket: InternetSocket =
-            switch stream {
-            case .udp: try .collector(.udp, .v4(0), port: ipfixPort)
-            case .tcp: try .collector(.tcp, .v4(0), port: bmpPort)
-            }
+    private func member(_ stream: PoolModel.Stream) throws -> Member {
+        let group = configuration.groups.first { $0.transport == (stream == .udp ? .udp : .tcp) }!
+        let socket = try group.newMember()
         return Member(socket: socket, stream: stream, cookie: try socket.cookie)
     }
 

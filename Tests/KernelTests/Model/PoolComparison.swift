@@ -1,4 +1,5 @@
 import PoolModel
+import SockArrayCore
 import TelemetryLab
 import TestSupport
 
@@ -27,8 +28,12 @@ struct PoolComparison {
         configuration.pool = "pool-\(seed)"
         configuration.seed = "seed \(seed)"
         configuration.tableSize = Self.tableSize
-        // With tracking, the program caches ranks beside exporters; without it, the program reads owners.
+        // With tracking, the program caches owners beside the exporters; without it, it reads them from the table.
         configuration.tracking = seed.isMultiple(of: 2) ? .off : Tracking(size: 1_024)
+        // Of three pools, one has no group of an interface, one has one of two, and one has both.
+        for group in configuration.groups.indices where group < seed % 3 {
+            configuration.groups[group].interface = "lo"
+        }
         configuration.collectors = ModelledPool.list(collectors)
         let (sources, theirs) = Self.sources(AssignmentTable(configuration))
         let rows = theirs + (0..<Self.tableSize).filter { !theirs.contains($0) }
@@ -102,7 +107,9 @@ struct PoolComparison {
 
     private func compareMaps() throws {
         try compareStates()
-        let maps = try PinnedMaps.read(pool: pool.configuration.pool, slots: Self.slotCount)
+        let configuration = pool.configuration
+        let maps = try PinnedMaps.read(
+            pool: configuration.pool, groups: configuration.groups.map(\.pinName), slots: Self.slotCount)
         try check(maps.slotsWithoutTenant.isEmpty, "rows name slots without a collector: \(maps.slotsWithoutTenant)")
         let behind = maps.rowsWithAnotherOwner
         try check(behind.isEmpty, "\(behind.count) rows differ from the map owners; the first is \(behind.first ?? 0)")
