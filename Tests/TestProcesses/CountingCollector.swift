@@ -33,14 +33,13 @@ final class CountingCollector {
 
     private func resize() throws {
         let count = max(1, Int(ledger[.workers]))
-        while udp.count > count {
-            try receiveDatagrams(of: udp[0])
-            udp.removeFirst()
-        }
+        while udp.count > count { try close(udp.removeFirst()) }
         while udp.count < count {
             let socket = try InternetSocket.collector(.udp, .v4(0), port: 4_739)
             // SO_RCVBUFFORCE, that Glibc's headers leave to the kernel's. Refused to another user than root.
             try? socket.set(SOL_SOCKET, 33, 32 << 20)
+            // SO_INCOMING_CPU, in reverse: `workers: cpu` arranges them anew.
+            try socket.set(SOL_SOCKET, 49, Int32(max(3 - udp.count, 0)))
             udp.append(socket)
         }
         while tcp.count > max(1, count / 2) {
@@ -52,6 +51,15 @@ final class CountingCollector {
             try socket.listen(backlog: 1_024)
             tcp.append(socket)
         }
+    }
+
+    /// Reads what came to the socket and counts what still comes until it is closed: a filter takes nothing
+    /// any more, and the kernel counts that as drops.
+    private func close(_ socket: InternetSocket) throws {
+        let before = try socket.drops()
+        try socket.takeNothing()
+        try receiveDatagrams(of: socket)
+        ledger[.unread] += UInt64(try socket.drops() &- before)
     }
 
     private func rebind() throws {

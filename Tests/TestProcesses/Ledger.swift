@@ -26,6 +26,8 @@ final class Ledger {
         case stall
         /// When the collector last closed its sockets to bind them anew.
         case closed
+        /// Datagrams that came to sockets which the collector was closing, and that it has not read.
+        case unread
         /// Set by the test, before SIGUSR1 and before the start: UDP sockets that the collector has, and twice the
         /// number of its listeners. 0: one of each.
         case workers
