@@ -3,29 +3,57 @@ import PoolModel
 import SockArrayCore
 import TelemetryLab
 
-/// The time that CAP_PERFMON saves: runs of the same program, loaded by root and loaded with CAP_BPF
-/// alone, with the same datagrams in the same rounds. Without CAP_PERFMON, the verifier adds
-/// barriers and masks against speculation.
+/// What a run costs with and without tracking, beside its floor: a program that reads the source address
+/// and selects a socket by its hash, and does nothing else. All of it is loaded twice, as root loads it
+/// and with CAP_BPF alone, where the verifier adds barriers and masks against speculation; the same
+/// datagrams go through each in the same rounds.
 struct PrivilegeCost: Sendable {
     let name: String
-    var sources = 256
+    var sources = 1_000
+    var collectors = 4
     var change: @Sendable (inout PoolConfiguration) -> Void = { _ in }
     private static let datagramsPerRound = 60_000
+    /// Differences of 20 ns are told apart from noise only in many alternating rounds.
+    static let leastRounds = 15
+
+    enum Privilege: String, CaseIterable {
+        case trusted = "CAP_PERFMON"
+        case unit = "CAP_BPF alone"
+
+        fileprivate func load<T>(_ body: () throws -> T) throws -> T {
+            switch self {
+            case .trusted: try body()
+            case .unit: try SandboxCapabilities.with(["CAP_BPF"]) { try body() }
+            }
+        }
+    }
+
+    enum Step: String, CaseIterable {
+        case floor
+        case off = "tracking off"
+        case on = "tracking on"
+    }
 
     static let empty = "empty program"
-    static let trusted = "root, or with CAP_PERFMON"
-    static let unit = "CAP_BPF alone, the shipped unit"
+    static func subject(_ step: Step, _ privilege: Privilege) -> String { "\(step.rawValue), \(privilege.rawValue)" }
 
-    static let cases = [
-        PrivilegeCost(name: "tracking on", change: { _ in }),
-        PrivilegeCost(name: "tracking on, 10,000 sources", sources: 10_000, change: { _ in }),
-        PrivilegeCost(name: "tracking off", change: { $0.tracking = .off }),
-        PrivilegeCost(
-            name: "tracking off, 1,000 exporters configured",
-            change: { ($0.tracking, $0.exporters) = (.off, exporters) }),
-        PrivilegeCost(
-            name: "round-robin, tracking off", change: { ($0.tracking, $0.assignment) = (.off, .roundRobin) }),
-    ]
+    /// The median of what a step takes more than another one.
+    static func nanoseconds(
+        _ results: Results, _ step: Step, over below: Step, _ privilege: Privilege, _ workload: String
+    ) -> Double? {
+        let more = results.differences(
+            .nanoseconds, of: subject(step, privilege), from: subject(below, privilege), under: workload)
+        return more.isEmpty ? nil : Spread(more).median
+    }
+
+    static let sourceCounts = [16, 1_000, 10_000, 100_000]
+    static let cases =
+        sourceCounts.map { PrivilegeCost(name: "sources: \($0)", sources: $0) }
+        + [1, 16, 256].map { PrivilegeCost(name: "collectors: \($0)", collectors: $0) }
+        + [
+            PrivilegeCost(name: "1,000 exporters configured", change: { $0.exporters = exporters }),
+            PrivilegeCost(name: "round-robin", change: { $0.assignment = .roundRobin }),
+        ]
 
     private static let exporters = (0..<1_000).map { index in
         PoolConfiguration.Exporter(
@@ -36,18 +64,41 @@ struct PrivilegeCost: Sendable {
     func measure(rounds: Int, note: (String, Double) -> Void) throws {
         let statistics = Descriptor(owning: try bench("BPF_ENABLE_STATS", rpa_enable_run_stats()))
         defer { _ = statistics.number }
-        let root = try BenchPool("root", port: 4_739, 4, change)
-        let unit = try SandboxCapabilities.with(["CAP_BPF"]) { try BenchPool("unit", port: 4_740, 4, change) }
-        let empty = try root.reference("empty")
-        let subjects = [(Self.empty, root), (Self.trusted, root), (Self.unit, unit)]
-        for round in 0...rounds {
+        var subjects: [(name: String, pool: BenchPool, program: Int32)] = []
+        var programs: [KernelObject] = []
+        for (index, privilege) in Privilege.allCases.enumerated() {
+            let (off, on, floor) = try privilege.load {
+                let port = UInt16(4_739 + 2 * index)
+                let off = try BenchPool("off\(index)", port: port, collectors) { configuration in
+                    change(&configuration)
+                    configuration.tracking = .off
+                }
+                let on = try BenchPool("on\(index)", port: port + 1, collectors) { configuration in
+                    change(&configuration)
+                    // As who has so many exporters configures it.
+                    if sources > Tracking.defaultSize { configuration.tracking.size = 2 * Tracking.defaultSize }
+                }
+                return (off, on, try off.program("select_by_hash", of: Embedded_stepPrograms.bytes, []))
+            }
+            if index == 0 {
+                programs.append(try off.reference("empty"))
+                subjects.append((Self.empty, off, programs[0].number))
+            }
+            programs.append(floor)
+            subjects += [
+                (Self.subject(.floor, privilege), off, floor.number),
+                (Self.subject(.off, privilege), off, off.dispatcher),
+                (Self.subject(.on, privilege), on, on.dispatcher),
+            ]
+        }
+        for round in 0...max(rounds, Self.leastRounds) {
             // Each round begins with another subject, so that none always follows the same one.
             for index in 0..<subjects.count {
-                let (subject, pool) = subjects[(index + round) % subjects.count]
-                let program = subject == Self.empty ? empty.number : pool.dispatcher
+                let (subject, pool, program) = subjects[(index + round) % subjects.count]
                 try bench("SO_ATTACH_REUSEPORT_EBPF", rpa_attach_reuseport(pool.member, program))
                 let load = try DatagramLoad(sources: sources, length: 200, port: pool.port)
-                if round == 0 { try load.sendFromEach() }
+                // Not counted: the subjects before have taken the caches.
+                try load.sendFromEach()
                 let cost = try ProgramCost.nanosecondsPerRun(of: program) {
                     try load.send(total: Self.datagramsPerRound)
                 }

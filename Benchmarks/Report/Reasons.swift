@@ -1,25 +1,5 @@
 /// The reasons that bound a figure, with other figures of the same run.
 extension Target {
-    static func peerReason(_ report: Report, _ peer: String, _ factor: Double) -> String? {
-        guard let results = report[DatagramPart.name],
-            let workload = results.workloads.first(where: { $0.hasPrefix("fixed rate") })
-        else { return nil }
-        func median(_ subject: String, _ figure: Figure) -> String {
-            let values = results.values(figure, of: subject, under: workload)
-            return values.isEmpty ? "?" : Spread.digits(Spread(values).median)
-        }
-        let cost = results.values(.processorTime, of: peer, under: workload)
-        let plain = results.values(.processorTime, of: Contestants.plain, under: workload)
-        guard !cost.isEmpty, !plain.isEmpty else { return nil }
-        let most = Spread(cost).median / factor
-        return "plain SO_REUSEPORT itself takes \(median(Contestants.plain, .processorTime)) us by datagram on this "
-            + "machine (\(workload)), with \(median(Contestants.plain, .switches)) context switches, and the agent "
-            + "\(median(Contestants.on, .processorTime)): sending, the loopback, waking a collector that sleeps, and "
-            + "its reading. \(peer) takes \(median(peer, .processorTime)), \(median(peer, .balancerTime)) of them in "
-            + "its own processes. It is \(factor) x the agent where that takes at most \(Spread.digits(most)) us"
-            + (most < Spread(plain).median ? ", and plain SO_REUSEPORT alone takes more than that." : ".")
-    }
-
     static func latencyReason(_ report: Report) -> String? {
         guard let results = report[DatagramPart.name] else { return nil }
         let spreads = results.workloads.filter { $0.hasPrefix("fixed rate") }.compactMap { workload in
@@ -46,20 +26,6 @@ extension Target {
     ) -> [Double] {
         results.differences(
             .nanoseconds, of: subject.rawValue, from: ProgramCost.Subject.empty.rawValue, under: workload)
-    }
-
-    static func flatnessReason(_ report: Report) -> String? {
-        guard let results = report[ProgramPart.name] else { return nil }
-        let workloads = results.workloads.filter { $0.hasPrefix("collectors") }
-        guard let first = workloads.first, let last = workloads.last else { return nil }
-        func middle(_ subject: ProgramCost.Subject, _ workload: String) -> String {
-            Spread(overEmpty(results, subject, workload)).middle
-        }
-        let costs = workloads.map { "\($0.dropFirst("collectors: ".count)): \(middle(.off, $0))" }
-        return
-            "ns by the number of collectors, \(costs.joined(separator: "; ")). The \(ProgramCost.Subject.modulo.rawValue) "
-            + "of the same sockets takes \(middle(.modulo, first)), and \(middle(.modulo, last)): each collector has its "
-            + "socket, its slot (32 bytes) and its counts (32 bytes), which the first-level cache keeps of a few alone."
     }
 
     static func connectionReason(_ report: Report) -> String? {
@@ -98,12 +64,15 @@ extension Target {
             + "`ideas` and `hashes` show the alternatives that were measured."
     }
 
-    static func registrationReason(_ report: Report) -> String? {
-        guard let results = report[AgentPart.name],
-            let nothing = median(results, .milliseconds, AgentFigures.nothingAtOnce)
-        else { return nil }
-        return "as many commands that only print the version take \(Spread.digits(nothing)) ms on the "
-            + "\(results.machine.processors) processors of this machine: the start of the processes, of which the "
-            + "Swift runtime's search for conformances is the largest part."
+    static func trackingReason(_ report: Report) -> String? {
+        guard let results = report[PrivilegePart.name] else { return nil }
+        let costs = PrivilegeCost.sourceCounts.compactMap { count in
+            PrivilegeCost.nanoseconds(results, .on, over: .off, .trusted, "sources: \(count)").map {
+                "\(count): \(Spread.digits($0))"
+            }
+        }
+        return "ns by the number of sources, \(costs.joined(separator: "; ")). A run of one of many sources waits for "
+            + "one line of memory of its source, 32 bytes that no other run has touched for long, and for the "
+            + "translation of its address: the kernel maps arrays by pages of 4 KiB."
     }
 }

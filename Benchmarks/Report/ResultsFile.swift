@@ -25,8 +25,14 @@ struct ResultsFile {
         for part in Parts.all {
             if let results = try read(part.name) { parts.append((part, results)) }
         }
-        var lines = [
-            "# Results", "",
+        let report = Dictionary(uniqueKeysWithValues: parts.map { ($0.part.name, $0.results) })
+        var lines = ["# Results", ""]
+        let summary = Summary(report).lines
+        if !summary.isEmpty { lines += ["## In short", ""] + summary + [""] }
+        lines += ["## Targets", "", "| | target | reached | holds | part |", "| --- | --- | ---: | --- | --- |"]
+        lines += Target.all.compactMap { $0.row(report) }
+        lines += [
+            "", "## How to read the tables", "",
             "Written by `make bench`. Every cell is the median of its rounds, with the least and the most in "
                 + "parentheses. A ratio is made in each round, of subjects that were measured within seconds of each "
                 + "other, and the cell shows its median: it isn't the quotient of two cells. Compare ratios, because "
@@ -36,13 +42,9 @@ struct ResultsFile {
                 + "if its streams, four UDP flows or two BMP sessions of one address, reached more than one collector. "
                 + "nfacctd tee balances by round robin (`balance-alg=rr`). CPU is the time for each datagram, connection "
                 + "or message, and for bulk data for each MiB.",
-            "", "## Targets", "",
-            "| | target | reached | holds | part |", "| --- | --- | ---: | --- | --- |",
         ]
-        let report = Dictionary(uniqueKeysWithValues: parts.map { ($0.part.name, $0.results) })
-        lines += Target.all.compactMap { $0.row(report) }
         let excuses = Target.all.compactMap { $0.excuse(report) }
-        if !excuses.isEmpty { lines += ["", "### What bounds those that don't hold", ""] + excuses }
+        if !excuses.isEmpty { lines += ["", "## What bounds the targets that don't hold", ""] + excuses }
         for (part, results) in parts {
             lines += [
                 "", "## \(part.title)", "", "`reuseport-bench \(part.name)`, \(results.date): \(results.machine.text).",

@@ -50,35 +50,42 @@ struct Target {
             .most(1.10, "CPU by UDP datagram, tracking on, x plain SO_REUSEPORT", DatagramPart.self) {
                 worst($0, .processorTime, Contestants.on, "fixed rate", >)
             },
-            .least(2.5, "CPU by UDP datagram of nfacctd tee, x the agent's", DatagramPart.self) {
-                beside($0, .processorTime, "nfacctd tee", "fixed rate")
-            }.because { peerReason($0, "nfacctd tee", 2.5) },
-            .least(4, "CPU by UDP datagram of nginx, x the agent's", DatagramPart.self) {
-                beside($0, .processorTime, "nginx stream", "fixed rate")
-            }.because { peerReason($0, "nginx stream", 4) },
+            .most(0.25, "CPU by UDP datagram over plain SO_REUSEPORT, x that of nfacctd tee", DatagramPart.self) {
+                overPlain($0, besides: "nfacctd tee")
+            },
+            .most(0.15, "CPU by UDP datagram over plain SO_REUSEPORT, x that of nginx", DatagramPart.self) {
+                overPlain($0, besides: "nginx stream")
+            },
             .least(0.97, "Delivered at full speed, x plain SO_REUSEPORT", DatagramPart.self) {
                 worst($0, .deliveredShare, Contestants.on, "full speed", <)
             },
             .most(1.1, "Latency p99 at a fixed rate, x plain SO_REUSEPORT", DatagramPart.self) {
                 worst($0, .ninetyNinth, Contestants.on, "fixed rate", >)
             }.because(latencyReason),
-            .least(0.95, "New TCP connections, x plain SO_REUSEPORT", StreamPart.self) {
+            .least(0.97, "New TCP connections, x plain SO_REUSEPORT", StreamPart.self) {
                 worst($0, .connectionsPerSecond, Contestants.on, "new", <)
             }.because(connectionReason),
-            .most(45, "Program over an empty one, ns, 16 to 100,000 sources", ProgramPart.self) {
-                mostBeyondEmpty($0, "sources")
+            .most(20, "Program without tracking over its floor, ns, 16 to 100,000 sources", PrivilegePart.self) {
+                mostOver($0, .off, .floor, "sources")
             }.because(programReason),
-            .most(1.15, "Program over an empty one, 1 to 256 collectors: most by least", ProgramPart.self) {
-                let all = beyondEmpty($0, "collectors")
-                return all.isEmpty ? nil : all.max()! / all.min()!
-            }.because(flatnessReason),
+            .most(20, "Program without tracking over its floor, ns, 1 to 256 collectors", PrivilegePart.self) {
+                mostOver($0, .off, .floor, "collectors")
+            }.because(programReason),
+            .most(60, "Tracking 10,000 sources, ns", PrivilegePart.self) { mostOver($0, .on, .off, "sources: 10000") }
+                .because(trackingReason),
+            .most(120, "Tracking 100,000 sources, ns", PrivilegePart.self) {
+                mostOver($0, .on, .off, "sources: 100000")
+            }.because(trackingReason),
             .most(20, "Resident without tracking, idle, MiB", AgentPart.self) {
                 median($0, .mebibytes, "idle, tracking off")
             },
             .most(150, "From start to ready, ms", AgentPart.self) { median($0, .milliseconds, "start to ready") },
-            .most(1_000, "256 registrations at once, ms", AgentPart.self) {
-                median($0, .milliseconds, AgentFigures.registeredAtOnce)
-            }.because(registrationReason),
+            .most(2, "256 registrations at once, x as many commands that print the version", AgentPart.self) {
+                guard let all = median($0, .milliseconds, AgentFigures.registeredAtOnce),
+                    let nothing = median($0, .milliseconds, AgentFigures.nothingAtOnce)
+                else { return nil }
+                return all / nothing
+            },
         ]
     }
 
@@ -92,22 +99,22 @@ struct Target {
         }.max { isWorse($1, $0) }
     }
 
-    private static func beside(_ results: Results, _ figure: Figure, _ peer: String, _ prefix: String) -> Double? {
-        results.workloads.filter { $0.hasPrefix(prefix) }.compactMap { workload in
-            let ratios = results.ratios(figure, of: peer, to: Contestants.on, under: workload)
-            return ratios.isEmpty ? nil : Spread(ratios).median
-        }.min()
+    /// What the agent takes more than plain SO_REUSEPORT, by what the peer takes more: the worst workload.
+    private static func overPlain(_ results: Results, besides peer: String) -> Double? {
+        results.workloads.filter { $0.hasPrefix("fixed rate") }.compactMap { workload in
+            let own = results.differences(.processorTime, of: Contestants.on, from: Contestants.plain, under: workload)
+            let others = results.differences(.processorTime, of: peer, from: Contestants.plain, under: workload)
+            return own.isEmpty || others.isEmpty ? nil : Spread(own).median / Spread(others).median
+        }.max()
     }
 
-    private static func beyondEmpty(_ results: Results, _ prefix: String) -> [Double] {
-        results.workloads.filter { $0.hasPrefix(prefix) }.compactMap { workload in
-            let more = overEmpty(results, .off, workload)
-            return more.isEmpty ? nil : Spread(more).median
-        }
-    }
-
-    private static func mostBeyondEmpty(_ results: Results, _ prefix: String) -> Double? {
-        beyondEmpty(results, prefix).max()
+    /// The most, over the workloads, that a step takes more than another one, in nanoseconds, with CAP_PERFMON.
+    private static func mostOver(
+        _ results: Results, _ step: PrivilegeCost.Step, _ below: PrivilegeCost.Step, _ workload: String
+    ) -> Double? {
+        results.workloads.filter { $0 == workload || $0.hasPrefix("\(workload): ") }.compactMap {
+            PrivilegeCost.nanoseconds(results, step, over: below, .trusted, $0)
+        }.max()
     }
 
     static func median(_ results: Results, _ figure: Figure, _ workload: String) -> Double? {
