@@ -13,7 +13,7 @@ struct PrivilegeCost: Sendable {
     var collectors = 4
     var change: @Sendable (inout PoolConfiguration) -> Void = { _ in }
     private static let datagramsPerRound = 60_000
-    /// Differences of 20 ns are told apart from noise only in many alternating rounds.
+    /// The fewest rounds in which a difference of 20 ns stands out from the noise.
     static let leastRounds = 15
 
     enum Privilege: String, CaseIterable {
@@ -75,7 +75,7 @@ struct PrivilegeCost: Sendable {
                 }
                 let on = try BenchPool("on\(index)", port: port + 1, collectors) { configuration in
                     change(&configuration)
-                    // As who has so many exporters configures it.
+                    // Room for all sources: otherwise, some of them would be untracked.
                     if sources > Tracking.defaultSize { configuration.tracking.size = 2 * Tracking.defaultSize }
                 }
                 return (off, on, try off.program("select_by_hash", of: Embedded_stepPrograms.bytes, []))
@@ -97,7 +97,7 @@ struct PrivilegeCost: Sendable {
                 let (subject, pool, program) = subjects[(index + round) % subjects.count]
                 try bench("SO_ATTACH_REUSEPORT_EBPF", rpa_attach_reuseport(pool.member, program))
                 let load = try DatagramLoad(sources: sources, length: 200, port: pool.port)
-                // Not counted: the subjects before have taken the caches.
+                // Not counted: fills the caches, which the previous subjects have used.
                 try load.sendFromEach()
                 let cost = try ProgramCost.nanosecondsPerRun(of: program) {
                     try load.send(total: Self.datagramsPerRound)

@@ -365,8 +365,9 @@ struct rpa_settings {
 	                       * | silence after which it may lose its entry; interval 0: each run is an event */
 	__u64 incarnation;    /* random, drawn when the pool was made: its counters began at 0 then */
 	__u64 probe_entry;    /* entry of "sockets" that a probe asks for */
-	__u64 update_mask; /* an exporter's entry of "tracked" is updated when one of these bits of the time in
-	                       * the state of its counters changes; RPA_UPDATE_ALWAYS: by each run */
+	/* Bits of the time in the state of an exporter's counters. A run that changes one of them updates the
+	 * exporter's entry in "tracked". RPA_UPDATE_ALWAYS: every run updates it. */
+	__u64 update_mask;
 	struct rpa_shape shapes[RPA_GENERATIONS];
 };
 
