@@ -2,12 +2,11 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "rtnetlink.h"
 
 #ifndef NLA_TYPE_MASK
 #define NLA_TYPE_MASK 0x3fff
@@ -46,27 +45,12 @@ int rpa_is_in_vrf(uint32_t interface)
 		char bytes[32768];
 	} answer;
 	const struct rtattr *information;
-	ssize_t length;
-	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	ssize_t length = ask_rtnetlink(&request.header, &answer, sizeof(answer));
 
-	if (netlink < 0)
-		return -errno;
-	if (send(netlink, &request, sizeof(request), 0) < 0) {
-		length = -errno;
-	} else {
-		do {
-			length = recv(netlink, &answer, sizeof(answer), 0);
-		} while (length < 0 && errno == EINTR);
-		if (length < 0)
-			length = -errno;
-	}
-	close(netlink);
 	if (length < 0)
 		return (int)length;
-	if (!NLMSG_OK(&answer.header, length))
+	if (!NLMSG_OK(&answer.header, length) || answer.header.nlmsg_type != RTM_NEWLINK)
 		return -EBADMSG;
-	if (answer.header.nlmsg_type == NLMSG_ERROR)
-		return ((struct nlmsgerr *)NLMSG_DATA(&answer.header))->error;
 	information = find(IFLA_RTA(NLMSG_DATA(&answer.header)), IFLA_PAYLOAD(&answer.header), IFLA_LINKINFO);
 	return information &&
 	       (is_vrf(information, IFLA_INFO_KIND) || is_vrf(information, IFLA_INFO_SLAVE_KIND));

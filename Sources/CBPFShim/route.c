@@ -1,11 +1,10 @@
 #include "include/rpa_socket.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "rtnetlink.h"
 
 struct route_request {
 	struct nlmsghdr header;
@@ -25,33 +24,6 @@ static void add_attribute(struct route_request *request, unsigned short type, co
 	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_SPACE(size);
 }
 
-/* The type of the route that the kernel answers with, or -errno. */
-static int ask(int netlink, const struct route_request *request)
-{
-	struct {
-		struct nlmsghdr header;
-		union {
-			struct rtmsg route;
-			struct nlmsgerr error;
-		};
-		char more[1024];
-	} answer;
-	ssize_t length;
-
-	if (send(netlink, request, request->header.nlmsg_len, 0) < 0)
-		return -errno;
-	do {
-		length = recv(netlink, &answer, sizeof(answer), 0);
-	} while (length < 0 && errno == EINTR);
-	if (length < 0)
-		return -errno;
-	if (length >= (ssize_t)NLMSG_LENGTH(sizeof(answer.error)) && answer.header.nlmsg_type == NLMSG_ERROR)
-		return answer.error.error ? answer.error.error : -EBADMSG;
-	if (length < (ssize_t)NLMSG_LENGTH(sizeof(answer.route)) || answer.header.nlmsg_type != RTM_NEWROUTE)
-		return -EBADMSG;
-	return answer.route.rtm_type;
-}
-
 int rpa_is_local(struct rpa_endpoint endpoint, uint32_t interface)
 {
 	unsigned short size = endpoint.family == AF_INET ? 4 : 16;
@@ -69,15 +41,21 @@ int rpa_is_local(struct rpa_endpoint endpoint, uint32_t interface)
 				.rtm_src_len = (unsigned char)(8 * size),
 			},
 	};
-	int type, netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct {
+		struct nlmsghdr header;
+		struct rtmsg route;
+		char more[1024];
+	} answer;
+	ssize_t length;
 
-	if (netlink < 0)
-		return -errno;
 	add_attribute(&request, RTA_DST, endpoint.address, size);
 	add_attribute(&request, RTA_SRC, endpoint.address, size);
 	if (interface)
 		add_attribute(&request, RTA_OIF, &interface, sizeof(interface));
-	type = ask(netlink, &request);
-	close(netlink);
-	return type < 0 ? type : type == RTN_LOCAL;
+	length = ask_rtnetlink(&request.header, &answer, sizeof(answer));
+	if (length < 0)
+		return (int)length;
+	if (length < (ssize_t)NLMSG_LENGTH(sizeof(answer.route)) || answer.header.nlmsg_type != RTM_NEWROUTE)
+		return -EBADMSG;
+	return answer.route.rtm_type == RTN_LOCAL;
 }

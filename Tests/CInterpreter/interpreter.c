@@ -250,14 +250,20 @@ static void store(void *address, int size, uint64_t value)
 	}
 }
 
+/* A register, or the number in the instruction, with its sign. */
+static uint64_t second_operand(const struct bpf_insn *instruction, const uint64_t *registers)
+{
+	return BPF_SRC(instruction->code) == BPF_X ? registers[instruction->src_reg]
+						   : (uint64_t)(int64_t)instruction->imm;
+}
+
 /* false: an unknown operation. */
 static bool compute(const struct bpf_insn *instruction, uint64_t *registers)
 {
 	const bool is_long = BPF_CLASS(instruction->code) == BPF_ALU64;
 	uint64_t *target = &registers[instruction->dst_reg];
 	uint64_t left = is_long ? *target : (uint32_t)*target;
-	uint64_t right = BPF_SRC(instruction->code) == BPF_X ? registers[instruction->src_reg]
-							     : (uint64_t)(int64_t)instruction->imm;
+	uint64_t right = second_operand(instruction, registers);
 	const unsigned int bits = is_long ? 63 : 31;
 
 	if (!is_long)
@@ -324,8 +330,7 @@ static int is_true(const struct bpf_insn *instruction, const uint64_t *registers
 {
 	const bool is_long = BPF_CLASS(instruction->code) == BPF_JMP;
 	uint64_t left = registers[instruction->dst_reg];
-	uint64_t right = BPF_SRC(instruction->code) == BPF_X ? registers[instruction->src_reg]
-							     : (uint64_t)(int64_t)instruction->imm;
+	uint64_t right = second_operand(instruction, registers);
 	int64_t signed_left = left, signed_right = right;
 
 	if (!is_long) {
